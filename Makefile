@@ -1,0 +1,38 @@
+.DEFAULT_GOAL := help
+.PHONY: help test test-unit test-integration coverage lint fmt docs run dev openapi
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+test: ## run the whole suite; PostgreSQL is found, or installed, and started
+	scripts/with-servers scripts/test
+
+test-unit: ## run the tests that need nothing running
+	cargo test --workspace --exclude user-tests --all-features
+
+test-integration: ## run the black-box tests over real stores
+	scripts/with-servers cargo test --package user-tests --all-features
+
+coverage: ## measure what the tests cover, into target/llvm-cov/html
+	scripts/coverage
+
+lint: ## check formatting, lints and documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --all-features
+
+fmt: ## format the code
+	cargo fmt --all
+
+docs: ## build the crates' documentation
+	cargo doc --workspace --no-deps --all-features
+
+run: ## serve with the settings of the environment and .env
+	cargo run --package user-service -- serve
+
+dev: ## serve on an embedded store with sample users
+	cargo run --package user-service -- dev
+
+openapi: ## write the OpenAPI document into openapi.json
+	cargo run --quiet --package user-service -- openapi > openapi.json.new
+	mv openapi.json.new openapi.json
