@@ -1,0 +1,184 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Value, JsonFault> {
+    parse_strict(text.as_bytes())
+}
+
+fn is_malformed(text: &[u8]) -> bool {
+    matches!(parse_strict(text), Err(JsonFault::Malformed(_)))
+}
+
+#[test]
+fn a_text_is_read_with_its_members_in_order() {
+    let value = parse(r#" {"b":[1,{"a":null}],"a":"\u00e9\"}","c":true} "#).unwrap();
+    assert_eq!(
+        value,
+        json!({"b": [1, {"a": null}], "a": "é\"}", "c": true})
+    );
+    assert_eq!(
+        value.to_string(),
+        r#"{"b":[1,{"a":null}],"a":"é\"}","c":true}"#
+    );
+}
+
+#[test]
+fn numbers_keep_every_digit() {
+    for text in [
+        "0",
+        "-0",
+        "1.10",
+        "12345678901234567890123456789012345678901234567890",
+        "0.1000000000000000055511151231257827",
+        "[1e+400,-2.50]",
+    ] {
+        assert_eq!(parse(text).unwrap().to_string(), text);
+    }
+    assert_eq!(parse("1E400").unwrap().to_string(), "1e+400");
+}
+
+#[test]
+fn what_is_not_one_json_text_is_malformed() {
+    for text in [
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":1,}",
+        "nul",
+        "01",
+        "1 2",
+        "{} {}",
+        "'a'",
+        "NaN",
+        "{a:1}",
+        "\u{feff}{}",
+        "\"\n\"",
+        "\"\\ud800\"",
+        "// x\n1",
+        "]",
+        "{\"a\"}",
+    ] {
+        assert!(is_malformed(text.as_bytes()), "{text}");
+    }
+    assert!(is_malformed(b"\"\xff\""));
+    assert!(is_malformed(b"{\"\xc3\":1}"));
+}
+
+#[test]
+fn a_fault_tells_neither_place_nor_value() {
+    let fault = parse("{\"secret\": hunter2}").unwrap_err().to_string();
+    assert_eq!(fault, "The text is not JSON: expected value.");
+}
+
+#[test]
+fn a_name_twice_is_refused_on_any_level() {
+    for text in [
+        r#"{"a":1,"a":1}"#,
+        r#"{"a":1,"b":2,"a":null}"#,
+        r#"{"x":{"a":1,"a":2}}"#,
+        r#"[{"a":1,"a":2}]"#,
+        r#"{"a":1,"\u0061":2}"#,
+        r#"{"":1,"":2}"#,
+        r#"{"a":[{},{"b":{}}],"a":2}"#,
+        r#"{"a,":"{","a,":1}"#,
+    ] {
+        assert_eq!(parse(text), Err(JsonFault::DuplicateName), "{text}");
+    }
+}
+
+#[test]
+fn the_same_name_in_different_objects_is_accepted() {
+    for text in [
+        r#"{"a":{"a":{"a":1}}}"#,
+        r#"[{"a":1},{"a":1}]"#,
+        r#"{"a":["a","a"],"b":"a"}"#,
+        r#"{"a":"b","b":"a"}"#,
+    ] {
+        assert!(parse(text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn names_that_differ_only_by_case_or_composition_are_different() {
+    assert!(parse("{\"a\":1,\"A\":2,\"\u{e9}\":3,\"e\u{301}\":4}").is_ok());
+}
+
+#[test]
+fn thirty_two_levels_fit_and_thirty_three_do_not() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(parse(&nested(32)).is_ok());
+    assert_eq!(parse(&nested(33)), Err(JsonFault::TooDeep));
+    let objects = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+    assert!(parse(&objects(32)).is_ok());
+    assert_eq!(parse(&objects(33)), Err(JsonFault::TooDeep));
+}
+
+#[test]
+fn a_million_open_brackets_do_no_harm() {
+    assert_eq!(parse(&"[".repeat(1_000_000)), Err(JsonFault::TooDeep));
+    assert_eq!(parse(&"{\"a\":".repeat(1_000_000)), Err(JsonFault::TooDeep));
+}
+
+#[test]
+fn brackets_inside_strings_are_no_levels() {
+    assert!(parse(&format!("\"{}\"", "[{\\\"".repeat(100))).is_ok());
+}
+
+#[test]
+fn names_that_serde_json_keeps_for_itself_are_refused() {
+    for text in [
+        r#"{"$serde_json::private::Number":"1"}"#,
+        r#"{"a":[{"$serde_json::private::Number":"1"}]}"#,
+        r#"{"\u0024serde_json::private::Number":"1"}"#,
+        r#"{"$serde_json::private::Number":1}"#,
+        r#"{"$serde_json::private::RawValue":"1"}"#,
+        r#"{"a":1,"$serde_json::private::Number":"1"}"#,
+        r#"{"$serde_json::private::Number":"x","b":1}"#,
+    ] {
+        assert!(is_malformed(text.as_bytes()), "{text}");
+    }
+    assert!(parse(r#"{"a":"$serde_json::private::Number"}"#).is_ok());
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from)
+    ];
+    leaf.prop_recursive(6, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((any::<String>(), inner), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_value_written_reads_back(value in any_json()) {
+        let text = value.to_string();
+        prop_assert_eq!(parse(&text).unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+        let _ = parse_strict(&bytes);
+    }
+
+    #[test]
+    fn nearly_json_agrees_with_serde_json_or_is_stricter(text in "[\\[\\]{}\",:a1\\\\u ]{0,24}") {
+        match (parse(&text), serde_json::from_str::<Value>(&text)) {
+            (Ok(strict), lenient) => prop_assert_eq!(strict, lenient.unwrap()),
+            (Err(JsonFault::Malformed(_)), lenient) => prop_assert!(lenient.is_err()),
+            (Err(JsonFault::DuplicateName), lenient) => prop_assert!(lenient.is_ok()),
+            (Err(JsonFault::TooDeep), _) => prop_assert!(text.len() > MAX_DEPTH),
+        }
+    }
+}

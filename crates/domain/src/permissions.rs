@@ -1,0 +1,180 @@
+//! The one table of who may do what: Caller × Action × Field. Each use case asks it first.
+
+use crate::caller::{Caller, Scope};
+use crate::user::Field;
+use crate::values::UserId;
+use crate::{Fault, Violation};
+
+/// What a caller wants to do. Where it matters to whom, the variant says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Make a user.
+    Create,
+    /// See a user, or many, by id or username.
+    Read,
+    /// Find users by the platform's older id.
+    ReadByExternalId,
+    /// Find users by email address.
+    ReadByEmail,
+    /// Walk, search or count the directory.
+    List,
+    /// Change this user's fields.
+    Edit(UserId),
+    /// Delete this user, restorably.
+    Delete(UserId),
+    /// Remove a user for good.
+    Erase,
+    /// Bring a deleted user back.
+    Restore,
+    /// Lock a user out, or let it in again.
+    ChangeStanding,
+    /// Give a user a role.
+    GrantRole,
+    /// Get all that is kept about this user.
+    Export(UserId),
+}
+
+/// Why a caller may not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Callers of this kind may not.
+    #[error("this caller may not do this")]
+    Forbidden,
+    /// The service's token lacks this scope.
+    #[error("the scope {} is required", .0.as_str())]
+    InsufficientScope(Scope),
+    /// The caller may write, but not these fields.
+    #[error("some of the fields may not be written by this caller")]
+    ForbiddenFields(Vec<Fault>),
+}
+
+/// Tells whether the caller may do this.
+///
+/// # Errors
+/// [`Denied::Forbidden`] or [`Denied::InsufficientScope`].
+pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
+    match caller {
+        Caller::Operator => Ok(()),
+        Caller::User(user) if user.is_admin => Ok(()),
+        Caller::User(user) => match action {
+            Action::Read => Ok(()),
+            Action::Edit(id) | Action::Delete(id) | Action::Export(id) if id == user.id => Ok(()),
+            Action::Edit(_)
+            | Action::Delete(_)
+            | Action::Export(_)
+            | Action::Create
+            | Action::ReadByExternalId
+            | Action::ReadByEmail
+            | Action::List
+            | Action::Erase
+            | Action::Restore
+            | Action::ChangeStanding
+            | Action::GrantRole => Err(Denied::Forbidden),
+        },
+        Caller::Service(service) => {
+            let scope = required_scope(action);
+            if service.scopes.contains(&scope) {
+                Ok(())
+            } else {
+                Err(Denied::InsufficientScope(scope))
+            }
+        }
+    }
+}
+
+/// Tells which scope a service needs for an action.
+pub fn required_scope(action: Action) -> Scope {
+    match action {
+        Action::Read | Action::ReadByExternalId | Action::List => Scope::UsersRead,
+        Action::ReadByEmail | Action::Export(_) => Scope::UsersReadPrivate,
+        Action::Create | Action::Edit(_) | Action::ChangeStanding => Scope::UsersWrite,
+        Action::Delete(_) | Action::Erase | Action::Restore => Scope::UsersDelete,
+        Action::GrantRole => Scope::RolesWrite,
+    }
+}
+
+/// Tells whether the caller, who may edit the user, may write this field of it.
+pub fn may_write(caller: &Caller, field: Field) -> bool {
+    match caller {
+        Caller::Operator => true,
+        Caller::User(user) if user.is_admin => true,
+        Caller::User(_) => match field {
+            Field::Username
+            | Field::Email
+            | Field::PhoneNumber
+            | Field::Profile(_)
+            | Field::MetadataUser => true,
+            Field::EmailVerified
+            | Field::PhoneNumberVerified
+            | Field::ExternalId
+            | Field::Status
+            | Field::Roles
+            | Field::MetadataPublic
+            | Field::MetadataPrivate => false,
+        },
+        Caller::Service(service) => {
+            field != Field::Roles || service.scopes.contains(&Scope::RolesWrite)
+        }
+    }
+}
+
+/// Tells whether the caller may write all of these fields.
+///
+/// # Errors
+/// [`Denied::ForbiddenFields`] with one fault for each field that it may not.
+pub fn permit_fields(caller: &Caller, fields: &[Field]) -> Result<(), Denied> {
+    let violation = Violation::new("forbidden_field", "may not be written by this caller");
+    let faults: Vec<Fault> = fields
+        .iter()
+        .filter(|field| !may_write(caller, **field))
+        .map(|field| Fault::new(field.path(), &violation))
+        .collect();
+    match (faults.is_empty(), caller) {
+        (true, _) => Ok(()),
+        (false, Caller::Service(_)) => Err(Denied::InsufficientScope(Scope::RolesWrite)),
+        (false, Caller::User(_) | Caller::Operator) => Err(Denied::ForbiddenFields(faults)),
+    }
+}
+
+/// Tells which view of a user the caller gets.
+pub fn access(caller: &Caller, user: UserId) -> Access {
+    match caller {
+        Caller::Operator => Access::Full,
+        Caller::User(caller) if caller.is_admin => Access::Full,
+        Caller::User(caller) if caller.id == user => Access::Own,
+        Caller::Service(service) if service.scopes.contains(&Scope::UsersReadPrivate) => {
+            Access::Full
+        }
+        Caller::User(_) | Caller::Service(_) => Access::Public,
+    }
+}
+
+/// How much of a user a caller sees; each shows what the one before it shows, and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Access {
+    /// What everybody sees.
+    Public,
+    /// What the user sees of itself.
+    Own,
+    /// What services and administrators see.
+    Full,
+}
+
+impl Access {
+    /// The name in entity tags.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Own => "own",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// Tells whether the caller is shown that a deleted user ever was.
+pub fn sees_deleted(caller: &Caller) -> bool {
+    match caller {
+        Caller::Operator | Caller::Service(_) => true,
+        Caller::User(user) => user.is_admin,
+    }
+}

@@ -1,0 +1,137 @@
+/// Makes a test of each promise of the stores' ports, its name the promise, in a module for each port.
+///
+/// Takes an expression whose future gives something that is a
+/// [`StoreUnderTest`](crate::test_support::contracts::StoreUnderTest) by `AsRef`: an empty store, which lives until
+/// the test ends. The expression is evaluated once for each test, inside a multi-threaded tokio runtime; the crate
+/// that calls needs tokio with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! store_contract {
+    ($make:expr) => {
+        $crate::store_contract! { @port user_reader, $make;
+            a_user_is_found_by_each_of_its_keys
+            a_user_is_found_by_a_name_or_address_in_another_spelling
+            a_key_that_is_nobodys_finds_nobody
+            an_older_id_that_looks_like_an_id_is_not_taken_for_one
+            a_deleted_user_is_found_by_each_of_its_keys
+            a_reader_sees_the_last_acknowledged_write
+            a_user_sought_before_it_was_added_is_found_after
+            a_key_that_was_given_up_finds_nobody
+            many_are_found_in_the_order_of_their_keys_with_duplicates_and_gaps
+            deleted_users_are_among_the_many
+            no_keys_find_no_users
+            five_hundred_keys_are_answered_at_once
+            every_value_survives_storage_exactly
+            every_value_survives_a_change_exactly
+        }
+        $crate::store_contract! { @port user_writer, $make;
+            an_added_user_is_the_one_that_was_registered
+            a_username_is_taken_in_every_case
+            a_username_beyond_ascii_is_taken_in_every_case
+            a_look_alike_of_a_username_is_taken
+            names_in_ascii_that_look_alike_may_both_exist
+            an_email_address_is_taken_in_every_spelling
+            an_external_id_is_taken_by_its_exact_text
+            many_users_may_have_no_external_id
+            what_a_deleted_user_has_is_still_taken
+            a_refused_addition_leaves_nothing
+            racing_adds_of_one_username_in_mixed_case_leave_one
+            racing_adds_of_names_that_look_alike_leave_one
+            racing_adds_of_one_email_address_leave_one
+            racing_adds_of_one_external_id_leave_one
+            racing_adds_of_different_users_all_succeed
+            a_change_makes_what_the_domain_makes
+            a_change_touches_nobody_else
+            an_unchanged_user_keeps_its_version_and_everything_else
+            a_change_of_an_unknown_user_finds_nobody
+            what_the_domain_refuses_is_refused
+            a_refused_change_leaves_nothing
+            an_expected_version_admits_exactly_that_version
+            sixty_racing_merges_all_take_effect
+            one_of_24_racing_changes_of_one_expected_version_is_made
+            changes_that_race_an_erasure_come_before_it_or_find_nobody
+            an_erased_user_is_gone_from_reads_lists_and_counts
+            a_deleted_user_can_be_erased
+            an_erasure_of_an_unknown_user_finds_nobody
+            nothing_brings_an_erased_user_back
+            an_erasure_of_an_unexpected_version_is_refused
+            one_of_racing_erasures_finds_the_user
+            a_repeated_addition_gives_the_first_user
+            a_repetition_gives_the_user_as_it_is_now
+            a_repetition_does_not_look_at_its_precondition_again
+            a_repetition_of_what_changed_nothing_is_a_repetition
+            a_key_with_another_fingerprint_is_refused
+            keys_of_different_actors_do_not_meet
+            a_key_of_255_characters_is_told_from_one_that_differs_in_the_last
+            a_key_is_forgotten_after_24_hours
+            a_repeated_erasure_is_a_repetition
+            a_repetition_after_the_user_was_erased_finds_nobody
+            sixteen_racing_twins_of_an_addition_make_one_user
+            sixteen_racing_twins_of_a_change_change_the_user_once
+            racing_twins_of_an_erasure_erase_the_user_once
+            racing_requests_under_one_key_with_two_fingerprints_are_not_both_done
+            a_name_given_up_rests_for_90_days_and_is_free_then
+            nobody_renames_itself_to_a_name_that_rests
+            a_user_may_take_back_its_own_name
+            a_name_given_up_twice_rests_from_the_second_time
+            a_former_owner_does_not_take_a_name_back_from_a_later_one
+            a_name_typed_otherwise_does_not_rest
+            a_user_may_take_a_look_alike_of_its_own_name
+            the_name_of_an_erased_user_rests_for_90_days
+            the_address_and_external_id_of_an_erased_user_are_free_at_once
+            an_address_given_up_is_free_at_once
+            a_refused_rename_gives_no_name_up
+            a_change_to_what_somebody_has_names_the_field
+            racing_renames_to_one_username_leave_one
+        }
+        $crate::store_contract! { @port user_directory, $make;
+            a_filter_by_status_lets_exactly_those_pass
+            a_filter_by_role_looks_at_whole_names
+            a_filter_by_role_follows_changes
+            a_filter_by_time_includes_its_moment
+            a_filter_by_address_or_external_id_finds_its_one_user
+            a_prefix_is_one_of_the_name_in_any_case
+            wildcards_in_a_prefix_stand_for_themselves
+            a_search_looks_through_usernames_and_names_without_case
+            a_search_does_not_run_from_one_name_into_the_other
+            a_search_follows_changes
+            wildcards_in_a_search_stand_for_themselves
+            all_conditions_of_a_filter_hold_at_once
+            an_empty_directory_has_one_empty_page
+            users_come_in_each_order_with_ties_by_id
+            names_come_in_the_order_of_their_keys_code_points
+            the_users_of_a_page_are_whole
+            the_last_page_has_no_next_position_even_when_it_is_full
+            the_next_position_looks_at_the_filter
+            a_page_begins_behind_its_position_though_nobody_is_there
+            a_page_behind_the_last_user_is_empty
+            a_walk_sees_each_lasting_user_exactly_once_while_others_come_and_go
+            a_walk_by_the_last_change_sees_each_unchanged_user_exactly_once
+        }
+        $crate::store_contract! { @port change_log, $make;
+            each_applied_write_has_the_event_that_the_domain_made_in_order
+            events_of_one_moment_come_in_order_of_version
+            events_come_in_order_of_version_though_the_clock_went_back
+            an_unchanged_write_has_no_event
+            a_refused_write_has_no_event
+            a_replayed_write_has_one_event
+            the_events_of_one_user_are_not_mixed_with_anothers
+            an_unknown_user_has_no_events
+            the_events_of_a_user_outlive_its_erasure
+            events_hold_nothing_personal
+        }
+    };
+    (@port $port:ident, $make:expr; $($promise:ident)*) => {
+        mod $port {
+            #[allow(unused_imports, clippy::allow_attributes, reason = "the expression may need none of it")]
+            use super::*;
+
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $promise() {
+                    let store = $make.await;
+                    $crate::test_support::contracts::$port::$promise(store.as_ref()).await;
+                }
+            )*
+        }
+    };
+}

@@ -1,0 +1,117 @@
+mod directory;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use state::State;
+
+use crate::StoreError;
+use crate::directory::{DirectoryFilter, PageRequest};
+use crate::ports::{
+    ChangeLog, Page, SchemaState, StoreHealth, UserDirectory, UserKey, UserKeys, UserReader,
+    UserWriter,
+};
+use crate::user::{Applied, Change, Event, User};
+use crate::values::UserId;
+use crate::write::{Erased, WriteContext, WriteError, Written};
+
+/// A store in memory, which keeps every promise of the ports it stands for.
+///
+/// One lock makes each write whole and puts racing writes one after another.
+#[derive(Debug, Default)]
+pub struct FakeStore {
+    state: Mutex<State>,
+}
+
+impl FakeStore {
+    /// Puts a user in as it is, with the event that tells of it.
+    ///
+    /// # Panics
+    /// When something that only one may have is taken.
+    pub fn put(&self, applied: &Applied) {
+        let context = WriteContext {
+            actor: applied.event.actor.clone(),
+            at: applied.event.at,
+            event_id: applied.event.id,
+            precondition: crate::write::Precondition::None,
+            idempotency: None,
+        };
+        self.state()
+            .add(applied, &context)
+            .expect("a store without this user");
+    }
+
+    /// Answers so from now on when asked for the state of its schema.
+    pub fn set_schema(&self, schema: SchemaState) {
+        self.state().schema = schema;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl UserReader for FakeStore {
+    async fn find(&self, key: &UserKey) -> Result<Option<Arc<User>>, StoreError> {
+        Ok(self.state().find(key))
+    }
+
+    async fn find_many(&self, keys: &UserKeys) -> Result<Vec<Option<Arc<User>>>, StoreError> {
+        let keys: Vec<UserKey> = match keys.clone() {
+            UserKeys::Ids(ids) => ids.into_iter().map(UserKey::Id).collect(),
+            UserKeys::Usernames(names) => names.into_iter().map(UserKey::Username).collect(),
+            UserKeys::Emails(emails) => emails.into_iter().map(UserKey::Email).collect(),
+            UserKeys::ExternalIds(ids) => ids.into_iter().map(UserKey::ExternalId).collect(),
+        };
+        let state = self.state();
+        Ok(keys.iter().map(|key| state.find(key)).collect())
+    }
+}
+
+#[async_trait]
+impl UserWriter for FakeStore {
+    async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError> {
+        self.state().add(user, context)
+    }
+
+    async fn change(
+        &self,
+        id: UserId,
+        change: &Change,
+        context: &WriteContext,
+    ) -> Result<Written, WriteError> {
+        self.state().change(id, change, context)
+    }
+
+    async fn erase(&self, id: UserId, context: &WriteContext) -> Result<Erased, WriteError> {
+        self.state().erase(id, context)
+    }
+}
+
+#[async_trait]
+impl UserDirectory for FakeStore {
+    async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
+        directory::page(self.state().users(), request)
+    }
+
+    async fn count(&self, filter: &DirectoryFilter) -> Result<u64, StoreError> {
+        Ok(directory::count(self.state().users(), filter))
+    }
+}
+
+#[async_trait]
+impl ChangeLog for FakeStore {
+    async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError> {
+        Ok(self.state().events_about(user))
+    }
+}
+
+#[async_trait]
+impl StoreHealth for FakeStore {
+    async fn schema(&self) -> Result<SchemaState, StoreError> {
+        Ok(self.state().schema)
+    }
+}

@@ -1,0 +1,196 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::StoreError;
+use crate::ports::{SchemaState, UserKey};
+use crate::user::{Actor, Applied, Change, Event, User};
+use crate::values::{Timestamp, UserId, Username};
+use crate::write::{
+    Erased, IdempotencyKey, NAME_REST, UniqueField, WriteContext, WriteError, Written,
+};
+
+/// All that the fake keeps; each method is one transaction.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) schema: SchemaState,
+    users: BTreeMap<UserId, Arc<User>>,
+    /// Names that were given up, by their keys.
+    resting: HashMap<String, Rest>,
+    records: HashMap<(Actor, IdempotencyKey), Record>,
+    events: Vec<Event>,
+}
+
+#[derive(Debug)]
+struct Rest {
+    since: Timestamp,
+    /// Who gave the name up, and alone may take it back.
+    owner: UserId,
+}
+
+#[derive(Debug)]
+struct Record {
+    at: Timestamp,
+    fingerprint: [u8; 32],
+    user: UserId,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            schema: SchemaState::Ready,
+            users: BTreeMap::new(),
+            resting: HashMap::new(),
+            records: HashMap::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values().map(AsRef::as_ref)
+    }
+
+    pub(super) fn find(&self, key: &UserKey) -> Option<Arc<User>> {
+        let is_sought = |user: &&Arc<User>| match key {
+            UserKey::Id(id) => user.id == *id,
+            UserKey::Username(name) => user.username.key() == name.as_str(),
+            UserKey::Email(email) => user.email.key() == email.as_str(),
+            UserKey::ExternalId(id) => user.external_id.as_ref() == Some(id),
+        };
+        self.users.values().find(is_sought).cloned()
+    }
+
+    pub(super) fn events_about(&self, user: UserId) -> Vec<Event> {
+        self.events
+            .iter()
+            .filter(|event| event.subject_id == user)
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn add(
+        &mut self,
+        added: &Applied,
+        context: &WriteContext,
+    ) -> Result<Written, WriteError> {
+        if let Some(user) = self.replay(context)? {
+            return self.current(user).map(Written::Replayed);
+        }
+        if self.users.contains_key(&added.user.id) {
+            return Err(StoreError::Internal("the id is taken".to_owned()).into());
+        }
+        self.expect_free(&added.user, context.at)?;
+        self.store(added, context);
+        Ok(Written::Applied(added.user.clone()))
+    }
+
+    pub(super) fn change(
+        &mut self,
+        id: UserId,
+        change: &Change,
+        context: &WriteContext,
+    ) -> Result<Written, WriteError> {
+        if let Some(user) = self.replay(context)? {
+            return self.current(user).map(Written::Replayed);
+        }
+        let user = self.current(id)?;
+        let Some(applied) = user.apply(change, context)? else {
+            self.record(id, context);
+            return Ok(Written::Unchanged(user));
+        };
+        self.expect_free(&applied.user, context.at)?;
+        self.store(&applied, context);
+        Ok(Written::Applied(applied.user))
+    }
+
+    pub(super) fn erase(
+        &mut self,
+        id: UserId,
+        context: &WriteContext,
+    ) -> Result<Erased, WriteError> {
+        if self.replay(context)?.is_some() {
+            return Ok(Erased::Replayed);
+        }
+        let user = self.current(id)?;
+        self.events.push(user.erase(context)?);
+        self.users.remove(&id);
+        self.rest(&user.username, id, context.at);
+        self.record(id, context);
+        Ok(Erased::Applied)
+    }
+
+    fn current(&self, id: UserId) -> Result<User, WriteError> {
+        self.users
+            .get(&id)
+            .map(|user| user.as_ref().clone())
+            .ok_or(WriteError::NotFound)
+    }
+
+    /// Finds whom the same write was about when it was done before.
+    fn replay(&self, context: &WriteContext) -> Result<Option<UserId>, WriteError> {
+        let Some(idempotency) = &context.idempotency else {
+            return Ok(None);
+        };
+        let name = (context.actor.clone(), idempotency.key.clone());
+        match self.records.get(&name) {
+            Some(record) if context.at >= record.at.plus(IdempotencyKey::KEPT) => Ok(None),
+            Some(record) if record.fingerprint != idempotency.fingerprint => {
+                Err(WriteError::KeyReused)
+            }
+            Some(record) => Ok(Some(record.user)),
+            None => Ok(None),
+        }
+    }
+
+    fn record(&mut self, user: UserId, context: &WriteContext) {
+        if let Some(idempotency) = &context.idempotency {
+            let name = (context.actor.clone(), idempotency.key.clone());
+            let record = Record {
+                at: context.at,
+                fingerprint: idempotency.fingerprint,
+                user,
+            };
+            self.records.insert(name, record);
+        }
+    }
+
+    fn expect_free(&self, wanted: &User, at: Timestamp) -> Result<(), WriteError> {
+        let rests = self
+            .resting
+            .get(wanted.username.key())
+            .is_some_and(|rest| rest.owner != wanted.id && at < rest.since.plus(NAME_REST));
+        if rests {
+            return Err(WriteError::Taken(UniqueField::Username));
+        }
+        for other in self.users().filter(|other| other.id != wanted.id) {
+            if other.username.key() == wanted.username.key()
+                || other.username.skeleton() == wanted.username.skeleton()
+            {
+                return Err(WriteError::Taken(UniqueField::Username));
+            }
+            if other.email.key() == wanted.email.key() {
+                return Err(WriteError::Taken(UniqueField::Email));
+            }
+            if wanted.external_id.is_some() && other.external_id == wanted.external_id {
+                return Err(WriteError::Taken(UniqueField::ExternalId));
+            }
+        }
+        Ok(())
+    }
+
+    fn store(&mut self, applied: &Applied, context: &WriteContext) {
+        let id = applied.user.id;
+        self.users.insert(id, Arc::new(applied.user.clone()));
+        self.events.push(applied.event.clone());
+        if let Some(name) = &applied.released {
+            self.rest(name, id, context.at);
+        }
+        self.record(id, context);
+    }
+
+    fn rest(&mut self, name: &Username, owner: UserId, since: Timestamp) {
+        self.resting
+            .insert(name.key().to_owned(), Rest { since, owner });
+    }
+}

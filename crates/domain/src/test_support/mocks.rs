@@ -1,0 +1,27 @@
+//! Mocks of the ports, for failures and for what must not be called.
+//!
+//! A mock without expectations fails the test on any call, so [`untouched_ports`] with one or two ports put in place
+//! of its own says that a use case touches those and nothing else.
+
+use std::sync::Arc;
+
+pub use crate::ports::{
+    MockChangeLog, MockClock, MockIdGenerator, MockServiceTokens, MockStoreHealth,
+    MockTokenVerifier, MockUserDirectory, MockUserReader, MockUserWriter,
+};
+use crate::use_cases::Ports;
+
+/// Gives ports of which each fails the test when it is called.
+pub fn untouched_ports() -> Ports {
+    Ports {
+        reader: Arc::new(MockUserReader::new()),
+        writer: Arc::new(MockUserWriter::new()),
+        directory: Arc::new(MockUserDirectory::new()),
+        change_log: Arc::new(MockChangeLog::new()),
+        tokens: Arc::new(MockTokenVerifier::new()),
+        service_tokens: Arc::new(MockServiceTokens::new()),
+        health: Arc::new(MockStoreHealth::new()),
+        clock: Arc::new(MockClock::new()),
+        ids: Arc::new(MockIdGenerator::new()),
+    }
+}

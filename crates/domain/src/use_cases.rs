@@ -1,0 +1,182 @@
+//! What the service can do, one file each; the list of files is the list of features.
+//!
+//! To add a use case: a file here with a struct that holds the ports it needs and a `run`, whose first line asks
+//! [`crate::permissions`]; an error enum of its own; a field in [`UseCases`]; tests with mocks (failures, what must not
+//! be called) and fakes (everything else); then a route in the http crate. It returns a [`crate::view::UserView`],
+//! never a user.
+
+mod authenticate;
+mod batch_users;
+mod change_status;
+mod count_users;
+mod create_user;
+mod delete_user;
+mod edit_user;
+mod erase_user;
+mod export_user;
+mod find_user;
+mod grant_role;
+mod list_users;
+mod replace_user;
+mod update_user;
+
+use std::sync::Arc;
+
+pub use authenticate::{Authenticate, AuthenticateError, Credential};
+pub use batch_users::{BatchKeys, BatchUsers, BatchUsersError, MAX_BATCH};
+pub use change_status::{ChangeStatus, ChangeStatusError, StatusChange};
+pub use count_users::CountUsers;
+pub use create_user::{CreateUser, CreateUserError};
+pub use delete_user::{DeleteUser, Deletion};
+pub use edit_user::EditUserError;
+pub use erase_user::EraseUser;
+pub use export_user::{ExportUser, UserExport};
+pub use find_user::{FindUser, FindUserError, Sought};
+pub use grant_role::{GrantRole, GrantRoleError};
+pub use list_users::{ListUsers, ListUsersError, ListedUsers};
+pub use replace_user::ReplaceUser;
+pub use update_user::UpdateUser;
+
+use crate::caller::Caller;
+use crate::ports::{
+    ChangeLog, Clock, IdGenerator, ServiceTokens, StoreHealth, TokenVerifier, UserDirectory,
+    UserReader, UserWriter,
+};
+use crate::user::Actor;
+use crate::view::UserView;
+use crate::write::{Idempotency, Precondition, WriteContext};
+
+/// All that the use cases need of the world.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each is the port of the same name")]
+pub struct Ports {
+    pub reader: Arc<dyn UserReader>,
+    pub writer: Arc<dyn UserWriter>,
+    pub directory: Arc<dyn UserDirectory>,
+    pub change_log: Arc<dyn ChangeLog>,
+    pub tokens: Arc<dyn TokenVerifier>,
+    pub service_tokens: Arc<dyn ServiceTokens>,
+    pub health: Arc<dyn StoreHealth>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn IdGenerator>,
+}
+
+/// Every use case, ready to run.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each is the use case of the same name")]
+pub struct UseCases {
+    pub authenticate: Authenticate,
+    pub create_user: CreateUser,
+    pub find_user: FindUser,
+    pub batch_users: BatchUsers,
+    pub list_users: ListUsers,
+    pub count_users: CountUsers,
+    pub update_user: UpdateUser,
+    pub replace_user: ReplaceUser,
+    pub delete_user: DeleteUser,
+    pub erase_user: EraseUser,
+    pub change_status: ChangeStatus,
+    pub grant_role: GrantRole,
+    pub export_user: ExportUser,
+}
+
+impl UseCases {
+    /// Gives each use case the ports it needs.
+    pub fn new(ports: &Ports) -> Self {
+        let stamp = Stamp {
+            clock: ports.clock.clone(),
+            ids: ports.ids.clone(),
+        };
+        let find_user = FindUser {
+            users: ports.reader.clone(),
+        };
+        Self {
+            authenticate: Authenticate {
+                users: ports.reader.clone(),
+                tokens: ports.tokens.clone(),
+                service_tokens: ports.service_tokens.clone(),
+            },
+            create_user: CreateUser {
+                users: ports.writer.clone(),
+                ids: ports.ids.clone(),
+                stamp: stamp.clone(),
+            },
+            batch_users: BatchUsers {
+                users: ports.reader.clone(),
+            },
+            list_users: ListUsers {
+                directory: ports.directory.clone(),
+            },
+            count_users: CountUsers {
+                directory: ports.directory.clone(),
+            },
+            update_user: UpdateUser {
+                users: ports.writer.clone(),
+                stamp: stamp.clone(),
+            },
+            replace_user: ReplaceUser {
+                users: ports.writer.clone(),
+                stamp: stamp.clone(),
+            },
+            delete_user: DeleteUser {
+                users: ports.writer.clone(),
+                stamp: stamp.clone(),
+            },
+            erase_user: EraseUser {
+                users: ports.writer.clone(),
+                stamp: stamp.clone(),
+            },
+            change_status: ChangeStatus {
+                users: ports.writer.clone(),
+                stamp: stamp.clone(),
+            },
+            grant_role: GrantRole {
+                reader: ports.reader.clone(),
+                users: ports.writer.clone(),
+                stamp,
+            },
+            export_user: ExportUser {
+                find_user: find_user.clone(),
+                change_log: ports.change_log.clone(),
+            },
+            find_user,
+        }
+    }
+}
+
+/// What a caller asks of a write besides the change itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WriteConditions {
+    /// The version that the caller expects.
+    pub precondition: Precondition,
+    /// What makes a repetition harmless.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A user as a write left it, for the caller that wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenView {
+    /// The user, as the caller may see it.
+    pub view: UserView,
+    /// Whether the write had been done before under the same idempotency key.
+    pub replayed: bool,
+}
+
+/// Makes the context of a write: who, when, under which conditions.
+#[derive(Clone)]
+struct Stamp {
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGenerator>,
+}
+
+impl Stamp {
+    fn context(&self, caller: &Caller, conditions: WriteConditions) -> WriteContext {
+        WriteContext {
+            actor: Actor::from(caller),
+            at: self.clock.now(),
+            event_id: self.ids.event_id(),
+            precondition: conditions.precondition,
+            idempotency: conditions.idempotency,
+        }
+    }
+}

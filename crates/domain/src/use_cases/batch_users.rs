@@ -1,0 +1,107 @@
+//! Shows many users at once.
+
+use std::sync::Arc;
+
+use crate::StoreError;
+use crate::caller::Caller;
+use crate::permissions::{Action, Denied, permit};
+use crate::ports::{UserKeys, UserReader};
+use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
+use crate::view::{UserView, view};
+
+/// The most keys of one batch.
+pub const MAX_BATCH: usize = 500;
+
+/// The keys of the users sought, all of one kind, in the caller's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchKeys {
+    /// By id.
+    Ids(Vec<String>),
+    /// By name, however typed.
+    Usernames(Vec<String>),
+    /// By address, however typed.
+    Emails(Vec<String>),
+    /// By the platform's older id.
+    ExternalIds(Vec<String>),
+}
+
+/// Why no users are shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BatchUsersError {
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// There are more keys than [`MAX_BATCH`].
+    #[error("there are more than {MAX_BATCH} keys")]
+    TooMany,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Shows many users at once.
+#[derive(Clone)]
+pub struct BatchUsers {
+    pub(super) users: Arc<dyn UserReader>,
+}
+
+impl BatchUsers {
+    /// Gives an answer for each key, in the keys' order; none where nobody is, or nobody can be.
+    pub async fn run(
+        &self,
+        caller: &Caller,
+        keys: &BatchKeys,
+    ) -> Result<Vec<Option<UserView>>, BatchUsersError> {
+        let (action, places, keys) = match keys {
+            BatchKeys::Ids(texts) => {
+                let (places, keys) = parse(texts, |text| UserId::parse(text).ok());
+                (Action::Read, places, UserKeys::Ids(keys))
+            }
+            BatchKeys::Usernames(texts) => {
+                let (places, keys) = parse(texts, |text| UsernameKey::parse(text).ok());
+                (Action::Read, places, UserKeys::Usernames(keys))
+            }
+            BatchKeys::Emails(texts) => {
+                let (places, keys) = parse(texts, |text| EmailKey::parse(text).ok());
+                (Action::ReadByEmail, places, UserKeys::Emails(keys))
+            }
+            BatchKeys::ExternalIds(texts) => {
+                let (places, keys) = parse(texts, |text| ExternalId::parse(text).ok());
+                (
+                    Action::ReadByExternalId,
+                    places,
+                    UserKeys::ExternalIds(keys),
+                )
+            }
+        };
+        permit(caller, action)?;
+        if places.len() > MAX_BATCH {
+            return Err(BatchUsersError::TooMany);
+        }
+        if !places.contains(&true) {
+            return Ok(places.into_iter().map(|_| None).collect());
+        }
+        let mut found = self.users.find_many(&keys).await?.into_iter();
+        Ok(places
+            .into_iter()
+            .map(|is_key| if is_key { found.next().flatten() } else { None })
+            .map(|user| {
+                user.filter(|user| !user.is_deleted())
+                    .map(|user| view(user, caller))
+            })
+            .collect())
+    }
+}
+
+/// Parses what can be a key, and notes which texts can.
+fn parse<T>(texts: &[String], parse: impl Fn(&str) -> Option<T>) -> (Vec<bool>, Vec<T>) {
+    let parsed: Vec<Option<T>> = texts
+        .iter()
+        .take(MAX_BATCH + 1)
+        .map(|text| parse(text))
+        .collect();
+    (
+        parsed.iter().map(Option::is_some).collect(),
+        parsed.into_iter().flatten().collect(),
+    )
+}

@@ -1,0 +1,204 @@
+//! `User::register` and `User::apply`: pure, and the only code that makes or changes a user.
+
+use super::change::{Change, ChangeRefused, Edit, NewUser, UserEdits};
+use super::edit::{Changed, edit};
+use super::event::{Event, EventKind, SubjectKind, paths};
+use super::{Field, Profile, Standing, User, UserMetadata, UserState};
+use crate::values::{Roles, UserId, Username, Version};
+use crate::write::{Precondition, WriteContext};
+use crate::{Fault, Violation};
+
+/// A user as a change leaves it, and what the change tells the world; both are stored or neither.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The user after the change.
+    pub user: User,
+    /// What the outbox is told.
+    pub event: Event,
+    /// The name that the change gave up, which now rests.
+    pub released: Option<Username>,
+}
+
+impl User {
+    /// Makes a user, at version 1.
+    ///
+    /// # Errors
+    /// The faults of fields that do not go together.
+    pub fn register(
+        id: UserId,
+        new: &NewUser,
+        context: &WriteContext,
+    ) -> Result<Applied, Vec<Fault>> {
+        let mut state = UserState {
+            id,
+            username: new.username.clone(),
+            external_id: None,
+            email: new.email.clone(),
+            email_verified: false,
+            phone_number: None,
+            phone_number_verified: false,
+            standing: Standing::Active,
+            roles: Roles::default(),
+            profile: Profile::default(),
+            metadata: UserMetadata::default(),
+            version: Version::FIRST,
+            created_at: context.at,
+            updated_at: context.at,
+            deleted_at: None,
+            tokens_valid_after: None,
+        };
+        let mut changed = Changed(vec![Field::Username, Field::Email]);
+        let rest = UserEdits {
+            username: None,
+            email: None,
+            ..new.rest.clone()
+        };
+        edit(&mut state, &rest, &mut changed)?;
+        let event = event(EventKind::Created, &state, &changed.0, context);
+        Ok(Applied {
+            user: Self { state },
+            event,
+            released: None,
+        })
+    }
+
+    /// Applies a change, or tells by `None` that it would change nothing.
+    ///
+    /// A user that is deleted can only be restored or deleted again. The precondition is looked at first.
+    ///
+    /// # Errors
+    /// [`ChangeRefused`], in the order of its variants.
+    pub fn apply(
+        &self,
+        change: &Change,
+        context: &WriteContext,
+    ) -> Result<Option<Applied>, ChangeRefused> {
+        if self.is_deleted() && !matches!(change, Change::Restore | Change::Delete) {
+            return Err(ChangeRefused::NotFound);
+        }
+        self.expect_version(context)?;
+
+        let mut next = self.state.clone();
+        let mut changed = Changed::default();
+        match change {
+            Change::Edit(edits) => {
+                self.expect_known_contacts(edits, context)?;
+                edit(&mut next, edits, &mut changed).map_err(ChangeRefused::Invalid)?;
+            }
+            Change::GrantRole(role) => {
+                let roles = next.roles.with(role.clone()).map_err(|violation| {
+                    ChangeRefused::Invalid(vec![Fault::new(Field::Roles.path(), &violation)])
+                })?;
+                changed.set(Field::Roles, &mut next.roles, roles);
+            }
+            Change::Suspend => {
+                changed.set(Field::Status, &mut next.standing, Standing::Suspended);
+            }
+            Change::Activate => changed.set(Field::Status, &mut next.standing, Standing::Active),
+            Change::Delete if self.is_deleted() => {}
+            Change::Delete => {
+                changed.set(Field::Status, &mut next.deleted_at, Some(context.at));
+            }
+            Change::Restore => changed.set(Field::Status, &mut next.deleted_at, None),
+        }
+        if changed.0.is_empty() {
+            return Ok(None);
+        }
+        next.version = self.state.version.next();
+        next.updated_at = context.at.max(self.state.updated_at);
+        let event = event(self.kind_of(&next), &next, &changed.0, context);
+        let released =
+            (next.username.key() != self.state.username.key()).then(|| self.state.username.clone());
+        Ok(Some(Applied {
+            user: Self { state: next },
+            event,
+            released,
+        }))
+    }
+
+    /// Gives the event of the user's removal for good, deleted before or not.
+    ///
+    /// # Errors
+    /// [`ChangeRefused::PreconditionFailed`].
+    pub fn erase(&self, context: &WriteContext) -> Result<Event, ChangeRefused> {
+        self.expect_version(context)?;
+        let mut last = self.state.clone();
+        last.version = last.version.next();
+        Ok(event(EventKind::Erased, &last, &[], context))
+    }
+
+    fn expect_version(&self, context: &WriteContext) -> Result<(), ChangeRefused> {
+        if context.precondition.admits(self.state.version) {
+            Ok(())
+        } else {
+            Err(ChangeRefused::PreconditionFailed)
+        }
+    }
+
+    /// Holds a confirmation of an address or number to the one it was made for.
+    ///
+    /// `If-Match: *` names no version, and so does not say which address was confirmed.
+    fn expect_known_contacts(
+        &self,
+        edits: &UserEdits,
+        context: &WriteContext,
+    ) -> Result<(), ChangeRefused> {
+        if let Precondition::AnyOf(_) = &context.precondition {
+            return Ok(());
+        }
+        let same_email = edits
+            .email
+            .as_ref()
+            .is_some_and(|email| email.key() == self.state.email.key());
+        let stored_phone = self.state.phone_number.as_ref();
+        let same_phone =
+            matches!(&edits.phone_number, Edit::Set(number) if Some(number) == stored_phone);
+        let unsure = |confirmed: Option<bool>, same: bool| confirmed == Some(true) && !same;
+
+        let mut faults = Vec::new();
+        if unsure(edits.email_verified, same_email) {
+            faults.push(Field::EmailVerified);
+        }
+        if unsure(edits.phone_number_verified, same_phone) {
+            faults.push(Field::PhoneNumberVerified);
+        }
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let violation = Violation::new(
+            "precondition_required",
+            "needs the stored value beside it in the same body, or If-Match with a version",
+        );
+        Err(ChangeRefused::PreconditionRequired(
+            faults
+                .into_iter()
+                .map(|field| Fault::new(field.path(), &violation))
+                .collect(),
+        ))
+    }
+
+    fn kind_of(&self, next: &UserState) -> EventKind {
+        match (self.state.deleted_at.is_some(), next.deleted_at.is_some()) {
+            (false, true) => EventKind::Deleted,
+            (true, false) => EventKind::Restored,
+            _ if self.state.standing != next.standing => match next.standing {
+                Standing::Active => EventKind::Activated,
+                Standing::Suspended => EventKind::Suspended,
+            },
+            _ => EventKind::Updated,
+        }
+    }
+}
+
+fn event(kind: EventKind, state: &UserState, changed: &[Field], context: &WriteContext) -> Event {
+    Event {
+        id: context.event_id,
+        kind,
+        subject_kind: SubjectKind::User,
+        subject_id: state.id,
+        version: state.version,
+        changed: paths(changed),
+        actor: context.actor.clone(),
+        at: context.at,
+    }
+}

@@ -1,0 +1,81 @@
+//! The parts of a user that a caller may write.
+
+/// A part of a user that a caller may name in a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(
+    missing_docs,
+    reason = "each is the field of the same name of `UserState`"
+)]
+pub enum Field {
+    Username,
+    Email,
+    EmailVerified,
+    PhoneNumber,
+    PhoneNumberVerified,
+    ExternalId,
+    Status,
+    Roles,
+    Profile(ProfileField),
+    MetadataPublic,
+    MetadataUser,
+    MetadataPrivate,
+}
+
+/// A part of the profile: an OpenID Connect claim, or bio, or location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(
+    missing_docs,
+    reason = "each is the field of the same name of `Profile`"
+)]
+pub enum ProfileField {
+    Name,
+    GivenName,
+    FamilyName,
+    Nickname,
+    Picture,
+    Website,
+    Bio,
+    Location,
+    Locale,
+    Zoneinfo,
+    Birthdate,
+}
+
+impl Field {
+    /// The dotted path of the field, as events and faults name it.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Username => "username",
+            Self::Email => "email",
+            Self::EmailVerified => "email_verified",
+            Self::PhoneNumber => "phone_number",
+            Self::PhoneNumberVerified => "phone_number_verified",
+            Self::ExternalId => "external_id",
+            Self::Status => "status",
+            Self::Roles => "roles",
+            Self::Profile(field) => field.path(),
+            Self::MetadataPublic => "metadata.public",
+            Self::MetadataUser => "metadata.user",
+            Self::MetadataPrivate => "metadata.private",
+        }
+    }
+}
+
+impl ProfileField {
+    /// The dotted path of the field, as events and faults name it.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Name => "profile.name",
+            Self::GivenName => "profile.given_name",
+            Self::FamilyName => "profile.family_name",
+            Self::Nickname => "profile.nickname",
+            Self::Picture => "profile.picture",
+            Self::Website => "profile.website",
+            Self::Bio => "profile.bio",
+            Self::Location => "profile.location",
+            Self::Locale => "profile.locale",
+            Self::Zoneinfo => "profile.zoneinfo",
+            Self::Birthdate => "profile.birthdate",
+        }
+    }
+}

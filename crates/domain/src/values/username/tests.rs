@@ -1,0 +1,257 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+fn code(text: &str) -> &'static str {
+    Username::parse(text).unwrap_err().code()
+}
+
+#[test]
+fn a_name_is_shown_as_typed_and_found_in_any_case() {
+    let alice = name(" Alice.Smith ");
+    assert_eq!(alice.as_str(), "Alice.Smith");
+    assert_eq!(alice.to_string(), "Alice.Smith");
+    assert_eq!(alice.key(), "alice.smith");
+    assert_eq!(
+        UsernameKey::parse("ALICE.SMITH").unwrap(),
+        UsernameKey::from(&alice)
+    );
+}
+
+#[test]
+fn names_of_many_scripts_are_accepted() {
+    for text in [
+        "José",
+        "Дмитрий",
+        "山田太郎",
+        "김철수",
+        "محمد",
+        "דוד",
+        "สมชาย",
+        "हिन्दी",
+        "Ωμέγα",
+        "x_1",
+        "1st",
+        "a-b.c_d",
+        "سعيد٣",
+    ] {
+        assert!(
+            Username::parse(text).is_ok(),
+            "{text}: {:?}",
+            Username::parse(text)
+        );
+    }
+}
+
+#[test]
+fn a_name_of_two_characters_is_too_short() {
+    assert_eq!(code("ab"), "too_short");
+    assert_eq!(code("e\u{301}b"), "too_short");
+    assert!(Username::parse("abc").is_ok());
+}
+
+#[test]
+fn a_name_of_thirty_three_characters_is_too_long() {
+    assert!(Username::parse(&"x".repeat(32)).is_ok());
+    assert!(Username::parse(&"é".repeat(32)).is_ok());
+    assert_eq!(code(&"x".repeat(33)), "too_long");
+}
+
+#[test]
+fn a_name_whose_key_is_longer_than_32_characters_is_too_long() {
+    assert_eq!("İ".repeat(17).to_lowercase().chars().count(), 34);
+    assert_eq!(code(&"İ".repeat(17)), "too_long");
+}
+
+#[test]
+fn a_blank_name_is_refused() {
+    assert_eq!(code(""), "blank");
+    assert_eq!(code(" \u{3000} "), "blank");
+}
+
+#[test]
+fn characters_that_are_no_letters_marks_or_digits_are_refused() {
+    for text in [
+        "a@b.com",
+        "a/b/c",
+        "a b c",
+        "abc!",
+        "a+b+c",
+        "smile😀",
+        "a\u{200d}bc",
+        "abc\u{ad}d",
+        "x²³",
+        "Ⅷabc",
+        "a\0bc",
+        "a\u{202e}bc",
+        "ab\nc",
+        "a·bc",
+        "ﬁne",
+        "a:bc",
+        "‿abc",
+    ] {
+        assert_eq!(code(text), "forbidden_character", "{text:?}");
+    }
+}
+
+#[test]
+fn a_name_begins_and_ends_with_a_letter_or_digit() {
+    for text in [
+        ".abc",
+        "abc.",
+        "_abc",
+        "abc_",
+        "-abc",
+        "abc-",
+        "...",
+        "\u{301}abc",
+        "abc.\u{301}",
+    ] {
+        assert_eq!(code(text), "format", "{text:?}");
+    }
+}
+
+#[test]
+fn a_last_letter_may_carry_marks() {
+    assert!(Username::parse("abx\u{301}").is_ok());
+    assert!(Username::parse("नमस्ते").is_ok());
+}
+
+#[test]
+fn a_name_in_the_shape_of_a_uuid_is_refused() {
+    assert_eq!(code("0199b8f27c1e70008000000000000000"), "format");
+    assert_eq!(code("0199B8F27C1E7000800000000000000A"), "format");
+    assert_eq!(code("0199b8f2-7c1e-7000-8000-000000000000"), "format");
+    assert!(Username::parse("0199b8f27c1e7000800000000000000x").is_ok());
+}
+
+#[test]
+fn two_directions_in_one_name_are_refused() {
+    assert_eq!(code("דודabc"), "format");
+}
+
+#[test]
+fn wide_letters_become_the_usual_ones() {
+    assert_eq!(name("Ａｌｉｃｅ").as_str(), "Alice");
+    assert_eq!(code("ａｄｍｉｎ"), "reserved");
+    assert_eq!(code("a＠b"), "forbidden_character");
+}
+
+#[test]
+fn reserved_names_are_refused_in_any_case_and_look_alike() {
+    for text in [
+        "admin",
+        "Admin",
+        "NULL",
+        "by-username",
+        "no-reply",
+        "users",
+        "аdmin",
+        "rооt",
+        "admın",
+        "admi\u{307}n",
+        "ADMİN",
+    ] {
+        assert_eq!(code(text), "reserved", "{text}");
+    }
+    assert!(Username::parse("administer").is_ok());
+}
+
+#[test]
+fn a_reserved_name_has_a_key_but_what_is_no_name_has_none() {
+    assert_eq!(UsernameKey::parse("ADMIN").unwrap().as_str(), "admin");
+    for text in ["", "ab", "a@b", ".abc", "0199b8f27c1e70008000000000000000"] {
+        assert!(UsernameKey::parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn modern_and_modem_may_both_exist() {
+    assert_ne!(name("modern").skeleton(), name("modem").skeleton());
+    assert_ne!(name("paypal").skeleton(), name("paypa1").skeleton());
+    assert_eq!(name("Modern").skeleton(), "modern");
+}
+
+#[test]
+fn a_cyrillic_paypal_collides_with_paypal() {
+    let cyrillic = name("раypal");
+    assert_ne!(cyrillic.key(), name("paypal").key());
+    assert_eq!(cyrillic.skeleton(), name("PayPal").skeleton());
+}
+
+#[test]
+fn an_accent_makes_another_name_but_a_second_dot_does_not() {
+    assert_ne!(name("jose").skeleton(), name("josé").skeleton());
+    assert_eq!(name("iris").skeleton(), name("ı\u{307}ris").skeleton());
+    assert_eq!(name("iris").skeleton(), name("İris").skeleton());
+    assert_eq!(name("iris").skeleton(), name("ırıs").skeleton());
+}
+
+#[test]
+fn a_final_sigma_does_not_hide_a_name() {
+    assert_eq!(name("ΟΔΟΣ").key(), name("οδος").key());
+}
+
+#[test]
+fn titlecase_letters_are_refused_as_precis_asks() {
+    assert_eq!(code("ᾈbc"), "forbidden_character");
+    assert_eq!(code("ǅbc"), "forbidden_character");
+}
+
+#[test]
+fn every_letter_gives_a_name_that_parses_to_itself() {
+    // Without the large blocks of East Asian characters, which know neither case nor decomposition
+    // to speak of.
+    let small = |character: &char| !matches!(*character, '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{17000}'..='\u{1b2ff}' | '\u{20000}'..);
+    for character in (char::MIN..=char::MAX)
+        .filter(|character| is_allowed(*character))
+        .filter(small)
+    {
+        if let Ok(name) = Username::parse(&format!("x{character}x")) {
+            assert_eq!(
+                Username::parse(name.as_str()).unwrap(),
+                name,
+                "{:x}",
+                u32::from(character)
+            );
+            let key = UsernameKey::parse(name.key()).unwrap();
+            assert_eq!(key.as_str(), name.key(), "{:x}", u32::from(character));
+            assert_eq!(skeleton::skeleton(name.skeleton()), name.skeleton());
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_name_read_from_json_is_checked() {
+    assert_eq!(
+        serde_json::from_str::<Username>("\"Alice\"").unwrap(),
+        name("Alice")
+    );
+    assert!(serde_json::from_str::<Username>("\"admin\"").is_err());
+}
+
+proptest! {
+    #[test]
+    fn a_parsed_name_and_its_key_parse_to_themselves(text in "[\\p{L}\\p{M}\\p{Nd}._-]{1,12}|[a-zA-ZİıſΣςßŉǅёЁ\u{300}-\u{345}.]{3,20}|\\PC{3,8}") {
+        if let Ok(name) = Username::parse(&text) {
+            prop_assert_eq!(Username::parse(name.as_str()).unwrap(), name.clone());
+            let key = UsernameKey::parse(&text).unwrap();
+            prop_assert_eq!(key.as_str(), name.key());
+            prop_assert_eq!(UsernameKey::parse(key.as_str()).unwrap(), key);
+            prop_assert_eq!(skeleton::skeleton(name.skeleton()), name.skeleton());
+            prop_assert!((3..=32).contains(&name.as_str().chars().count()));
+            prop_assert!((3..=32).contains(&name.key().chars().count()));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        let _ = Username::parse(&text);
+        let _ = UsernameKey::parse(&text);
+    }
+}
