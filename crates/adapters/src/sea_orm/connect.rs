@@ -1,0 +1,154 @@
+//! Connections, bounded and clean: where the two databases differ.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+
+/// How long a statement may run before PostgreSQL ends it.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a statement may wait for a lock that another holds; below the statement's own time.
+const LOCK_TIMEOUT: &str = "900";
+/// How long a forgotten transaction lives, in milliseconds.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "5000";
+/// How long a request may wait for a connection.
+const POOL_WAIT: Duration = Duration::from_millis(500);
+/// How long the one writer of SQLite may be waited for; there is no second one to ask.
+const SQLITE_WRITER_WAIT: Duration = Duration::from_millis(1500);
+/// How long a connection may rest before it is tried again.
+const TRUSTED_IDLE: Duration = Duration::from_secs(15);
+
+/// Two bounded pools of one database: a storm of writes leaves the reads their connections, and only the writes'
+/// connections ever see a transaction.
+#[derive(Clone)]
+pub struct Connections {
+    pub(super) reads: DatabaseConnection,
+    pub(super) writes: DatabaseConnection,
+}
+
+/// How a PostgreSQL is reached.
+#[derive(Debug, Clone, Default)]
+pub struct PoolOptions {
+    /// The schema that holds the tables; the database's default if none.
+    pub schema: Option<String>,
+    /// The most connections of both pools together, at least 2.
+    pub max_connections: u32,
+}
+
+impl Connections {
+    /// Opens pools of a PostgreSQL. Nothing is connected yet: the database may come up later.
+    ///
+    /// # Errors
+    /// When the URL cannot be understood.
+    pub async fn postgres(url: &str, options: &PoolOptions) -> Result<Self, DbErr> {
+        let writes = (options.max_connections / 2).max(1);
+        let reads = options.max_connections.saturating_sub(writes).max(1);
+        Ok(Self {
+            reads: Database::connect(postgres_options(url, options, reads)).await?,
+            writes: Database::connect(clean(postgres_options(url, options, writes))).await?,
+        })
+    }
+
+    /// Opens a SQLite file, which is made if it is not there; its folder must be.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub async fn sqlite(path: &Path) -> Result<Self, DbErr> {
+        Ok(Self {
+            writes: Database::connect(sqlite_options(path, 1, SQLITE_WRITER_WAIT)).await?,
+            reads: Database::connect(sqlite_options(path, 4, POOL_WAIT)).await?,
+        })
+    }
+
+    /// Brings the schema up to date and gives the names of the migrations that were applied.
+    ///
+    /// # Errors
+    /// [`user_migrations::MigrateError`].
+    pub async fn migrate(
+        &self,
+        schema: Option<&str>,
+    ) -> Result<Vec<String>, user_migrations::MigrateError> {
+        user_migrations::up(&self.writes, schema).await
+    }
+
+    /// Gives the names of the migrations that are still to be applied.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, DbErr> {
+        user_migrations::pending(&self.reads).await
+    }
+
+    /// Closes the pools, when nothing uses them any more.
+    pub async fn close(self) {
+        // A pool that cannot be closed goes with the process; there is nobody left to tell.
+        let _ = self.reads.close().await;
+        let _ = self.writes.close().await;
+    }
+}
+
+fn postgres_options(url: &str, options: &PoolOptions, connections: u32) -> ConnectOptions {
+    let mut connect = ConnectOptions::new(url);
+    connect
+        .max_connections(connections)
+        .acquire_timeout(POOL_WAIT)
+        .test_before_acquire_if_idle_for(TRUSTED_IDLE)
+        .statement_timeout(STATEMENT_TIMEOUT)
+        .set_application_name("user-service")
+        .connect_lazy(true)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(|postgres| {
+            postgres.options([
+                ("lock_timeout", LOCK_TIMEOUT),
+                (
+                    "idle_in_transaction_session_timeout",
+                    IDLE_IN_TRANSACTION_TIMEOUT,
+                ),
+            ])
+        });
+    if let Some(schema) = &options.schema {
+        connect.set_schema_search_path(schema);
+    }
+    connect
+}
+
+/// Takes a connection that still is in a transaction out of the pool when it comes back.
+///
+/// A future dropped while it begins a transaction leaves one open that the driver does not know of, and whoever gets
+/// the connection next would write into it and lose the write. Outside a transaction `now()` is the start of the very
+/// statement; inside one it is earlier, and in a failed one the statement fails.
+fn clean(mut connect: ConnectOptions) -> ConnectOptions {
+    connect.map_sqlx_postgres_pool_opts(|pool| {
+        pool.after_release(|connection, _| {
+            Box::pin(async move {
+                use sea_orm::sqlx::{Executor, Row};
+                let row = connection
+                    .fetch_one("SELECT now() = statement_timestamp()")
+                    .await?;
+                row.try_get::<bool, _>(0)
+            })
+        })
+    });
+    connect
+}
+
+fn sqlite_options(path: &Path, connections: u32, wait: Duration) -> ConnectOptions {
+    let path = path.to_owned();
+    let mut connect = ConnectOptions::new("sqlite://users.db");
+    connect
+        .max_connections(connections)
+        .acquire_timeout(wait)
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .filename(&path)
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // An acknowledged write outlives a power failure, as on PostgreSQL.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(1))
+        });
+    connect
+}

@@ -1,0 +1,5 @@
+//! Walks the users.
+
+pub(super) mod count;
+mod filter;
+pub(super) mod page;

@@ -1,0 +1,6 @@
+//! The rows, as the migrations made them.
+
+pub(super) mod events;
+pub(super) mod idempotency_keys;
+pub(super) mod released_usernames;
+pub(super) mod users;

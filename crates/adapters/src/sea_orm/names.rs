@@ -1,0 +1,64 @@
+//! Names that were given up, and rest before somebody else may have them.
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
+    QueryFilter,
+};
+use user_domain::user::User;
+use user_domain::values::{Timestamp, UserId, Username};
+use user_domain::write::{NAME_REST, UniqueField, WriteError};
+
+use super::entities::released_usernames::{ActiveModel, Column, Entity};
+use super::errors;
+
+/// Refuses a user whose name, or one that looks like it, somebody else has given up too recently.
+///
+/// It is asked after the user's row is written: whoever gives the name up meanwhile holds the unique index until its
+/// own commit, so that this statement sees what it left.
+pub(super) async fn refuse_resting(
+    tx: &impl ConnectionTrait,
+    user: &User,
+    at: Timestamp,
+) -> Result<(), WriteError> {
+    let resting = Entity::find()
+        .filter(
+            Condition::any()
+                .add(Column::UsernameKey.eq(user.username.key()))
+                .add(Column::UsernameSkeleton.eq(user.username.skeleton())),
+        )
+        .filter(Column::ReleasedAt.gt(at.minus(NAME_REST).as_utc()))
+        .filter(Column::UserId.ne(user.id.as_uuid()))
+        .count(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    if resting == 0 {
+        Ok(())
+    } else {
+        Err(WriteError::Taken(UniqueField::Username))
+    }
+}
+
+/// Lets a name rest from now on.
+pub(super) async fn release(
+    tx: &impl ConnectionTrait,
+    name: &Username,
+    user: UserId,
+    at: Timestamp,
+) -> Result<(), WriteError> {
+    let row = ActiveModel {
+        username_key: Set(name.key().to_owned()),
+        username_skeleton: Set(name.skeleton().to_owned()),
+        user_id: Set(user.as_uuid()),
+        released_at: Set(at.as_utc()),
+    };
+    let latest = OnConflict::column(Column::UsernameKey)
+        .update_columns([Column::UsernameSkeleton, Column::UserId, Column::ReleasedAt])
+        .to_owned();
+    Entity::insert(row)
+        .on_conflict(latest)
+        .exec_without_returning(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! The outbox: what a write tells the world, in the write's own transaction.
+
+use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, ConnectionTrait, EntityTrait};
+use user_domain::user::Event;
+use user_domain::write::WriteError;
+
+use super::entities::events::{ActiveModel, Entity};
+use super::{errors, row};
+
+/// Appends an event.
+pub(super) async fn append(tx: &impl ConnectionTrait, event: &Event) -> Result<(), WriteError> {
+    let row = ActiveModel {
+        seq: NotSet,
+        id: Set(event.id),
+        kind: Set(event.kind.as_str().to_owned()),
+        subject_kind: Set(event.subject_kind.as_str().to_owned()),
+        subject_id: Set(event.subject_id.as_uuid()),
+        version: Set(event.version.get()),
+        changed: Set(row::strings_to_json(
+            event.changed.iter().map(String::as_str),
+        )),
+        actor: Set(event.actor.as_str().to_owned()),
+        at: Set(event.at.as_utc()),
+    };
+    Entity::insert(row)
+        .exec_without_returning(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    Ok(())
+}

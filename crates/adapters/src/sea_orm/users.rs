@@ -1,0 +1,6 @@
+//! The operations on users.
+
+pub(super) mod add;
+pub(super) mod change;
+pub(super) mod erase;
+pub(super) mod find;

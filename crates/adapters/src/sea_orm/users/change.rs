@@ -1,0 +1,62 @@
+//! Changes a user.
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QuerySelect};
+use user_domain::user::{Applied, Change, User};
+use user_domain::values::UserId;
+use user_domain::write::{WriteContext, WriteError, Written};
+
+use crate::sea_orm::entities::users::Entity;
+use crate::sea_orm::idempotency::{self, Turn};
+use crate::sea_orm::{errors, names, outbox, row, transaction};
+
+/// Changes a user by [`User::apply`] while its row is locked, with the event and the record of the idempotency key.
+pub(crate) async fn change(
+    db: &DatabaseConnection,
+    id: UserId,
+    change: &Change,
+    context: &WriteContext,
+) -> Result<Written, WriteError> {
+    let tx = transaction::begin(db).await?;
+    if let Turn::Later(subject) = idempotency::claim(&tx, id, context).await? {
+        return Ok(Written::Replayed(idempotency::subject(&tx, subject).await?));
+    }
+    let user = lock(&tx, id).await?;
+    let written = match user.apply(change, context)? {
+        None => Written::Unchanged(user),
+        Some(applied) => {
+            store(&tx, &applied, context).await?;
+            Written::Applied(applied.user)
+        }
+    };
+    transaction::commit(tx).await?;
+    Ok(written)
+}
+
+/// Reads a user so that nobody else changes it until the transaction ends.
+///
+/// PostgreSQL locks the row; on SQLite, which knows no such thing, the whole transaction is the only writer.
+pub(crate) async fn lock(tx: &impl ConnectionTrait, id: UserId) -> Result<User, WriteError> {
+    let found = Entity::find_by_id(id.as_uuid())
+        .lock_exclusive()
+        .one(tx)
+        .await
+        .map_err(|error| errors::write(&error))?
+        .ok_or(WriteError::NotFound)?;
+    Ok(row::to_user(found)?)
+}
+
+async fn store(
+    tx: &impl ConnectionTrait,
+    applied: &Applied,
+    context: &WriteContext,
+) -> Result<(), WriteError> {
+    Entity::update(row::from_user(&applied.user))
+        .exec(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    if let Some(released) = &applied.released {
+        names::refuse_resting(tx, &applied.user, context.at).await?;
+        names::release(tx, released, applied.user.id, context.at).await?;
+    }
+    outbox::append(tx, &applied.event).await
+}

@@ -1,0 +1,32 @@
+//! Removes a user for good.
+
+use sea_orm::{DatabaseConnection, EntityTrait};
+use user_domain::values::UserId;
+use user_domain::write::{Erased, WriteContext, WriteError};
+
+use super::change::lock;
+use crate::sea_orm::entities::users::Entity;
+use crate::sea_orm::idempotency::{self, Turn};
+use crate::sea_orm::{errors, names, outbox, transaction};
+
+/// Removes a user's row; its events stay, and its name rests.
+pub(crate) async fn erase(
+    db: &DatabaseConnection,
+    id: UserId,
+    context: &WriteContext,
+) -> Result<Erased, WriteError> {
+    let tx = transaction::begin(db).await?;
+    if let Turn::Later(_) = idempotency::claim(&tx, id, context).await? {
+        return Ok(Erased::Replayed);
+    }
+    let user = lock(&tx, id).await?;
+    let event = user.erase(context)?;
+    Entity::delete_by_id(id.as_uuid())
+        .exec(&tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    names::release(&tx, &user.username, id, context.at).await?;
+    outbox::append(&tx, &event).await?;
+    transaction::commit(tx).await?;
+    Ok(Erased::Applied)
+}
