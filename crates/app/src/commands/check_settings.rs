@@ -1,0 +1,27 @@
+//! `check-settings`
+
+use super::{result, say, settings};
+use crate::cli::Outcome;
+
+pub(crate) fn run() -> Outcome {
+    let settings = match settings() {
+        Ok(settings) => settings,
+        Err(outcome) => return outcome,
+    };
+    for warning in settings.warnings() {
+        say(warning);
+    }
+    let server = &settings.server;
+    result(format_args!(
+        "listens on {}:{}{}",
+        server.host, server.port, server.base_path
+    ));
+    result(format_args!("keeps users in {}", settings.database.target));
+    result(format_args!(
+        "believes {} service tokens",
+        settings.tokens.allowed_api_tokens.len()
+    ));
+    result(format_args!("logs at {} and above", settings.log.level));
+    result("the settings are valid");
+    Outcome::Done
+}

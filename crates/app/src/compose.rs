@@ -1,0 +1,155 @@
+//! Which adapter serves which port.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
+use user_adapters::tokens::{AllowedTokens, JwtOptions, JwtSubject, JwtVerifier};
+use user_adapters::{SystemClock, UuidV7Ids};
+use user_domain::use_cases::{Ports, UseCases};
+
+use crate::settings::{self, DatabaseTarget, Settings, TokenSettings};
+
+/// Why the service could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The folder of the SQLite file could not be made.
+    #[error("the folder {0} cannot be made: {1}")]
+    Folder(String, std::io::Error),
+    /// The database could not be opened.
+    #[error("the database cannot be opened: {0}")]
+    Database(String),
+    /// The schema could not be brought up to date.
+    #[error(transparent)]
+    Migrate(#[from] user_migrations::MigrateError),
+    /// The recorder of metrics could not be made.
+    #[error("metrics cannot be recorded: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The address could not be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(String, std::io::Error),
+}
+
+impl ComposeError {
+    /// Tells whether the same may succeed later, when the database is back.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Migrate(user_migrations::MigrateError::Database(error)) => {
+                user_adapters::sea_orm::is_passing(error)
+            }
+            Self::Migrate(user_migrations::MigrateError::ForeignTable)
+            | Self::Folder(..)
+            | Self::Database(_)
+            | Self::Metrics(_)
+            | Self::Listen(..) => false,
+        }
+    }
+}
+
+/// The service without its listener: adapters in their ports, and the use cases on them.
+#[derive(Clone)]
+pub struct Composition {
+    /// The ports.
+    pub ports: Ports,
+    /// The use cases.
+    pub use_cases: UseCases,
+    pub(crate) connections: Connections,
+}
+
+impl Composition {
+    /// Puts the service together as the settings say. A PostgreSQL need not be there yet.
+    ///
+    /// # Errors
+    /// When a SQLite file cannot be opened.
+    pub async fn new(settings: &Settings) -> Result<Self, ComposeError> {
+        let connections = connect(settings).await?;
+        let users = Arc::new(SeaOrmUsers::new(connections.clone()));
+        let clock = Arc::new(SystemClock);
+        let ports = Ports {
+            reader: users.clone(),
+            writer: users.clone(),
+            directory: users.clone(),
+            change_log: users.clone(),
+            health: users,
+            tokens: Arc::new(JwtVerifier::new(
+                jwt_options(&settings.tokens),
+                clock.clone(),
+            )),
+            service_tokens: Arc::new(AllowedTokens::new(&settings.tokens.allowed_api_tokens)),
+            clock,
+            ids: Arc::new(UuidV7Ids),
+        };
+        Ok(Self {
+            use_cases: UseCases::new(&ports),
+            ports,
+            connections,
+        })
+    }
+
+    /// Brings the database up to date and gives the names of the migrations applied.
+    ///
+    /// # Errors
+    /// [`ComposeError::Migrate`].
+    pub async fn migrate(&self, schema: Option<&str>) -> Result<Vec<String>, ComposeError> {
+        Ok(self.connections.migrate(schema).await?)
+    }
+
+    /// Gives the names of the migrations that are pending.
+    ///
+    /// # Errors
+    /// [`ComposeError::Database`].
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, ComposeError> {
+        self.connections
+            .pending_migrations()
+            .await
+            .map_err(|error| ComposeError::Database(error.to_string()))
+    }
+}
+
+async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
+    let database = &settings.database;
+    let opened = match &database.target {
+        DatabaseTarget::Postgres { url } => {
+            let options = PoolOptions {
+                schema: database.schema.clone(),
+                max_connections: database.max_connections,
+            };
+            Connections::postgres(url.expose_secret(), &options).await
+        }
+        DatabaseTarget::Sqlite { path } => {
+            if let Some(folder) = path.parent() {
+                make_folder(folder)?;
+            }
+            Connections::sqlite(path).await
+        }
+    };
+    opened.map_err(|error| ComposeError::Database(error.to_string()))
+}
+
+/// Makes a folder that only its owner can look into, unless it is there.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), ComposeError> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
+        .map_err(|error| ComposeError::Folder(folder.display().to_string(), error))
+}
+
+fn jwt_options(tokens: &TokenSettings) -> JwtOptions {
+    JwtOptions {
+        secret: tokens.jwt_secret_key.clone(),
+        subject: match tokens.jwt_subject {
+            settings::JwtSubject::Id => JwtSubject::Id,
+            settings::JwtSubject::ExternalId => JwtSubject::ExternalId,
+        },
+        issuer: tokens.jwt_issuer.clone(),
+        audience: tokens.jwt_audience.clone(),
+        leeway_seconds: u8::try_from(tokens.jwt_leeway.as_secs()).unwrap_or(u8::MAX),
+    }
+}

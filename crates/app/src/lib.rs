@@ -1,0 +1,9 @@
+//! The user service: settings, telemetry, composition and command line, as a library so that tests compose it the way
+//! production does.
+
+pub mod cli;
+mod commands;
+pub mod compose;
+pub mod serve;
+pub mod settings;
+pub mod telemetry;

@@ -1,0 +1,204 @@
+//! A running service: from settings to a listener, and from a signal to a clean end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use hkdf::Hkdf;
+use secrecy::ExposeSecret;
+use sha2::Sha256;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use user_adapters::sea_orm::Connections;
+use user_http::{Api, HttpSettings, Readiness, Writes};
+
+use crate::cli::Outcome;
+use crate::compose::{ComposeError, Composition};
+use crate::settings::{Settings, TokenSettings};
+use crate::telemetry;
+
+/// How long a client may take to send its headers.
+const HEADER_DEADLINE: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long to wait before asking an absent database again.
+const MIGRATION_RETRY: Duration = Duration::from_secs(1);
+
+/// A service that takes requests.
+pub struct Service {
+    /// What it is made of, for those who work on its store beside it.
+    pub composition: Composition,
+    address: SocketAddr,
+    server: JoinHandle<std::io::Result<()>>,
+    handle: ServerHandle,
+    migration: Option<JoinHandle<()>>,
+    readiness: Readiness,
+    writes: Writes,
+    connections: Connections,
+    grace: Duration,
+}
+
+impl Service {
+    /// Starts the service. A PostgreSQL that is away is waited for in the background, while the service is not ready.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub async fn start(settings: &Settings) -> Result<Self, ComposeError> {
+        let composition = Composition::new(settings).await?;
+        let migration = migrate(&composition, settings).await?;
+        let readiness = Readiness::default();
+        let writes = Writes::new(tokio::runtime::Handle::current());
+        let api = Api::new(
+            &composition.ports,
+            http_settings(settings),
+            writes.clone(),
+            readiness.clone(),
+            telemetry::metrics()?,
+        );
+        let listen = SocketAddr::new(settings.server.host, settings.server.port);
+        let refused = |error| ComposeError::Listen(listen.to_string(), error);
+        let mut server = HttpServer::new(move || user_http::app(&api))
+            .disable_signals()
+            .client_request_timeout(HEADER_DEADLINE)
+            .keep_alive(KEEP_ALIVE)
+            .shutdown_timeout(settings.server.shutdown_grace.as_secs());
+        if let Some(workers) = settings.server.workers {
+            server = server.workers(workers);
+        }
+        let server = server.bind(listen).map_err(refused)?;
+        let address = server.addrs().first().copied().unwrap_or(listen);
+        let server = server.run();
+        let handle = server.handle();
+        tracing::info!(%address, store = %settings.database.target, "listening");
+        Ok(Self {
+            connections: composition.connections.clone(),
+            composition,
+            address,
+            server: tokio::spawn(server),
+            handle,
+            migration,
+            readiness,
+            writes,
+            grace: settings.server.shutdown_grace,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until SIGTERM or SIGINT, then ends cleanly; a second signal ends it at once.
+    pub async fn run_until_signalled(mut self) -> Outcome {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
+            tracing::error!("signals cannot be listened for");
+            return Outcome::Failed;
+        };
+        tokio::select! {
+            () = either(&mut terminate, &mut interrupt) => {}
+            ended = &mut self.server => {
+                tracing::error!(?ended, "the server ended by itself");
+                return Outcome::Failed;
+            }
+        }
+        tokio::select! {
+            () = self.stop() => Outcome::Done,
+            () = either(&mut terminate, &mut interrupt) => {
+                tracing::warn!("stopped at once by a second signal");
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Ends cleanly: not ready at once, what was accepted is answered, every write that began has ended.
+    pub async fn stop(self) {
+        tracing::info!("draining");
+        self.readiness.start_draining();
+        if let Some(migration) = self.migration {
+            migration.abort();
+        }
+        self.handle.stop(true).await;
+        if timeout(self.grace, self.writes.drain()).await.is_err() {
+            tracing::error!("some writes did not end in time");
+        }
+        self.connections.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+async fn either(first: &mut Signal, second: &mut Signal) {
+    tokio::select! {
+        _ = first.recv() => {}
+        _ = second.recv() => {}
+    }
+}
+
+/// Migrates if the settings say so; where the database is away, goes on trying in the background.
+async fn migrate(
+    composition: &Composition,
+    settings: &Settings,
+) -> Result<Option<JoinHandle<()>>, ComposeError> {
+    if !settings.database.migrate_on_start {
+        return Ok(None);
+    }
+    let schema = settings.database.schema.clone();
+    match composition.migrate(schema.as_deref()).await {
+        Ok(applied) => {
+            tell(&applied);
+            Ok(None)
+        }
+        Err(error) if error.is_passing() => {
+            tracing::warn!(%error, "the database is away; it is asked again until it is there");
+            let composition = composition.clone();
+            Ok(Some(tokio::spawn(async move {
+                keep_migrating(&composition, schema.as_deref()).await
+            })))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn keep_migrating(composition: &Composition, schema: Option<&str>) {
+    loop {
+        sleep(MIGRATION_RETRY).await;
+        match composition.migrate(schema).await {
+            Ok(applied) => return tell(&applied),
+            Err(error) if error.is_passing() => {
+                tracing::debug!(%error, "the database is still away")
+            }
+            Err(error) => tracing::error!(%error, "the database cannot be brought up to date"),
+        }
+    }
+}
+
+fn tell(applied: &[String]) {
+    for name in applied {
+        tracing::info!(migration = %name, "migration applied");
+    }
+}
+
+fn http_settings(settings: &Settings) -> HttpSettings {
+    HttpSettings {
+        base_path: settings.server.base_path.clone(),
+        cors_allowed_origins: settings.server.cors_allowed_origins.clone(),
+        ..HttpSettings::new(sealing_key(&settings.tokens))
+    }
+}
+
+/// Derives the key of cursors and fingerprints (HKDF, RFC 5869), so that no key is used for two purposes.
+fn sealing_key(tokens: &TokenSettings) -> [u8; 32] {
+    let secret = tokens
+        .sealing_key
+        .as_ref()
+        .unwrap_or(&tokens.jwt_secret_key);
+    let mut key = [0; 32];
+    // An output of one block is never too long.
+    let _ = Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())
+        .expand(b"user-service sealing key v1", &mut key);
+    key
+}

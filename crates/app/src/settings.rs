@@ -1,0 +1,98 @@
+//! What an operator may decide: one struct a section, read from every source and validated once, at start.
+//!
+//! Environment over `.env` over an optional file over defaults. All faults are found before any is reported, and no
+//! secret is in any `Debug` or `Display` of this module.
+//!
+//! To add a setting: a line in `variables.rs`, a field in its section, its reading there, a test, and its place in
+//! `.env.example`.
+
+mod database;
+mod database_uri;
+mod faults;
+mod log;
+mod reader;
+mod server;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod variables;
+
+use secrecy::SecretString;
+use url::Url;
+
+pub use database::{DatabaseSettings, DatabaseTarget};
+pub use faults::{Fault, SettingsFaults};
+pub use log::{LogFormat, LogLevel, LogSettings};
+pub use server::ServerSettings;
+pub use sources::Sources;
+pub use tokens::{JwtSubject, TokenSettings};
+pub use variables::{Variable, variables};
+
+use reader::{Reader, Reported};
+
+/// Every setting of the service, valid.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where and how requests are taken.
+    pub server: ServerSettings,
+    /// Where users are kept.
+    pub database: DatabaseSettings,
+    /// The second cache tier's address (`REDIS_URL`): checked and kept, not yet used.
+    pub redis_url: Option<SecretString>,
+    /// Who is believed.
+    pub tokens: TokenSettings,
+    /// What is written to the log, and how.
+    pub log: LogSettings,
+    warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads and validates the settings.
+    ///
+    /// Fails with every fault of every source, not with the first.
+    pub fn load(sources: &Sources) -> Result<Self, SettingsFaults> {
+        let (values, faults) = sources.layered();
+        let mut reader = Reader::new(values, faults);
+
+        let server = ServerSettings::read(&mut reader);
+        let database = DatabaseSettings::read(&mut reader);
+        let redis_url = reader.optional_secret("REDIS_URL", redis_url);
+        let tokens = TokenSettings::read(&mut reader);
+        let log = LogSettings::read(&mut reader);
+
+        let (faults, warnings) = reader.finish();
+        match (server, database, redis_url, tokens, log) {
+            (Ok(server), Ok(database), Ok(redis_url), Ok(tokens), Ok(log)) if faults.is_empty() => {
+                Ok(Self {
+                    server,
+                    database,
+                    redis_url,
+                    tokens,
+                    log,
+                    warnings,
+                })
+            }
+            _ => Err(SettingsFaults::new(faults)),
+        }
+    }
+
+    /// What is permitted but probably not meant, one sentence each, naming the variable.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+}
+
+fn redis_url(text: &str) -> Result<SecretString, String> {
+    let url = Url::parse(text).map_err(|_| "is not a valid URL".to_owned())?;
+    if !matches!(url.scheme(), "redis" | "rediss") {
+        return Err("must begin with redis:// or rediss://".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("names no host".to_owned());
+    }
+    Ok(SecretString::from(text))
+}
+
+/// The outcome of reading a section: its faults are already with the reader.
+type Read<T> = Result<T, Reported>;

@@ -1,0 +1,208 @@
+//! `DATABASE_URI`, read as SQLAlchemy reads it: the platform's older services share the variable.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use url::{Url, form_urlencoded};
+
+use super::database::DatabaseTarget;
+
+/// What a `DATABASE_URI` says.
+pub(super) struct DatabaseUri {
+    pub(super) target: DatabaseTarget,
+    /// The names of parameters that mean something to another driver only.
+    pub(super) ignored_parameters: Vec<String>,
+}
+
+/// Parses a `DATABASE_URI`; the reason of a refusal repeats nothing of it but the names of parameters.
+pub(super) fn parse(text: &str) -> Result<DatabaseUri, String> {
+    let (scheme, rest) = text
+        .split_once("://")
+        .ok_or("must begin with postgresql:// or sqlite:///")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let (dialect, driver) = match scheme.split_once('+') {
+        Some((dialect, driver)) => (dialect, Some(driver)),
+        None => (scheme.as_str(), None),
+    };
+    match (dialect, driver) {
+        ("postgres" | "postgresql", None | Some("psycopg2" | "psycopg" | "asyncpg" | "pg8000")) => {
+            postgres(rest)
+        }
+        ("sqlite", None | Some("pysqlite" | "aiosqlite")) => sqlite(rest),
+        ("postgres" | "postgresql", Some(_)) => {
+            Err("names an unknown driver: write postgresql://".to_owned())
+        }
+        ("mysql" | "mariadb" | "oracle" | "mssql" | "cockroachdb", _) => {
+            Err("names a database that is not supported: use PostgreSQL or SQLite".to_owned())
+        }
+        _ => Err("must begin with postgresql:// or sqlite:///".to_owned()),
+    }
+}
+
+fn postgres(rest: &str) -> Result<DatabaseUri, String> {
+    let (credentials, location) = split_credentials(rest);
+    if location.contains('#') {
+        return Err("has a `#`, which must be written %23".to_owned());
+    }
+    let mut url = Url::parse(&format!("postgres://{location}"))
+        .map_err(|_| "is not a valid URL: host, port or database cannot be read".to_owned())?;
+
+    let (parameters, ignored_parameters) = parameters(&url)?;
+    url.set_query(None);
+    for (name, value) in parameters {
+        url.query_pairs_mut().append_pair(&name, &value);
+    }
+    if let Some(credentials) = credentials {
+        set_credentials(&mut url, credentials)?;
+    }
+    Ok(DatabaseUri {
+        target: DatabaseTarget::Postgres {
+            url: SecretString::from(String::from(url)),
+        },
+        ignored_parameters,
+    })
+}
+
+/// Splits `user:password@` from what follows it.
+///
+/// SQLAlchemy lets a password hold `/`, `?` and `#` as they are, which a URL's grammar does not.
+fn split_credentials(rest: &str) -> (Option<&str>, &str) {
+    let end_of_authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, beyond) = rest.split_at(end_of_authority);
+    if let Some(at) = authority.rfind('@') {
+        let (credentials, location) = rest.split_at(at);
+        return (Some(credentials), location.trim_start_matches('@'));
+    }
+    let looks_like_port = |text: &str| text.chars().all(|digit| digit.is_ascii_digit());
+    let is_host_and_port = authority.starts_with('[')
+        || authority
+            .split_once(':')
+            .is_none_or(|(_, port)| looks_like_port(port));
+    if is_host_and_port || !beyond.contains('@') {
+        return (None, rest);
+    }
+    match rest.split_once('@') {
+        Some((credentials, location)) => (Some(credentials), location),
+        None => (None, rest),
+    }
+}
+
+/// Puts the credentials where sqlx finds them, encoding what has to be.
+fn set_credentials(url: &mut Url, credentials: &str) -> Result<(), String> {
+    let (user, password) = match credentials.split_once(':') {
+        Some((user, password)) => (user, Some(password)),
+        None => (credentials, None),
+    };
+    if url.host_str().is_none_or(str::is_empty) {
+        // A URL without a host cannot hold credentials, though a local socket may ask for them.
+        url.query_pairs_mut()
+            .append_pair("user", &percent_decoded(user));
+        if let Some(password) = password {
+            url.query_pairs_mut()
+                .append_pair("password", &percent_decoded(password));
+        }
+        return Ok(());
+    }
+    let set = url
+        .set_username(user)
+        .and_then(|()| url.set_password(password));
+    set.map_err(|()| "has a user name or password that cannot be read".to_owned())
+}
+
+fn percent_decoded(text: &str) -> String {
+    // A form's decoder is a percent-decoder that takes `+`, `&` and `=` for something else.
+    let escaped = text
+        .replace('+', "%2B")
+        .replace('&', "%26")
+        .replace('=', "%3D");
+    form_urlencoded::parse(escaped.as_bytes())
+        .map(|(decoded, _)| decoded.into_owned())
+        .collect()
+}
+
+type Parameters = Vec<(String, String)>;
+
+/// The parameters as sqlx knows them, and the names of those it does not.
+///
+/// sqlx writes an unknown parameter's value to the log, hence none reaches it. One about TLS is refused rather than
+/// ignored: without it the connection would be weaker than was asked for.
+fn parameters(url: &Url) -> Result<(Parameters, Vec<String>), String> {
+    let mut known = Parameters::new();
+    let mut ignored = Vec::new();
+    for (name, value) in url.query_pairs() {
+        match &*name {
+            "sslmode" | "ssl-mode" | "ssl" => {
+                known.push(("sslmode".to_owned(), ssl_mode(&value)?));
+            }
+            "host" | "hostaddr" if value.contains(',') || has(&known, &name) => {
+                return Err("names more than one host".to_owned());
+            }
+            "port" if value.parse::<u16>().is_err() => {
+                return Err("has a parameter `port` that is not a port".to_owned());
+            }
+            "hostaddr" if value.parse::<std::net::IpAddr>().is_err() => {
+                return Err("has a parameter `hostaddr` that is not an IP address".to_owned());
+            }
+            "host" | "hostaddr" | "port" | "dbname" | "user" | "password" | "application_name"
+            | "options" | "sslrootcert" | "ssl-root-cert" | "ssl-ca" | "sslcert" | "ssl-cert"
+            | "sslkey" | "ssl-key" => known.push((name.into_owned(), value.into_owned())),
+            name if name.starts_with("ssl") => {
+                return Err(format!("has a parameter `{name}`, which is not supported"));
+            }
+            name => ignored.push(name.to_owned()),
+        }
+    }
+    Ok((known, ignored))
+}
+
+fn has(parameters: &Parameters, name: &str) -> bool {
+    parameters.iter().any(|(known, _)| known == name)
+}
+
+fn ssl_mode(value: &str) -> Result<String, String> {
+    match value.to_ascii_lowercase().as_str() {
+        mode @ ("disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full") => {
+            Ok(mode.to_owned())
+        }
+        // As asyncpg spells it.
+        "true" => Ok("require".to_owned()),
+        "false" => Ok("disable".to_owned()),
+        _ => {
+            Err("has an unknown sslmode: write disable, prefer, require or verify-full".to_owned())
+        }
+    }
+}
+
+/// Reads what follows `sqlite://`: a slash, then the path, relative unless it begins with a slash of its own.
+fn sqlite(rest: &str) -> Result<DatabaseUri, String> {
+    let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = match location.strip_prefix('/') {
+        Some(path) => path,
+        None if location.is_empty() => "",
+        None => {
+            return Err(
+                "takes three slashes before a relative path and four before an absolute one"
+                    .to_owned(),
+            );
+        }
+    };
+    if path.is_empty() || path == ":memory:" {
+        return Err("names a database in memory, which would be lost: name a file".to_owned());
+    }
+    if path.starts_with("file:") || path.ends_with('/') {
+        return Err("must name a file by its path".to_owned());
+    }
+    let mut ignored_parameters = Vec::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if name == "mode" && matches!(&*value, "ro" | "memory") {
+            return Err("has a mode in which nothing can be kept".to_owned());
+        }
+        ignored_parameters.push(name.into_owned());
+    }
+    Ok(DatabaseUri {
+        target: DatabaseTarget::Sqlite {
+            path: PathBuf::from(path),
+        },
+        ignored_parameters,
+    })
+}

@@ -1,0 +1,189 @@
+//! What the settings promise to operators.
+
+mod database;
+mod layers;
+mod sections;
+
+use std::path::Path;
+
+use super::{Settings, SettingsFaults, Sources};
+
+const KEY: &str = "a-signing-key-of-32-bytes-at-the-least";
+
+/// Sources with a signing key and these variables of the environment.
+fn sources(variables: &[(&str, &str)]) -> Sources {
+    let mut sources = Sources::default();
+    for (name, value) in [("JWT_SECRET_KEY", KEY)].iter().chain(variables) {
+        sources
+            .environment
+            .insert((*name).to_owned(), (*value).to_owned());
+    }
+    sources
+}
+
+fn load(variables: &[(&str, &str)]) -> Settings {
+    Settings::load(&sources(variables)).unwrap()
+}
+
+fn faults(variables: &[(&str, &str)]) -> SettingsFaults {
+    Settings::load(&sources(variables)).unwrap_err()
+}
+
+/// Asserts that exactly this variable is refused, for a reason with these words.
+fn assert_refused(variables: &[(&str, &str)], variable: &str, words: &str) {
+    let faults = faults(variables);
+    let text = faults.to_string();
+    let only = faults
+        .faults()
+        .iter()
+        .all(|fault| fault.variable == variable);
+    assert!(only && text.contains(words), "{text}");
+}
+
+#[test]
+fn a_signing_key_is_all_that_is_needed() {
+    let settings = load(&[]);
+    assert!(settings.database.defaulted);
+    assert_eq!(settings.server.port, 5000);
+}
+
+#[test]
+fn every_fault_is_reported_at_once_a_line_each() {
+    let text = faults(&[
+        ("JWT_SECRET_KEY", "short"),
+        ("PORT", "http"),
+        ("DEBUG", "perhaps"),
+        ("DATABASE_URI", "mysql://localhost/users"),
+        ("JWT_LEEWAY_SECONDS", "6"),
+        ("CORS_ALLOWED_ORIGINS", "example.org"),
+    ])
+    .to_string();
+    let named: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(variable, _)| variable)
+        .collect();
+    assert_eq!(
+        named,
+        [
+            "JWT_SECRET_KEY",
+            "JWT_LEEWAY_SECONDS",
+            "DATABASE_URI",
+            "PORT",
+            "CORS_ALLOWED_ORIGINS",
+            "DEBUG"
+        ]
+    );
+}
+
+#[test]
+fn no_secret_is_shown_by_debug_or_warnings() {
+    let sources = sources(&[
+        ("JWT_SECRET_KEY", "planted-one-planted-one-planted-one"),
+        ("SEALING_KEY", "planted-two-planted-two-planted-two"),
+        ("ALLOWED_API_TOKENS", "planted-three"),
+        (
+            "DATABASE_URI",
+            "postgresql://user:planted-four@db.example.org/users?token=planted-five",
+        ),
+        ("REDIS_URL", "redis://:planted-six@cache.example.org"),
+    ]);
+    let settings = Settings::load(&sources).unwrap();
+    let shown = format!(
+        "{settings:?} {settings:#?} {sources:?} {} {:?}",
+        settings.database.target,
+        settings.warnings()
+    );
+    assert!(!shown.contains("planted"), "{shown}");
+    assert!(shown.contains("PostgreSQL at db.example.org:5432/users"));
+}
+
+#[test]
+fn no_value_is_shown_by_faults() {
+    let planted = "planted-planted";
+    let everywhere: Vec<(&str, &str)> = super::variables()
+        .iter()
+        .map(|variable| (variable.name, planted))
+        .collect();
+    let faults = faults(&everywhere);
+    let shown = format!("{faults} {faults:?}");
+    assert!(faults.faults().len() > 10, "{shown}");
+    assert!(!shown.contains("planted"), "{shown}");
+
+    for uri in [
+        "postgresql://user:planted@host:port/users",
+        "postgresql://user:planted@host/users?sslmode=planted",
+        "postgresql://user:planted@host/users#planted",
+        "postgresql://user:planted@host/users?sslcrl=planted",
+        "sqlite://planted.db",
+        "planted://user:planted@host",
+    ] {
+        let faults = self::faults(&[("DATABASE_URI", uri), ("REDIS_URL", "http://:planted@host")]);
+        assert!(
+            !format!("{faults} {faults:?}").contains("planted"),
+            "{faults}"
+        );
+    }
+}
+
+#[test]
+fn the_example_file_names_exactly_the_variables_the_code_knows() {
+    let example = example();
+    let mut named: Vec<&str> = example.lines().filter_map(assigned).collect();
+    let mut known: Vec<&str> = super::variables().iter().map(|known| known.name).collect();
+    assert_eq!(named, known, "in the same order, each once");
+    named.dedup();
+    known.sort_unstable();
+    known.dedup();
+    assert_eq!(named.len(), known.len());
+}
+
+#[test]
+fn the_example_file_shows_the_defaults_the_code_has() {
+    let example = example();
+    for variable in super::variables() {
+        if let Some(default) = variable.default {
+            let line = format!("#{}={default}", variable.name);
+            assert!(example.lines().any(|shown| shown == line), "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_example_file_is_refused_until_its_key_is_edited() {
+    let sources = Sources {
+        dot_env: Some(example_path()),
+        ..Sources::default()
+    };
+    let faults = Settings::load(&sources).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        "JWT_SECRET_KEY: must have at least 32 bytes"
+    );
+}
+
+#[test]
+fn every_variable_has_a_meaning() {
+    assert!(
+        super::variables()
+            .iter()
+            .all(|variable| !variable.meaning.is_empty())
+    );
+}
+
+fn example_path() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.env.example")
+}
+
+fn example() -> String {
+    std::fs::read_to_string(example_path()).unwrap()
+}
+
+/// The variable which a line of the example file sets or would set.
+fn assigned(line: &str) -> Option<&str> {
+    let (name, _) = line.trim_start_matches('#').split_once('=')?;
+    let is_name = name
+        .chars()
+        .all(|letter| letter.is_ascii_uppercase() || letter == '_');
+    is_name.then_some(name)
+}

@@ -1,0 +1,242 @@
+//! Each section's own rules, but the database's.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::super::{JwtSubject, LogFormat, LogLevel};
+use super::{assert_refused, faults, load};
+
+#[test]
+fn a_missing_signing_key_is_refused() {
+    assert_refused(&[("JWT_SECRET_KEY", "")], "JWT_SECRET_KEY", "is required");
+}
+
+#[test]
+fn a_signing_key_is_measured_in_bytes() {
+    let short = "x".repeat(31);
+    assert_refused(&[("JWT_SECRET_KEY", &short)], "JWT_SECRET_KEY", "32 bytes");
+    load(&[("JWT_SECRET_KEY", &"x".repeat(32))]);
+    load(&[("JWT_SECRET_KEY", &"ü".repeat(16))]);
+}
+
+#[test]
+fn a_signing_key_keeps_its_white_space_with_a_warning() {
+    let key = format!("{}\n", "x".repeat(32));
+    let settings = load(&[("JWT_SECRET_KEY", &key)]);
+    assert_eq!(settings.tokens.jwt_secret_key.expose_secret(), key);
+    assert!(
+        settings
+            .warnings()
+            .iter()
+            .any(|warning| warning.starts_with("JWT_SECRET_KEY"))
+    );
+}
+
+#[test]
+fn a_sealing_key_is_optional_but_not_short() {
+    assert!(load(&[]).tokens.sealing_key.is_none());
+    assert!(
+        load(&[("SEALING_KEY", &"x".repeat(32))])
+            .tokens
+            .sealing_key
+            .is_some()
+    );
+    assert_refused(&[("SEALING_KEY", "short")], "SEALING_KEY", "32 bytes");
+}
+
+#[test]
+fn a_tokens_subject_is_an_id_or_an_external_id() {
+    assert_eq!(load(&[]).tokens.jwt_subject, JwtSubject::Id);
+    let settings = load(&[("JWT_SUBJECT", "external_id")]);
+    assert_eq!(settings.tokens.jwt_subject, JwtSubject::ExternalId);
+    assert_refused(&[("JWT_SUBJECT", "email")], "JWT_SUBJECT", "external_id");
+}
+
+#[test]
+fn leeway_is_at_most_five_seconds() {
+    assert_eq!(load(&[]).tokens.jwt_leeway, Duration::ZERO);
+    let settings = load(&[("JWT_LEEWAY_SECONDS", "5")]);
+    assert_eq!(settings.tokens.jwt_leeway, Duration::from_secs(5));
+    for value in ["6", "-1", "1.5", "one"] {
+        assert_refused(
+            &[("JWT_LEEWAY_SECONDS", value)],
+            "JWT_LEEWAY_SECONDS",
+            "0 to 5",
+        );
+    }
+}
+
+#[test]
+fn service_tokens_are_trimmed_and_neither_empty_nor_repeated() {
+    let settings = load(&[("ALLOWED_API_TOKENS", " one, ,two ,,one,")]);
+    let tokens = &settings.tokens.allowed_api_tokens;
+    let tokens: Vec<&str> = tokens.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(tokens, ["one", "two"]);
+    assert!(load(&[]).tokens.allowed_api_tokens.is_empty());
+    assert!(
+        load(&[("ALLOWED_API_TOKENS", ", ,")])
+            .tokens
+            .allowed_api_tokens
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_short_service_token_is_accepted_with_a_warning() {
+    let is_warned = |tokens| {
+        let settings = load(&[("ALLOWED_API_TOKENS", tokens)]);
+        settings
+            .warnings()
+            .iter()
+            .any(|warning| warning.starts_with("ALLOWED_API_TOKENS"))
+    };
+    assert!(is_warned("fifteen-letters"));
+    assert!(!is_warned("sixteen--letters"));
+}
+
+#[test]
+fn the_server_listens_everywhere_on_port_5000_unless_told_otherwise() {
+    let server = load(&[]).server;
+    assert_eq!(
+        (server.host.to_string().as_str(), server.port),
+        ("0.0.0.0", 5000)
+    );
+    assert_eq!((server.base_path.as_str(), server.workers), ("", None));
+    assert_eq!(server.shutdown_grace, Duration::from_secs(25));
+    let server = load(&[
+        ("HOST", "[::1]"),
+        ("PORT", "0"),
+        ("HTTP_WORKERS", "3"),
+        ("SHUTDOWN_GRACE_SECONDS", "0"),
+    ])
+    .server;
+    assert_eq!((server.host.to_string().as_str(), server.port), ("::1", 0));
+    assert_eq!(
+        (server.workers, server.shutdown_grace),
+        (Some(3), Duration::ZERO)
+    );
+    assert!(load(&[("HOST", "localhost")]).server.host.is_loopback());
+}
+
+#[test]
+fn what_is_not_an_address_port_or_count_is_refused() {
+    assert_refused(&[("HOST", "example.org")], "HOST", "IP address");
+    assert_refused(&[("PORT", "65536")], "PORT", "0 to 65535");
+    assert_refused(&[("HTTP_WORKERS", "0")], "HTTP_WORKERS", "1 to 1024");
+    assert_refused(
+        &[("SHUTDOWN_GRACE_SECONDS", "601")],
+        "SHUTDOWN_GRACE_SECONDS",
+        "0 to 600",
+    );
+}
+
+#[test]
+fn the_base_path_is_empty_or_begins_with_a_slash_and_ends_without() {
+    for (given, kept) in [
+        ("/", ""),
+        ("users", "/users"),
+        ("/users/", "/users"),
+        ("/a/b.c", "/a/b.c"),
+    ] {
+        assert_eq!(load(&[("PUBLIC_BASE_PATH", given)]).server.base_path, kept);
+    }
+    for given in [
+        "https://example.org/users",
+        "/a//b",
+        "/..",
+        "/a b",
+        "/a?b",
+        "/%41",
+        "/{id}",
+    ] {
+        assert_refused(&[("PUBLIC_BASE_PATH", given)], "PUBLIC_BASE_PATH", "path");
+    }
+}
+
+#[test]
+fn cors_origins_are_kept_as_browsers_write_them() {
+    let origins = |given| {
+        load(&[("CORS_ALLOWED_ORIGINS", given)])
+            .server
+            .cors_allowed_origins
+    };
+    assert!(origins("").is_empty());
+    assert_eq!(origins("*"), ["*"]);
+    assert_eq!(
+        origins("https://App.example.org/, http://localhost:3000,https://app.example.org:443"),
+        ["https://app.example.org", "http://localhost:3000"]
+    );
+    assert_eq!(origins("capacitor://localhost"), ["capacitor://localhost"]);
+}
+
+#[test]
+fn what_is_not_an_origin_is_refused_by_its_place() {
+    for given in [
+        "https://a.org,b.org",
+        "https://a.org,https://b.org/path",
+        "https://a.org,https://user@b.org",
+        "https://a.org,https://b.org?x",
+        "https://a.org,null",
+        "https://a.org,https://*.b.org",
+    ] {
+        assert_refused(
+            &[("CORS_ALLOWED_ORIGINS", given)],
+            "CORS_ALLOWED_ORIGINS",
+            "entry 2",
+        );
+    }
+    assert_refused(
+        &[("CORS_ALLOWED_ORIGINS", "https://a.org,*")],
+        "CORS_ALLOWED_ORIGINS",
+        "alone",
+    );
+}
+
+#[test]
+fn debug_changes_the_log_and_nothing_else() {
+    let quiet = load(&[]).log;
+    assert_eq!(
+        (quiet.level, quiet.format, quiet.debug),
+        (LogLevel::Info, LogFormat::Json, false)
+    );
+    for value in ["True", "1", "true", "yes"] {
+        let log = load(&[("DEBUG", value)]).log;
+        assert_eq!(
+            (log.level, log.format, log.debug),
+            (LogLevel::Debug, LogFormat::Pretty, true)
+        );
+    }
+    for value in ["False", "0", "false", "no"] {
+        assert_eq!(load(&[("DEBUG", value)]).log, quiet);
+    }
+    let log = load(&[
+        ("DEBUG", "1"),
+        ("LOG_LEVEL", "warn"),
+        ("LOG_FORMAT", "json"),
+    ])
+    .log;
+    assert_eq!((log.level, log.format), (LogLevel::Warn, LogFormat::Json));
+}
+
+#[test]
+fn log_levels_and_formats_have_names() {
+    for name in ["error", "warn", "info", "debug", "trace"] {
+        assert_eq!(load(&[("LOG_LEVEL", name)]).log.level.to_string(), name);
+    }
+    assert_eq!(load(&[("LOG_LEVEL", "WARNING")]).log.level, LogLevel::Warn);
+    let faults = faults(&[("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml"), ("DEBUG", "2")]);
+    assert_eq!(faults.faults().len(), 3);
+}
+
+#[test]
+fn a_redis_url_is_checked_and_kept() {
+    let uri = ("DATABASE_URI", "postgresql://db/users");
+    for url in ["redis://localhost", "rediss://:secret@cache:6380/1"] {
+        let settings = load(&[uri, ("REDIS_URL", url)]);
+        assert_eq!(settings.redis_url.unwrap().expose_secret(), url);
+    }
+    for url in ["http://localhost", "redis://", "localhost:6379", "cache"] {
+        assert_refused(&[uri, ("REDIS_URL", url)], "REDIS_URL", "");
+    }
+}

@@ -1,0 +1,15 @@
+//! The JSON of requests and responses; no type of it is the domain's or a store's.
+
+mod batch;
+mod document;
+mod export;
+mod fields;
+mod input;
+mod user;
+
+pub(crate) use batch::{BatchRequest, Users};
+pub(crate) use document::document;
+pub(crate) use export::ExportBody;
+pub(crate) use fields::FieldSet;
+pub(crate) use input::decode;
+pub(crate) use user::{SelectedUser, UserBody};

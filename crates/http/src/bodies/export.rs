@@ -1,0 +1,54 @@
+//! All that is kept about a user, as one document.
+
+use serde::Serialize;
+use user_domain::use_cases::UserExport;
+use user_domain::user::Event;
+use user_domain::values::{Timestamp, UserId, Version};
+use uuid::Uuid;
+
+use super::UserBody;
+
+/// All that is kept about a user.
+#[derive(Serialize)]
+pub(crate) struct ExportBody<'a> {
+    user: UserBody<'a>,
+    events: Vec<EventBody<'a>>,
+}
+
+/// One change of the user.
+#[derive(Serialize)]
+struct EventBody<'a> {
+    id: Uuid,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    subject_kind: &'static str,
+    subject_id: UserId,
+    version: Version,
+    changed: &'a [String],
+    actor: &'a str,
+    at: Timestamp,
+}
+
+impl<'a> From<&'a UserExport> for ExportBody<'a> {
+    fn from(export: &'a UserExport) -> Self {
+        Self {
+            user: UserBody::from(&export.user),
+            events: export.events.iter().map(EventBody::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Event> for EventBody<'a> {
+    fn from(event: &'a Event) -> Self {
+        Self {
+            id: event.id,
+            kind: event.kind.as_str(),
+            subject_kind: event.subject_kind.as_str(),
+            subject_id: event.subject_id,
+            version: event.version,
+            changed: &event.changed,
+            actor: event.actor.as_str(),
+            at: event.at,
+        }
+    }
+}

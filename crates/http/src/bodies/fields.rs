@@ -1,0 +1,157 @@
+//! A choice among the fields of a user.
+
+use serde_json::{Map, Value};
+use user_domain::Violation;
+
+/// The fields of a representation that are wanted; the id always is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FieldSet {
+    paths: Vec<&'static str>,
+}
+
+/// Each field, and each object of fields, by its dotted path.
+pub(crate) const FIELD_PATHS: [&str; 29] = [
+    "id",
+    "username",
+    "status",
+    "version",
+    "profile",
+    "profile.name",
+    "profile.given_name",
+    "profile.family_name",
+    "profile.nickname",
+    "profile.picture",
+    "profile.website",
+    "profile.bio",
+    "profile.location",
+    "profile.locale",
+    "profile.zoneinfo",
+    "profile.birthdate",
+    "metadata",
+    "metadata.public",
+    "metadata.user",
+    "metadata.private",
+    "email",
+    "email_verified",
+    "phone_number",
+    "phone_number_verified",
+    "external_id",
+    "roles",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+];
+
+impl FieldSet {
+    /// Finds the fields of these names.
+    pub(crate) fn parse<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, Violation> {
+        let mut set = Self::default();
+        for name in names {
+            set.add(name)?;
+        }
+        Ok(set)
+    }
+
+    /// Adds the field of this name.
+    pub(crate) fn add(&mut self, name: &str) -> Result<(), Violation> {
+        let known = FIELD_PATHS.into_iter().find(|path| *path == name);
+        let path = known.ok_or(Violation::new(
+            "unknown_field",
+            "must name fields of a user, such as profile.name",
+        ))?;
+        if !self.paths.contains(&path) {
+            self.paths.push(path);
+        }
+        Ok(())
+    }
+
+    /// Takes what is not wanted out of a user's JSON.
+    pub(crate) fn select(&self, user: Value) -> Value {
+        let Value::Object(user) = user else {
+            return user;
+        };
+        Value::Object(
+            user.into_iter()
+                .filter_map(|(name, value)| Some((self.part(&name, value)?, name)))
+                .map(swap)
+                .collect(),
+        )
+    }
+
+    fn part(&self, name: &str, value: Value) -> Option<Value> {
+        if name == "id" || self.paths.contains(&name) {
+            return Some(value);
+        }
+        let wanted = |inner: &str| {
+            self.paths
+                .iter()
+                .any(|path| path.split_once('.') == Some((name, inner)))
+        };
+        let Value::Object(inner) = value else {
+            return None;
+        };
+        let inner: Map<String, Value> = inner
+            .into_iter()
+            .filter(|(inner, _)| wanted(inner))
+            .collect();
+        (!inner.is_empty()).then_some(Value::Object(inner))
+    }
+}
+
+fn swap((value, name): (Value, String)) -> (String, Value) {
+    (name, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn selected(fields: &str) -> Value {
+        let user = json!({
+            "id": "1", "username": "ann", "profile": {"name": null, "bio": "b"}, "metadata": {"public": {"x": 1}},
+        });
+        FieldSet::parse(fields.split(',')).unwrap().select(user)
+    }
+
+    #[test]
+    fn the_id_and_the_named_fields_are_kept() {
+        assert_eq!(selected("username"), json!({"id": "1", "username": "ann"}));
+        assert_eq!(
+            selected("profile.name"),
+            json!({"id": "1", "profile": {"name": null}})
+        );
+        assert_eq!(
+            selected("profile,profile.name"),
+            json!({"id": "1", "profile": {"name": null, "bio": "b"}})
+        );
+        assert_eq!(
+            selected("metadata.public"),
+            json!({"id": "1", "metadata": {"public": {"x": 1}}})
+        );
+    }
+
+    #[test]
+    fn a_field_outside_the_view_is_absent() {
+        assert_eq!(
+            selected("email,metadata.private,profile.birthdate"),
+            json!({"id": "1"})
+        );
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused() {
+        for name in [
+            "",
+            "nobody",
+            "profile.",
+            "profile.x",
+            "metadata.public.x",
+            "ID",
+            " id",
+        ] {
+            assert!(FieldSet::parse([name].into_iter()).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Who asks.
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use actix_web::{HttpMessage as _, HttpRequest};
+use tokio::time::Instant;
+use user_domain::caller::Caller;
+use user_domain::use_cases::Credential;
+
+use crate::api::Api;
+use crate::problem::{Code, Problem};
+
+/// The kind of caller, for the log: no name and no id.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallerKind(pub(crate) &'static str);
+
+const API_TOKEN: &str = "x-api-token";
+
+/// Finds out who asks, and notes the kind for the log.
+pub(super) async fn authenticate(
+    api: &Api,
+    request: &HttpRequest,
+    received: Instant,
+) -> Result<Caller, Problem> {
+    let credential = credential(request.headers())?;
+    let deadline = received + api.settings().deadlines.request;
+    let caller = tokio::time::timeout_at(deadline, api.use_cases().authenticate.run(&credential))
+        .await
+        .map_err(|_| Problem::overloaded())??;
+    let kind = match &caller {
+        Caller::User(user) if user.is_admin => "admin",
+        Caller::User(_) => "user",
+        Caller::Service(_) => "service",
+        Caller::Operator => "operator",
+    };
+    request.extensions_mut().insert(CallerKind(kind));
+    Ok(caller)
+}
+
+/// Takes the one credential out of the header fields.
+fn credential(headers: &HeaderMap) -> Result<Credential, Problem> {
+    let mut authorizations = headers.get_all(AUTHORIZATION);
+    let mut tokens = headers.get_all(API_TOKEN);
+    match (
+        authorizations.next(),
+        tokens.next(),
+        authorizations.next(),
+        tokens.next(),
+    ) {
+        (None, None, ..) => Err(missing()),
+        (Some(authorization), None, None, _) => from_authorization(text(authorization)?),
+        (None, Some(token), _, None) => match text(token)? {
+            "" => Err(missing()),
+            token => Ok(Credential::ServiceToken(token.to_owned())),
+        },
+        _ => Err(Problem::new(
+            Code::AmbiguousCredentials,
+            "Send one credential only: one Authorization, or one X-API-Token.",
+        )),
+    }
+}
+
+/// Reads `Bearer x`, or a bare token as the platform's older services send it.
+fn from_authorization(value: &str) -> Result<Credential, Problem> {
+    match value.split_once(|c: char| c.is_ascii_whitespace()) {
+        None if value.is_empty() => Err(missing()),
+        None => Ok(Credential::ServiceToken(value.to_owned())),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            Ok(Credential::Bearer(token.trim().to_owned()))
+        }
+        Some(_) => Err(Problem::unauthenticated(
+            Code::InvalidToken,
+            "the scheme is not Bearer",
+        )),
+    }
+}
+
+fn text(value: &HeaderValue) -> Result<&str, Problem> {
+    let unreadable =
+        |_| Problem::unauthenticated(Code::InvalidToken, "the credential is not ASCII");
+    value.to_str().map(str::trim).map_err(unreadable)
+}
+
+fn missing() -> Problem {
+    Problem::unauthenticated(Code::MissingCredentials, "no credential")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderName;
+
+    use super::*;
+
+    fn read(fields: &[(&'static str, &'static str)]) -> Result<Credential, Code> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        credential(&headers).map_err(|problem| problem.code())
+    }
+
+    #[test]
+    fn each_form_of_a_credential_is_read() {
+        let service = || Ok(Credential::ServiceToken("t".to_owned()));
+        let bearer = || Ok(Credential::Bearer("t".to_owned()));
+        assert_eq!(read(&[("x-api-token", "t")]), service());
+        assert_eq!(read(&[("authorization", "t")]), service());
+        for value in ["Bearer t", "bearer t", "BEARER   t ", "Bearer\tt"] {
+            assert_eq!(read(&[("authorization", value)]), bearer(), "{value}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_bad_and_none_is_missing() {
+        assert_eq!(
+            read(&[("authorization", "Basic dTpw")]),
+            Err(Code::InvalidToken)
+        );
+        assert_eq!(read(&[]), Err(Code::MissingCredentials));
+        assert_eq!(
+            read(&[("authorization", "")]),
+            Err(Code::MissingCredentials)
+        );
+        assert_eq!(read(&[("x-api-token", "")]), Err(Code::MissingCredentials));
+    }
+
+    #[test]
+    fn two_credentials_are_ambiguous() {
+        for fields in [
+            [("authorization", "Bearer t"), ("x-api-token", "t")],
+            [("authorization", "Bearer t"), ("authorization", "Bearer t")],
+            [("x-api-token", "t"), ("x-api-token", "t")],
+        ] {
+            assert_eq!(read(&fields), Err(Code::AmbiguousCredentials), "{fields:?}");
+        }
+    }
+}

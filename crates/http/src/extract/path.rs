@@ -1,0 +1,34 @@
+//! Segments of the path.
+
+use actix_web::dev::Payload;
+use actix_web::web::Path;
+use actix_web::{FromRequest as _, HttpRequest};
+use user_domain::values::UserId;
+
+use super::Part;
+use crate::api::Api;
+use crate::problem::{Problem, user_not_found};
+
+/// The user that the path names by id; a malformed id is nobody's.
+pub(crate) struct Target(pub(crate) UserId);
+
+/// The one variable segment of the path, decoded.
+pub(crate) struct Segment(pub(crate) String);
+
+impl Part for Target {
+    async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let segment = request.match_info().get("id").unwrap_or_default();
+        UserId::parse(segment)
+            .map(Self)
+            .map_err(|_| user_not_found())
+    }
+}
+
+impl Part for Segment {
+    async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let segment = Path::<String>::extract(request).await;
+        segment
+            .map(|segment| Self(segment.into_inner()))
+            .map_err(|_| user_not_found())
+    }
+}

@@ -1,0 +1,37 @@
+//! The user service's REST API: routes, extractors, bodies, problems and its description.
+//!
+//! A request goes through the [`middleware`] (outermost first: observe, conform, CORS, admit), the table of routes in
+//! [`routes`], an [`extract::Call`] that finds out who asks before anything else of the request is read, one file under
+//! [`users`], one use case of the domain, and back as a body of [`bodies`] or a [`problem::Problem`].
+//!
+//! To add a route: a file that mirrors its place in the URL tree, with one handler that takes an [`extract::Call`];
+//! a line in the table of its folder (`users.rs`) and of [`openapi`]; and `From` of the use case's error in `problem/`.
+
+mod api;
+mod bodies;
+mod cursor;
+mod detach;
+mod docs;
+mod etag;
+mod extract;
+mod health;
+mod metrics;
+mod middleware;
+mod openapi;
+mod problem;
+mod query;
+mod readiness;
+mod resource;
+mod routes;
+mod seal;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{Api, Deadlines, HttpSettings};
+pub use detach::Writes;
+pub use metrics::{ACTIVE_REQUESTS, REQUEST_DURATION, REQUEST_DURATION_BUCKETS, describe_metrics};
+pub use openapi::openapi;
+pub use readiness::Readiness;
+pub use routes::{app, configure};

@@ -1,0 +1,37 @@
+//! `/metrics`: what Prometheus scrapes; and what the API counts, by OpenTelemetry's names.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, ServiceConfig};
+use metrics::Unit;
+
+use crate::api::Api;
+use crate::resource::{read, resource};
+
+/// A histogram of seconds by `method`, `route` (the pattern, never the path) and `status`.
+pub const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
+
+/// A gauge of requests that are being answered.
+pub const ACTIVE_REQUESTS: &str = "http_server_active_requests";
+
+/// The upper bounds, in seconds, that [`REQUEST_DURATION`] is to be recorded with.
+pub const REQUEST_DURATION_BUCKETS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// Tells the recorder what the API's metrics mean; to be called once it is installed.
+pub fn describe_metrics() {
+    metrics::describe_histogram!(REQUEST_DURATION, Unit::Seconds, "Time to answer a request");
+    metrics::describe_gauge!(ACTIVE_REQUESTS, Unit::Count, "Requests being answered");
+}
+
+/// Adds the resource.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config.service(read(resource("/metrics", "GET, HEAD, OPTIONS"), scrape));
+}
+
+/// Gives all metrics as text.
+pub(crate) async fn scrape(api: Data<Api>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(api.metrics().render())
+}

@@ -1,0 +1,205 @@
+//! The stable names of problems.
+
+use actix_web::http::StatusCode;
+
+/// What went wrong, for programs; each code belongs to one status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    MalformedJson,
+    MalformedRequest,
+    InvalidHeader,
+    InvalidCursor,
+    AmbiguousCredentials,
+    MissingCredentials,
+    InvalidToken,
+    Forbidden,
+    ForbiddenField,
+    InsufficientScope,
+    NotFound,
+    UserNotFound,
+    MethodNotAllowed,
+    UsernameTaken,
+    EmailTaken,
+    ExternalIdTaken,
+    PreconditionFailed,
+    PreconditionRequired,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    HeaderTooLarge,
+    Invalid,
+    IdempotencyKeyReused,
+    Internal,
+    Unavailable,
+    Overloaded,
+    NotReady,
+    SchemaPending,
+    OutcomeUnknown,
+}
+
+impl Code {
+    /// Each code there is, by status.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the description of the API goes through it")
+    )]
+    pub(crate) const ALL: [Self; 29] = [
+        Self::MalformedJson,
+        Self::MalformedRequest,
+        Self::InvalidHeader,
+        Self::InvalidCursor,
+        Self::AmbiguousCredentials,
+        Self::MissingCredentials,
+        Self::InvalidToken,
+        Self::Forbidden,
+        Self::ForbiddenField,
+        Self::InsufficientScope,
+        Self::NotFound,
+        Self::UserNotFound,
+        Self::MethodNotAllowed,
+        Self::UsernameTaken,
+        Self::EmailTaken,
+        Self::ExternalIdTaken,
+        Self::PreconditionFailed,
+        Self::PreconditionRequired,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::HeaderTooLarge,
+        Self::Invalid,
+        Self::IdempotencyKeyReused,
+        Self::Internal,
+        Self::Unavailable,
+        Self::Overloaded,
+        Self::NotReady,
+        Self::SchemaPending,
+        Self::OutcomeUnknown,
+    ];
+
+    /// The name on the wire.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.words().0
+    }
+
+    /// The status it comes with.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedJson
+            | Self::MalformedRequest
+            | Self::InvalidHeader
+            | Self::InvalidCursor
+            | Self::AmbiguousCredentials => StatusCode::BAD_REQUEST,
+            Self::MissingCredentials | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::ForbiddenField | Self::InsufficientScope => {
+                StatusCode::FORBIDDEN
+            }
+            Self::NotFound | Self::UserNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UsernameTaken | Self::EmailTaken | Self::ExternalIdTaken => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Invalid | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable | Self::Overloaded | Self::NotReady | Self::SchemaPending => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// A few words for people, the same each time.
+    pub(crate) fn title(self) -> &'static str {
+        self.words().1
+    }
+
+    /// Finds the code of an error of the framework, of which only the status is known.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::InvalidToken,
+            StatusCode::FORBIDDEN => Self::Forbidden,
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::PRECONDITION_FAILED => Self::PreconditionFailed,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeaderTooLarge,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
+            status if status.is_client_error() => Self::MalformedRequest,
+            _ => Self::Internal,
+        }
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::MalformedJson => ("malformed_json", "The body is not acceptable JSON"),
+            Self::MalformedRequest => ("malformed_request", "The request cannot be read"),
+            Self::InvalidHeader => ("invalid_header", "A header field cannot be read"),
+            Self::InvalidCursor => ("invalid_cursor", "The cursor is not of this walk"),
+            Self::AmbiguousCredentials => ("ambiguous_credentials", "More than one credential"),
+            Self::MissingCredentials => ("missing_credentials", "No credential"),
+            Self::InvalidToken => ("invalid_token", "The token was not accepted"),
+            Self::Forbidden => ("forbidden", "Not allowed"),
+            Self::ForbiddenField => ("forbidden_field", "A field may not be written"),
+            Self::InsufficientScope => ("insufficient_scope", "The token lacks a scope"),
+            Self::NotFound => ("not_found", "There is nothing here"),
+            Self::UserNotFound => ("user_not_found", "There is no such user"),
+            Self::MethodNotAllowed => ("method_not_allowed", "The method is not allowed"),
+            Self::UsernameTaken => ("username_taken", "The username is taken"),
+            Self::EmailTaken => ("email_taken", "The email address is taken"),
+            Self::ExternalIdTaken => ("external_id_taken", "The external id is taken"),
+            Self::PreconditionFailed => (
+                "precondition_failed",
+                "The user is not at the expected version",
+            ),
+            Self::PreconditionRequired => {
+                ("precondition_required", "An expected version is required")
+            }
+            Self::PayloadTooLarge => ("payload_too_large", "The body is too large"),
+            Self::UnsupportedMediaType => {
+                ("unsupported_media_type", "The body's type is not supported")
+            }
+            Self::HeaderTooLarge => ("header_too_large", "The header fields are too large"),
+            Self::Invalid => ("invalid", "The input breaks rules"),
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                "The idempotency key belongs to another request",
+            ),
+            Self::Internal => ("internal", "The service failed"),
+            Self::Unavailable => ("unavailable", "The service is unavailable"),
+            Self::Overloaded => ("overloaded", "The service is overloaded"),
+            Self::NotReady => ("not_ready", "The service is not ready"),
+            Self::SchemaPending => ("schema_pending", "The database is not migrated"),
+            Self::OutcomeUnknown => ("outcome_unknown", "The outcome of the write is unknown"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_code_has_a_name_and_a_title_of_its_own() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        let titles: BTreeSet<_> = Code::ALL.iter().map(|code| code.title()).collect();
+        assert_eq!(
+            (names.len(), titles.len()),
+            (Code::ALL.len(), Code::ALL.len())
+        );
+    }
+
+    #[test]
+    fn the_code_of_a_status_has_that_status_or_its_class() {
+        for status in (400..600).filter_map(|status| StatusCode::from_u16(status).ok()) {
+            let code = Code::of_status(status);
+            assert_eq!(
+                code.status().is_client_error(),
+                status.is_client_error(),
+                "{status}"
+            );
+        }
+    }
+}

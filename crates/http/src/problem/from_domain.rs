@@ -1,0 +1,170 @@
+//! Which problem each error of the domain is.
+
+use user_domain::json::JsonFault;
+use user_domain::permissions::Denied;
+use user_domain::use_cases::{
+    AuthenticateError, BatchUsersError, ChangeStatusError, CreateUserError, EditUserError,
+    FindUserError, ListUsersError, MAX_BATCH,
+};
+use user_domain::write::UniqueField;
+use user_domain::{Fault, StoreError, Violation};
+
+use super::{Code, Problem};
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => Self::new(
+                Code::Unavailable,
+                "The store is away or busy. Nothing was changed.",
+            )
+            .because(cause),
+            StoreError::OutcomeUnknown(cause) => Self::outcome_unknown(cause),
+            StoreError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Forbidden => Self::new(Code::Forbidden, "This caller may not do this."),
+            Denied::InsufficientScope(scope) => {
+                let detail = format!("The scope {} is required.", scope.as_str());
+                Self::new(Code::InsufficientScope, detail).with_required_scope(scope.as_str())
+            }
+            Denied::ForbiddenFields(faults) => {
+                let detail = "This caller may not write the fields listed under errors.";
+                Self::new(Code::ForbiddenField, detail).with_faults(&faults)
+            }
+        }
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Rejected(cause) => Self::unauthenticated(Code::InvalidToken, cause),
+            AuthenticateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<FindUserError> for Problem {
+    fn from(error: FindUserError) -> Self {
+        match error {
+            FindUserError::Denied(denied) => denied.into(),
+            FindUserError::NotFound => user_not_found(),
+            FindUserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BatchUsersError> for Problem {
+    fn from(error: BatchUsersError) -> Self {
+        match error {
+            BatchUsersError::Denied(denied) => denied.into(),
+            BatchUsersError::TooMany => {
+                let violation =
+                    Violation::new("too_many", format!("must be at most {MAX_BATCH} keys"));
+                Self::invalid(&[Fault::new("", &violation)])
+            }
+            BatchUsersError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ListUsersError> for Problem {
+    fn from(error: ListUsersError) -> Self {
+        match error {
+            ListUsersError::Denied(denied) => denied.into(),
+            ListUsersError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateUserError> for Problem {
+    fn from(error: CreateUserError) -> Self {
+        match error {
+            CreateUserError::Denied(denied) => denied.into(),
+            CreateUserError::Invalid(faults) => Self::invalid(&faults),
+            CreateUserError::Taken(field) => taken(field),
+            CreateUserError::KeyReused => key_reused(),
+            CreateUserError::NotFound => user_not_found(),
+            CreateUserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EditUserError> for Problem {
+    fn from(error: EditUserError) -> Self {
+        match error {
+            EditUserError::Denied(denied) => denied.into(),
+            EditUserError::Invalid(faults) => Self::invalid(&faults),
+            EditUserError::NotFound => user_not_found(),
+            EditUserError::PreconditionFailed => precondition_failed(),
+            EditUserError::PreconditionRequired(faults) => {
+                Self::new(Code::PreconditionRequired, "This write needs If-Match.")
+                    .with_faults(&faults)
+            }
+            EditUserError::Taken(field) => taken(field),
+            EditUserError::KeyReused => key_reused(),
+            EditUserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeStatusError> for Problem {
+    fn from(error: ChangeStatusError) -> Self {
+        match error {
+            ChangeStatusError::Denied(denied) => denied.into(),
+            ChangeStatusError::NotFound => user_not_found(),
+            ChangeStatusError::PreconditionFailed => precondition_failed(),
+            ChangeStatusError::KeyReused => key_reused(),
+            ChangeStatusError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<JsonFault> for Problem {
+    fn from(fault: JsonFault) -> Self {
+        Self::new(Code::MalformedJson, fault.to_string())
+    }
+}
+
+/// The answer for a user that is not there, or whom nobody can be.
+pub(crate) fn user_not_found() -> Problem {
+    Problem::new(Code::UserNotFound, "There is no such user.")
+}
+
+fn precondition_failed() -> Problem {
+    Problem::new(
+        Code::PreconditionFailed,
+        "The user is not at a version that If-Match names.",
+    )
+}
+
+fn key_reused() -> Problem {
+    Problem::new(
+        Code::IdempotencyKeyReused,
+        "This Idempotency-Key was used for another request.",
+    )
+}
+
+fn taken(field: UniqueField) -> Problem {
+    let (code, detail) = match field {
+        UniqueField::Username => (
+            Code::UsernameTaken,
+            "The username is taken, resembles one that is taken, or rests after its last use.",
+        ),
+        UniqueField::Email => (
+            Code::EmailTaken,
+            "The email address belongs to somebody else.",
+        ),
+        UniqueField::ExternalId => (
+            Code::ExternalIdTaken,
+            "The external id belongs to somebody else.",
+        ),
+    };
+    Problem::new(code, detail)
+}

@@ -1,0 +1,93 @@
+//! The table of routes, and the app with everything around it.
+
+use actix_cors::Cors;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LINK,
+    LOCATION, RETRY_AFTER,
+};
+use actix_web::middleware::Condition;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, Error, HttpResponse};
+
+use crate::api::Api;
+use crate::middleware::{Admit, Conform, Observe};
+use crate::problem::{Code, Problem};
+use crate::{docs, health, metrics, users};
+
+/// Makes the app: every route and everything around them. Tests and production serve the same.
+pub fn app(
+    api: &Api,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    let origins = &api.settings().cors_allowed_origins;
+    App::new()
+        .wrap(Admit::new(api))
+        .wrap(Condition::new(!origins.is_empty(), cors(origins)))
+        .wrap(Conform::new(api))
+        .wrap(Observe::new(api))
+        .configure(configure(api))
+}
+
+/// Gives what adds every route to an app.
+///
+/// The routes alone neither show request ids nor turn the framework's errors into problems: [`app`] does.
+pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
+    let api = api.clone();
+    move |config| {
+        config.app_data(Data::new(api.clone()));
+        health::configure(config);
+        metrics::configure(config);
+        docs::configure(config, &api);
+        users::configure(config);
+        config.default_service(web::to(nothing_here));
+    }
+}
+
+async fn nothing_here() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(
+        Code::NotFound,
+        "There is nothing at this address.",
+    ))
+}
+
+/// Lets pages of these origins call the API; a page's own cookies are never asked for.
+fn cors(origins: &[String]) -> Cors {
+    let named = HeaderName::from_static;
+    let cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_headers([
+            AUTHORIZATION,
+            CACHE_CONTROL,
+            CONTENT_TYPE,
+            IF_MATCH,
+            IF_NONE_MATCH,
+            named("idempotency-key"),
+            named("x-api-token"),
+            named("x-request-id"),
+        ])
+        .expose_headers([
+            ETAG,
+            LINK,
+            LOCATION,
+            RETRY_AFTER,
+            named("idempotency-replayed"),
+            named("x-request-id"),
+        ])
+        .max_age(3600)
+        .disable_vary_header();
+    if origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

@@ -1,0 +1,421 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::test::TestRequest;
+use serde_json::{Value, json};
+use user_domain::StoreError;
+use user_domain::ports::MockUserWriter;
+use user_domain::write::WriteError;
+
+use super::{World, deadlines, get, patch, post, problem};
+
+#[actix_web::test]
+async fn a_creation_says_where_the_user_is() {
+    let world = World::with(
+        |settings| settings.base_path = "/users-api".to_owned(),
+        |_| (),
+    );
+    let body = json!({"username": "Ann", "email": "ann@example.org", "profile": {"name": "Ann"}, "roles": ["x"]});
+    let answer = world
+        .as_service(post("/users-api/v1/users/").set_json(body))
+        .await;
+    assert_eq!(answer.status, 201);
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        answer.header("location"),
+        format!("/users-api/v1/users/{id}")
+    );
+    assert_eq!(answer.header("etag"), "\"1-full\"");
+    assert_eq!(
+        world
+            .as_service(get(answer.header("location")))
+            .await
+            .json(),
+        answer.json()
+    );
+    assert_eq!(
+        world
+            .as_service(get(&format!("/v1/users/{id}")))
+            .await
+            .json(),
+        answer.json()
+    );
+}
+
+#[actix_web::test]
+async fn a_taken_name_is_a_409_and_faults_are_told_all_at_once() {
+    let world = World::new();
+    world.person("ann").await;
+    let body = json!({"username": "ANN", "email": "other@example.org"});
+    let taken = world.as_service(post("/v1/users").set_json(body)).await;
+    assert_eq!(taken.problem(), problem(409, "username_taken"));
+    let body = json!({"email": 1, "version": 3, "colour": "red", "profile": {"website": "ftp://x"}, "roles": ["x", 1]});
+    let faulty = world.as_service(post("/v1/users").set_json(body)).await;
+    assert_eq!(faulty.problem(), problem(422, "invalid"));
+    let mut codes = faulty.fault_codes();
+    codes.sort();
+    assert_eq!(
+        codes,
+        [
+            "/colour unknown_field",
+            "/email type",
+            "/profile/website url_scheme",
+            "/roles/1 type",
+            "/username required",
+            "/version read_only",
+        ]
+    );
+}
+
+#[actix_web::test]
+async fn a_patch_merges_and_one_that_changes_nothing_keeps_the_version() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let change =
+        json!({"profile": {"name": "Ann", "bio": null}, "metadata": {"user": {"theme": "dark"}}});
+    let request =
+        || patch("/v1/users/me").insert_header(("content-type", "application/merge-patch+json"));
+    let answer = world
+        .as_user(&ann, request().set_payload(change.to_string()))
+        .await;
+    assert_eq!((answer.status, answer.header("etag")), (200, "\"2-own\""));
+    assert_eq!(answer.json()["profile"]["name"], "Ann");
+    assert_eq!(answer.json()["metadata"]["user"], json!({"theme": "dark"}));
+    let again = world
+        .as_user(&ann, request().set_payload(change.to_string()))
+        .await;
+    assert_eq!(again.header("etag"), "\"2-own\"");
+}
+
+#[actix_web::test]
+async fn a_forbidden_field_is_told_before_a_faulty_one_and_before_any_look_up() {
+    let world = World::new();
+    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+    let body = json!({"roles": ["admin"], "email_verified": "x", "username": "-", "colour": 1});
+    let answer = world
+        .as_user(&ann, patch("/v1/users/me").set_json(body))
+        .await;
+    assert_eq!(answer.problem(), problem(403, "forbidden_field"));
+    assert_eq!(
+        answer.fault_codes(),
+        ["/email_verified forbidden_field", "/roles forbidden_field"]
+    );
+    let other = world
+        .as_user(&ann, patch(&format!("/v1/users/{bob}")).set_json(json!({})))
+        .await;
+    assert_eq!(other.problem(), problem(403, "forbidden"));
+}
+
+#[actix_web::test]
+async fn if_match_compares_the_version_only() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let send = async |tag: &'static str, name: &str| {
+        let request = patch(&format!("/v1/users/{ann}")).insert_header(("if-match", tag));
+        world
+            .as_service(request.set_json(json!({"profile": {"name": name}})))
+            .await
+    };
+    assert_eq!(send("\"1-own\"", "a").await.header("etag"), "\"2-full\"");
+    assert_eq!(
+        send("\"1-full\"", "b").await.problem(),
+        problem(412, "precondition_failed")
+    );
+    assert_eq!(
+        send("W/\"2-full\"", "b").await.problem(),
+        problem(412, "precondition_failed")
+    );
+    assert_eq!(
+        send("2-full", "b").await.problem(),
+        problem(400, "invalid_header")
+    );
+    assert_eq!(send("\"9-own\", \"2-own\"", "b").await.status, 200);
+    assert_eq!(send("*", "c").await.status, 200);
+    let two_lines = patch(&format!("/v1/users/{ann}"))
+        .append_header(("if-match", "\"1-own\""))
+        .append_header(("if-match", "\"4-own\""))
+        .set_json(json!({}));
+    assert_eq!(world.as_service(two_lines).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_replacement_needs_if_match() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let put = || {
+        let body = json!({"username": "ann", "email": "ann@example.org"});
+        TestRequest::put()
+            .uri(&format!("/v1/users/{ann}"))
+            .set_json(body)
+    };
+    assert_eq!(
+        world.as_service(put()).await.problem(),
+        problem(428, "precondition_required")
+    );
+    assert_eq!(
+        world
+            .as_service(put().insert_header(("if-match", "*")))
+            .await
+            .status,
+        200
+    );
+}
+
+#[actix_web::test]
+async fn a_repetition_under_one_key_is_replayed_and_another_request_refused() {
+    let world = World::new();
+    let send = async |key: &str, name: &str| {
+        let body = json!({"username": name, "email": format!("{name}@example.org")});
+        world
+            .as_service(
+                post("/v1/users")
+                    .insert_header(("idempotency-key", key))
+                    .set_json(body),
+            )
+            .await
+    };
+    let (first, second) = (send("k", "ann").await, send("k", "ann").await);
+    assert_eq!(
+        (first.status, first.header("idempotency-replayed")),
+        (201, "")
+    );
+    assert_eq!(
+        (second.status, second.header("idempotency-replayed")),
+        (201, "true")
+    );
+    assert_eq!(second.json(), first.json());
+    assert_eq!(second.header("location"), first.header("location"));
+    assert_eq!(
+        send("k", "bob").await.problem(),
+        problem(422, "idempotency_key_reused")
+    );
+    for key in ["", "a b", &"x".repeat(256)] {
+        assert_eq!(
+            send(key, "eve").await.problem(),
+            problem(400, "invalid_header"),
+            "{key}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_prefix_and_a_trailing_slash_do_not_make_another_request() {
+    let world = World::with(|settings| settings.base_path = "/api".to_owned(), |_| ());
+    let body = json!({"username": "ann", "email": "ann@example.org"});
+    for (uri, replayed) in [("/v1/users", ""), ("/api/v1/users/", "true")] {
+        let answer = world
+            .as_service(
+                post(uri)
+                    .insert_header(("idempotency-key", "k"))
+                    .set_json(&body),
+            )
+            .await;
+        assert_eq!(answer.header("idempotency-replayed"), replayed, "{uri}");
+    }
+}
+
+#[actix_web::test]
+async fn a_deletion_repeats_and_restores_and_erases() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let uri = format!("/v1/users/{ann}");
+    let delete = |query: &str| TestRequest::delete().uri(&format!("{uri}{query}"));
+    for _ in 0..2 {
+        let answer = world.as_service(delete("")).await;
+        assert_eq!((answer.status, answer.body.len()), (204, 0));
+    }
+    assert_eq!(
+        world.as_service(get(&uri)).await.problem(),
+        problem(404, "user_not_found")
+    );
+    let restored = world.as_service(post(&format!("{uri}/restore"))).await;
+    assert_eq!(
+        (restored.status, &restored.json()["status"]),
+        (200, &json!("active"))
+    );
+    assert_eq!(
+        world.as_service(delete("?erase=yes")).await.fault_codes(),
+        ["erase unknown"]
+    );
+    assert_eq!(world.as_service(delete("?erase=true")).await.status, 204);
+    assert_eq!(
+        world
+            .as_service(post(&format!("{uri}/restore")))
+            .await
+            .problem(),
+        problem(404, "user_not_found")
+    );
+}
+
+#[actix_web::test]
+async fn suspension_repeats_without_a_change() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    for (verb, status, tag) in [
+        ("suspend", "suspended", "\"2-full\""),
+        ("suspend", "suspended", "\"2-full\""),
+        ("activate", "active", "\"3-full\""),
+    ] {
+        let answer = world
+            .as_service(post(&format!("/v1/users/{ann}/{verb}")))
+            .await;
+        assert_eq!(
+            (answer.json()["status"].clone(), answer.header("etag")),
+            (json!(status), tag)
+        );
+    }
+    let stale = post(&format!("/v1/users/{ann}/suspend")).insert_header(("if-match", "\"1-own\""));
+    assert_eq!(
+        world.as_service(stale).await.problem(),
+        problem(412, "precondition_failed")
+    );
+}
+
+#[actix_web::test]
+async fn types_of_bodies_are_checked() {
+    let world = World::new();
+    let ann = world.person("ann").await;
+    let uri = format!("/v1/users/{ann}");
+    let typed = |request: TestRequest, line: &'static str| {
+        request
+            .insert_header(("content-type", line))
+            .set_payload("{}")
+    };
+    let text = world.as_service(typed(patch(&uri), "text/plain")).await;
+    assert_eq!(text.problem(), problem(415, "unsupported_media_type"));
+    assert_eq!(
+        text.header("accept-patch"),
+        "application/merge-patch+json, application/json"
+    );
+    let merge = world
+        .as_service(typed(post("/v1/users"), "application/merge-patch+json"))
+        .await;
+    assert_eq!(merge.problem(), problem(415, "unsupported_media_type"));
+    assert_eq!(merge.header("accept"), "application/json");
+    let untyped = world.as_service(patch(&uri).set_payload("{}")).await;
+    assert_eq!(untyped.problem(), problem(415, "unsupported_media_type"));
+    let packed = typed(patch(&uri), "application/json").insert_header(("content-encoding", "gzip"));
+    assert_eq!(
+        world.as_service(packed).await.problem(),
+        problem(415, "unsupported_media_type")
+    );
+    let empty = world.as_service(post("/v1/users")).await;
+    assert_eq!(empty.problem(), problem(400, "malformed_json"));
+    assert_eq!(
+        world
+            .as_service(typed(patch(&uri), "application/json; charset=UTF-8"))
+            .await
+            .status,
+        200
+    );
+}
+
+#[actix_web::test]
+async fn bodies_that_are_no_small_strict_object_are_refused() {
+    let world = World::new();
+    let send = async |body: Vec<u8>| {
+        world
+            .as_service(
+                post("/v1/users")
+                    .insert_header(("content-type", "application/json"))
+                    .set_payload(body),
+            )
+            .await
+    };
+    for body in [
+        &b"{"[..],
+        b"{}{}",
+        b"{\"username\":\"a\",\"username\":\"b\"}",
+        b"\xff",
+        b"{\"a\":NaN}",
+    ] {
+        assert_eq!(
+            send(body.to_vec()).await.problem(),
+            problem(400, "malformed_json")
+        );
+    }
+    let deep = format!("{{\"metadata\":{}{}}}", "[".repeat(40), "]".repeat(40));
+    assert_eq!(
+        send(deep.into_bytes()).await.problem(),
+        problem(400, "malformed_json")
+    );
+    let array = send(b"[]".to_vec()).await;
+    assert_eq!(
+        (array.problem(), array.fault_codes()),
+        (problem(422, "invalid"), vec![" type".to_owned()])
+    );
+    assert_eq!(
+        send(vec![b' '; 1024 * 1024 + 1]).await.problem(),
+        problem(413, "payload_too_large")
+    );
+}
+
+#[actix_web::test]
+async fn each_failure_of_the_store_tells_the_truth_about_the_outcome() {
+    for (error, status, code) in [
+        (
+            StoreError::Unavailable("secret".to_owned()),
+            503,
+            "unavailable",
+        ),
+        (
+            StoreError::OutcomeUnknown("secret".to_owned()),
+            504,
+            "outcome_unknown",
+        ),
+        (StoreError::Internal("secret".to_owned()), 500, "internal"),
+    ] {
+        let world = World::with(
+            |_| (),
+            |ports| {
+                let mut writer = MockUserWriter::new();
+                writer
+                    .expect_add()
+                    .returning(move |_, _| Err(WriteError::Store(error.clone())));
+                ports.writer = Arc::new(writer);
+            },
+        );
+        let body = json!({"username": "ann", "email": "ann@example.org"});
+        let answer = world.as_service(post("/v1/users").set_json(body)).await;
+        assert_eq!(answer.problem(), problem(status, code));
+        assert!(!answer.json().to_string().contains("secret"));
+        assert_eq!(
+            answer.header("retry-after"),
+            if status == 503 { "1" } else { "" }
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_write_that_panics_is_a_500_and_a_late_one_a_504_that_still_happens() {
+    let panicking = World::with(
+        |_| (),
+        |ports| {
+            let mut writer = MockUserWriter::new();
+            writer.expect_add().returning(|_, _| panic!("boom"));
+            ports.writer = Arc::new(writer);
+        },
+    );
+    let body = json!({"username": "ann", "email": "ann@example.org"});
+    let answer = panicking
+        .as_service(post("/v1/users").set_json(&body))
+        .await;
+    assert_eq!(answer.problem(), problem(500, "internal"));
+
+    let late = World::with(
+        |settings| settings.deadlines = deadlines(Duration::from_millis(0)),
+        |_| (),
+    );
+    let answer = late.as_service(post("/v1/users").set_json(&body)).await;
+    assert_eq!(answer.problem(), problem(504, "outcome_unknown"));
+    late.api.writes().drain().await;
+    let mut found = Value::Null;
+    if let Ok(Some(user)) = late.fakes.ports().reader.find(&user_key("ann")).await {
+        found = json!(user.username.as_str());
+    }
+    assert_eq!(found, "ann");
+}
+
+fn user_key(name: &str) -> user_domain::ports::UserKey {
+    user_domain::ports::UserKey::Username(user_domain::values::UsernameKey::parse(name).unwrap())
+}

@@ -1,0 +1,61 @@
+//! `/v1/users`: one file for each operation.
+
+mod activate;
+mod batch;
+mod count;
+mod create;
+mod delete;
+mod export;
+mod find;
+mod list;
+mod replace;
+mod restore;
+mod shown;
+mod suspend;
+mod update;
+
+use actix_web::web::{self, ServiceConfig};
+
+use crate::resource::{read, resource};
+
+/// Adds the resources; those with a name of their own before the one that takes any id.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    let users = resource("/v1/users", "GET, HEAD, POST, OPTIONS");
+    let me = resource("/v1/users/me", "GET, HEAD, PATCH, OPTIONS");
+    let user = resource("/v1/users/{id}", "GET, HEAD, PATCH, PUT, DELETE, OPTIONS")
+        .route(web::patch().to(update::by_id))
+        .route(web::put().to(replace::replace))
+        .route(web::delete().to(delete::delete));
+    config
+        .service(read(users, list::list).route(web::post().to(create::create)))
+        .service(resource("/v1/users/batch", "POST, OPTIONS").route(web::post().to(batch::batch)))
+        .service(read(resource("/v1/users/count", READ_ONLY), count::count))
+        .service(read(me, find::me).route(web::patch().to(update::me)))
+        .service(read(
+            resource("/v1/users/by-username/{username}", READ_ONLY),
+            find::by_username,
+        ))
+        .service(read(
+            resource("/v1/users/by-external-id/{external_id}", READ_ONLY),
+            find::by_external_id,
+        ))
+        .service(read(user, find::by_id))
+        .service(read(
+            resource("/v1/users/{id}/export", READ_ONLY),
+            export::export,
+        ))
+        .service(
+            resource("/v1/users/{id}/restore", "POST, OPTIONS")
+                .route(web::post().to(restore::restore)),
+        )
+        .service(
+            resource("/v1/users/{id}/suspend", "POST, OPTIONS")
+                .route(web::post().to(suspend::suspend)),
+        )
+        .service(
+            resource("/v1/users/{id}/activate", "POST, OPTIONS")
+                .route(web::post().to(activate::activate)),
+        );
+}
+
+const READ_ONLY: &str = "GET, HEAD, OPTIONS";

@@ -1,0 +1,33 @@
+//! `POST /v1/users`.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, LOCATION};
+
+use super::shown::written;
+use crate::bodies::decode;
+use crate::extract::{Call, JsonDocument, Write};
+use crate::problem::Problem;
+
+/// Registers a person.
+pub(crate) async fn create(call: Call<Write<JsonDocument>>) -> Result<HttpResponse, Problem> {
+    let (call, write) = call.split();
+    let (use_case, caller) = (
+        call.api.use_cases().create_user.clone(),
+        call.caller.clone(),
+    );
+    let input = decode(write.body.0);
+    let made = call
+        .detached(async move { use_case.run(&caller, &input, write.conditions).await })
+        .await?;
+    let mut response = written(StatusCode::CREATED, &made)?;
+    let location = format!(
+        "{}/v1/users/{}",
+        call.api.settings().base_path,
+        made.view.public().id
+    );
+    let location =
+        HeaderValue::try_from(location).map_err(|error| Problem::internal(error.to_string()))?;
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}

@@ -1,0 +1,56 @@
+//! `DELETE /v1/users/{id}`.
+
+use actix_web::dev::Payload;
+use actix_web::{HttpRequest, HttpResponse};
+use user_domain::Violation;
+
+use super::shown::mark_replay;
+use crate::api::Api;
+use crate::extract::{Call, Ignored, Part, Target, Write};
+use crate::problem::Problem;
+use crate::query::Query;
+
+/// Whether the user is to be removed for good (`erase=true`).
+pub(crate) struct Erase(bool);
+
+/// Deletes the user, restorably or for good.
+pub(crate) async fn delete(
+    call: Call<(Target, Erase, Write<Ignored>)>,
+) -> Result<HttpResponse, Problem> {
+    let (call, (target, erase, write)) = call.split();
+    let (use_cases, caller) = (call.api.use_cases().clone(), call.caller.clone());
+    let deletion = call
+        .detached(async move {
+            if erase.0 {
+                use_cases
+                    .erase_user
+                    .run(&caller, target.0, write.conditions)
+                    .await
+            } else {
+                use_cases
+                    .delete_user
+                    .run(&caller, target.0, write.conditions)
+                    .await
+            }
+        })
+        .await?;
+    let mut response = HttpResponse::NoContent().finish();
+    mark_replay(&mut response, deletion.replayed);
+    Ok(response)
+}
+
+impl Part for Erase {
+    async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let mut query = Query::of(request);
+        let erase = match query.take("erase").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                query.refuse("erase", &Violation::new("unknown", "must be true or false"));
+                false
+            }
+        };
+        query.check()?;
+        Ok(Self(erase))
+    }
+}

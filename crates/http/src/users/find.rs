@@ -1,0 +1,51 @@
+//! `GET /v1/users/{id}`, `/me`, `/by-username/{username}`, `/by-external-id/{external_id}`.
+
+use actix_web::HttpResponse;
+use user_domain::use_cases::Sought;
+
+use super::shown::found;
+use crate::extract::{Call, IfNoneMatch, Segment, Selection};
+use crate::problem::Problem;
+
+/// Shows the user with this id.
+pub(crate) async fn by_id(
+    call: Call<(Segment, Selection, IfNoneMatch)>,
+) -> Result<HttpResponse, Problem> {
+    find(call, Sought::Id).await
+}
+
+/// Shows the user with this name, however typed.
+pub(crate) async fn by_username(
+    call: Call<(Segment, Selection, IfNoneMatch)>,
+) -> Result<HttpResponse, Problem> {
+    find(call, Sought::Username).await
+}
+
+/// Shows the user with this id of the older platform.
+pub(crate) async fn by_external_id(
+    call: Call<(Segment, Selection, IfNoneMatch)>,
+) -> Result<HttpResponse, Problem> {
+    find(call, Sought::ExternalId).await
+}
+
+/// Shows the caller.
+pub(crate) async fn me(call: Call<(Selection, IfNoneMatch)>) -> Result<HttpResponse, Problem> {
+    let (selection, condition) = &call.parts;
+    let find = &call.api.use_cases().find_user;
+    let view = call
+        .within_deadline(find.run(&call.caller, &Sought::Me))
+        .await?;
+    found(&view, selection.0.as_ref(), condition.0.as_ref())
+}
+
+async fn find(
+    call: Call<(Segment, Selection, IfNoneMatch)>,
+    sought: fn(String) -> Sought,
+) -> Result<HttpResponse, Problem> {
+    let (segment, selection, condition) = &call.parts;
+    let find = &call.api.use_cases().find_user;
+    let view = call
+        .within_deadline(find.run(&call.caller, &sought(segment.0.clone())))
+        .await?;
+    found(&view, selection.0.as_ref(), condition.0.as_ref())
+}

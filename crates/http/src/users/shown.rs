@@ -1,0 +1,77 @@
+//! Answers that show one user.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, HeaderValue};
+use user_domain::use_cases::{StatusChange, WrittenView};
+use user_domain::view::UserView;
+
+use crate::bodies::{FieldSet, SelectedUser, UserBody, document};
+use crate::etag::{TagCondition, entity_tag};
+use crate::extract::{Call, Ignored, Target, Write};
+use crate::problem::Problem;
+
+const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
+
+/// Answers a read: the user, some of its fields, or 304 to a client that has this representation.
+pub(super) fn found(
+    view: &UserView,
+    fields: Option<&FieldSet>,
+    if_none_match: Option<&TagCondition>,
+) -> Result<HttpResponse, Problem> {
+    if fields.is_some() {
+        return document(StatusCode::OK, &SelectedUser { view, fields });
+    }
+    let tag = entity_tag(view);
+    if if_none_match.is_some_and(|condition| condition.names(&tag)) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((ETAG, tag))
+            .insert_header((CACHE_CONTROL, "private, no-cache"))
+            .finish());
+    }
+    tagged(StatusCode::OK, view, tag)
+}
+
+/// Answers a write: the user as the write left it.
+pub(super) fn written(status: StatusCode, written: &WrittenView) -> Result<HttpResponse, Problem> {
+    let mut response = tagged(status, &written.view, entity_tag(&written.view))?;
+    mark_replay(&mut response, written.replayed);
+    Ok(response)
+}
+
+/// Makes one change of status, and answers with the user.
+pub(super) async fn change_status(
+    call: Call<(Target, Write<Ignored>)>,
+    change: StatusChange,
+) -> Result<HttpResponse, Problem> {
+    let (call, (target, write)) = call.split();
+    let (use_case, caller) = (
+        call.api.use_cases().change_status.clone(),
+        call.caller.clone(),
+    );
+    let changed = call
+        .detached(async move {
+            use_case
+                .run(&caller, target.0, change, write.conditions)
+                .await
+        })
+        .await?;
+    written(StatusCode::OK, &changed)
+}
+
+/// Tells the client that the write had been done before.
+pub(super) fn mark_replay(response: &mut HttpResponse, replayed: bool) {
+    if replayed {
+        response.headers_mut().insert(
+            HeaderName::from_static(IDEMPOTENCY_REPLAYED),
+            HeaderValue::from_static("true"),
+        );
+    }
+}
+
+fn tagged(status: StatusCode, view: &UserView, tag: String) -> Result<HttpResponse, Problem> {
+    let mut response = document(status, &UserBody::from(view))?;
+    let tag = HeaderValue::try_from(tag).map_err(|error| Problem::internal(error.to_string()))?;
+    response.headers_mut().insert(ETAG, tag);
+    Ok(response)
+}

@@ -1,0 +1,42 @@
+//! `PATCH /v1/users/{id}` and `/me`.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use user_domain::caller::Caller;
+use user_domain::permissions::Denied;
+use user_domain::values::UserId;
+
+use super::shown::written;
+use crate::bodies::decode;
+use crate::extract::{Call, MergePatch, Target, Write};
+use crate::problem::Problem;
+
+/// Merges some fields into the user with this id.
+pub(crate) async fn by_id(
+    call: Call<(Target, Write<MergePatch>)>,
+) -> Result<HttpResponse, Problem> {
+    let (call, (target, write)) = call.split();
+    update(call, target.0, write).await
+}
+
+/// Merges some fields into the caller.
+pub(crate) async fn me(call: Call<Write<MergePatch>>) -> Result<HttpResponse, Problem> {
+    let (call, write) = call.split();
+    let id = match &call.caller {
+        Caller::User(user) => user.id,
+        Caller::Service(_) | Caller::Operator => return Err(Denied::Forbidden.into()),
+    };
+    update(call, id, write).await
+}
+
+async fn update(call: Call, id: UserId, write: Write<MergePatch>) -> Result<HttpResponse, Problem> {
+    let (use_case, caller) = (
+        call.api.use_cases().update_user.clone(),
+        call.caller.clone(),
+    );
+    let input = decode(write.body.0);
+    let updated = call
+        .detached(async move { use_case.run(&caller, id, &input, write.conditions).await })
+        .await?;
+    written(StatusCode::OK, &updated)
+}
