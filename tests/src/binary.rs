@@ -1,0 +1,53 @@
+//! The service's own binary, run as an operator runs it.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::app::{API_TOKEN, JWT_SECRET};
+
+/// A command of the binary with a clean environment, in a folder, with nothing to read.
+pub fn binary(folder: &std::path::Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(path());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .stdin(Stdio::null());
+    command
+}
+
+/// A command with the settings of the tests and this database.
+pub fn configured(folder: &std::path::Path, database_uri: &str, arguments: &[&str]) -> Command {
+    let mut command = binary(folder, arguments);
+    command
+        .env("JWT_SECRET_KEY", JWT_SECRET)
+        .env("ALLOWED_API_TOKENS", API_TOKEN)
+        .env("DATABASE_URI", database_uri)
+        .env("HOST", "127.0.0.1");
+    command
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Cargo puts binaries beside the folder of test programs, and builds this one with the workspace.
+fn path() -> PathBuf {
+    let program = std::env::current_exe().unwrap();
+    let path = program
+        .parent()
+        .and_then(|deps| deps.parent())
+        .unwrap()
+        .join("user-service");
+    assert!(
+        path.is_file(),
+        "{} is not built: run cargo build --workspace first",
+        path.display()
+    );
+    path
+}

@@ -1,0 +1,56 @@
+//! What the black-box tests stand on: throw-away databases, the service composed as in production, callers with
+//! credentials, and a proxy that misbehaves.
+//!
+//! A test that needs PostgreSQL takes the server that `TEST_DATABASE_URI` names (`make test` starts one) and fails
+//! without it. Each test has a database of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    reason = "this is the tests' own crate"
+)]
+
+mod app;
+mod binary;
+mod caller;
+mod database;
+mod proxy;
+
+pub use app::{API_TOKEN, JWT_SECRET, Store, TestApp};
+pub use binary::{binary, configured, free_port};
+pub use caller::{As, Reply, claims, sign, sign_as};
+pub use database::PostgresDatabase;
+pub use proxy::Proxy;
+
+/// Makes a test on each store of a test that takes a [`TestApp`]. Its name is a sentence; the store is a module.
+#[macro_export]
+macro_rules! on_each_store {
+    ($($(#[$attribute:meta])* async fn $name:ident($app:ident: &TestApp) $body:block)+) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let app = $crate::TestApp::start($crate::Store::Sqlite).await;
+                    super::$name(&app).await;
+                    app.stop().await;
+                }
+            )+
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let app = $crate::TestApp::start($crate::Store::Postgres).await;
+                    super::$name(&app).await;
+                    app.stop().await;
+                }
+            )+
+        }
+
+        $($(#[$attribute])* async fn $name($app: &$crate::TestApp) $body)+
+    };
+}

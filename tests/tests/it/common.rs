@@ -1,0 +1,307 @@
+//! What the files of this binary have in common.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use user_tests::{As, Reply, TestApp, claims, sign};
+
+/// The members of a user in each view.
+pub(crate) const PUBLIC: [&str; 7] = [
+    "id",
+    "username",
+    "status",
+    "version",
+    "profile",
+    "metadata",
+    "created_at",
+];
+pub(crate) const OWN: [&str; 15] = [
+    "id",
+    "username",
+    "status",
+    "version",
+    "profile",
+    "metadata",
+    "email",
+    "email_verified",
+    "phone_number",
+    "phone_number_verified",
+    "external_id",
+    "roles",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+];
+const PROFILE: [&str; 10] = [
+    "name",
+    "given_name",
+    "family_name",
+    "nickname",
+    "picture",
+    "website",
+    "bio",
+    "location",
+    "locale",
+    "zoneinfo",
+];
+
+/// A body with every field that a service may write.
+pub(crate) fn everything(username: &str) -> Value {
+    json!({
+        "username": username,
+        "email": format!("{username}@example.org"),
+        "email_verified": true,
+        "phone_number": "+4930123456",
+        "phone_number_verified": true,
+        "external_id": format!("ext-{username}"),
+        "status": "active",
+        "roles": ["editor", "support:level_2"],
+        "profile": {
+            "name": "Ann Lee",
+            "given_name": "Ann",
+            "family_name": "Lee",
+            "nickname": "Annie",
+            "picture": "https://example.org/ann.png",
+            "website": "http://ann.example.org/~ann?a=b#c",
+            "bio": "First line.\nSecond line\twith a tab.",
+            "location": "Zürich",
+            "locale": "de-CH",
+            "zoneinfo": "Europe/Zurich",
+            "birthdate": "1990-02-28",
+        },
+        "metadata": {
+            "public": {"badge": "gold"},
+            "user": {"theme": "dark", "deep": {"list": [1, null, {"a": false}]}},
+            "private": {"score": 7},
+        },
+    })
+}
+
+/// The names of an object's members, sorted.
+pub(crate) fn members(value: &Value) -> Vec<&str> {
+    let mut members: Vec<&str> = value
+        .as_object()
+        .unwrap_or_else(|| panic!("{value} is no object"))
+        .keys()
+        .map(String::as_str)
+        .collect();
+    members.sort_unstable();
+    members
+}
+
+/// Holds a shown user to exactly the members of a view.
+#[track_caller]
+pub(crate) fn assert_view(user: &Value, view: &str) {
+    let mut expected = if view == "public" {
+        PUBLIC.to_vec()
+    } else {
+        OWN.to_vec()
+    };
+    expected.sort_unstable();
+    assert_eq!(members(user), expected, "{user}");
+    let mut profile = PROFILE.to_vec();
+    let mut metadata = vec!["public"];
+    if view != "public" {
+        profile.push("birthdate");
+        metadata.push("user");
+    }
+    if view == "full" {
+        metadata.push("private");
+    }
+    profile.sort_unstable();
+    metadata.sort_unstable();
+    assert_eq!(members(&user["profile"]), profile, "{user}");
+    assert_eq!(members(&user["metadata"]), metadata, "{user}");
+}
+
+/// Holds an answer to be a problem, whole and well-formed, with this code.
+#[track_caller]
+pub(crate) fn assert_problem(reply: &Reply, status: u16, code: &str) {
+    assert_eq!(
+        (reply.status, reply.code()),
+        (status, code),
+        "{}",
+        reply.text
+    );
+    let problem = &reply.json;
+    assert_eq!(
+        reply.header("content-type"),
+        "application/problem+json",
+        "{problem}"
+    );
+    assert_eq!(
+        problem["type"],
+        json!(format!("urn:user-service:problem:{code}"))
+    );
+    assert_eq!(problem["status"], json!(status));
+    assert_eq!(
+        problem["request_id"].as_str(),
+        Some(reply.header("x-request-id"))
+    );
+    assert_ne!(reply.header("x-request-id"), "");
+    for member in ["title", "detail"] {
+        assert!(
+            problem[member].as_str().is_some_and(|text| text.len() > 3),
+            "{problem}"
+        );
+    }
+    for fault in problem["errors"].as_array().into_iter().flatten() {
+        let place = if fault["pointer"].is_null() {
+            "parameter"
+        } else {
+            "pointer"
+        };
+        let mut expected = vec!["code", "detail", place];
+        expected.sort_unstable();
+        assert_eq!(members(fault), expected, "{problem}");
+        assert_ne!(fault["detail"], json!(""));
+    }
+}
+
+/// Holds an answer to be a 422 with exactly these faults, in any order.
+#[track_caller]
+pub(crate) fn assert_faults(reply: &Reply, faults: &[(&str, &str)]) {
+    assert_problem(reply, 422, "invalid");
+    assert_same_faults(reply, faults);
+}
+
+/// Holds the faults of a problem to be exactly these, in any order.
+#[track_caller]
+pub(crate) fn assert_same_faults(reply: &Reply, faults: &[(&str, &str)]) {
+    let mut expected: Vec<(String, String)> = faults
+        .iter()
+        .map(|(place, code)| ((*place).to_owned(), (*code).to_owned()))
+        .collect();
+    let mut found = reply.faults();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected, "{}", reply.text);
+}
+
+/// Writes a text as one segment of a path or one value of a query.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            // A segment that is a dot would be taken for a step in the path.
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// Sends a body as it stands.
+pub(crate) async fn send(
+    caller: &As<'_>,
+    method: Method,
+    path: &str,
+    content_type: &str,
+    body: impl Into<reqwest::Body>,
+) -> Reply {
+    let request = caller
+        .request(method, path)
+        .header("Content-Type", content_type)
+        .body(body);
+    Reply::to(request).await
+}
+
+/// Calls as a user whose token claims a role.
+pub(crate) fn claiming_admin<'a>(app: &'a TestApp, id: &str) -> As<'a> {
+    let mut claims = claims(id);
+    claims["roles"] = json!(["admin"]);
+    app.authorized(format!("Bearer {}", sign(&claims)))
+}
+
+/// Registers a user from a body of everything.
+pub(crate) async fn register_everything(app: &TestApp, username: &str) -> Value {
+    let reply = app.service().post("/v1/users", &everything(username)).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    reply.json
+}
+
+/// The id in a shown user.
+pub(crate) fn id(user: &Value) -> &str {
+    user["id"].as_str().unwrap()
+}
+
+/// The path of a shown user.
+pub(crate) fn path(user: &Value) -> String {
+    format!("/v1/users/{}", id(user))
+}
+
+/// The types and versions of the events about a user, oldest first.
+pub(crate) async fn events(app: &TestApp, id: &str) -> Vec<(String, i64)> {
+    let export = app
+        .service()
+        .get(&format!("/v1/users/{id}/export"))
+        .await;
+    assert_eq!(export.status, 200, "{}", export.text);
+    export.json["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            (
+                event["type"].as_str().unwrap().to_owned(),
+                event["version"].as_i64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+/// Every kind of caller: its name, and how it calls.
+pub(crate) struct Callers<'a> {
+    pub(crate) anonymous: As<'a>,
+    pub(crate) own: As<'a>,
+    pub(crate) other: As<'a>,
+    /// Its token claims the role; the store does not know of it.
+    pub(crate) claims_admin: As<'a>,
+    /// The store knows the role; its token does not claim it.
+    pub(crate) stored_admin: As<'a>,
+    pub(crate) admin: As<'a>,
+    pub(crate) service: As<'a>,
+}
+
+impl<'a> Callers<'a> {
+    /// Registers three more users, to call in the way of each kind towards the user with this id.
+    pub(crate) async fn towards(app: &'a TestApp, own: &str) -> Self {
+        let other = app.register("other.one").await;
+        let pretender = app.register("pretender").await;
+        let admin = app.admin().await;
+        let boss = admin.get("/v1/users/me").await;
+        Self {
+            anonymous: app.anonymous(),
+            own: app.user(own),
+            other: app.user(id(&other)),
+            claims_admin: claiming_admin(app, id(&pretender)),
+            stored_admin: app.user(boss.id()),
+            admin,
+            service: app.service(),
+        }
+    }
+
+    /// All of them with their names.
+    pub(crate) fn all(&self) -> [(&'static str, &As<'a>); 7] {
+        [
+            ("anonymous", &self.anonymous),
+            ("own", &self.own),
+            ("other", &self.other),
+            ("claims_admin", &self.claims_admin),
+            ("stored_admin", &self.stored_admin),
+            ("admin", &self.admin),
+            ("service", &self.service),
+        ]
+    }
+
+    /// The users that are no administrators, whatever they or the store alone say.
+    pub(crate) fn users(&self) -> [(&'static str, &As<'a>); 4] {
+        [
+            ("own", &self.own),
+            ("other", &self.other),
+            ("claims_admin", &self.claims_admin),
+            ("stored_admin", &self.stored_admin),
+        ]
+    }
+}

@@ -1,0 +1,234 @@
+//! What rude clients and failing databases must not do.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use sea_orm::sqlx::Row;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use user_tests::{API_TOKEN, Proxy, Store, TestApp};
+
+/// Starts a proxy before the database of a new app, and a replica of the app that goes through it.
+async fn behind_a_proxy() -> (TestApp, Proxy, TestApp) {
+    let direct = TestApp::start(Store::Postgres).await;
+    let url = direct.database_uri();
+    let target = host_of(&url);
+    let proxy = Proxy::start(target.clone()).await;
+    let through = url.replacen(&target, &proxy.address().to_string(), 1);
+    let app = direct
+        .replica_with(&[
+            ("DATABASE_URI", &through),
+            ("DATABASE_MAX_CONNECTIONS", "8"),
+        ])
+        .await;
+    (direct, proxy, app)
+}
+
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").unwrap().1;
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    rest.split('/').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_reset_their_connections_leave_no_transaction_and_lose_nobodys_write() {
+    let (direct, proxy, app) = behind_a_proxy().await;
+    proxy.delay(Duration::from_millis(10));
+    let polite = async {
+        let mut acknowledged = Vec::new();
+        for n in 0..60 {
+            let body = json!({"username": format!("polite{n}"), "email": format!("polite{n}@example.org")});
+            let reply = app.service().post("/v1/users", &body).await;
+            if reply.status == 201 {
+                acknowledged.push(reply.id().to_owned());
+            }
+        }
+        acknowledged
+    };
+    let address = app.address();
+    let rude = async {
+        let mut random = StdRng::seed_from_u64(1);
+        for n in 0..500 {
+            let patience = Duration::from_micros(random.random_range(0..40_000));
+            tokio::spawn(reset_after(address, n, patience));
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    };
+    let (acknowledged, ()) = tokio::join!(polite, rude);
+    assert!(
+        acknowledged.len() > 30,
+        "only {} polite clients were served",
+        acknowledged.len()
+    );
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    let mut connection = direct.postgres().connect().await;
+    let open: i64 = sea_orm::sqlx::query(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap()
+    .get(0);
+    assert_eq!(open, 0, "a connection was left in a transaction");
+    app.stop().await;
+    for id in &acknowledged {
+        let kept = direct.service().get(&format!("/v1/users/{id}")).await;
+        assert_eq!(kept.status, 200, "an acknowledged write was lost");
+    }
+    every_user_has_its_event(&direct).await;
+    direct.stop().await;
+}
+
+/// Posts a user and resets the connection after a while, without reading.
+async fn reset_after(address: std::net::SocketAddr, n: usize, patience: Duration) {
+    let Ok(mut stream) = TcpStream::connect(address).await else {
+        return;
+    };
+    let body = json!({"username": format!("rude{n}"), "email": format!("rude{n}@example.org")})
+        .to_string();
+    let request = format!(
+        "POST /v1/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    if stream.write_all(request.as_bytes()).await.is_ok() {
+        tokio::time::sleep(patience).await;
+        let _ = stream.set_zero_linger();
+    }
+}
+
+async fn every_user_has_its_event(app: &TestApp) {
+    let mut connection = app.postgres().connect().await;
+    let mut ids = async |sql: &'static str| -> BTreeSet<uuid::Uuid> {
+        let rows = sea_orm::sqlx::query(sql)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    let users = ids("SELECT id FROM users").await;
+    let created = ids("SELECT subject_id FROM events WHERE type = 'user.created'").await;
+    assert_eq!(
+        users, created,
+        "a user and its event were not written together"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_goes_away_is_a_503_and_is_used_again_when_it_is_back() {
+    let (direct, proxy, app) = behind_a_proxy().await;
+    let user = app.register("steady").await;
+    let path = format!("/v1/users/{}", user["id"].as_str().unwrap());
+    assert_eq!(app.anonymous().get("/health/ready").await.status, 200);
+
+    proxy.cut();
+    let ready = app.anonymous().get("/health/ready").await;
+    assert_eq!((ready.status, ready.code()), (503, "not_ready"));
+    assert_eq!(app.anonymous().get("/health/live").await.status, 200);
+    let read = app.service().get(&path).await;
+    assert_eq!(
+        (read.status, read.code()),
+        (503, "unavailable"),
+        "{}",
+        read.text
+    );
+    assert!(!read.header("Retry-After").is_empty());
+    let write = app
+        .service()
+        .patch(&path, &json!({"profile": {"nickname": "lost"}}))
+        .await;
+    assert_eq!(write.status, 503, "{}", write.text);
+
+    proxy.mend();
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while app.anonymous().get("/health/ready").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let after = app.service().get(&path).await;
+    assert_eq!((after.status, after.version()), (200, 1));
+    app.stop().await;
+    direct.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_starts_without_its_database_and_is_ready_once_it_is_there() {
+    let direct = TestApp::start(Store::Postgres).await;
+    let target = host_of(&direct.database_uri());
+    let empty = user_tests::PostgresDatabase::create_empty().await;
+    let proxy = Proxy::start(target.clone()).await;
+    proxy.cut();
+    let through = empty
+        .url()
+        .replacen(&target, &proxy.address().to_string(), 1);
+    let app = direct.replica_with(&[("DATABASE_URI", &through)]).await;
+    assert_eq!(app.anonymous().get("/health/ready").await.status, 503);
+    proxy.mend();
+    tokio::time::timeout(Duration::from_secs(15), async {
+        while app.anonymous().get("/health/ready").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .unwrap();
+    app.register("first").await;
+    app.stop().await;
+    direct.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unmigrated_database_is_schema_pending_and_somebody_elses_is_refused() {
+    let direct = TestApp::start(Store::Postgres).await;
+    let empty = user_tests::PostgresDatabase::create_empty().await;
+    let app = direct
+        .replica_with(&[
+            ("DATABASE_URI", &empty.url()),
+            ("MIGRATE_ON_START", "false"),
+        ])
+        .await;
+    let ready = app.anonymous().get("/health/ready").await;
+    assert_eq!((ready.status, ready.code()), (503, "schema_pending"));
+    app.stop().await;
+
+    let mut connection = empty.connect().await;
+    sea_orm::sqlx::query("CREATE TABLE users (id serial PRIMARY KEY)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let refused = direct
+        .try_replica_with(&[("DATABASE_URI", &empty.url())])
+        .await
+        .err()
+        .unwrap();
+    assert!(refused.to_string().contains("DATABASE_SCHEMA"), "{refused}");
+    let apart = direct
+        .replica_with(&[
+            ("DATABASE_URI", &empty.url()),
+            ("DATABASE_SCHEMA", "people"),
+        ])
+        .await;
+    apart.register("neighbour").await;
+    apart.stop().await;
+    direct.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_that_migrate_at_once_both_start() {
+    let direct = TestApp::start(Store::Postgres).await;
+    let empty = user_tests::PostgresDatabase::create_empty().await;
+    let url = empty.url();
+    let settings = [("DATABASE_URI", url.as_str())];
+    let (a, b) = tokio::join!(
+        direct.replica_with(&settings),
+        direct.replica_with(&settings)
+    );
+    for app in [a, b] {
+        assert_eq!(app.anonymous().get("/health/ready").await.status, 200);
+        app.stop().await;
+    }
+    direct.stop().await;
+}

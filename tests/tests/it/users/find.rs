@@ -1,0 +1,142 @@
+//! `GET /v1/users/{id}`, `/me`, `/by-username/{username}`, `/by-external-id/{external_id}`.
+
+use serde_json::json;
+use user_tests::{As, Reply};
+
+use crate::common::{
+    Callers, assert_faults, assert_problem, assert_view, encode, id, members, path,
+    register_everything,
+};
+
+/// What a kind of caller gets: a view, or a status and code.
+enum Expected {
+    View(&'static str),
+    Refused(u16, &'static str),
+}
+use Expected::{Refused, View};
+
+const MISSING: Expected = Refused(401, "missing_credentials");
+const FORBIDDEN: Expected = Refused(403, "forbidden");
+
+async fn check(callers: &Callers<'_>, path: &str, expected: [Expected; 7]) {
+    for ((name, caller), expected) in callers.all().into_iter().zip(expected) {
+        let reply = caller.get(path).await;
+        match expected {
+            View(view) => {
+                assert_eq!(reply.status, 200, "{name} {path}: {}", reply.text);
+                assert_view(&reply.json, view);
+                assert_eq!(
+                    reply.header("etag"),
+                    format!("\"{}-{view}\"", reply.version()),
+                    "{name} {path}"
+                );
+                assert_eq!(reply.header("cache-control"), "private, no-cache");
+                assert_eq!(reply.header("content-type"), "application/json");
+            }
+            Refused(status, code) => {
+                assert_eq!((reply.status, reply.code()), (status, code), "{name} {path}");
+                assert_problem(&reply, status, code);
+                assert_eq!(reply.header("etag"), "");
+            }
+        }
+    }
+}
+
+async fn find_by<'a>(caller: &As<'a>, kind: &str, key: &str) -> Reply {
+    caller.get(&format!("/v1/users/{kind}/{}", encode(key))).await
+}
+
+user_tests::on_each_store! {
+    async fn each_kind_of_caller_gets_its_view_and_no_more(app: &TestApp) {
+        let own = register_everything(app, "Alice").await;
+        let callers = Callers::towards(app, id(&own)).await;
+        let by_anybody = || [MISSING, View("own"), View("public"), View("public"), View("public"), View("full"), View("full")];
+        check(&callers, &path(&own), by_anybody()).await;
+        check(&callers, "/v1/users/by-username/aLICE", by_anybody()).await;
+        check(&callers, "/v1/users/by-external-id/ext-Alice", [MISSING, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, View("full"), View("full")]).await;
+        check(&callers, "/v1/users/me", [MISSING, View("own"), View("own"), View("own"), View("own"), View("full"), FORBIDDEN]).await;
+        assert_eq!(callers.own.get("/v1/users/me").await.id(), id(&own));
+    }
+
+    async fn each_view_shows_the_values_of_its_members_as_the_full_view_does(app: &TestApp) {
+        let full = register_everything(app, "Alice").await;
+        let other = app.register("other.one").await;
+        let mut own = full.clone();
+        own["metadata"].as_object_mut().unwrap().remove("private");
+        assert_eq!(app.user(id(&full)).get(&path(&full)).await.json, own);
+        let public = app.user(id(&other)).get(&path(&full)).await;
+        let mut profile = full["profile"].clone();
+        profile.as_object_mut().unwrap().remove("birthdate");
+        let expected = json!({
+            "id": full["id"], "username": "Alice", "status": "active", "version": 1, "profile": profile,
+            "metadata": {"public": {"badge": "gold"}}, "created_at": full["created_at"],
+        });
+        assert_eq!(public.json, expected);
+        // Nothing of the rest stands anywhere in the text either.
+        for secret in ["alice@example.org", "4930123456", "ext-Alice", "1990-02-28", "dark", "score", "editor"] {
+            assert!(!public.text.to_lowercase().contains(&secret.to_lowercase()), "{secret}");
+        }
+    }
+
+    async fn nobody_is_found_as_404(app: &TestApp) {
+        let service = app.service();
+        register_everything(app, "Alice").await;
+        for key in [
+            "0199b8f2-7c1e-7000-8000-000000000000", "not-an-id", "0199b8f27c1e70008000000000000000", "1", "ME", "%00", "%2e%2e",
+            "{0199b8f2-7c1e-7000-8000-000000000000}", "%FF", "Alice",
+        ] {
+            assert_problem(&service.get(&format!("/v1/users/{key}")).await, 404, "user_not_found");
+        }
+        for key in ["nobody", "a", "alice@example.org", "admin", "%00", "%FF%FE", "Alice%20Smith", "Alice%2F", "ext-Alice"] {
+            assert_problem(&service.get(&format!("/v1/users/by-username/{key}")).await, 404, "user_not_found");
+        }
+        for key in ["nobody", "%20", "EXT-ALICE", "ext-Alice%20", "%C3%A9", "%00", "Alice"] {
+            assert_problem(&service.get(&format!("/v1/users/by-external-id/{key}")).await, 404, "user_not_found");
+        }
+    }
+
+    async fn an_external_id_of_any_visible_characters_is_found_by_its_path(app: &TestApp) {
+        let service = app.service();
+        for (n, external_id) in [
+            "17", "a/b", "%41", "%2F", "a%2Fb", "a?b#c", "..", ".", "a+b", "a;b=c,d", "\"'<>\\^`{|}~", "me", "count",
+            "0199b8f2-7c1e-7000-8000-000000000000",
+        ].into_iter().enumerate() {
+            let body = json!({"username": format!("user{n}"), "email": format!("{n}@example.org"), "external_id": external_id});
+            let made = service.post("/v1/users", &body).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+            let found = find_by(&service, "by-external-id", external_id).await;
+            assert_eq!((found.status, found.id()), (200, made.id()), "{external_id}: {}", found.text);
+        }
+    }
+
+    async fn an_id_is_read_in_any_case_and_a_look_alike_of_a_name_finds_nobody(app: &TestApp) {
+        let user = app.register("paypal").await;
+        let upper = format!("/v1/users/{}", id(&user).to_uppercase());
+        assert_eq!(app.service().get(&upper).await.json, user);
+        let look_alike = find_by(&app.service(), "by-username", "раypal").await;
+        assert_problem(&look_alike, 404, "user_not_found");
+    }
+
+    async fn chosen_fields_are_shown_without_a_tag(app: &TestApp) {
+        let user = register_everything(app, "Alice").await;
+        let (service, own) = (app.service(), app.user(id(&user)));
+        let chosen = service.get(&format!("{}?fields=username,profile.name,metadata.private", path(&user))).await;
+        assert_eq!(chosen.json, json!({
+            "id": user["id"], "username": "Alice", "profile": {"name": "Ann Lee"}, "metadata": {"private": {"score": 7}},
+        }));
+        assert_eq!(chosen.header("etag"), "");
+        let chosen = own.get_with("/v1/users/me?fields=email,metadata", &[("If-None-Match", "\"1-own\"")]).await;
+        assert_eq!(chosen.status, 200);
+        assert_eq!(members(&chosen.json), ["email", "id", "metadata"]);
+        assert_eq!(members(&chosen.json["metadata"]), ["public", "user"]);
+        // What the view has not, choosing does not show.
+        let other = app.register("other.one").await;
+        let chosen = app.user(id(&other)).get(&format!("{}?fields=email,metadata.private,profile.birthdate,roles", path(&user))).await;
+        assert_eq!(chosen.json, json!({"id": user["id"]}));
+        for fields in ["nothing", "", "username,", "profile.x", "ID", "*", "metadata.public.badge"] {
+            let refused = service.get(&format!("{}?fields={fields}", path(&user))).await;
+            assert_faults(&refused, &[("fields", "unknown_field")]);
+            assert_eq!(refused.json["errors"][0]["parameter"], "fields");
+        }
+    }
+}
