@@ -219,3 +219,6 @@ impl UserInput {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,28 @@
 //! The rules, ports and use cases of the user service.
 //!
 //! No I/O, no framework, no clock, no randomness: what the domain needs of the world it asks for through [`ports`].
+//!
+//! # In another service
+//!
+//! A service that handles users takes the same values and rules from here, so that no rule exists twice:
+//!
+//! ```
+//! use user_domain::values::{EmailKey, Username};
+//!
+//! let typed = Username::parse("Alice.Smith")?;
+//! assert_eq!(typed.as_str(), "Alice.Smith");
+//! assert_eq!(typed.key(), Username::parse("ALICE.smith")?.key());
+//! assert_eq!(Username::parse("a@b.example").unwrap_err().code(), "forbidden_character");
+//!
+//! let one = EmailKey::parse("Ann@Bücher.example")?;
+//! assert_eq!(one, EmailKey::parse("ann@xn--bcher-kva.example")?);
+//! # Ok::<(), user_domain::Violation>(())
+//! ```
+//!
+//! Its own code asks for a port (`Arc<dyn UserReader>`), whatever stands behind it: this service's stores, or a client
+//! that speaks to the service over the network. With the feature `serde` value types stand in bodies and messages, and
+//! are parsed as they are read.
+#![cfg_attr(any(test, feature = "test-support"), doc = include_str!("../docs/testing.md"))]
 
 pub mod caller;
 pub mod directory;

@@ -178,3 +178,6 @@ pub fn sees_deleted(caller: &Caller) -> bool {
         Caller::User(user) => user.is_admin,
     }
 }
+
+#[cfg(test)]
+mod tests;

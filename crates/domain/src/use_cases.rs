@@ -180,3 +180,6 @@ impl Stamp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ use crate::values::{
 pub struct UserView {
     user: Arc<User>,
     access: Access,
+    /// The profile without what the caller may not see of it; none where it may see all that there is.
+    redacted_profile: Option<Box<Profile>>,
 }
 
 /// What everybody sees.
@@ -28,7 +30,7 @@ pub struct PublicPart<'a> {
     pub username: &'a Username,
     pub status: Status,
     pub version: Version,
-    /// To be shown without its birthdate, which is in [`OwnPart`].
+    /// Has a birthdate only where [`OwnPart`] shows it too.
     pub profile: &'a Profile,
     pub public_metadata: &'a Metadata,
     pub created_at: Timestamp,
@@ -67,7 +69,18 @@ pub struct FullPart<'a> {
 pub fn view(user: impl Into<Arc<User>>, caller: &Caller) -> UserView {
     let user = user.into();
     let access = access(caller, user.id);
-    UserView { user, access }
+    let hides_birthdate = access < Access::Own && user.profile.birthdate.is_some();
+    let redacted_profile = hides_birthdate.then(|| {
+        Box::new(Profile {
+            birthdate: None,
+            ..user.profile.clone()
+        })
+    });
+    UserView {
+        user,
+        access,
+        redacted_profile,
+    }
 }
 
 impl UserView {
@@ -83,7 +96,10 @@ impl UserView {
             username: &self.user.username,
             status: self.user.status(),
             version: self.user.version,
-            profile: &self.user.profile,
+            profile: self
+                .redacted_profile
+                .as_deref()
+                .unwrap_or(&self.user.profile),
             public_metadata: &self.user.metadata.public,
             created_at: self.user.created_at,
         }
@@ -112,3 +128,6 @@ impl UserView {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

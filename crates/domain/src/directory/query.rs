@@ -171,3 +171,6 @@ fn bounded(text: &str, min: usize, max: usize) -> Result<&str, Violation> {
         _ => Ok(text),
     }
 }
+
+#[cfg(test)]
+mod tests;

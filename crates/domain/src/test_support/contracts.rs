@@ -2,10 +2,14 @@
 //!
 //! An implementation runs all of them with one line in its tests, which makes a test of each:
 //!
-//! ```ignore
-//! async fn sqlite() -> StoreUnderTest { … }
+//! ```
+//! # use user_domain::test_support::contracts::StoreUnderTest;
+//! async fn own_store() -> StoreUnderTest {
+//!     StoreUnderTest::default()
+//! }
 //!
-//! user_domain::store_contract!(sqlite());
+//! user_domain::store_contract!(own_store());
+//! # fn main() {}
 //! ```
 //!
 //! Each test gets an empty store of its own. To add a promise: the sentence in the port's comment, a function here,

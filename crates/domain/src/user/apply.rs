@@ -202,3 +202,6 @@ fn event(kind: EventKind, state: &UserState, changed: &[Field], context: &WriteC
         at: context.at,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{StoreUnderTest, everybody};
-use crate::directory::{DirectoryFilter, DirectoryQuery, PageRequest, Sort};
+use super::{StoreUnderTest, everybody, names, walk};
+use crate::directory::{DirectoryFilter, DirectoryQuery, Sort};
 use crate::test_support::samples::{
     call, context_at, email, external_id, new_user, roles, seconds,
 };
@@ -17,26 +17,8 @@ async fn assert_passing(store: &StoreUnderTest, filter: DirectoryFilter, expecte
         Ok(expected.len() as u64),
         "{filter:?}"
     );
-    let mut passing = Vec::new();
-    let mut request = PageRequest {
-        filter,
-        sort: Sort::Username,
-        after: None,
-        limit: 2,
-    };
-    loop {
-        let page = store.directory.page(&request).await.expect("a page");
-        passing.extend(
-            page.users
-                .iter()
-                .map(|user| user.username.as_str().to_owned()),
-        );
-        request.after = page.next;
-        if request.after.is_none() {
-            break;
-        }
-    }
-    assert_eq!(passing, expected, "{:?}", request.filter);
+    let walked = walk(store, &filter, Sort::Username, 2).await;
+    assert_eq!(names(&walked), expected, "{filter:?}");
 }
 
 /// The filter of a query as callers word it, over everybody.

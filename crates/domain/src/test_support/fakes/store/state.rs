@@ -164,9 +164,8 @@ impl State {
             return Err(WriteError::Taken(UniqueField::Username));
         }
         for other in self.users().filter(|other| other.id != wanted.id) {
-            if other.username.key() == wanted.username.key()
-                || other.username.skeleton() == wanted.username.skeleton()
-            {
+            // One name, however typed, has one skeleton.
+            if other.username.skeleton() == wanted.username.skeleton() {
                 return Err(WriteError::Taken(UniqueField::Username));
             }
             if other.email.key() == wanted.email.key() {

@@ -1,0 +1,190 @@
+use super::*;
+use crate::caller::ServiceCaller;
+use crate::test_support::samples::{administrator, person, user_id};
+use crate::user::ProfileField;
+
+fn service_with(scopes: &[Scope]) -> Caller {
+    let scopes = scopes.iter().copied().collect();
+    Caller::Service(ServiceCaller {
+        name: "posts".to_owned(),
+        scopes,
+    })
+}
+
+/// Each action on a user, whether that user may, whether another may, and the scope a service needs.
+fn actions(on: UserId) -> [(Action, bool, bool, Scope); 12] {
+    [
+        (Action::Create, false, false, Scope::UsersWrite),
+        (Action::Read, true, true, Scope::UsersRead),
+        (Action::ReadByExternalId, false, false, Scope::UsersRead),
+        (Action::ReadByEmail, false, false, Scope::UsersReadPrivate),
+        (Action::List, false, false, Scope::UsersRead),
+        (Action::Edit(on), true, false, Scope::UsersWrite),
+        (Action::Delete(on), true, false, Scope::UsersDelete),
+        (Action::Erase, false, false, Scope::UsersDelete),
+        (Action::Restore, false, false, Scope::UsersDelete),
+        (Action::ChangeStanding, false, false, Scope::UsersWrite),
+        (Action::GrantRole, false, false, Scope::RolesWrite),
+        (Action::Export(on), true, false, Scope::UsersReadPrivate),
+    ]
+}
+
+/// Each field, whether a user may write it of itself, a service without and one with `roles:write`.
+const FIELDS: [(Field, bool, bool, bool); 22] = [
+    (Field::Username, true, true, true),
+    (Field::Email, true, true, true),
+    (Field::EmailVerified, false, true, true),
+    (Field::PhoneNumber, true, true, true),
+    (Field::PhoneNumberVerified, false, true, true),
+    (Field::ExternalId, false, true, true),
+    (Field::Status, false, true, true),
+    (Field::Roles, false, false, true),
+    (Field::Profile(ProfileField::Name), true, true, true),
+    (Field::Profile(ProfileField::GivenName), true, true, true),
+    (Field::Profile(ProfileField::FamilyName), true, true, true),
+    (Field::Profile(ProfileField::Nickname), true, true, true),
+    (Field::Profile(ProfileField::Picture), true, true, true),
+    (Field::Profile(ProfileField::Website), true, true, true),
+    (Field::Profile(ProfileField::Bio), true, true, true),
+    (Field::Profile(ProfileField::Location), true, true, true),
+    (Field::Profile(ProfileField::Locale), true, true, true),
+    (Field::Profile(ProfileField::Zoneinfo), true, true, true),
+    (Field::Profile(ProfileField::Birthdate), true, true, true),
+    (Field::MetadataPublic, false, true, true),
+    (Field::MetadataUser, true, true, true),
+    (Field::MetadataPrivate, false, true, true),
+];
+
+#[test]
+fn the_table_of_callers_and_actions() {
+    let id = user_id();
+    for (action, by_itself, by_another, scope) in actions(id) {
+        let allowed = |may: bool| if may { Ok(()) } else { Err(Denied::Forbidden) };
+        assert_eq!(
+            permit(&person(id), action),
+            allowed(by_itself),
+            "itself, {action:?}"
+        );
+        assert_eq!(
+            permit(&person(user_id()), action),
+            allowed(by_another),
+            "another, {action:?}"
+        );
+        assert_eq!(permit(&administrator(), action), Ok(()), "{action:?}");
+        assert_eq!(permit(&Caller::Operator, action), Ok(()), "{action:?}");
+
+        assert_eq!(required_scope(action), scope, "{action:?}");
+        assert_eq!(
+            permit(&service_with(&[scope]), action),
+            Ok(()),
+            "{action:?}"
+        );
+        let others: Vec<Scope> = Scope::ALL
+            .into_iter()
+            .filter(|other| *other != scope)
+            .collect();
+        let lacking = Err(Denied::InsufficientScope(scope));
+        assert_eq!(
+            permit(&service_with(&others), action),
+            lacking,
+            "{action:?}"
+        );
+        assert_eq!(permit(&service_with(&[]), action), lacking, "{action:?}");
+    }
+}
+
+#[test]
+fn the_table_of_callers_and_fields() {
+    let itself = person(user_id());
+    let others: Vec<Scope> = Scope::ALL
+        .into_iter()
+        .filter(|scope| *scope != Scope::RolesWrite)
+        .collect();
+    let (with, without) = (service_with(&[Scope::RolesWrite]), service_with(&others));
+    for (field, by_itself, by_service, by_service_with_roles) in FIELDS {
+        assert_eq!(may_write(&itself, field), by_itself, "itself, {field:?}");
+        assert_eq!(
+            may_write(&without, field),
+            by_service,
+            "a service, {field:?}"
+        );
+        assert_eq!(
+            may_write(&with, field),
+            by_service_with_roles,
+            "a service with roles:write, {field:?}"
+        );
+        assert!(may_write(&administrator(), field), "{field:?}");
+        assert!(may_write(&Caller::Operator, field), "{field:?}");
+    }
+}
+
+#[test]
+fn the_table_of_callers_and_views() {
+    let id = user_id();
+    let others: Vec<Scope> = Scope::ALL
+        .into_iter()
+        .filter(|scope| *scope != Scope::UsersReadPrivate)
+        .collect();
+    let table = [
+        (person(id), Access::Own),
+        (person(user_id()), Access::Public),
+        (administrator(), Access::Full),
+        (Caller::Operator, Access::Full),
+        (service_with(&[Scope::UsersReadPrivate]), Access::Full),
+        (service_with(&others), Access::Public),
+        (service_with(&[]), Access::Public),
+    ];
+    for (caller, expected) in table {
+        assert_eq!(access(&caller, id), expected, "{caller:?}");
+    }
+}
+
+#[test]
+fn an_administrator_sees_itself_in_full() {
+    let id = user_id();
+    let caller = Caller::User(crate::caller::UserCaller { id, is_admin: true });
+    assert_eq!(access(&caller, id), Access::Full);
+}
+
+#[test]
+fn people_who_are_not_administrators_are_not_shown_the_deleted() {
+    let table = [
+        (person(user_id()), false),
+        (administrator(), true),
+        (Caller::Operator, true),
+        (service_with(&[]), true),
+    ];
+    for (caller, expected) in table {
+        assert_eq!(sees_deleted(&caller), expected, "{caller:?}");
+    }
+}
+
+#[test]
+fn every_forbidden_field_is_named_and_no_other() {
+    let fields = FIELDS.map(|(field, ..)| field);
+    let Err(Denied::ForbiddenFields(faults)) = permit_fields(&person(user_id()), &fields) else {
+        panic!("a person may write everything");
+    };
+    let paths: Vec<String> = faults.iter().map(|fault| fault.path().join(".")).collect();
+    let expected: Vec<&str> = FIELDS
+        .iter()
+        .filter(|(_, may, ..)| !may)
+        .map(|(field, ..)| field.path())
+        .collect();
+    assert_eq!(paths, expected);
+    assert!(faults.iter().all(|fault| fault.code() == "forbidden_field"));
+}
+
+#[test]
+fn a_service_that_may_not_write_roles_is_told_the_scope_it_lacks() {
+    let denied = permit_fields(
+        &service_with(&[Scope::UsersWrite]),
+        &[Field::Email, Field::Roles],
+    );
+    assert_eq!(denied, Err(Denied::InsufficientScope(Scope::RolesWrite)));
+}
+
+#[test]
+fn who_writes_nothing_may() {
+    assert_eq!(permit_fields(&person(user_id()), &[]), Ok(()));
+}

@@ -1,0 +1,291 @@
+//! What a failing store says reaches the caller as it was said.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::StoreError;
+use crate::directory::{DirectoryFilter, PageRequest, Sort};
+use crate::ports::UserKey;
+use crate::test_support::fakes::Fakes;
+use crate::test_support::mocks::{
+    MockChangeLog, MockServiceTokens, MockTokenVerifier, MockUserDirectory, MockUserReader,
+    MockUserWriter, untouched_ports,
+};
+use crate::test_support::samples::{call, service, user, user_id, username};
+use crate::use_cases::*;
+use crate::user::{Change, ChangeRefused};
+use crate::values::{Role, UsernameKey};
+use crate::write::{UniqueField, WriteError};
+
+fn away() -> StoreError {
+    StoreError::Unavailable("the pool is empty".to_owned())
+}
+
+fn unknown_outcome() -> StoreError {
+    StoreError::OutcomeUnknown("the link broke at the commit".to_owned())
+}
+
+/// Use cases on a writer that answers every write so, and on nothing else but a clock and ids.
+fn with_writer(error: &WriteError) -> UseCases {
+    let mut writer = MockUserWriter::new();
+    let (added, changed, erased) = (error.clone(), error.clone(), error.clone());
+    writer
+        .expect_add()
+        .returning(move |_, _| Err(added.clone()));
+    writer
+        .expect_change()
+        .returning(move |_, _, _| Err(changed.clone()));
+    writer
+        .expect_erase()
+        .returning(move |_, _| Err(erased.clone()));
+    let fakes = Fakes::default();
+    let ports = Ports {
+        writer: Arc::new(writer),
+        clock: fakes.clock,
+        ids: fakes.ids,
+        ..untouched_ports()
+    };
+    UseCases::new(&ports)
+}
+
+fn with_reader(reader: MockUserReader) -> UseCases {
+    UseCases::new(&Ports {
+        reader: Arc::new(reader),
+        ..untouched_ports()
+    })
+}
+
+#[tokio::test]
+async fn what_a_store_says_of_a_failed_write_reaches_the_caller() {
+    let (caller, id) = (service("auth"), user_id());
+    let conditions = WriteConditions::default;
+    let any = || WriteConditions {
+        precondition: Precondition::Exists,
+        idempotency: None,
+    };
+    for error in [
+        away(),
+        unknown_outcome(),
+        StoreError::Internal("a row is broken".to_owned()),
+    ] {
+        let on = with_writer(&WriteError::Store(error.clone()));
+        let created = on
+            .create_user
+            .run(&caller, &input("alice"), conditions())
+            .await;
+        assert_eq!(created, Err(CreateUserError::Store(error.clone())));
+        let updated = on
+            .update_user
+            .run(&caller, id, &called("A"), conditions())
+            .await;
+        assert_eq!(updated, Err(EditUserError::Store(error.clone())));
+        let replaced = on
+            .replace_user
+            .run(&caller, id, &input("alice"), any())
+            .await;
+        assert_eq!(replaced, Err(EditUserError::Store(error.clone())));
+        let deleted = on.delete_user.run(&caller, id, conditions()).await;
+        assert_eq!(deleted, Err(ChangeStatusError::Store(error.clone())));
+        let erased = on.erase_user.run(&caller, id, conditions()).await;
+        assert_eq!(erased, Err(ChangeStatusError::Store(error.clone())));
+        let suspended = on
+            .change_status
+            .run(&caller, id, StatusChange::Suspend, conditions())
+            .await;
+        assert_eq!(suspended, Err(ChangeStatusError::Store(error.clone())));
+        let granted = on
+            .grant_role
+            .run(&caller, &UserKey::Id(id), Role::admin())
+            .await;
+        assert_eq!(granted, Err(GrantRoleError::Store(error)));
+    }
+}
+
+#[tokio::test]
+async fn what_a_store_says_of_a_failed_read_reaches_the_caller() {
+    let caller = service("auth");
+    let mut reader = MockUserReader::new();
+    reader.expect_find().returning(|_| Err(away()));
+    reader.expect_find_many().returning(|_| Err(away()));
+    let on = with_reader(reader);
+    let id = user_id();
+    let found = on.find_user.run(&caller, &Sought::Id(id.to_string())).await;
+    assert_eq!(found, Err(FindUserError::Store(away())));
+    let found = on
+        .batch_users
+        .run(&caller, &BatchKeys::Ids(vec![id.to_string()]))
+        .await;
+    assert_eq!(found, Err(BatchUsersError::Store(away())));
+    assert_eq!(
+        on.export_user.run(&caller, id).await,
+        Err(FindUserError::Store(away()))
+    );
+    let by_name = UserKey::Username(UsernameKey::from(&username("alice")));
+    let granted = on.grant_role.run(&caller, &by_name, Role::admin()).await;
+    assert_eq!(granted, Err(GrantRoleError::Store(away())));
+}
+
+#[tokio::test]
+async fn what_a_directory_says_of_its_failure_reaches_the_caller() {
+    let mut directory = MockUserDirectory::new();
+    directory.expect_page().returning(|_| Err(away()));
+    directory.expect_count().returning(|_| Err(away()));
+    let on = UseCases::new(&Ports {
+        directory: Arc::new(directory),
+        ..untouched_ports()
+    });
+    let filter = DirectoryFilter::default();
+    let request = PageRequest {
+        filter: filter.clone(),
+        sort: Sort::default(),
+        after: None,
+        limit: 1,
+    };
+    let caller = service("auth");
+    assert_eq!(
+        on.list_users.run(&caller, &request).await,
+        Err(ListUsersError::Store(away()))
+    );
+    assert_eq!(
+        on.count_users.run(&caller, &filter).await,
+        Err(ListUsersError::Store(away()))
+    );
+}
+
+#[tokio::test]
+async fn an_export_without_its_events_is_none() {
+    let mut reader = MockUserReader::new();
+    reader
+        .expect_find()
+        .returning(|_| Ok(Some(Arc::new(user("alice")))));
+    let mut change_log = MockChangeLog::new();
+    change_log.expect_about().returning(|_| Err(away()));
+    let ports = Ports {
+        reader: Arc::new(reader),
+        change_log: Arc::new(change_log),
+        ..untouched_ports()
+    };
+    let exported = UseCases::new(&ports)
+        .export_user
+        .run(&service("auth"), user_id())
+        .await;
+    assert_eq!(exported, Err(FindUserError::Store(away())));
+}
+
+/// To call a token bad because a store is away would sign everybody out.
+#[tokio::test]
+async fn a_store_that_is_away_does_not_make_a_credential_bad() {
+    let credential = Credential::Bearer("token".to_owned());
+    let mut service_tokens = MockServiceTokens::new();
+    service_tokens.expect_find().returning(|_| Err(away()));
+    let ports = Ports {
+        service_tokens: Arc::new(service_tokens),
+        ..untouched_ports()
+    };
+    let answer = UseCases::new(&ports).authenticate.run(&credential).await;
+    assert_eq!(answer, Err(AuthenticateError::Store(away())));
+
+    let mut service_tokens = MockServiceTokens::new();
+    service_tokens.expect_find().returning(|_| Ok(None));
+    let fakes = Fakes::default();
+    fakes.tokens.admit_user("token", user_id());
+    let mut reader = MockUserReader::new();
+    reader.expect_find().returning(|_| Err(away()));
+    let ports = Ports {
+        service_tokens: Arc::new(service_tokens),
+        tokens: fakes.tokens,
+        reader: Arc::new(reader),
+        ..untouched_ports()
+    };
+    let answer = UseCases::new(&ports).authenticate.run(&credential).await;
+    assert_eq!(answer, Err(AuthenticateError::Store(away())));
+}
+
+#[tokio::test]
+async fn a_services_token_is_never_tried_as_a_users() {
+    let mut service_tokens = MockServiceTokens::new();
+    service_tokens.expect_find().returning(|_| Ok(None));
+    let mut tokens = MockTokenVerifier::new();
+    tokens.expect_verify().never();
+    let ports = Ports {
+        service_tokens: Arc::new(service_tokens),
+        tokens: Arc::new(tokens),
+        ..untouched_ports()
+    };
+    let answer = UseCases::new(&ports)
+        .authenticate
+        .run(&Credential::ServiceToken("token".to_owned()))
+        .await;
+    assert!(matches!(answer, Err(AuthenticateError::Rejected(_))));
+}
+
+#[tokio::test]
+async fn a_refusal_that_a_use_case_cannot_have_caused_is_a_fault_of_the_store() {
+    let (caller, id) = (service("auth"), user_id());
+    let impossible = [
+        WriteError::Taken(UniqueField::Email),
+        WriteError::Refused(ChangeRefused::Invalid(Vec::new())),
+        WriteError::Refused(ChangeRefused::PreconditionRequired(Vec::new())),
+    ];
+    for error in impossible {
+        let on = with_writer(&error);
+        let suspended = on
+            .change_status
+            .run(
+                &caller,
+                id,
+                StatusChange::Suspend,
+                WriteConditions::default(),
+            )
+            .await;
+        assert!(
+            matches!(
+                suspended,
+                Err(ChangeStatusError::Store(StoreError::Internal(_)))
+            ),
+            "{error:?}"
+        );
+    }
+    let on = with_writer(&WriteError::Refused(ChangeRefused::NotFound));
+    let created = on
+        .create_user
+        .run(&caller, &input("alice"), WriteConditions::default())
+        .await;
+    assert!(matches!(
+        created,
+        Err(CreateUserError::Store(StoreError::Internal(_)))
+    ));
+}
+
+#[tokio::test]
+async fn a_write_is_asked_of_the_store_once_and_never_retried() {
+    let mut writer = MockUserWriter::new();
+    writer
+        .expect_change()
+        .withf(|_, change: &Change, context| {
+            *change == call("Alice")
+                && context.actor.as_str() == "service:auth"
+                && context.idempotency.is_none()
+        })
+        .times(1)
+        .returning(|_, _, _| Err(WriteError::Store(unknown_outcome())));
+    let fakes = Fakes::default();
+    let ports = Ports {
+        writer: Arc::new(writer),
+        clock: fakes.clock,
+        ids: fakes.ids,
+        ..untouched_ports()
+    };
+    let caller = service("auth");
+    let on = UseCases::new(&ports);
+    let updated = on
+        .update_user
+        .run(
+            &caller,
+            user_id(),
+            &called("Alice"),
+            WriteConditions::default(),
+        )
+        .await;
+    assert_eq!(updated, Err(EditUserError::Store(unknown_outcome())));
+}

@@ -1,0 +1,258 @@
+use super::*;
+use crate::test_support::fakes::Fakes;
+use crate::test_support::samples::{
+    administrator, awkward_user, person, seconds, service, user_id,
+};
+use crate::use_cases::*;
+use crate::user::{Actor, Change, EventKind, Status};
+use crate::values::ShortText;
+use crate::write::UniqueField;
+
+#[tokio::test]
+async fn a_new_user_is_made_by_the_clock_and_ids_in_the_callers_name() {
+    let fakes = Fakes::default();
+    let written = fakes
+        .use_cases()
+        .create_user
+        .run(&service("auth"), &input("Alice"), unconditional())
+        .await
+        .unwrap();
+    let made = written.view.public();
+    assert!(!written.replayed);
+    assert_eq!(
+        (made.username.as_str(), made.version.get(), made.status),
+        ("Alice", 1, Status::Active)
+    );
+    assert_eq!(made.created_at, seconds(0));
+    assert_eq!(made.id.as_uuid().get_version_num(), 7);
+    let events = fakes.store.about(made.id).await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert!(
+        events
+            .iter()
+            .all(|event| event.actor == Actor::from(&service("auth")) && event.at == seconds(0))
+    );
+}
+
+#[tokio::test]
+async fn a_taken_value_is_told_by_its_field() {
+    let fakes = Fakes::default();
+    let taken = stored_user(&fakes, "alice").user;
+    let on = fakes.use_cases();
+    let caller = service("auth");
+    let created = on
+        .create_user
+        .run(&caller, &input("ALICE"), unconditional())
+        .await;
+    assert_eq!(created, Err(CreateUserError::Taken(UniqueField::Username)));
+    let bob = stored_user(&fakes, "bob").user.id;
+    let wants = UserInput {
+        email: text(taken.email.as_str()),
+        ..UserInput::default()
+    };
+    let updated = on
+        .update_user
+        .run(&person(bob), bob, &wants, unconditional())
+        .await;
+    assert_eq!(updated, Err(EditUserError::Taken(UniqueField::Email)));
+}
+
+#[tokio::test]
+async fn a_creation_repeated_under_its_key_is_a_replay_and_not_found_once_the_user_is_gone() {
+    let fakes = Fakes::default();
+    let on = fakes.use_cases();
+    let caller = service("auth");
+    let first = on
+        .create_user
+        .run(&caller, &input("alice"), under("key", 1))
+        .await
+        .unwrap();
+    let again = on
+        .create_user
+        .run(&caller, &input("alice"), under("key", 1))
+        .await
+        .unwrap();
+    assert!(!first.replayed && again.replayed);
+    assert_eq!(first.view, again.view);
+    let other = on
+        .create_user
+        .run(&caller, &input("bob"), under("key", 2))
+        .await;
+    assert_eq!(other, Err(CreateUserError::KeyReused));
+
+    let id = first.view.public().id;
+    on.delete_user
+        .run(&caller, id, unconditional())
+        .await
+        .unwrap();
+    let replay = on
+        .create_user
+        .run(&caller, &input("alice"), under("key", 1))
+        .await;
+    assert_eq!(replay, Err(CreateUserError::NotFound));
+    on.erase_user
+        .run(&caller, id, unconditional())
+        .await
+        .unwrap();
+    let replay = on
+        .create_user
+        .run(&caller, &input("alice"), under("key", 1))
+        .await;
+    assert_eq!(replay, Err(CreateUserError::NotFound));
+}
+
+#[tokio::test]
+async fn an_update_merges_and_is_shown_to_who_made_it() {
+    let fakes = Fakes::default();
+    let id = stored_user(&fakes, "alice").user.id;
+    let updated = fakes
+        .use_cases()
+        .update_user
+        .run(&person(id), id, &called("Alice"), unconditional())
+        .await
+        .unwrap();
+    let shown = updated.view.public();
+    assert_eq!(
+        shown.profile.name.as_ref().map(ShortText::as_str),
+        Some("Alice")
+    );
+    assert_eq!((shown.username.as_str(), shown.version.get()), ("alice", 2));
+    assert!(updated.view.own().is_some() && updated.view.full().is_none());
+}
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_keeps_the_version_and_makes_no_event() {
+    let fakes = Fakes::default();
+    let id = stored_user(&fakes, "alice").user.id;
+    let on = fakes.use_cases();
+    for _ in 0..3 {
+        on.update_user
+            .run(&person(id), id, &called("Alice"), unconditional())
+            .await
+            .unwrap();
+    }
+    let last = on
+        .update_user
+        .run(&person(id), id, &called("Alice"), unconditional())
+        .await
+        .unwrap();
+    assert_eq!(last.view.public().version.get(), 2);
+    assert!(!last.replayed);
+    assert_eq!(
+        kinds(&fakes, id).await,
+        [EventKind::Created, EventKind::Updated]
+    );
+}
+
+#[tokio::test]
+async fn an_update_of_another_version_or_of_nobody_is_refused() {
+    let fakes = Fakes::default();
+    let id = stored_user(&fakes, "alice").user.id;
+    let on = fakes.use_cases();
+    let caller = service("auth");
+    let stale = on
+        .update_user
+        .run(&caller, id, &called("Alice"), at_version(2))
+        .await;
+    assert_eq!(stale, Err(EditUserError::PreconditionFailed));
+    let nobody = on
+        .update_user
+        .run(&caller, user_id(), &called("Alice"), unconditional())
+        .await;
+    assert_eq!(nobody, Err(EditUserError::NotFound));
+    fakes
+        .store
+        .change(id, &Change::Delete, &context())
+        .await
+        .unwrap();
+    let deleted = on
+        .update_user
+        .run(&caller, id, &called("Alice"), unconditional())
+        .await;
+    assert_eq!(deleted, Err(EditUserError::NotFound));
+}
+
+#[tokio::test]
+async fn a_verification_of_an_unnamed_address_needs_a_version() {
+    let fakes = Fakes::default();
+    let user = stored_user(&fakes, "alice").user;
+    let on = fakes.use_cases();
+    let caller = service("auth");
+    let blind = UserInput {
+        email_verified: Raw::Value(true),
+        ..UserInput::default()
+    };
+    let refused = on
+        .update_user
+        .run(&caller, user.id, &blind, unconditional())
+        .await;
+    assert!(
+        matches!(refused, Err(EditUserError::PreconditionRequired(faults)) if faults.len() == 1)
+    );
+    let named = UserInput {
+        email: text(user.email.as_str()),
+        ..blind
+    };
+    let updated = on
+        .update_user
+        .run(&caller, user.id, &named, unconditional())
+        .await
+        .unwrap();
+    assert!(updated.view.own().unwrap().email_verified);
+}
+
+#[tokio::test]
+async fn a_rule_that_only_the_stored_user_shows_broken_is_an_invalid_input() {
+    let fakes = Fakes::default();
+    let id = stored(&fakes, &awkward_user("alice")).user.id;
+    let other = UserInput {
+        external_id: text("another"),
+        ..UserInput::default()
+    };
+    let updated = fakes
+        .use_cases()
+        .update_user
+        .run(&service("auth"), id, &other, unconditional())
+        .await;
+    assert!(matches!(updated, Err(EditUserError::Invalid(faults)) if faults.len() == 1));
+}
+
+#[tokio::test]
+async fn a_replacement_clears_what_the_caller_may_write_and_did_not_name() {
+    let fakes = Fakes::default();
+    let before = stored(&fakes, &awkward_user("alice")).user;
+    let replacement = UserInput {
+        email: text(before.email.as_str()),
+        ..input("alice")
+    };
+    let on = fakes.use_cases();
+    let by_itself = on
+        .replace_user
+        .run(&person(before.id), before.id, &replacement, at_version(1))
+        .await
+        .unwrap();
+    let own = by_itself.view.own().unwrap();
+    assert_eq!(
+        by_itself.view.public().profile,
+        &crate::user::Profile::default()
+    );
+    assert!(own.user_metadata.is_empty() && own.phone_number.is_none() && own.email_verified);
+    assert_eq!(
+        by_itself.view.public().public_metadata,
+        &before.metadata.public
+    );
+    assert_eq!(
+        (own.roles, own.external_id),
+        (&before.roles, before.external_id.as_ref())
+    );
+
+    let by_admin = on
+        .replace_user
+        .run(&administrator(), before.id, &replacement, at_version(2))
+        .await
+        .unwrap();
+    let full = by_admin.view.full().unwrap();
+    assert!(full.private_metadata.is_empty() && by_admin.view.public().public_metadata.is_empty());
+    assert!(!by_admin.view.own().unwrap().email_verified);
+    assert_eq!(by_admin.view.public().status, Status::Suspended);
+}

@@ -1,0 +1,109 @@
+use super::*;
+use crate::caller::{ServiceCaller, UserCaller};
+use crate::test_support::samples::{awkward_user, context, person, registered, service, user_id};
+
+fn sample() -> Arc<User> {
+    Arc::new(registered(&awkward_user("alice"), &context()).user)
+}
+
+fn posts_service() -> Caller {
+    Caller::Service(ServiceCaller {
+        name: "posts".to_owned(),
+        scopes: [crate::caller::Scope::UsersRead].into(),
+    })
+}
+
+#[test]
+fn everybody_sees_the_public_part_and_strangers_nothing_else() {
+    let user = sample();
+    for stranger in [person(user_id()), posts_service()] {
+        let view = view(user.clone(), &stranger);
+        assert_eq!(view.access(), Access::Public);
+        assert!(view.own().is_none() && view.full().is_none());
+        let public = view.public();
+        assert_eq!((public.id, public.username), (user.id, &user.username));
+        assert_eq!(
+            (public.status, public.version),
+            (user.status(), user.version)
+        );
+        assert_eq!(public.public_metadata, &user.metadata.public);
+        assert_eq!(public.created_at, user.created_at);
+        assert_eq!(public.profile.name, user.profile.name);
+    }
+}
+
+#[test]
+fn a_user_sees_of_itself_all_but_the_private_drawer() {
+    let user = sample();
+    let view = view(user.clone(), &person(user.id));
+    assert_eq!(view.access(), Access::Own);
+    assert!(view.full().is_none());
+    let own = view.own().unwrap();
+    assert_eq!(own.birthdate, user.profile.birthdate.as_ref());
+    assert_eq!(own.user_metadata, &user.metadata.user);
+    assert_eq!((own.email, own.email_verified), (&user.email, true));
+    assert_eq!(
+        (own.phone_number, own.phone_number_verified),
+        (user.phone_number.as_ref(), true)
+    );
+    assert_eq!(
+        (own.external_id, own.roles),
+        (user.external_id.as_ref(), &user.roles)
+    );
+    assert_eq!((own.updated_at, own.deleted_at), (user.updated_at, None));
+}
+
+#[test]
+fn those_with_full_access_see_the_private_drawer_too() {
+    let user = sample();
+    let admin = Caller::User(UserCaller {
+        id: user_id(),
+        is_admin: true,
+    });
+    for caller in [admin, service("auth"), Caller::Operator] {
+        let view = view(user.clone(), &caller);
+        assert_eq!(view.access(), Access::Full);
+        assert_eq!(
+            view.full().unwrap().private_metadata,
+            &user.metadata.private
+        );
+        assert_eq!(view.own().unwrap().email, &user.email);
+    }
+}
+
+/// What `Debug` prints is what a careless log line would.
+#[test]
+fn the_public_part_holds_no_personal_data_beyond_the_profile() {
+    let user = sample();
+    let view = view(user.clone(), &person(user_id()));
+    let shown = format!("{:?}", view.public());
+    for hidden in [
+        "O'Brien",
+        "+1234",
+        "42/~",
+        "da'rk",
+        "0.1000000000000000055",
+        "a:b",
+    ] {
+        assert!(!shown.contains(hidden), "the public part holds {hidden}");
+    }
+}
+
+#[test]
+fn the_birthdate_is_not_in_the_profile_that_everybody_sees() {
+    let user = sample();
+    assert_eq!(
+        view(user.clone(), &person(user_id()))
+            .public()
+            .profile
+            .birthdate,
+        None
+    );
+    assert_eq!(
+        view(user.clone(), &person(user.id))
+            .own()
+            .unwrap()
+            .birthdate,
+        user.profile.birthdate.as_ref()
+    );
+}
