@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use user_http::Writes;
 use user_service::compose::ComposeError;
 use user_service::serve::Service;
 use user_service::settings::{Settings, Sources};
@@ -77,15 +78,27 @@ impl TestApp {
         Self::on(self.kept.clone(), settings).await
     }
 
+    /// Starts another replica on the same store, whose writes run inside their handlers: without the guard that keeps
+    /// a client's disconnect from cancelling them.
+    pub async fn replica_without_detached_writes(&self, settings: &[(&str, &str)]) -> Self {
+        let settings = load(&self.kept, settings);
+        let writes = Writes::in_the_handler(tokio::runtime::Handle::current());
+        let service = Service::start_with(&settings, writes)
+            .await
+            .expect("the replica starts");
+        Self {
+            service,
+            kept: self.kept.clone(),
+            client: client(),
+        }
+    }
+
     async fn on(kept: Kept, more: &[(&str, &str)]) -> Result<Self, ComposeError> {
-        let settings =
-            Settings::load(&sources(&kept.uri(), more)).unwrap_or_else(|faults| panic!("{faults}"));
-        let service = Service::start(&settings).await?;
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let service = Service::start(&load(&kept, more)).await?;
         Ok(Self {
             service,
             kept,
-            client,
+            client: client(),
         })
     }
 
@@ -186,6 +199,14 @@ impl Kept {
             Self::Postgres(database) => database.url(),
         }
     }
+}
+
+fn load(kept: &Kept, more: &[(&str, &str)]) -> Settings {
+    Settings::load(&sources(&kept.uri(), more)).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 fn file(folder: &TempDir) -> PathBuf {

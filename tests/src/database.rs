@@ -99,8 +99,8 @@ async fn make_template() -> String {
     )
     .await;
     let options = PoolOptions {
-        schema: None,
         max_connections: 2,
+        ..PoolOptions::default()
     };
     let connections = Connections::postgres(&with_database(&server, &name), &options)
         .await

@@ -9,6 +9,7 @@ mod directory;
 mod entities;
 mod errors;
 mod gates;
+pub mod guards;
 mod health;
 mod idempotency;
 mod names;
@@ -33,18 +34,21 @@ use user_domain::write::{Erased, WriteContext, WriteError, Written};
 pub use connect::{Connections, PoolOptions};
 pub use errors::is_passing;
 use gates::Gates;
+use guards::Guards;
 
 /// The store of users. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct SeaOrmUsers {
     connections: Connections,
     gates: Arc<Gates>,
+    guards: Guards,
 }
 
 impl SeaOrmUsers {
     /// Keeps users in the database of these connections, whose schema `user-migrations` has made.
     pub fn new(connections: Connections) -> Self {
         Self {
+            guards: connections.guards,
             connections,
             gates: Arc::default(),
         }
@@ -66,7 +70,7 @@ impl UserReader for SeaOrmUsers {
 impl UserWriter for SeaOrmUsers {
     async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError> {
         let _turn = self.gates.pass_for_addition(user, context).await?;
-        users::add::add(&self.connections.writes, user, context).await
+        users::add::add(&self.connections.writes, self.guards, user, context).await
     }
 
     async fn change(
@@ -76,12 +80,12 @@ impl UserWriter for SeaOrmUsers {
         context: &WriteContext,
     ) -> Result<Written, WriteError> {
         let _turn = self.gates.pass_for_user(id).await?;
-        users::change::change(&self.connections.writes, id, change, context).await
+        users::change::change(&self.connections.writes, self.guards, id, change, context).await
     }
 
     async fn erase(&self, id: UserId, context: &WriteContext) -> Result<Erased, WriteError> {
         let _turn = self.gates.pass_for_user(id).await?;
-        users::erase::erase(&self.connections.writes, id, context).await
+        users::erase::erase(&self.connections.writes, self.guards, id, context).await
     }
 }
 

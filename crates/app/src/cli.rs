@@ -8,7 +8,7 @@ use crate::commands;
 
 /// The user service: profiles, credentials and relationships behind a REST API.
 ///
-/// Settings come from the environment, `.env`, and the file that CONFIG_FILE names, in this order; `.env.example` tells
+/// Settings come from the environment, `.env`, and the file that `CONFIG_FILE` names, in this order; `.env.example` tells
 /// all of them. Exit status: 0 done, 1 failed, 2 wrong usage or settings.
 #[derive(Debug, Parser)]
 #[command(name = "user-service", version)]

@@ -114,6 +114,7 @@ async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
             let options = PoolOptions {
                 schema: database.schema.clone(),
                 max_connections: database.max_connections,
+                ..PoolOptions::default()
             };
             Connections::postgres(url.expose_secret(), &options).await
         }

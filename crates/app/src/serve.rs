@@ -8,6 +8,7 @@ use actix_web::dev::ServerHandle;
 use hkdf::Hkdf;
 use secrecy::ExposeSecret;
 use sha2::Sha256;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -46,10 +47,17 @@ impl Service {
     /// # Errors
     /// [`ComposeError`].
     pub async fn start(settings: &Settings) -> Result<Self, ComposeError> {
+        Self::start_with(settings, Writes::new(Handle::current())).await
+    }
+
+    /// Starts the service with its writes run like this.
+    ///
+    /// # Errors
+    /// [`ComposeError`].
+    pub async fn start_with(settings: &Settings, writes: Writes) -> Result<Self, ComposeError> {
         let composition = Composition::new(settings).await?;
         let migration = migrate(&composition, settings).await?;
         let readiness = Readiness::default();
-        let writes = Writes::new(tokio::runtime::Handle::current());
         let api = Api::new(
             &composition.ports,
             http_settings(settings),
@@ -156,7 +164,7 @@ async fn migrate(
             tracing::warn!(%error, "the database is away; it is asked again until it is there");
             let composition = composition.clone();
             Ok(Some(tokio::spawn(async move {
-                keep_migrating(&composition, schema.as_deref()).await
+                keep_migrating(&composition, schema.as_deref()).await;
             })))
         }
         Err(error) => Err(error),
@@ -169,7 +177,7 @@ async fn keep_migrating(composition: &Composition, schema: Option<&str>) {
         match composition.migrate(schema).await {
             Ok(applied) => return tell(&applied),
             Err(error) if error.is_passing() => {
-                tracing::debug!(%error, "the database is still away")
+                tracing::debug!(%error, "the database is still away");
             }
             Err(error) => tracing::error!(%error, "the database cannot be brought up to date"),
         }

@@ -26,7 +26,7 @@ async fn behind_a_proxy() -> (TestApp, Proxy, TestApp) {
     (direct, proxy, app)
 }
 
-fn host_of(url: &str) -> String {
+pub(crate) fn host_of(url: &str) -> String {
     let rest = url.split_once("://").unwrap().1;
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     rest.split('/').next().unwrap().to_owned()
@@ -83,7 +83,7 @@ async fn clients_that_reset_their_connections_leave_no_transaction_and_lose_nobo
 }
 
 /// Posts a user and resets the connection after a while, without reading.
-async fn reset_after(address: std::net::SocketAddr, n: usize, patience: Duration) {
+pub(crate) async fn reset_after(address: std::net::SocketAddr, n: usize, patience: Duration) {
     let Ok(mut stream) = TcpStream::connect(address).await else {
         return;
     };

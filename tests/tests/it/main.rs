@@ -10,5 +10,6 @@
 mod architecture;
 mod command_line;
 mod faults;
+mod guards;
 mod postgres_contract;
 mod races;

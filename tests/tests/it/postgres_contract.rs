@@ -9,8 +9,8 @@ use user_tests::PostgresDatabase;
 async fn postgres() -> StoreUnderTest {
     let database = PostgresDatabase::create().await;
     let options = PoolOptions {
-        schema: None,
         max_connections: 8,
+        ..PoolOptions::default()
     };
     let connections = Connections::postgres(&database.url(), &options)
         .await

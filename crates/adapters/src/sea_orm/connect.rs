@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::guards::{Guard, Guards};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
@@ -25,6 +26,7 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 pub struct Connections {
     pub(super) reads: DatabaseConnection,
     pub(super) writes: DatabaseConnection,
+    pub(super) guards: Guards,
 }
 
 /// How a PostgreSQL is reached.
@@ -34,6 +36,8 @@ pub struct PoolOptions {
     pub schema: Option<String>,
     /// The most connections of both pools together, at least 2.
     pub max_connections: u32,
+    /// What keeps the promises about races.
+    pub guards: Guards,
 }
 
 impl Connections {
@@ -44,9 +48,14 @@ impl Connections {
     pub async fn postgres(url: &str, options: &PoolOptions) -> Result<Self, DbErr> {
         let writes = (options.max_connections / 2).max(1);
         let reads = options.max_connections.saturating_sub(writes).max(1);
+        let mut write_options = postgres_options(url, options, writes);
+        if options.guards.stands(Guard::ReleaseCheck) {
+            keep_clean(&mut write_options);
+        }
         Ok(Self {
             reads: Database::connect(postgres_options(url, options, reads)).await?,
-            writes: Database::connect(clean(postgres_options(url, options, writes))).await?,
+            writes: Database::connect(write_options).await?,
+            guards: options.guards,
         })
     }
 
@@ -58,6 +67,7 @@ impl Connections {
         Ok(Self {
             writes: Database::connect(sqlite_options(path, 1, SQLITE_WRITER_WAIT)).await?,
             reads: Database::connect(sqlite_options(path, 4, POOL_WAIT)).await?,
+            guards: Guards::default(),
         })
     }
 
@@ -118,7 +128,7 @@ fn postgres_options(url: &str, options: &PoolOptions, connections: u32) -> Conne
 /// A future dropped while it begins a transaction leaves one open that the driver does not know of, and whoever gets
 /// the connection next would write into it and lose the write. Outside a transaction `now()` is the start of the very
 /// statement; inside one it is earlier, and in a failed one the statement fails.
-fn clean(mut connect: ConnectOptions) -> ConnectOptions {
+fn keep_clean(connect: &mut ConnectOptions) {
     connect.map_sqlx_postgres_pool_opts(|pool| {
         pool.after_release(|connection, _| {
             Box::pin(async move {
@@ -130,7 +140,6 @@ fn clean(mut connect: ConnectOptions) -> ConnectOptions {
             })
         })
     });
-    connect
 }
 
 fn sqlite_options(path: &Path, connections: u32, wait: Duration) -> ConnectOptions {

@@ -9,6 +9,7 @@ use user_domain::write::{IdempotencyKey, WriteContext, WriteError};
 
 use super::entities::idempotency_keys::{ActiveModel, Column, Entity};
 use super::errors;
+use super::guards::{Guard, Guards};
 use super::users::find::find;
 
 /// Whose turn it is.
@@ -25,12 +26,16 @@ pub(super) enum Turn {
 /// has been forgotten.
 pub(super) async fn claim(
     tx: &impl ConnectionTrait,
+    guards: Guards,
     subject: UserId,
     context: &WriteContext,
 ) -> Result<Turn, WriteError> {
     let Some(idempotency) = &context.idempotency else {
         return Ok(Turn::First);
     };
+    if !guards.stands(Guard::IdempotencyClaim) {
+        return Ok(Turn::First);
+    }
     let record = ActiveModel {
         actor: Set(context.actor.as_str().to_owned()),
         key: Set(idempotency.key.as_str().to_owned()),

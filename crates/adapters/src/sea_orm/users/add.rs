@@ -5,17 +5,19 @@ use user_domain::user::Applied;
 use user_domain::write::{WriteContext, WriteError, Written};
 
 use crate::sea_orm::entities::users::Entity;
+use crate::sea_orm::guards::Guards;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::{errors, names, outbox, row, transaction};
 
 /// Adds a user with its event and the record of its idempotency key, or none of them.
 pub(crate) async fn add(
     db: &DatabaseConnection,
+    guards: Guards,
     applied: &Applied,
     context: &WriteContext,
 ) -> Result<Written, WriteError> {
     let tx = transaction::begin(db).await?;
-    if let Turn::Later(id) = idempotency::claim(&tx, applied.user.id, context).await? {
+    if let Turn::Later(id) = idempotency::claim(&tx, guards, applied.user.id, context).await? {
         return Ok(Written::Replayed(idempotency::subject(&tx, id).await?));
     }
     insert(&tx, applied).await?;

@@ -6,21 +6,23 @@ use user_domain::values::UserId;
 use user_domain::write::{WriteContext, WriteError, Written};
 
 use crate::sea_orm::entities::users::Entity;
+use crate::sea_orm::guards::{Guard, Guards};
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::{errors, names, outbox, row, transaction};
 
 /// Changes a user by [`User::apply`] while its row is locked, with the event and the record of the idempotency key.
 pub(crate) async fn change(
     db: &DatabaseConnection,
+    guards: Guards,
     id: UserId,
     change: &Change,
     context: &WriteContext,
 ) -> Result<Written, WriteError> {
     let tx = transaction::begin(db).await?;
-    if let Turn::Later(subject) = idempotency::claim(&tx, id, context).await? {
+    if let Turn::Later(subject) = idempotency::claim(&tx, guards, id, context).await? {
         return Ok(Written::Replayed(idempotency::subject(&tx, subject).await?));
     }
-    let user = lock(&tx, id).await?;
+    let user = lock(&tx, guards, id).await?;
     let written = match user.apply(change, context)? {
         None => Written::Unchanged(user),
         Some(applied) => {
@@ -35,9 +37,16 @@ pub(crate) async fn change(
 /// Reads a user so that nobody else changes it until the transaction ends.
 ///
 /// PostgreSQL locks the row; on SQLite, which knows no such thing, the whole transaction is the only writer.
-pub(crate) async fn lock(tx: &impl ConnectionTrait, id: UserId) -> Result<User, WriteError> {
-    let found = Entity::find_by_id(id.as_uuid())
-        .lock_exclusive()
+pub(crate) async fn lock(
+    tx: &impl ConnectionTrait,
+    guards: Guards,
+    id: UserId,
+) -> Result<User, WriteError> {
+    let mut select = Entity::find_by_id(id.as_uuid());
+    if guards.stands(Guard::RowLock) {
+        select = select.lock_exclusive();
+    }
+    let found = select
         .one(tx)
         .await
         .map_err(|error| errors::write(&error))?

@@ -6,20 +6,22 @@ use user_domain::write::{Erased, WriteContext, WriteError};
 
 use super::change::lock;
 use crate::sea_orm::entities::users::Entity;
+use crate::sea_orm::guards::Guards;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::{errors, names, outbox, transaction};
 
 /// Removes a user's row; its events stay, and its name rests.
 pub(crate) async fn erase(
     db: &DatabaseConnection,
+    guards: Guards,
     id: UserId,
     context: &WriteContext,
 ) -> Result<Erased, WriteError> {
     let tx = transaction::begin(db).await?;
-    if let Turn::Later(_) = idempotency::claim(&tx, id, context).await? {
+    if let Turn::Later(_) = idempotency::claim(&tx, guards, id, context).await? {
         return Ok(Erased::Replayed);
     }
-    let user = lock(&tx, id).await?;
+    let user = lock(&tx, guards, id).await?;
     let event = user.erase(context)?;
     Entity::delete_by_id(id.as_uuid())
         .exec(&tx)

@@ -1,0 +1,48 @@
+//! The guards that promises about races stand on.
+//!
+//! Under the feature `removable-guards`, which no release has, one can be taken away, so that a test shows that it is
+//! this guard that keeps the promise.
+
+/// What keeps a promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// A changing user's row is locked while it is changed, so that no other change is lost.
+    RowLock,
+    /// A connection that still is in a transaction does not come back to the pool.
+    ReleaseCheck,
+    /// An idempotency key is claimed in the transaction of its write, so that the write happens once.
+    IdempotencyClaim,
+}
+
+/// The guards of one store; all of them, but in tests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Guards {
+    #[cfg(feature = "removable-guards")]
+    removed: Option<Guard>,
+}
+
+impl Guards {
+    /// All guards but one.
+    #[cfg(feature = "removable-guards")]
+    pub fn without(guard: Guard) -> Self {
+        Self {
+            removed: Some(guard),
+        }
+    }
+
+    /// Tells whether a guard stands.
+    #[cfg(feature = "removable-guards")]
+    pub(super) fn stands(self, guard: Guard) -> bool {
+        self.removed != Some(guard)
+    }
+
+    /// Tells whether a guard stands: here, always.
+    #[cfg(not(feature = "removable-guards"))]
+    #[expect(
+        clippy::unused_self,
+        reason = "the guards of a release cannot be removed"
+    )]
+    pub(super) fn stands(self, _: Guard) -> bool {
+        true
+    }
+}

@@ -1,0 +1,175 @@
+//! That each guard keeps its promise, and that without just this guard the promise is broken.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sea_orm::sqlx::Row;
+use user_adapters::sea_orm::guards::{Guard, Guards};
+use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
+use user_domain::ports::{UserKey, UserReader, UserWriter};
+use user_domain::test_support::samples;
+use user_domain::user::Applied;
+use user_domain::write::Written;
+use user_tests::{PostgresDatabase, Proxy, Store, TestApp};
+
+use crate::faults::{host_of, reset_after};
+
+async fn replica(database: &PostgresDatabase, guards: Guards) -> Arc<SeaOrmUsers> {
+    let options = PoolOptions {
+        max_connections: 4,
+        guards,
+        ..PoolOptions::default()
+    };
+    Arc::new(SeaOrmUsers::new(
+        Connections::postgres(&database.url(), &options)
+            .await
+            .unwrap(),
+    ))
+}
+
+fn person(name: &str) -> Applied {
+    samples::registered(&samples::new_user(name), &samples::context())
+}
+
+/// Lets eight replicas race 60 merges of one user, and gives the version that the user has then.
+async fn version_after_60_racing_merges(guards: Guards) -> i64 {
+    let database = PostgresDatabase::create().await;
+    let replicas = join_all((0..8).map(|_| replica(&database, guards))).await;
+    let user = person("popular");
+    replicas[0].add(&user, &samples::context()).await.unwrap();
+    join_all((0..60).map(|n| {
+        let replica = replicas[n % replicas.len()].clone();
+        let (id, change) = (user.user.id, samples::merge_public(&format!("{{\"k{n}\":{n}}}")));
+        async move { replica.change(id, &change, &samples::context()).await.unwrap() }
+    }))
+    .await;
+    let key = UserKey::Id(user.user.id);
+    replicas[0].find(&key).await.unwrap().unwrap().version.get()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn racing_merges_are_all_kept_by_the_row_lock() {
+    assert_eq!(version_after_60_racing_merges(Guards::default()).await, 61);
+    let without = version_after_60_racing_merges(Guards::without(Guard::RowLock)).await;
+    assert!(
+        without < 61,
+        "nothing was lost without the row lock, so the race proves nothing"
+    );
+}
+
+/// Lets two replicas race twins of one addition, and gives how many of them were answered with the user.
+async fn answered_twins(guards: Guards) -> usize {
+    let database = PostgresDatabase::create().await;
+    let replicas = [
+        replica(&database, guards).await,
+        replica(&database, guards).await,
+    ];
+    let context = samples::context_under("twin", 7);
+    let twins = join_all((0..16).map(|n| {
+        let (replica, context) = (replicas[n % 2].clone(), context.clone());
+        async move { replica.add(&person("twin"), &context).await }
+    }))
+    .await;
+    twins
+        .iter()
+        .filter(|twin| matches!(twin, Ok(Written::Applied(_) | Written::Replayed(_))))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twins_of_one_key_are_all_answered_by_the_claim() {
+    assert_eq!(answered_twins(Guards::default()).await, 16);
+    assert_eq!(
+        answered_twins(Guards::without(Guard::IdempotencyClaim)).await,
+        1
+    );
+}
+
+/// Drops additions while they begin, and gives how many connections are left in a transaction.
+async fn transactions_left_open(guards: Guards) -> i64 {
+    let database = PostgresDatabase::create().await;
+    let target = host_of(&database.url());
+    let proxy = Proxy::start(target.clone()).await;
+    let through = database
+        .url()
+        .replacen(&target, &proxy.address().to_string(), 1);
+    let options = PoolOptions {
+        max_connections: 8,
+        guards,
+        ..PoolOptions::default()
+    };
+    let store = SeaOrmUsers::new(Connections::postgres(&through, &options).await.unwrap());
+    store
+        .add(&person("warm.up"), &samples::context())
+        .await
+        .unwrap();
+    proxy.delay(Duration::from_millis(10));
+    for n in 0..12 {
+        let dropped = person(&format!("dropped{n}"));
+        let _ = tokio::time::timeout(
+            Duration::from_millis(12),
+            store.add(&dropped, &samples::context()),
+        )
+        .await;
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut connection = database.connect().await;
+    sea_orm::sqlx::query(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap()
+    .get(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_beginning_leaves_no_transaction_by_the_release_check() {
+    assert_eq!(transactions_left_open(Guards::default()).await, 0);
+    let without = transactions_left_open(Guards::without(Guard::ReleaseCheck)).await;
+    assert!(
+        without > 0,
+        "no transaction was left open without the check, so the drops prove nothing"
+    );
+}
+
+/// Lets 20 clients post a user and leave while the write is under way, and gives how many users there are then.
+async fn users_of_clients_that_left(detached: bool) -> i64 {
+    let direct = TestApp::start(Store::Postgres).await;
+    let target = host_of(&direct.database_uri());
+    let proxy = Proxy::start(target.clone()).await;
+    let through = direct
+        .database_uri()
+        .replacen(&target, &proxy.address().to_string(), 1);
+    let settings = [("DATABASE_URI", through.as_str())];
+    let app = if detached {
+        direct.replica_with(&settings).await
+    } else {
+        direct.replica_without_detached_writes(&settings).await
+    };
+    app.register("warm.up").await;
+    proxy.delay(Duration::from_millis(10));
+    for n in 0..20 {
+        reset_after(app.address(), n, Duration::from_millis(30)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let count = direct.service().get("/v1/users/count").await.json["count"]
+        .as_i64()
+        .unwrap()
+        - 1;
+    app.stop().await;
+    direct.stop().await;
+    count
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_cancels_nothing_since_writes_are_detached() {
+    assert_eq!(users_of_clients_that_left(true).await, 20);
+    let without = users_of_clients_that_left(false).await;
+    assert!(
+        without < 20,
+        "no write was cancelled inside its handler, so the resets prove nothing"
+    );
+}
