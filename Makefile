@@ -11,7 +11,8 @@ test-unit: ## run the tests that need nothing running
 	cargo test --workspace --exclude user-tests --all-features
 
 test-integration: ## run the black-box tests over real stores
-	scripts/with-servers cargo test --package user-tests --all-features
+	cargo build --workspace --all-features
+	scripts/with-servers cargo test --workspace --all-features --test it
 
 coverage: ## measure what the tests cover, into target/llvm-cov/html
 	scripts/coverage

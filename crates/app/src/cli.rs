@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands;
 
-/// The user service: profiles, credentials and relationships behind a REST API.
+/// The user service: the platform's users behind a REST API.
 ///
 /// Settings come from the environment, `.env`, and the file that `CONFIG_FILE` names, in this order; `.env.example` tells
 /// all of them. Exit status: 0 done, 1 failed, 2 wrong usage or settings.

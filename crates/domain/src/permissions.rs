@@ -123,7 +123,7 @@ pub fn may_write(caller: &Caller, field: Field) -> bool {
 /// # Errors
 /// [`Denied::ForbiddenFields`] with one fault for each field that it may not.
 pub fn permit_fields(caller: &Caller, fields: &[Field]) -> Result<(), Denied> {
-    let violation = Violation::new("forbidden_field", "may not be written by this caller");
+    let violation = Violation::new("forbidden_field", "May not be written by this caller.");
     let faults: Vec<Fault> = fields
         .iter()
         .filter(|field| !may_write(caller, **field))
@@ -168,14 +168,6 @@ impl Access {
             Self::Own => "own",
             Self::Full => "full",
         }
-    }
-}
-
-/// Tells whether the caller is shown that a deleted user ever was.
-pub fn sees_deleted(caller: &Caller) -> bool {
-    match caller {
-        Caller::Operator | Caller::Service(_) => true,
-        Caller::User(user) => user.is_admin,
     }
 }
 

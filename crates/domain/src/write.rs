@@ -82,7 +82,7 @@ impl IdempotencyKey {
         } else {
             Err(Violation::new(
                 "format",
-                "must be 1 to 255 visible ASCII characters",
+                "Must be 1 to 255 visible ASCII characters.",
             ))
         }
     }

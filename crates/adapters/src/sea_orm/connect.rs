@@ -7,8 +7,10 @@ use super::guards::{Guard, Guards};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
-/// How long a statement may run before PostgreSQL ends it.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a statement of a write may run before PostgreSQL ends it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a statement of a read may run: as long as a search may; shorter reads have their requests' deadline.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a statement may wait for a lock that another holds; below the statement's own time.
 const LOCK_TIMEOUT: &str = "900";
 /// How long a forgotten transaction lives, in milliseconds.
@@ -48,12 +50,12 @@ impl Connections {
     pub async fn postgres(url: &str, options: &PoolOptions) -> Result<Self, DbErr> {
         let writes = (options.max_connections / 2).max(1);
         let reads = options.max_connections.saturating_sub(writes).max(1);
-        let mut write_options = postgres_options(url, options, writes);
+        let mut write_options = postgres_options(url, options, writes, WRITE_TIMEOUT);
         if options.guards.stands(Guard::ReleaseCheck) {
             keep_clean(&mut write_options);
         }
         Ok(Self {
-            reads: Database::connect(postgres_options(url, options, reads)).await?,
+            reads: Database::connect(postgres_options(url, options, reads, READ_TIMEOUT)).await?,
             writes: Database::connect(write_options).await?,
             guards: options.guards,
         })
@@ -98,13 +100,18 @@ impl Connections {
     }
 }
 
-fn postgres_options(url: &str, options: &PoolOptions, connections: u32) -> ConnectOptions {
+fn postgres_options(
+    url: &str,
+    options: &PoolOptions,
+    connections: u32,
+    timeout: Duration,
+) -> ConnectOptions {
     let mut connect = ConnectOptions::new(url);
     connect
         .max_connections(connections)
         .acquire_timeout(POOL_WAIT)
         .test_before_acquire_if_idle_for(TRUSTED_IDLE)
-        .statement_timeout(STATEMENT_TIMEOUT)
+        .statement_timeout(timeout)
         .set_application_name("user-service")
         .connect_lazy(true)
         .sqlx_logging(false)

@@ -55,7 +55,7 @@ pub struct DatabaseSettings {
     pub defaulted: bool,
     /// The PostgreSQL schema of the tables (`DATABASE_SCHEMA`); `None` is the role's own.
     pub schema: Option<String>,
-    /// The connections of this process (`DATABASE_MAX_CONNECTIONS`), 1 to 500.
+    /// The connections of this process (`DATABASE_MAX_CONNECTIONS`), 2 to 500: half for writes, half for reads.
     pub max_connections: u32,
     /// Whether `serve` applies pending migrations first (`MIGRATE_ON_START`).
     pub migrate_on_start: bool,
@@ -66,7 +66,7 @@ impl DatabaseSettings {
         let defaulted = !reader.is_set("DATABASE_URI");
         let target = read_target(reader);
         let schema = reader.optional("DATABASE_SCHEMA", schema);
-        let max_connections = reader.number("DATABASE_MAX_CONNECTIONS", 1..=500);
+        let max_connections = reader.number("DATABASE_MAX_CONNECTIONS", 2..=500);
         let migrate_on_start = reader.switch("MIGRATE_ON_START");
 
         let (target, schema) = (target?, schema?);

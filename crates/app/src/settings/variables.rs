@@ -93,7 +93,7 @@ const VARIABLES: &[Variable] = &[
     ),
     with_default(
         "DATABASE_MAX_CONNECTIONS",
-        "the connections of one process, 1 to 500",
+        "the connections of one process to PostgreSQL, 2 to 500: half for writes, half for reads",
         "16",
     ),
     with_default(

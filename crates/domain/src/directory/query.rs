@@ -122,7 +122,7 @@ fn statuses(text: &str) -> Result<Vec<Status>, Violation> {
         .map(|name| {
             Status::from_name(name).ok_or(Violation::new(
                 "unknown",
-                "must be active, suspended or deleted",
+                "Must be active, suspended or deleted.",
             ))
         })
         .collect()
@@ -131,7 +131,7 @@ fn statuses(text: &str) -> Result<Vec<Status>, Violation> {
 fn sort(text: &str) -> Result<Sort, Violation> {
     Sort::from_name(text).ok_or(Violation::new(
         "unknown",
-        "must be -created_at, created_at, username or updated_at",
+        "Must be -created_at, created_at, username or updated_at.",
     ))
 }
 
@@ -141,7 +141,7 @@ fn limit(text: &str) -> Result<u16, Violation> {
         Ok(limit @ 1..=MAX_LIMIT) if digits => Ok(limit),
         _ => Err(Violation::new(
             "out_of_range",
-            "must be a whole number from 1 to 200",
+            "Must be a whole number from 1 to 200.",
         )),
     }
 }
@@ -156,17 +156,17 @@ fn bounded(text: &str, min: usize, max: usize) -> Result<&str, Violation> {
     if text.chars().any(char::is_control) {
         return Err(Violation::new(
             "forbidden_character",
-            "must not hold control characters",
+            "Must not hold control characters.",
         ));
     }
     match text.chars().count() {
         count if count < min => Err(Violation::new(
             "too_short",
-            format!("must have at least {min} characters"),
+            format!("Must have at least {min} characters."),
         )),
         count if count > max => Err(Violation::new(
             "too_long",
-            format!("must have at most {max} characters"),
+            format!("Must have at most {max} characters."),
         )),
         _ => Ok(text),
     }

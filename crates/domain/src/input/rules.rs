@@ -58,7 +58,7 @@ pub(super) fn standing(raw: &Raw<String>, _: &Writing) -> garde::Result {
 
 /// Finds the standing of a name.
 pub(super) fn parse_standing(text: &str) -> Result<Standing, Violation> {
-    Standing::from_name(text).ok_or(Violation::new("unknown", "must be active or suspended"))
+    Standing::from_name(text).ok_or(Violation::new("unknown", "Must be active or suspended."))
 }
 
 /// The rule of a drawer of metadata: of a whole one, or of a patch of one.
@@ -135,11 +135,11 @@ pub(super) fn faults(report: &Report) -> Vec<Fault> {
 }
 
 pub(super) fn missing() -> Violation {
-    Violation::new("required", "is required")
+    Violation::new("required", "Is required.")
 }
 
 pub(super) fn mistyped(expected: &str) -> Violation {
-    Violation::new("type", format!("must be {expected}"))
+    Violation::new("type", format!("Must be {expected}."))
 }
 
 fn check<T>(parsed: Result<T, Violation>) -> garde::Result {

@@ -84,7 +84,7 @@ fn all_wrong() -> UserInput {
         },
         misfits: vec![Fault::new(
             "shoe_size",
-            &Violation::new("unknown_field", "is not a field"),
+            &Violation::new("unknown_field", "Is not a field."),
         )],
     }
 }

@@ -147,19 +147,6 @@ fn an_administrator_sees_itself_in_full() {
 }
 
 #[test]
-fn people_who_are_not_administrators_are_not_shown_the_deleted() {
-    let table = [
-        (person(user_id()), false),
-        (administrator(), true),
-        (Caller::Operator, true),
-        (service_with(&[]), true),
-    ];
-    for (caller, expected) in table {
-        assert_eq!(sees_deleted(&caller), expected, "{caller:?}");
-    }
-}
-
-#[test]
 fn every_forbidden_field_is_named_and_no_other() {
     let fields = FIELDS.map(|(field, ..)| field);
     let Err(Denied::ForbiddenFields(faults)) = permit_fields(&person(user_id()), &fields) else {

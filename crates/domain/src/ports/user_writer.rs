@@ -16,7 +16,8 @@ pub trait UserWriter: Send + Sync {
     /// Stores a user that [`crate::user::User::register`] made.
     ///
     /// A username, its look-alike, an email address or an external id that somebody else has is
-    /// [`WriteError::Taken`]; so is a username that somebody else gave up less than 90 days ago. Of racing writers of
+    /// [`WriteError::Taken`]; so is a username, or a look-alike of one, that somebody else gave up less than 90
+    /// days ago. Of racing writers of
     /// one value exactly one succeeds. What a deleted user has stays its own until it is erased or purged.
     async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError>;
 

@@ -167,7 +167,7 @@ impl User {
         }
         let violation = Violation::new(
             "precondition_required",
-            "needs the stored value beside it in the same body, or If-Match with a version",
+            "Needs the stored value beside it in the same body, or If-Match with a version.",
         );
         Err(ChangeRefused::PreconditionRequired(
             faults

@@ -111,7 +111,7 @@ fn edit_external_id(
     let id = &mut state.external_id;
     changed.set_optional(Field::ExternalId, id, &edits.external_id);
     if before.is_some() && state.external_id != before {
-        let violation = Violation::new("read_only", "is written once and cannot be changed");
+        let violation = Violation::new("read_only", "Is written once and cannot be changed.");
         faults.push(Fault::new(Field::ExternalId.path(), &violation));
     }
 }

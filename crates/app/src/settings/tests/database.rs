@@ -256,11 +256,11 @@ fn connections_and_migrations_have_bounds_and_defaults() {
         (database.max_connections, database.migrate_on_start),
         (500, false)
     );
-    for value in ["0", "501", "many"] {
+    for value in ["0", "1", "501", "many"] {
         assert_refused(
             &[("DATABASE_MAX_CONNECTIONS", value)],
             "DATABASE_MAX_CONNECTIONS",
-            "1 to 500",
+            "2 to 500",
         );
     }
     assert_refused(

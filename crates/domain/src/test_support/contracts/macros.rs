@@ -70,6 +70,7 @@ macro_rules! store_contract {
             racing_twins_of_an_erasure_erase_the_user_once
             racing_requests_under_one_key_with_two_fingerprints_are_not_both_done
             a_name_given_up_rests_for_90_days_and_is_free_then
+            a_look_alike_of_a_resting_name_rests_too
             nobody_renames_itself_to_a_name_that_rests
             a_user_may_take_back_its_own_name
             a_name_given_up_twice_rests_from_the_second_time

@@ -26,6 +26,19 @@ pub async fn a_name_given_up_rests_for_90_days_and_is_free_then(store: &StoreUnd
         .await;
 }
 
+/// A name that looks like a resting one rests with it.
+pub async fn a_look_alike_of_a_resting_name_rests_too(store: &StoreUnderTest) {
+    let paypal = store.added(&new_user("paypal")).await;
+    store.changed(paypal.id, &rename("somebody")).await;
+    let outcome = store
+        .add(&new_user("раураl"), &context_at(last_moment_of_rest()))
+        .await;
+    assert_eq!(outcome, taken(UniqueField::Username));
+    store
+        .added_with(&new_user("раураl"), &context_at(start().plus(NAME_REST)))
+        .await;
+}
+
 /// A rename meets resting names as an addition does.
 pub async fn nobody_renames_itself_to_a_name_that_rests(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;

@@ -22,6 +22,7 @@ pub(super) struct State {
 
 #[derive(Debug)]
 struct Rest {
+    skeleton: String,
     since: Timestamp,
     /// Who gave the name up, and alone may take it back.
     owner: UserId,
@@ -156,10 +157,12 @@ impl State {
     }
 
     fn expect_free(&self, wanted: &User, at: Timestamp) -> Result<(), WriteError> {
-        let rests = self
-            .resting
-            .get(wanted.username.key())
-            .is_some_and(|rest| rest.owner != wanted.id && at < rest.since.plus(NAME_REST));
+        // One name, however typed, has one skeleton.
+        let rests = self.resting.values().any(|rest| {
+            rest.skeleton == wanted.username.skeleton()
+                && rest.owner != wanted.id
+                && at < rest.since.plus(NAME_REST)
+        });
         if rests {
             return Err(WriteError::Taken(UniqueField::Username));
         }
@@ -189,7 +192,11 @@ impl State {
     }
 
     fn rest(&mut self, name: &Username, owner: UserId, since: Timestamp) {
-        self.resting
-            .insert(name.key().to_owned(), Rest { since, owner });
+        let rest = Rest {
+            skeleton: name.skeleton().to_owned(),
+            since,
+            owner,
+        };
+        self.resting.insert(name.key().to_owned(), rest);
     }
 }
