@@ -1,5 +1,7 @@
 //! The contract suite of the stores' ports on SQLite; PostgreSQL's run stands in `tests/`, since it needs a server.
 
+#![expect(clippy::unwrap_used, reason = "what helps a test may fail it")]
+
 use std::sync::Arc;
 
 use user_adapters::sea_orm::{Connections, SeaOrmUsers};

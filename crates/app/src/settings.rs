@@ -58,6 +58,12 @@ impl Settings {
         let server = ServerSettings::read(&mut reader);
         let database = DatabaseSettings::read(&mut reader);
         let redis_url = reader.optional_secret("REDIS_URL", redis_url);
+        if reader.is_set("REDIS_URL") {
+            reader.warn(
+                "REDIS_URL",
+                "is checked but not used: this release has no cache",
+            );
+        }
         let tokens = TokenSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
 

@@ -164,7 +164,8 @@ fn sqlite_options(path: &Path, connections: u32, wait: Duration) -> ConnectOptio
                 .journal_mode(SqliteJournalMode::Wal)
                 // An acknowledged write outlives a power failure, as on PostgreSQL.
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(1))
+                // Another process may be writing: the command line, say.
+                .busy_timeout(SQLITE_WRITER_WAIT)
         });
     connect
 }

@@ -203,7 +203,7 @@ fn a_header_that_brings_its_own_rules_is_refused_even_when_signed() {
         r#"{"alg":"RS256"}"#,
         r#"{"alg":"hs256"}"#,
         r#"{"alg":["HS256"]}"#,
-        r#"{}"#,
+        "{}",
         r#"{"alg":"HS256","crit":["exp"]}"#,
         r#"{"alg":"HS256","jku":"https://example.org"}"#,
         r#"{"alg":"HS256","jwk":{}}"#,
