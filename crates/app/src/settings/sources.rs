@@ -158,6 +158,8 @@ fn dot_env_value(assignment: &str, value: &str) -> Result<String, &'static str> 
     }
     match dotenvy::from_read_iter(assignment.as_bytes()).next() {
         Some(Ok((_, value))) => Ok(value),
+        // A list with spaces after its commas, as python-dotenv reads it.
+        _ if !value.contains(['#', '"', '\'', '\\']) => Ok(value.trim_end().to_owned()),
         _ => Err("cannot be read from .env: write the value in single quotes"),
     }
 }

@@ -105,8 +105,15 @@ fn a_dollar_in_dot_env_must_be_quoted() {
 }
 
 #[test]
+fn dot_env_takes_a_list_with_spaces_after_its_commas() {
+    let settings =
+        with_dot_env("ALLOWED_API_TOKENS=posts-service-token, auth-service-token \n").unwrap();
+    assert_eq!(settings.tokens.allowed_api_tokens.len(), 2);
+}
+
+#[test]
 fn an_unreadable_line_of_dot_env_is_named_but_not_quoted() {
-    let faults = with_dot_env("SEALING_KEY=planted planted").unwrap_err();
+    let faults = with_dot_env("SEALING_KEY=\"planted planted").unwrap_err();
     assert!(
         faults
             .to_string()
