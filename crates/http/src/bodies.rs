@@ -10,6 +10,6 @@ mod user;
 pub(crate) use batch::{BatchRequest, Users};
 pub(crate) use document::document;
 pub(crate) use export::ExportBody;
-pub(crate) use fields::FieldSet;
+pub(crate) use fields::{FIELD_PATHS, FieldSet};
 pub(crate) use input::decode;
 pub(crate) use user::{SelectedUser, UserBody};

@@ -5,10 +5,17 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{Data, ServiceConfig};
 use serde::Serialize;
 use user_domain::ports::SchemaState;
+use utoipa::OpenApi;
 
 use crate::api::Api;
+use crate::openapi::{Liveness, OpenErrors, ReadinessErrors, ReadinessState};
 use crate::problem::{Code, Problem};
 use crate::resource::{read, resource};
+
+/// The description of the resources.
+#[derive(OpenApi)]
+#[openapi(paths(live, live_too, ready))]
+pub(crate) struct Description;
 
 #[derive(Serialize)]
 struct Live {
@@ -31,17 +38,52 @@ struct Checks {
 pub(crate) fn configure(config: &mut ServiceConfig) {
     const ALLOW: &str = "GET, HEAD, OPTIONS";
     config
-        .service(read(resource("/health", ALLOW), live))
+        .service(read(resource("/health", ALLOW), live_too))
         .service(read(resource("/health/live", ALLOW), live))
         .service(read(resource("/health/ready", ALLOW), ready));
 }
 
 /// Tells that the process runs.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    operation_id = "getLiveness",
+    tag = "operations",
+    description = "Asks nothing else: a process that answers is not to be killed.",
+    security(()),
+    responses((status = 200, description = "The process runs.", body = Liveness), OpenErrors)
+)]
 pub(crate) async fn live() -> HttpResponse {
     answer(&Live { status: "ok" })
 }
 
+/// Tells that the process runs, as `/health/live` does.
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "getHealth",
+    tag = "operations",
+    description = "The short address of `/health/live`.",
+    security(()),
+    responses((status = 200, description = "The process runs.", body = Liveness), OpenErrors)
+)]
+pub(crate) async fn live_too() -> HttpResponse {
+    live().await
+}
+
 /// Tells whether requests should come here: the database answers, its schema is known, the process is not leaving.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    operation_id = "getReadiness",
+    tag = "operations",
+    description = "A 503 is a reason to send requests elsewhere, not to kill the process.",
+    security(()),
+    responses(
+        (status = 200, description = "Requests should come here.", body = ReadinessState),
+        ReadinessErrors
+    )
+)]
 pub(crate) async fn ready(api: Data<Api>) -> Result<HttpResponse, Problem> {
     if api.readiness().is_draining() {
         return Err(Problem::new(

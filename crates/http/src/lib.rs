@@ -1,11 +1,12 @@
 //! The user service's REST API: routes, extractors, bodies, problems and its description.
 //!
-//! A request goes through the [`middleware`] (outermost first: observe, conform, CORS, admit), the table of routes in
-//! [`routes`], an [`extract::Call`] that finds out who asks before anything else of the request is read, one file under
-//! [`users`], one use case of the domain, and back as a body of [`bodies`] or a [`problem::Problem`].
+//! A request goes through the `middleware` (outermost first: observe, conform, CORS, admit), the table of routes in
+//! `routes`, an `extract::Call` that finds out who asks before anything else of the request is read, one file under
+//! `users`, one use case of the domain, and back as a body of `bodies` or a `problem::Problem`.
 //!
-//! To add a route: a file that mirrors its place in the URL tree, with one handler that takes an [`extract::Call`];
-//! a line in the table of its folder (`users.rs`) and of [`openapi`]; and `From` of the use case's error in `problem/`.
+//! To add a route: a file that mirrors its place in the URL tree, with one handler that takes an `extract::Call` and has
+//! its description above it; a line in both tables of its folder (`users.rs`); `From` of the use case's error in
+//! `problem/`; and `make openapi`.
 
 mod api;
 mod bodies;

@@ -3,8 +3,10 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig};
 use metrics::Unit;
+use utoipa::OpenApi;
 
 use crate::api::Api;
+use crate::openapi::OpenErrors;
 use crate::resource::{read, resource};
 
 /// A histogram of seconds by `method`, `route` (the pattern, never the path) and `status`.
@@ -24,12 +26,29 @@ pub fn describe_metrics() {
     metrics::describe_gauge!(ACTIVE_REQUESTS, Unit::Count, "Requests being answered");
 }
 
+/// The description of the resource.
+#[derive(OpenApi)]
+#[openapi(paths(scrape))]
+pub(crate) struct Description;
+
 /// Adds the resource.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(read(resource("/metrics", "GET, HEAD, OPTIONS"), scrape));
 }
 
 /// Gives all metrics as text.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "getMetrics",
+    tag = "operations",
+    description = "In the text format of Prometheus. No metric names a person.",
+    security(()),
+    responses(
+        (status = 200, description = "The metrics.", body = String, content_type = "text/plain"),
+        OpenErrors
+    )
+)]
 pub(crate) async fn scrape(api: Data<Api>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")

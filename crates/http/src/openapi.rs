@@ -1,6 +1,116 @@
-//! The API's description.
+//! The API's description (OpenAPI 3.1), gathered from where the routes are.
 
-/// Writes the description of the API below a base path.
+mod params;
+mod responses;
+mod schemas;
+#[cfg(test)]
+mod tests;
+
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, Info, Server};
+use utoipa::{Modify, OpenApi};
+
+use crate::{docs, health, metrics, users};
+
+pub(crate) use params::{
+    EraseQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath, IdempotencyKeyHeader,
+    IfMatchHeader, IfNoneMatchHeader, PageQuery, RequiredIfMatchHeader, UsernamePath,
+};
+use responses::Shared;
+pub(crate) use responses::{
+    BatchErrors, Created, CreationErrors, DeletionErrors, EditErrors, Exported, Found,
+    LifecycleErrors, ListErrors, Listed, OpenErrors, ReadErrors, ReadinessErrors, Written,
+};
+pub(crate) use schemas::{
+    BatchAnswer, BatchQuestion, Count, Export, Liveness, NewUser, Problem, ReadinessState,
+    SortOrder, User, UserOrSelection, UserPage, UserPatch, UserReplacement, UserSelection,
+};
+
+const ABOUT: &str = "\
+The one place that knows the people of the platform: register, find, list, change, suspend, delete and restore them.
+
+**Errors** are problems (RFC 9457) of type `application/problem+json`; `code` is stable and for programs, `errors` \
+points at each fault of the input (`pointer` into the body, `parameter` of the query). A wrong method is a 405 with \
+`Allow`. A 503 has `Retry-After` in seconds and has changed nothing; after a 504 a write may or may not have been done.
+
+**Views.** Whom a user is shown to decides which members it has: everybody sees the public ones, a person its own \
+(not `metadata.private`), an administrator and a service with `users:read_private` all. A member of the view is always \
+there, `null` when unset; a member outside it is absent. A deleted user is not found, and `null` in a batch.
+
+**Versions.** `ETag` is `\"<version>-<view>\"`. `If-Match` compares the version and is honoured on every write (412); \
+PUT requires it (428). `If-None-Match` makes an unchanged user a 304.
+
+**Idempotency.** A write with `Idempotency-Key` can be repeated safely for 24 hours: the repetition is answered with \
+the status of the first and `Idempotency-Replayed: true`. Another request under the same key is a 422.
+
+**Lists** are walked with `next_cursor`, or the `Link` of `rel=\"next\"`. A cursor belongs to its filter and order.
+
+HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is accepted. Every response has \
+`X-Request-Id`; a client's own is kept if it is 1 to 64 of `A-Z a-z 0-9 _ . -`. All header fields together may have \
+16 KiB, a body 1 MiB.";
+
+/// What belongs to no route. The rest is added by [`openapi`].
+#[derive(OpenApi)]
+#[openapi(
+    components(schemas(
+        Problem,
+        User,
+        UserSelection,
+        UserOrSelection,
+        UserPage,
+        Export,
+        SortOrder
+    )),
+    security(("bearer" = []), ("api_token" = [])),
+    tags(
+        (name = "users", description = "People: reading, finding, listing and writing them."),
+        (name = "lifecycle", description = "Suspending, deleting and bringing back."),
+        (name = "operations", description = "Health, metrics and this description; no credential is needed."),
+    ),
+)]
+struct Description;
+
+/// Writes the description of the API below a base path, as indented JSON.
+///
+/// The base path is empty, or begins with a slash and does not end with one. The same base path gives the same text.
 pub fn openapi(base_path: &str) -> String {
-    base_path.to_owned()
+    let mut description = Description::openapi()
+        .merge_from(users::Description::openapi())
+        .merge_from(health::Description::openapi())
+        .merge_from(metrics::Description::openapi())
+        .merge_from(docs::Description::openapi());
+    SecuritySchemes.modify(&mut description);
+    Shared.modify(&mut description);
+    description.info = Info::builder()
+        .title("User service")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .build();
+    let root = if base_path.is_empty() { "/" } else { base_path };
+    description.servers = Some(vec![Server::new(root)]);
+    // Only a map with keys that are no text cannot be written as JSON, and there is none.
+    description.to_pretty_json().unwrap_or_default()
+}
+
+struct SecuritySchemes;
+
+impl Modify for SecuritySchemes {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "A person's access token (a JWT with `sub` and `exp`), or a service's token.",
+            ))
+            .build();
+        let api_token = ApiKeyValue::with_description(
+            "X-API-Token",
+            "A service's token, as the platform's older services send it; never together with `Authorization`.",
+        );
+        let components = openapi.components.get_or_insert_with(Components::new);
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        components.add_security_scheme(
+            "api_token",
+            SecurityScheme::ApiKey(ApiKey::Header(api_token)),
+        );
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) use render::{PROBLEM_JSON, render};
 
 /// An error on its way to the client.
 ///
-/// What the client is told is written by [`render`], once the request's id is at hand; the cause is for the log only.
+/// What the client is told is written by [`render()`], once the request's id is at hand; the cause is for the log only.
 pub(crate) struct Problem(Box<Parts>);
 
 struct Parts {
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn at_most_100_faults_are_shown() {
-        let fault = Fault::new("username", &Violation::new("blank", "must not be blank"));
+        let fault = Fault::new("username", &Violation::new("blank", "Must not be blank."));
         assert_eq!(Problem::invalid(&vec![fault; 200]).0.faults.len(), 100);
     }
 

@@ -38,7 +38,10 @@ impl Query {
             other
         });
         if found.len() > 1 {
-            self.refuse(name, &Violation::new("repeated", "must stand at most once"));
+            self.refuse(
+                name,
+                &Violation::new("repeated", "Must stand at most once."),
+            );
         }
         found.into_iter().next()
     }
@@ -56,7 +59,7 @@ impl Query {
 
     /// Notes as a fault each parameter that was not taken.
     pub(crate) fn refuse_rest(&mut self) {
-        let violation = Violation::new("unknown_parameter", "is not a parameter of this resource");
+        let violation = Violation::new("unknown_parameter", "Is not a parameter of this resource.");
         let faults = self
             .pairs
             .iter()

@@ -1,6 +1,7 @@
 //! The API in one process, over the domain's fakes and mocks.
 
 mod credentials;
+mod docs;
 mod frame;
 mod lists;
 mod reads;

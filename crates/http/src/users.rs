@@ -15,8 +15,31 @@ mod suspend;
 mod update;
 
 use actix_web::web::{self, ServiceConfig};
+use utoipa::OpenApi;
 
 use crate::resource::{read, resource};
+
+/// The description of the resources.
+#[derive(OpenApi)]
+#[openapi(paths(
+    list::list,
+    create::create,
+    batch::batch,
+    count::count,
+    find::me,
+    update::me,
+    find::by_username,
+    find::by_external_id,
+    find::by_id,
+    update::by_id,
+    replace::replace,
+    delete::delete,
+    export::export,
+    restore::restore,
+    suspend::suspend,
+    activate::activate,
+))]
+pub(crate) struct Description;
 
 /// Adds the resources; those with a name of their own before the one that takes any id.
 pub(crate) fn configure(config: &mut ServiceConfig) {

@@ -41,12 +41,12 @@ impl BatchRequest {
                 let names = texts("fields", value, &mut faults);
                 fields = Some(field_set(&names, &mut faults));
             } else {
-                let violation = Violation::new("unknown_field", "is not a field");
+                let violation = Violation::new("unknown_field", "Is not a field.");
                 faults.push(Fault::at(vec![name], &violation));
             }
         }
         if found.len() != 1 {
-            let rule = "must have exactly one of ids, usernames, emails and external_ids";
+            let rule = "Must have exactly one of ids, usernames, emails and external_ids.";
             faults.push(Fault::new("", &Violation::new("exactly_one", rule)));
         }
         match found.pop() {
@@ -73,7 +73,7 @@ fn texts(name: &str, value: Value, faults: &mut Vec<Fault>) -> Vec<String> {
     let Value::Array(items) = value else {
         faults.push(Fault::new(
             name,
-            &Violation::new("type", "must be an array of strings"),
+            &Violation::new("type", "Must be an array of strings."),
         ));
         return Vec::new();
     };
@@ -84,7 +84,7 @@ fn texts(name: &str, value: Value, faults: &mut Vec<Fault>) -> Vec<String> {
             _ => faults.push(item_fault(
                 name,
                 index,
-                &Violation::new("type", "must be a string"),
+                &Violation::new("type", "Must be a string."),
             )),
         }
     }

@@ -57,7 +57,7 @@ impl FieldSet {
         let known = FIELD_PATHS.into_iter().find(|path| *path == name);
         let path = known.ok_or(Violation::new(
             "unknown_field",
-            "must name fields of a user, such as profile.name",
+            "Must name fields of a user, such as profile.name.",
         ))?;
         if !self.paths.contains(&path) {
             self.paths.push(path);

@@ -51,19 +51,19 @@ impl Misfits {
             .map(|parent| (*parent).to_owned())
             .chain([name])
             .collect();
-        self.add(path, "unknown_field", "is not a field");
+        self.add(path, "unknown_field", "Is not a field.");
     }
 
     fn read_only(&mut self, name: String) {
         self.add(
             vec![name],
             "read_only",
-            "is set by the service and cannot be written",
+            "Is set by the service and cannot be written.",
         );
     }
 
     fn not_an_object(&mut self, name: &str) {
-        self.add(vec![name.to_owned()], "type", "must be an object");
+        self.add(vec![name.to_owned()], "type", "Must be an object.");
     }
 }
 

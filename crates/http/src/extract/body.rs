@@ -102,7 +102,7 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
         Value::Object(map) => Ok(map),
         _ => Err(Problem::invalid(&[Fault::new(
             "",
-            &Violation::new("type", "must be an object"),
+            &Violation::new("type", "Must be an object."),
         )])),
     }
 }

@@ -38,10 +38,6 @@ pub(crate) enum Code {
 
 impl Code {
     /// Each code there is, by status.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the description of the API goes through it")
-    )]
     pub(crate) const ALL: [Self; 29] = [
         Self::MalformedJson,
         Self::MalformedRequest,

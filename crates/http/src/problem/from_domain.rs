@@ -66,7 +66,7 @@ impl From<BatchUsersError> for Problem {
             BatchUsersError::Denied(denied) => denied.into(),
             BatchUsersError::TooMany => {
                 let violation =
-                    Violation::new("too_many", format!("must be at most {MAX_BATCH} keys"));
+                    Violation::new("too_many", format!("Must be at most {MAX_BATCH} keys."));
                 Self::invalid(&[Fault::new("", &violation)])
             }
             BatchUsersError::Store(error) => error.into(),

@@ -87,7 +87,7 @@ mod tests {
     fn a_problem_has_the_members_of_the_contract() {
         let fault = Fault::new(
             "profile.website",
-            &Violation::new("url_scheme", "must be http or https"),
+            &Violation::new("url_scheme", "Must be http or https."),
         );
         assert_eq!(
             rendered(&Problem::invalid(&[fault])),
@@ -99,7 +99,7 @@ mod tests {
                 "code": "invalid",
                 "request_id": "r-1",
                 "errors": [
-                    {"pointer": "/profile/website", "code": "url_scheme", "detail": "must be http or https"}
+                    {"pointer": "/profile/website", "code": "url_scheme", "detail": "Must be http or https."}
                 ],
             })
         );
@@ -109,7 +109,7 @@ mod tests {
     fn a_fault_of_the_query_names_the_parameter() {
         let fault = Fault::new(
             "limit",
-            &Violation::new("out_of_range", "must be a whole number from 1 to 200"),
+            &Violation::new("out_of_range", "Must be a whole number from 1 to 200."),
         );
         let body = rendered(&Problem::invalid_query(&[fault]));
         assert_eq!(body["errors"][0]["parameter"], "limit");

@@ -2,10 +2,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::test::TestRequest;
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use user_domain::StoreError;
-use user_domain::ports::MockUserWriter;
-use user_domain::write::WriteError;
+use user_domain::ports::{MockUserWriter, UserWriter};
+use user_domain::user::{Applied, Change};
+use user_domain::values::UserId;
+use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
 use super::{World, deadlines, get, patch, post, problem};
 
@@ -403,8 +406,8 @@ async fn a_write_that_panics_is_a_500_and_a_late_one_a_504_that_still_happens() 
     assert_eq!(answer.problem(), problem(500, "internal"));
 
     let late = World::with(
-        |settings| settings.deadlines = deadlines(Duration::from_millis(0)),
-        |_| (),
+        |settings| settings.deadlines = deadlines(Duration::from_millis(100)),
+        |ports| ports.writer = Arc::new(SlowWriter(ports.writer.clone())),
     );
     let answer = late.as_service(post("/v1/users").set_json(&body)).await;
     assert_eq!(answer.problem(), problem(504, "outcome_unknown"));
@@ -414,6 +417,30 @@ async fn a_write_that_panics_is_a_500_and_a_late_one_a_504_that_still_happens() 
         found = json!(user.username.as_str());
     }
     assert_eq!(found, "ann");
+}
+
+/// Makes each user later than its request waits.
+struct SlowWriter(Arc<dyn UserWriter>);
+
+#[async_trait]
+impl UserWriter for SlowWriter {
+    async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        self.0.add(user, context).await
+    }
+
+    async fn change(
+        &self,
+        id: UserId,
+        change: &Change,
+        context: &WriteContext,
+    ) -> Result<Written, WriteError> {
+        self.0.change(id, change, context).await
+    }
+
+    async fn erase(&self, id: UserId, context: &WriteContext) -> Result<Erased, WriteError> {
+        self.0.erase(id, context).await
+    }
 }
 
 fn user_key(name: &str) -> user_domain::ports::UserKey {

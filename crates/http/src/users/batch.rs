@@ -8,6 +8,7 @@ use user_domain::{Fault, Violation};
 
 use crate::bodies::{BatchRequest, Users, document};
 use crate::extract::{Call, JsonDocument};
+use crate::openapi::{BatchAnswer, BatchErrors, BatchQuestion};
 use crate::problem::Problem;
 
 #[derive(Serialize)]
@@ -16,6 +17,18 @@ struct Answer<'a> {
 }
 
 /// Shows many users at once.
+#[utoipa::path(
+    post,
+    path = "/v1/users/batch",
+    operation_id = "batchGetUsers",
+    tag = "users",
+    description = "Up to 500 users by one kind of key, answered in the order asked; it changes nothing. Any caller may ask by `ids` and `usernames`.",
+    request_body = BatchQuestion,
+    responses(
+        (status = 200, description = "The users, each in the caller's view of it.", body = BatchAnswer),
+        BatchErrors
+    )
+)]
 pub(crate) async fn batch(call: Call<JsonDocument>) -> Result<HttpResponse, Problem> {
     let (call, body) = call.split();
     let BatchRequest { keys, kind, fields } = BatchRequest::decode(body.0)?;
@@ -42,6 +55,6 @@ pub(crate) async fn batch(call: Call<JsonDocument>) -> Result<HttpResponse, Prob
 fn too_many(kind: &str) -> Problem {
     Problem::invalid(&[Fault::new(
         kind,
-        &Violation::new("too_many", format!("must be at most {MAX_BATCH} keys")),
+        &Violation::new("too_many", format!("Must be at most {MAX_BATCH} keys.")),
     )])
 }

@@ -8,6 +8,7 @@ use user_domain::use_cases::ListUsers;
 use super::list::{check, filter};
 use crate::bodies::document;
 use crate::extract::Call;
+use crate::openapi::{Count, FilterQuery, ListErrors};
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -17,6 +18,15 @@ struct Answer {
 }
 
 /// Counts the users that pass a filter.
+#[utoipa::path(
+    get,
+    path = "/v1/users/count",
+    operation_id = "countUsers",
+    tag = "users",
+    description = "For services with `users:read` and administrators.",
+    params(FilterQuery),
+    responses((status = 200, description = "The number of users.", body = Count), ListErrors)
+)]
 pub(crate) async fn count(call: Call) -> Result<HttpResponse, Problem> {
     ListUsers::permit(&call.caller)?;
     let mut query = Query::of(&call.request);

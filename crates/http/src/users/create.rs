@@ -7,9 +7,20 @@ use actix_web::http::header::{HeaderValue, LOCATION};
 use super::shown::written;
 use crate::bodies::decode;
 use crate::extract::{Call, JsonDocument, Write};
+use crate::openapi::{Created, CreationErrors, IdempotencyKeyHeader, NewUser};
 use crate::problem::Problem;
 
 /// Registers a person.
+#[utoipa::path(
+    post,
+    path = "/v1/users",
+    operation_id = "createUser",
+    tag = "users",
+    description = "For services with `users:write` and administrators.",
+    params(IdempotencyKeyHeader),
+    request_body = NewUser,
+    responses(Created, CreationErrors)
+)]
 pub(crate) async fn create(call: Call<Write<JsonDocument>>) -> Result<HttpResponse, Problem> {
     let (call, write) = call.split();
     let (use_case, caller) = (

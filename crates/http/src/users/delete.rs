@@ -7,6 +7,7 @@ use user_domain::Violation;
 use super::shown::mark_replay;
 use crate::api::Api;
 use crate::extract::{Call, Ignored, Part, Target, Write};
+use crate::openapi::{DeletionErrors, EraseQuery, IdPath, IdempotencyKeyHeader, IfMatchHeader};
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -14,6 +15,15 @@ use crate::query::Query;
 pub(crate) struct Erase(bool);
 
 /// Deletes the user, restorably or for good.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{id}",
+    operation_id = "deleteUser",
+    tag = "lifecycle",
+    description = "The user is not found any more, but can be restored for a while; its username and email stay held. Repeating it is a 204 for services and administrators. For the user itself, services with `users:delete` and administrators.",
+    params(IdPath, EraseQuery, IfMatchHeader, IdempotencyKeyHeader),
+    responses((status = 204, description = "The user is deleted."), DeletionErrors)
+)]
 pub(crate) async fn delete(
     call: Call<(Target, Erase, Write<Ignored>)>,
 ) -> Result<HttpResponse, Problem> {
@@ -46,7 +56,10 @@ impl Part for Erase {
             None | Some("false") => false,
             Some("true") => true,
             Some(_) => {
-                query.refuse("erase", &Violation::new("unknown", "must be true or false"));
+                query.refuse(
+                    "erase",
+                    &Violation::new("unknown", "Must be true or false."),
+                );
                 false
             }
         };

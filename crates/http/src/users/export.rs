@@ -5,9 +5,19 @@ use actix_web::http::StatusCode;
 
 use crate::bodies::{ExportBody, document};
 use crate::extract::{Call, Target};
+use crate::openapi::{Exported, IdPath, ReadErrors};
 use crate::problem::Problem;
 
 /// Gives all that is kept about the user.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{id}/export",
+    operation_id = "exportUser",
+    tag = "users",
+    description = "For the user itself, in its own view; for services with `users:read_private` and administrators, in the full view.",
+    params(IdPath),
+    responses(Exported, ReadErrors)
+)]
 pub(crate) async fn export(call: Call<Target>) -> Result<HttpResponse, Problem> {
     let use_case = &call.api.use_cases().export_user;
     let export = call

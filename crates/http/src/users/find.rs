@@ -5,9 +5,21 @@ use user_domain::use_cases::Sought;
 
 use super::shown::found;
 use crate::extract::{Call, IfNoneMatch, Segment, Selection};
+use crate::openapi::{
+    ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader, ReadErrors, UsernamePath,
+};
 use crate::problem::Problem;
 
 /// Shows the user with this id.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{id}",
+    operation_id = "getUser",
+    tag = "users",
+    description = "For every caller, in its view of the user.",
+    params(IdPath, FieldsQuery, IfNoneMatchHeader),
+    responses(Found, ReadErrors)
+)]
 pub(crate) async fn by_id(
     call: Call<(Segment, Selection, IfNoneMatch)>,
 ) -> Result<HttpResponse, Problem> {
@@ -15,6 +27,15 @@ pub(crate) async fn by_id(
 }
 
 /// Shows the user with this name, however typed.
+#[utoipa::path(
+    get,
+    path = "/v1/users/by-username/{username}",
+    operation_id = "getUserByUsername",
+    tag = "users",
+    description = "For every caller, in its view of the user.",
+    params(UsernamePath, FieldsQuery, IfNoneMatchHeader),
+    responses(Found, ReadErrors)
+)]
 pub(crate) async fn by_username(
     call: Call<(Segment, Selection, IfNoneMatch)>,
 ) -> Result<HttpResponse, Problem> {
@@ -22,6 +43,15 @@ pub(crate) async fn by_username(
 }
 
 /// Shows the user with this id of the older platform.
+#[utoipa::path(
+    get,
+    path = "/v1/users/by-external-id/{external_id}",
+    operation_id = "getUserByExternalId",
+    tag = "users",
+    description = "For services with `users:read` and administrators.",
+    params(ExternalIdPath, FieldsQuery, IfNoneMatchHeader),
+    responses(Found, ReadErrors)
+)]
 pub(crate) async fn by_external_id(
     call: Call<(Segment, Selection, IfNoneMatch)>,
 ) -> Result<HttpResponse, Problem> {
@@ -29,6 +59,15 @@ pub(crate) async fn by_external_id(
 }
 
 /// Shows the caller.
+#[utoipa::path(
+    get,
+    path = "/v1/users/me",
+    operation_id = "getMe",
+    tag = "users",
+    description = "For people: a service is nobody (403).",
+    params(FieldsQuery, IfNoneMatchHeader),
+    responses(Found, ReadErrors)
+)]
 pub(crate) async fn me(call: Call<(Selection, IfNoneMatch)>) -> Result<HttpResponse, Problem> {
     let (selection, condition) = &call.parts;
     let find = &call.api.use_cases().find_user;

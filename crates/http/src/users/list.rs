@@ -12,6 +12,7 @@ use crate::api::Api;
 use crate::bodies::{UserBody, document};
 use crate::cursor;
 use crate::extract::Call;
+use crate::openapi::{FilterQuery, ListErrors, Listed, PageQuery};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
@@ -22,6 +23,15 @@ struct Answer<'a> {
 }
 
 /// Walks and searches the directory.
+#[utoipa::path(
+    get,
+    path = "/v1/users",
+    operation_id = "listUsers",
+    tag = "users",
+    description = "For services with `users:read` and administrators. An unknown parameter is a 422. There is no total: count apart.",
+    params(FilterQuery, PageQuery),
+    responses(Listed, ListErrors)
+)]
 pub(crate) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     ListUsers::permit(&call.caller)?;
     let request = page_request(&call.api, &call.request)?;

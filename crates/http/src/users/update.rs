@@ -9,9 +9,23 @@ use user_domain::values::UserId;
 use super::shown::written;
 use crate::bodies::decode;
 use crate::extract::{Call, MergePatch, Target, Write};
+use crate::openapi::{EditErrors, IdPath, IdempotencyKeyHeader, IfMatchHeader, UserPatch, Written};
 use crate::problem::Problem;
 
 /// Merges some fields into the user with this id.
+#[utoipa::path(
+    patch,
+    path = "/v1/users/{id}",
+    operation_id = "updateUser",
+    tag = "users",
+    description = "A merge patch (RFC 7396), also as `application/json`. If it changes nothing, the version stays. For the user itself, services with `users:write` and administrators.",
+    params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
+    request_body(content(
+        (UserPatch = "application/merge-patch+json"),
+        (UserPatch = "application/json"),
+    )),
+    responses(Written, EditErrors)
+)]
 pub(crate) async fn by_id(
     call: Call<(Target, Write<MergePatch>)>,
 ) -> Result<HttpResponse, Problem> {
@@ -20,6 +34,19 @@ pub(crate) async fn by_id(
 }
 
 /// Merges some fields into the caller.
+#[utoipa::path(
+    patch,
+    path = "/v1/users/me",
+    operation_id = "updateMe",
+    tag = "users",
+    description = "A merge patch (RFC 7396), also as `application/json`. If it changes nothing, the version stays. For people: a service is nobody (403).",
+    params(IfMatchHeader, IdempotencyKeyHeader),
+    request_body(content(
+        (UserPatch = "application/merge-patch+json"),
+        (UserPatch = "application/json"),
+    )),
+    responses(Written, EditErrors)
+)]
 pub(crate) async fn me(call: Call<Write<MergePatch>>) -> Result<HttpResponse, Problem> {
     let (call, write) = call.split();
     let id = match &call.caller {

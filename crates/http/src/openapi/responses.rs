@@ -1,0 +1,348 @@
+//! Responses, described once for all routes that give them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use user_domain::{Fault, Violation};
+use utoipa::openapi::example::ExampleBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
+use utoipa::openapi::schema::{Components, Type};
+use utoipa::openapi::{
+    Content, ContentBuilder, Header, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response,
+    ResponseBuilder,
+};
+use utoipa::{IntoResponses, Modify};
+
+use super::schemas::user_example;
+use crate::problem::{Code, PROBLEM_JSON, Problem, render};
+
+type Statuses = BTreeMap<String, RefOr<Response>>;
+
+/// Makes groups of errors, each named for the routes that give them.
+macro_rules! errors {
+    ($($(#[$about:meta])* $name:ident: $($status:literal)+;)+) => {$(
+        $(#[$about])*
+        pub(crate) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> Statuses {
+                [$($status),+].into_iter().map(shared_problem).collect()
+            }
+        }
+    )+};
+}
+
+errors! {
+    /// Of a route that is open to all.
+    OpenErrors: 405 431 500;
+    /// Of a route that is open to all and asks the database.
+    ReadinessErrors: 405 431 500 503;
+    /// Of a read of one user.
+    ReadErrors: 400 401 403 404 405 422 431 500 503;
+    /// Of a list or a count.
+    ListErrors: 400 401 403 405 422 431 500 503;
+    /// Of a batch.
+    BatchErrors: 400 401 403 405 413 415 422 431 500 503;
+    /// Of the making of a user.
+    CreationErrors: 400 401 403 404 405 409 413 415 422 431 500 503 504;
+    /// Of a change of a user's fields.
+    EditErrors: 400 401 403 404 405 409 412 413 415 422 428 431 500 503 504;
+    /// Of a change of a user's status.
+    LifecycleErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
+    /// Of a deletion.
+    DeletionErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
+}
+
+/// The user that was read.
+pub(crate) struct Found;
+
+/// The user that was made.
+pub(crate) struct Created;
+
+/// The user as a write left it.
+pub(crate) struct Written;
+
+/// A page of users.
+pub(crate) struct Listed;
+
+/// All that is kept about a user.
+pub(crate) struct Exported;
+
+impl IntoResponses for Found {
+    fn responses() -> Statuses {
+        let user = ResponseBuilder::new()
+            .description("The user, or with `fields` a part of it, which has no `ETag`.")
+            .content(JSON, shown("UserOrSelection"));
+        let unchanged = ResponseBuilder::new().description("The client has this representation.");
+        statuses([(200, user, &["ETag"]), (304, unchanged, &["ETag"])])
+    }
+}
+
+impl IntoResponses for Created {
+    fn responses() -> Statuses {
+        let user = ResponseBuilder::new()
+            .description("The user as it was made.")
+            .content(JSON, shown("User"));
+        statuses([(201, user, &["ETag", "Location"])])
+    }
+}
+
+impl IntoResponses for Written {
+    fn responses() -> Statuses {
+        let user = ResponseBuilder::new()
+            .description(
+                "The user after the write. If nothing changed, its version is the same as before.",
+            )
+            .content(JSON, shown("User"));
+        statuses([(200, user, &["ETag"])])
+    }
+}
+
+impl IntoResponses for Listed {
+    fn responses() -> Statuses {
+        let example = json!({"users": [user_example()], "next_cursor": null});
+        let page = ResponseBuilder::new()
+            .description("A page of users.")
+            .content(JSON, example_of("UserPage", example));
+        statuses([(200, page, &["Link"])])
+    }
+}
+
+impl IntoResponses for Exported {
+    fn responses() -> Statuses {
+        let example = json!({
+            "user": user_example(),
+            "events": [{
+                "id": "0199b8f2-7c1e-7000-8000-00000000000e",
+                "type": "user.created",
+                "subject_kind": "user",
+                "subject_id": "0199b8f2-7c1e-7000-8000-000000000000",
+                "version": 1,
+                "changed": ["username", "email"],
+                "actor": "service:registration",
+                "at": "2026-11-23T00:45:12.123456Z",
+            }],
+        });
+        let export = ResponseBuilder::new()
+            .description("All that is kept about the user, as far as the caller may see it.")
+            .content(JSON, example_of("Export", example));
+        statuses([(200, export, &[])])
+    }
+}
+
+const JSON: &str = "application/json";
+
+/// Gathers responses, each with its status and the names of its own header fields.
+fn statuses<const N: usize>(responses: [(u16, ResponseBuilder, &[&str]); N]) -> Statuses {
+    responses
+        .into_iter()
+        .map(|(status, response, headers)| {
+            let mut response = response.build();
+            for name in headers {
+                add_header(&mut response, name);
+            }
+            (status.to_string(), response.into())
+        })
+        .collect()
+}
+
+fn shown(schema: &str) -> Content {
+    example_of(schema, user_example())
+}
+
+fn example_of(schema: &str, example: Value) -> Content {
+    ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(schema)))
+        .example(Some(example))
+        .build()
+}
+
+fn shared_header(name: &str) -> RefOr<Header> {
+    RefOr::Ref(Ref::new(format!("#/components/headers/{name}")))
+}
+
+fn shared_problem(status: u16) -> (String, RefOr<Response>) {
+    let name = format!("Problem{status}");
+    (
+        status.to_string(),
+        RefOr::Ref(Ref::from_response_name(name)),
+    )
+}
+
+/// Puts what many responses share among the components, and the header fields of every response on each.
+pub(super) struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, openapi: &mut OpenApi) {
+        let components = openapi.components.get_or_insert_with(Components::new);
+        for (name, header) in headers() {
+            components.headers.insert(name.to_owned(), header.into());
+        }
+        for code in Code::ALL {
+            let status = code.status().as_u16();
+            let response = components
+                .responses
+                .entry(format!("Problem{status}"))
+                .or_insert_with(|| problem(status).into());
+            if let RefOr::T(response) = response {
+                add_code(response, code);
+            }
+        }
+        for operation in openapi.paths.paths.values_mut().flat_map(operations) {
+            let is_repeatable = operation
+                .parameters
+                .iter()
+                .flatten()
+                .any(is_idempotency_key);
+            for response in operation.responses.responses.values_mut() {
+                if let RefOr::T(response) = response {
+                    add_header(response, "X-Request-Id");
+                    if is_repeatable {
+                        add_header(response, "Idempotency-Replayed");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [
+        &mut item.get,
+        &mut item.post,
+        &mut item.put,
+        &mut item.patch,
+        &mut item.delete,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn is_idempotency_key(parameter: &RefOr<Parameter>) -> bool {
+    matches!(parameter, RefOr::T(parameter)
+        if parameter.parameter_in == ParameterIn::Header && parameter.name == "Idempotency-Key")
+}
+
+fn add_header(response: &mut Response, name: &str) {
+    response
+        .headers
+        .insert(name.to_owned(), shared_header(name));
+}
+
+fn headers() -> [(&'static str, Header); 8] {
+    let text = |about: &str, example: &str| {
+        HeaderBuilder::new()
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .description(Some(about))
+            .example(Some(json!(example)))
+            .build()
+    };
+    [
+        (
+            "ETag",
+            text(
+                "The version and view of the representation; strong.",
+                "\"3-full\"",
+            ),
+        ),
+        (
+            "Location",
+            text(
+                "The address of the user.",
+                "/v1/users/0199b8f2-7c1e-7000-8000-000000000000",
+            ),
+        ),
+        (
+            "Link",
+            text(
+                "The next page, if there is one.",
+                "</v1/users?cursor=AXQ>; rel=\"next\"",
+            ),
+        ),
+        (
+            "Idempotency-Replayed",
+            text(
+                "`true` if the write had been done before; else absent.",
+                "true",
+            ),
+        ),
+        (
+            "X-Request-Id",
+            text("Names the request in the service's log.", REQUEST_ID),
+        ),
+        (
+            "Retry-After",
+            text("Seconds to wait before another attempt.", "1"),
+        ),
+        (
+            "Allow",
+            text("The methods that the resource has.", "GET, HEAD, OPTIONS"),
+        ),
+        (
+            "WWW-Authenticate",
+            text(
+                "How to authenticate (RFC 6750).",
+                "Bearer realm=\"user-service\", error=\"invalid_token\"",
+            ),
+        ),
+    ]
+}
+
+const REQUEST_ID: &str = "0199b8f2-7c1e-7000-8000-0000000000ff";
+
+/// Describes the problems of a status, still without their codes.
+fn problem(status: u16) -> Response {
+    let mut response = ResponseBuilder::new()
+        .content(
+            PROBLEM_JSON,
+            Content::new(Some(Ref::from_schema_name("Problem"))),
+        )
+        .build();
+    add_header(&mut response, "X-Request-Id");
+    match status {
+        401 => add_header(&mut response, "WWW-Authenticate"),
+        405 => add_header(&mut response, "Allow"),
+        503 => add_header(&mut response, "Retry-After"),
+        _ => {}
+    }
+    response
+}
+
+/// Adds a code to the problems of its status, with an example as it is really written.
+fn add_code(response: &mut Response, code: Code) {
+    if !response.description.is_empty() {
+        response.description.push_str("; ");
+    }
+    let about = format!("`{}`: {}", code.as_str(), code.title());
+    response.description.push_str(&about);
+    let written = render(&example(code), REQUEST_ID);
+    let example = ExampleBuilder::new()
+        .value(serde_json::from_slice(&written).ok())
+        .build();
+    if let Some(RefOr::T(content)) = response.content.get_mut(PROBLEM_JSON) {
+        content
+            .examples
+            .insert(code.as_str().to_owned(), example.into());
+    }
+}
+
+fn example(code: Code) -> Problem {
+    let fault = |path, code, detail: &'static str| Fault::new(path, &Violation::new(code, detail));
+    match code {
+        Code::Invalid => Problem::invalid(&[fault(
+            "profile.website",
+            "url_scheme",
+            "Must be an http or https address.",
+        )]),
+        Code::ForbiddenField => {
+            Problem::new(code, format!("{}.", code.title())).with_faults(&[fault(
+                "roles",
+                "forbidden_field",
+                "may not be written by this caller",
+            )])
+        }
+        Code::InsufficientScope => Problem::new(code, "The scope users:write is required.")
+            .with_required_scope("users:write"),
+        _ => Problem::new(code, format!("{}.", code.title())),
+    }
+}
