@@ -179,17 +179,13 @@ pub(crate) fn assert_same_faults(reply: &Reply, faults: &[(&str, &str)]) {
 
 /// Writes a text as one segment of a path or one value of a query.
 pub(crate) fn encode(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            // A segment that is a dot would be taken for a step in the path.
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            char::from(byte).to_string()
         }
-    }
-    encoded
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }
 
 /// Sends a body as it stands.
@@ -233,10 +229,7 @@ pub(crate) fn path(user: &Value) -> String {
 
 /// The types and versions of the events about a user, oldest first.
 pub(crate) async fn events(app: &TestApp, id: &str) -> Vec<(String, i64)> {
-    let export = app
-        .service()
-        .get(&format!("/v1/users/{id}/export"))
-        .await;
+    let export = app.service().get(&format!("/v1/users/{id}/export")).await;
     assert_eq!(export.status, 200, "{}", export.text);
     export.json["events"]
         .as_array()

@@ -40,8 +40,16 @@ async fn version_after_60_racing_merges(guards: Guards) -> i64 {
     replicas[0].add(&user, &samples::context()).await.unwrap();
     join_all((0..60).map(|n| {
         let replica = replicas[n % replicas.len()].clone();
-        let (id, change) = (user.user.id, samples::merge_public(&format!("{{\"k{n}\":{n}}}")));
-        async move { replica.change(id, &change, &samples::context()).await.unwrap() }
+        let (id, change) = (
+            user.user.id,
+            samples::merge_public(&format!("{{\"k{n}\":{n}}}")),
+        );
+        async move {
+            replica
+                .change(id, &change, &samples::context())
+                .await
+                .unwrap()
+        }
     }))
     .await;
     let key = UserKey::Id(user.user.id);

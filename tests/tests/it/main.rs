@@ -9,7 +9,15 @@
 
 mod architecture;
 mod command_line;
+mod common;
+mod conditions;
+mod credentials;
 mod faults;
+mod frame;
 mod guards;
+mod health;
+mod idempotency;
+mod naughty;
 mod postgres_contract;
 mod races;
+mod users;

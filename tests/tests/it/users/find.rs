@@ -34,7 +34,11 @@ async fn check(callers: &Callers<'_>, path: &str, expected: [Expected; 7]) {
                 assert_eq!(reply.header("content-type"), "application/json");
             }
             Refused(status, code) => {
-                assert_eq!((reply.status, reply.code()), (status, code), "{name} {path}");
+                assert_eq!(
+                    (reply.status, reply.code()),
+                    (status, code),
+                    "{name} {path}"
+                );
                 assert_problem(&reply, status, code);
                 assert_eq!(reply.header("etag"), "");
             }
@@ -42,8 +46,10 @@ async fn check(callers: &Callers<'_>, path: &str, expected: [Expected; 7]) {
     }
 }
 
-async fn find_by<'a>(caller: &As<'a>, kind: &str, key: &str) -> Reply {
-    caller.get(&format!("/v1/users/{kind}/{}", encode(key))).await
+async fn find_by(caller: &As<'_>, kind: &str, key: &str) -> Reply {
+    caller
+        .get(&format!("/v1/users/{kind}/{}", encode(key)))
+        .await
 }
 
 user_tests::on_each_store! {

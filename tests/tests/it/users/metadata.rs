@@ -7,7 +7,14 @@ use user_tests::{As, Reply};
 use crate::common::{assert_faults, id, path, send};
 
 async fn patch_raw(caller: &As<'_>, path: &str, body: String) -> Reply {
-    send(caller, Method::PATCH, path, "application/merge-patch+json", body).await
+    send(
+        caller,
+        Method::PATCH,
+        path,
+        "application/merge-patch+json",
+        body,
+    )
+    .await
 }
 
 /// A JSON object of exactly so many bytes.

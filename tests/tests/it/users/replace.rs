@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::common::{
-    Callers, assert_faults, assert_problem, assert_same_faults, assert_view, everything, events, id,
-    path, register_everything,
+    Callers, assert_faults, assert_problem, assert_same_faults, assert_view, events, everything,
+    id, path, register_everything,
 };
 
 const ANY: [(&str, &str); 1] = [("If-Match", "*")];

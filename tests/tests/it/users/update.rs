@@ -4,8 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Callers, assert_faults, assert_problem, assert_same_faults, assert_view, encode, events, id, path,
-    register_everything, send,
+    Callers, assert_faults, assert_problem, assert_same_faults, assert_view, encode, events, id,
+    path, register_everything, send,
 };
 
 user_tests::on_each_store! {

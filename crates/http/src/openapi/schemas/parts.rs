@@ -1,0 +1,102 @@
+//! Pieces that several schemas have.
+
+use serde_json::{Value, json};
+use utoipa::openapi::schema::{AdditionalProperties, Array, Object, SchemaType, Type};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema};
+
+use crate::problem::Code;
+
+/// A user in the full view.
+pub(crate) fn user_example() -> Value {
+    json!({
+        "id": "0199b8f2-7c1e-7000-8000-000000000000",
+        "username": "Alice.Smith",
+        "status": "active",
+        "version": 3,
+        "profile": {
+            "name": "Alice Smith", "given_name": null, "family_name": null, "nickname": null, "picture": null,
+            "website": "https://alice.example", "bio": null, "location": null, "locale": "en-GB", "zoneinfo": null,
+            "birthdate": null,
+        },
+        "metadata": {"public": {"plan": "basic"}, "user": {}, "private": {}},
+        "email": "alice@example.org",
+        "email_verified": true,
+        "phone_number": null,
+        "phone_number_verified": false,
+        "external_id": "10042",
+        "roles": [],
+        "created_at": "2026-11-23T00:45:12.123456Z",
+        "updated_at": "2026-11-23T08:01:00.000000Z",
+        "deleted_at": null,
+    })
+}
+
+pub(super) fn object(schema: RefOr<Schema>) -> Object {
+    match schema {
+        RefOr::T(Schema::Object(object)) => object,
+        _ => Object::new(),
+    }
+}
+
+pub(super) fn without_required(mut object: Object) -> Object {
+    object.required.clear();
+    object
+}
+
+pub(super) fn any_object(about: &str) -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(about))
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .build()
+}
+
+pub(super) fn or_null(mut object: Object) -> Object {
+    object.schema_type = SchemaType::from_iter([Type::Object, Type::Null]);
+    object
+}
+
+pub(super) fn public_metadata() -> Object {
+    any_object("Written by services and administrators, seen by everybody.")
+}
+
+pub(super) fn user_metadata() -> Object {
+    any_object("Written by the user, services and administrators; of the own and the full view.")
+}
+
+pub(super) fn private_metadata() -> Object {
+    any_object("Written by services and administrators; of the full view.")
+}
+
+pub(super) fn public_metadata_or_null() -> Object {
+    or_null(public_metadata())
+}
+
+pub(super) fn user_metadata_or_null() -> Object {
+    or_null(user_metadata())
+}
+
+pub(super) fn private_metadata_or_null() -> Object {
+    or_null(private_metadata())
+}
+
+pub(super) fn roles() -> Array {
+    let role = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[a-z0-9:_-]{1,64}$"))
+        .build();
+    ArrayBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
+        .description(Some(
+            "At most 32 different roles. Written by administrators, and services with `roles:write`.",
+        ))
+        .items(role)
+        .build()
+}
+
+pub(super) fn code() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(Code::ALL.map(Code::as_str)))
+        .build()
+}
