@@ -250,6 +250,7 @@ user_tests::on_each_store! {
     async fn an_external_id_is_written_once(app: &TestApp) {
         let user = app.register("alice").await;
         let (service, admin) = (app.service(), app.admin().await);
+        assert_eq!(service.patch(&path(&user), &json!({"external_id": null})).await.version(), 1);
         let set = service.patch(&path(&user), &json!({"external_id": "17"})).await;
         assert_eq!((set.status, &set.json["external_id"]), (200, &json!("17")));
         for caller in [&service, &admin] {
@@ -330,6 +331,13 @@ user_tests::on_each_store! {
             let refused = send(&service, Method::PATCH, &path(&user), "application/merge-patch+json", body).await;
             assert_problem(&refused, 400, "malformed_json");
         }
+    }
+
+    async fn a_null_list_of_roles_clears_it(app: &TestApp) {
+        let user = register_everything(app, "Alice").await;
+        let patched = app.service().patch(&path(&user), &json!({"roles": null, "email_verified": null})).await;
+        assert_eq!((patched.status, &patched.json["roles"]), (200, &json!([])), "{}", patched.text);
+        assert_eq!((patched.version(), &patched.json["email_verified"]), (2, &json!(false)));
     }
 
     async fn a_null_profile_clears_all_of_it(app: &TestApp) {
