@@ -23,7 +23,11 @@ impl MigrationTrait for Migration {
     )]
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let dialect = Dialect::of(manager.get_database_backend());
-        for statement in STATEMENTS {
+        let mut unique = UNIQUE;
+        if dialect == Dialect::Sqlite {
+            unique.reverse();
+        }
+        for statement in STATEMENTS.iter().chain(&unique) {
             manager
                 .get_connection()
                 .execute_unprepared(&dialect.write(statement))
@@ -32,6 +36,15 @@ impl MigrationTrait for Migration {
         Ok(())
     }
 }
+
+/// What only one user may have. Where several values are taken, both databases are to name the same: PostgreSQL looks at
+/// its indexes in the order of their making, SQLite in the opposite one.
+const UNIQUE: [&str; 4] = [
+    "CREATE UNIQUE INDEX users_username_key_uq ON users (username_key)",
+    "CREATE UNIQUE INDEX users_username_skeleton_uq ON users (username_skeleton)",
+    "CREATE UNIQUE INDEX users_email_key_uq ON users (email_key)",
+    "CREATE UNIQUE INDEX users_external_id_uq ON users (external_id)",
+];
 
 const STATEMENTS: &[&str] = &[
     "CREATE TABLE store (id text NOT NULL PRIMARY KEY) {options}",
@@ -70,10 +83,6 @@ const STATEMENTS: &[&str] = &[
         deleted_at {time},
         tokens_valid_after {time}
     ) {options}",
-    "CREATE UNIQUE INDEX users_username_key_uq ON users (username_key)",
-    "CREATE UNIQUE INDEX users_username_skeleton_uq ON users (username_skeleton)",
-    "CREATE UNIQUE INDEX users_email_key_uq ON users (email_key)",
-    "CREATE UNIQUE INDEX users_external_id_uq ON users (external_id)",
     "CREATE INDEX users_created_at_ix ON users (created_at, id)",
     "CREATE INDEX users_updated_at_ix ON users (updated_at, id)",
     "CREATE INDEX users_deleted_at_ix ON users (deleted_at, id) WHERE deleted_at IS NOT NULL",

@@ -20,6 +20,9 @@ pub struct Proxy {
 
 struct Faults {
     delay_micros: AtomicU64,
+    /// The number of the next connection, and of the first that is not frozen.
+    next: AtomicU64,
+    frozen_below: AtomicU64,
     cut: watch::Sender<bool>,
 }
 
@@ -30,6 +33,8 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let faults = Arc::new(Faults {
             delay_micros: AtomicU64::new(0),
+            next: AtomicU64::new(0),
+            frozen_below: AtomicU64::new(0),
             cut: watch::Sender::new(false),
         });
         let shared = faults.clone();
@@ -55,6 +60,13 @@ impl Proxy {
         self.faults
             .delay_micros
             .store(u64::try_from(delay.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Lets nothing through any more on the connections there are, without closing them, as a network does that has lost
+    /// its way; connections made from now on work.
+    pub fn freeze(&self) {
+        let next = self.faults.next.load(Ordering::Relaxed);
+        self.faults.frozen_below.store(next, Ordering::Relaxed);
     }
 
     /// Cuts every connection and refuses new ones until [`Proxy::mend`].
@@ -86,20 +98,24 @@ async fn carry(client: TcpStream, target: String, faults: Arc<Faults>) {
     let (Ok(()), Ok(())) = (client.set_nodelay(true), server.set_nodelay(true)) else {
         return;
     };
+    let number = faults.next.fetch_add(1, Ordering::Relaxed);
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
     tokio::select! {
-        () = async { tokio::join!(pump(from_client, to_server, &faults), pump(from_server, to_client, &faults)); } => {}
+        () = async { tokio::join!(pump(from_client, to_server, &faults, number), pump(from_server, to_client, &faults, number)); } => {}
         _ = cut.wait_for(|cut| *cut) => {}
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults, number: u64) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let delay = Duration::from_micros(faults.delay_micros.load(Ordering::Relaxed));
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
+        }
+        if number < faults.frozen_below.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
         }
         if to.write_all(&buffer[..count]).await.is_err() {
             break;

@@ -9,6 +9,7 @@ use user_adapters::tokens::{AllowedTokens, JwtOptions, JwtSubject, JwtVerifier};
 use user_adapters::{SystemClock, UuidV7Ids};
 use user_domain::use_cases::{Ports, UseCases};
 
+use crate::keys;
 use crate::settings::{self, DatabaseTarget, Settings, TokenSettings};
 
 /// Why the service could not be put together.
@@ -76,7 +77,10 @@ impl Composition {
                 jwt_options(&settings.tokens),
                 clock.clone(),
             )),
-            service_tokens: Arc::new(AllowedTokens::new(&settings.tokens.allowed_api_tokens)),
+            service_tokens: Arc::new(AllowedTokens::new(
+                &settings.tokens.allowed_api_tokens,
+                &keys::derive(&settings.tokens, "user-service names of service tokens v1"),
+            )),
             clock,
             ids: Arc::new(UuidV7Ids),
         };

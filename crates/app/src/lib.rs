@@ -4,6 +4,7 @@
 pub mod cli;
 mod commands;
 pub mod compose;
+mod keys;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
-use hkdf::Hkdf;
-use secrecy::ExposeSecret;
-use sha2::Sha256;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -17,13 +15,18 @@ use user_http::{Api, HttpSettings, Readiness, Writes};
 
 use crate::cli::Outcome;
 use crate::compose::{ComposeError, Composition};
-use crate::settings::{Settings, TokenSettings};
+use crate::keys;
+use crate::settings::Settings;
 use crate::telemetry;
 
 /// How long a client may take to send its headers.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long connections to the database may take to close; a dead one never does.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How often the recorder of metrics takes in what was recorded, whether or not anybody scrapes it.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// How long to wait before asking an absent database again.
 const MIGRATION_RETRY: Duration = Duration::from_secs(1);
 
@@ -34,7 +37,7 @@ pub struct Service {
     address: SocketAddr,
     server: JoinHandle<std::io::Result<()>>,
     handle: ServerHandle,
-    migration: Option<JoinHandle<()>>,
+    background: Vec<JoinHandle<()>>,
     readiness: Readiness,
     writes: Writes,
     connections: Connections,
@@ -56,14 +59,16 @@ impl Service {
     /// [`ComposeError`].
     pub async fn start_with(settings: &Settings, writes: Writes) -> Result<Self, ComposeError> {
         let composition = Composition::new(settings).await?;
-        let migration = migrate(&composition, settings).await?;
+        let mut background: Vec<_> = migrate(&composition, settings).await?.into_iter().collect();
+        let metrics = telemetry::metrics()?;
+        background.push(tokio::spawn(keep_up(metrics.clone())));
         let readiness = Readiness::default();
         let api = Api::new(
             &composition.ports,
             http_settings(settings),
             writes.clone(),
             readiness.clone(),
-            telemetry::metrics()?,
+            metrics,
         );
         let listen = SocketAddr::new(settings.server.host, settings.server.port);
         let refused = |error| ComposeError::Listen(listen.to_string(), error);
@@ -86,7 +91,7 @@ impl Service {
             address,
             server: tokio::spawn(server),
             handle,
-            migration,
+            background,
             readiness,
             writes,
             grace: settings.server.shutdown_grace,
@@ -127,15 +132,25 @@ impl Service {
     pub async fn stop(self) {
         tracing::info!("draining");
         self.readiness.start_draining();
-        if let Some(migration) = self.migration {
-            migration.abort();
+        for task in self.background {
+            task.abort();
         }
         self.handle.stop(true).await;
         if timeout(self.grace, self.writes.drain()).await.is_err() {
             tracing::error!("some writes did not end in time");
         }
-        self.connections.close().await;
+        if timeout(CLOSING, self.connections.close()).await.is_err() {
+            tracing::warn!("some connections to the database did not close in time");
+        }
         tracing::info!("stopped");
+    }
+}
+
+/// Keeps what was recorded from piling up.
+async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        sleep(UPKEEP).await;
+        metrics.run_upkeep();
     }
 }
 
@@ -172,14 +187,17 @@ async fn migrate(
 }
 
 async fn keep_migrating(composition: &Composition, schema: Option<&str>) {
-    loop {
+    for attempt in 1_u32.. {
         sleep(MIGRATION_RETRY).await;
         match composition.migrate(schema).await {
             Ok(applied) => return tell(&applied),
-            Err(error) if error.is_passing() => {
+            // A wrong name or password looks like a database that is still to come: the log goes on saying which.
+            Err(error) if error.is_passing() && attempt % 10 != 0 => {
                 tracing::debug!(%error, "the database is still away");
             }
-            Err(error) => tracing::error!(%error, "the database cannot be brought up to date"),
+            Err(error) => {
+                tracing::warn!(%error, attempt, "the database cannot be brought up to date");
+            }
         }
     }
 }
@@ -194,19 +212,9 @@ fn http_settings(settings: &Settings) -> HttpSettings {
     HttpSettings {
         base_path: settings.server.base_path.clone(),
         cors_allowed_origins: settings.server.cors_allowed_origins.clone(),
-        ..HttpSettings::new(sealing_key(&settings.tokens))
+        ..HttpSettings::new(keys::derive(
+            &settings.tokens,
+            "user-service sealing key v1",
+        ))
     }
-}
-
-/// Derives the key of cursors and fingerprints (HKDF, RFC 5869), so that no key is used for two purposes.
-fn sealing_key(tokens: &TokenSettings) -> [u8; 32] {
-    let secret = tokens
-        .sealing_key
-        .as_ref()
-        .unwrap_or(&tokens.jwt_secret_key);
-    let mut key = [0; 32];
-    // An output of one block is never too long.
-    let _ = Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())
-        .expand(b"user-service sealing key v1", &mut key);
-    key
 }

@@ -171,7 +171,9 @@ impl From<Lost> for Problem {
         match lost {
             Lost::TooLate => Self::outcome_unknown("the write took longer than its request may"),
             Lost::Cancelled => Self::outcome_unknown("the write was cut off with the runtime"),
-            Lost::Panicked(message) => Self::internal(format!("a write panicked: {message}")),
+            Lost::Panicked(message) => {
+                Self::outcome_unknown(format!("the write panicked: {message}"))
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use user_domain::{Fault, Violation};
 
-use crate::problem::Problem;
+use crate::problem::{MAX_FAULTS, Problem};
 
 /// The parameters of a query, from which each route takes what it knows.
 pub(crate) struct Query {
@@ -63,6 +63,7 @@ impl Query {
         let faults = self
             .pairs
             .iter()
+            .take(MAX_FAULTS)
             .map(|(name, _)| Fault::at(vec![name.clone()], &violation));
         self.faults.extend(faults);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use sea_orm::sqlx::Row;
 use serde_json::json;
@@ -152,6 +153,48 @@ async fn a_database_that_goes_away_is_a_503_and_is_used_again_when_it_is_back() 
     let after = app.service().get(&path).await;
     assert_eq!((after.status, after.version()), (200, 1));
     app.stop().await;
+    direct.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_fall_silent_are_given_up_and_do_not_keep_the_service_from_ending() {
+    let (direct, proxy, app) = behind_a_proxy().await;
+    let user = app.register("steady").await;
+    let path = format!("/v1/users/{}", user["id"].as_str().unwrap());
+    let both = |n: usize| {
+        let (app, path) = (&app, &path);
+        async move {
+            let body = json!({"metadata": {"user": {(format!("k{n}")): n}}});
+            let service = app.service();
+            let (read, write) = tokio::join!(service.get(path), service.patch(path, &body));
+            (read.status, write.status)
+        }
+    };
+    join_all((0..8).map(both)).await;
+    proxy.freeze();
+    for (read, write) in join_all((0..8).map(both)).await {
+        assert!(
+            matches!(read, 200 | 503) && matches!(write, 200 | 503 | 504),
+            "{read} {write}"
+        );
+    }
+    let recovery = tokio::time::timeout(Duration::from_secs(15), async {
+        while both(9).await != (200, 200) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    assert!(
+        recovery.await.is_ok(),
+        "the pools stay full of dead connections"
+    );
+
+    proxy.freeze();
+    join_all((0..4).map(both)).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(15), app.stop()).await;
+    assert!(
+        stopped.is_ok(),
+        "dead connections keep the service from ending"
+    );
     direct.stop().await;
 }
 

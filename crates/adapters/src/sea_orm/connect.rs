@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::guards::{Guard, Guards};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, Connection, Executor, Row};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
 /// How long a statement of a write may run before PostgreSQL ends it.
@@ -19,6 +20,8 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "5000";
 const POOL_WAIT: Duration = Duration::from_millis(500);
 /// How long the one writer of SQLite may be waited for; there is no second one to ask.
 const SQLITE_WRITER_WAIT: Duration = Duration::from_millis(1500);
+/// How long a connection that comes back to the pool may take to show that it is alive.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection may rest before it is tried again.
 const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 
@@ -54,8 +57,10 @@ impl Connections {
         if options.guards.stands(Guard::ReleaseCheck) {
             keep_clean(&mut write_options);
         }
+        let mut read_options = postgres_options(url, options, reads, READ_TIMEOUT);
+        keep_alive(&mut read_options);
         Ok(Self {
-            reads: Database::connect(postgres_options(url, options, reads, READ_TIMEOUT)).await?,
+            reads: Database::connect(read_options).await?,
             writes: Database::connect(write_options).await?,
             guards: options.guards,
         })
@@ -130,7 +135,7 @@ fn postgres_options(
     connect
 }
 
-/// Takes a connection that still is in a transaction out of the pool when it comes back.
+/// Takes a connection out of the pool when it comes back still in a transaction, or dead.
 ///
 /// A future dropped while it begins a transaction leaves one open that the driver does not know of, and whoever gets
 /// the connection next would write into it and lose the write. Outside a transaction `now()` is the start of the very
@@ -138,15 +143,36 @@ fn postgres_options(
 fn keep_clean(connect: &mut ConnectOptions) {
     connect.map_sqlx_postgres_pool_opts(|pool| {
         pool.after_release(|connection, _| {
-            Box::pin(async move {
-                use sea_orm::sqlx::{Executor, Row};
+            let check = async move {
                 let row = connection
                     .fetch_one("SELECT now() = statement_timestamp()")
                     .await?;
                 row.try_get::<bool, _>(0)
-            })
+            };
+            Box::pin(in_time(check))
         })
     });
+}
+
+/// Takes a connection out of the pool when it comes back dead. The driver asks too, but waits for the answer until the
+/// kernel gives the connection up, a quarter of an hour later, while the connection's place in the pool is taken.
+fn keep_alive(connect: &mut ConnectOptions) {
+    connect.map_sqlx_postgres_pool_opts(|pool| {
+        pool.after_release(|connection, _| {
+            let check = async move { connection.ping().await.map(|()| true) };
+            Box::pin(in_time(check))
+        })
+    });
+}
+
+/// Waits for a check of a connection; one that is not answered in time is an error, after which the driver closes the
+/// connection without asking it.
+async fn in_time(
+    check: impl Future<Output = Result<bool, sqlx::Error>>,
+) -> Result<bool, sqlx::Error> {
+    tokio::time::timeout(RELEASE_TIMEOUT, check)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }
 
 fn sqlite_options(path: &Path, connections: u32, wait: Duration) -> ConnectOptions {
@@ -166,6 +192,8 @@ fn sqlite_options(path: &Path, connections: u32, wait: Duration) -> ConnectOptio
                 .synchronous(SqliteSynchronous::Full)
                 // Another process may be writing: the command line, say.
                 .busy_timeout(SQLITE_WRITER_WAIT)
+                // Without statistics a filtered list is walked in the order of its sort.
+                .optimize_on_close(true, 1000)
         });
     connect
 }

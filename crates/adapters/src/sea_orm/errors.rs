@@ -23,16 +23,16 @@ pub(super) fn write(error: &DbErr) -> WriteError {
 
 /// Translates an error of a commit: the database may have done it all the same, unless it says that it has not.
 pub(super) fn commit(error: &DbErr) -> WriteError {
-    match database_error(error)
-        .and_then(sqlx::error::DatabaseError::code)
-        .as_deref()
-    {
-        // Serialisation failure, deadlock, SQLite's BUSY: rolled back.
-        Some("40001" | "40P01" | "5" | "261" | "517") => {
-            WriteError::Store(StoreError::Unavailable(error.to_string()))
-        }
-        _ => WriteError::Store(StoreError::OutcomeUnknown(error.to_string())),
-    }
+    let code = database_error(error).and_then(sqlx::error::DatabaseError::code);
+    // Serialisation failure, deadlock, SQLite's BUSY: rolled back.
+    let rolled_back = code.is_some_and(|code| {
+        matches!(&*code, "40001" | "40P01") || (code.len() < 5 && primary(&code) == Some(5))
+    });
+    WriteError::Store(if rolled_back {
+        StoreError::Unavailable(error.to_string())
+    } else {
+        StoreError::OutcomeUnknown(error.to_string())
+    })
 }
 
 /// Tells which unique value an error is about. PostgreSQL names the index, SQLite the column.
@@ -72,16 +72,23 @@ pub fn is_passing(error: &DbErr) -> bool {
     }
 }
 
-/// SQLSTATE classes of PostgreSQL that are about its state and not about the statement, and SQLite's codes of the kind.
+/// Tells whether a code is about the database's state and not about the statement: a class of PostgreSQL's SQLSTATE, or
+/// one of SQLite's results.
 fn is_passing_code(code: &str) -> bool {
     const CLASSES: [&str; 4] = ["08", "40", "53", "57"];
-    // Lock not available; a read-only server, as during a fail-over; idle in transaction; BUSY and LOCKED of SQLite,
-    // with the extended codes of both; and its FULL and IOERR, which leave the file as it was.
-    const CODES: [&str; 10] = [
-        "55P03", "25006", "25P03", "5", "261", "517", "6", "262", "13", "10",
-    ];
-    CODES.contains(&code)
-        || (code.len() == 5 && CLASSES.iter().any(|class| code.starts_with(class)))
+    // Lock not available; a read-only server, as during a fail-over; idle in transaction.
+    const STATES: [&str; 3] = ["55P03", "25006", "25P03"];
+    // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN, which leave the file as it was.
+    const RESULTS: [u32; 6] = [5, 6, 8, 10, 13, 14];
+    if code.len() == 5 {
+        return STATES.contains(&code) || CLASSES.iter().any(|class| code.starts_with(class));
+    }
+    primary(code).is_some_and(|result| RESULTS.contains(&result))
+}
+
+/// Gives the primary code of one of SQLite's extended ones.
+fn primary(code: &str) -> Option<u32> {
+    code.parse::<u32>().ok().map(|extended| extended & 0xFF)
 }
 
 fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {

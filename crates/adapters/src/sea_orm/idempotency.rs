@@ -2,6 +2,7 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use user_domain::StoreError;
 use user_domain::ports::UserKey;
 use user_domain::user::User;
 use user_domain::values::UserId;
@@ -64,7 +65,7 @@ pub(super) async fn claim(
         .one(tx)
         .await
         .map_err(|error| errors::write(&error))?
-        .ok_or(WriteError::KeyReused)?;
+        .ok_or_else(|| StoreError::Unavailable("the record of the key has just gone".to_owned()))?;
     if record.fingerprint == idempotency.fingerprint {
         Ok(Turn::Later(UserId::from_uuid(record.subject_id)))
     } else {

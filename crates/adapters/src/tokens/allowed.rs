@@ -1,6 +1,7 @@
 //! The services' tokens that the settings list.
 
 use async_trait::async_trait;
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -16,17 +17,18 @@ pub struct AllowedTokens {
 impl AllowedTokens {
     /// Allows these tokens.
     ///
-    /// They have no names of their own: logs and events name a caller by the first 8 hexadecimal digits of its
-    /// token's SHA-256.
-    pub fn new(tokens: &[SecretString]) -> Self {
+    /// They have no names of their own: logs and events name a caller by the first 8 hexadecimal digits of a keyed
+    /// digest (HMAC-SHA-256) of its token. People read the names of services in their exports; without the key they
+    /// cannot try tokens against them.
+    pub fn new(tokens: &[SecretString], naming_key: &[u8; 64]) -> Self {
         let entry = |token: &SecretString| {
             let digest: [u8; 32] = Sha256::digest(token.expose_secret()).into();
-            let name = digest
-                .iter()
-                .take(4)
-                .fold("token-".to_owned(), |name, byte| {
-                    format!("{name}{byte:02x}")
-                });
+            let mut named = Hmac::<Sha256>::new(naming_key.into());
+            named.update(token.expose_secret().as_bytes());
+            let name = named.finalize().into_bytes();
+            let name = name.iter().take(4).fold("token-".to_owned(), |name, byte| {
+                format!("{name}{byte:02x}")
+            });
             (digest, ServiceCaller::with_all_scopes(name))
         };
         Self {
@@ -55,7 +57,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_listed_token_is_a_service_with_all_scopes_and_another_is_nobody() {
-        let tokens = AllowedTokens::new(&["first-token".into(), "second-token".into()]);
+        let tokens = AllowedTokens::new(&["first-token".into(), "second-token".into()], &[7; 64]);
         let found = tokens.find("second-token").await.unwrap().unwrap();
         assert_eq!(found.scopes.len(), user_domain::caller::Scope::ALL.len());
         assert!(!found.name.contains("second"));

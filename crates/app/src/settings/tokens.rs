@@ -110,9 +110,9 @@ fn any_text(text: &str) -> Result<String, String> {
 fn api_tokens(text: &str) -> Result<Vec<SecretString>, String> {
     let tokens = comma_list(text);
     for (index, token) in tokens.iter().enumerate() {
-        if token.chars().any(char::is_control) {
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!(
-                "entry {} has a control character, which no header can carry",
+                "entry {} has a character that is not visible ASCII, which no header can carry",
                 index + 1
             ));
         }

@@ -91,8 +91,15 @@ impl Validate for RolesInput {
     }
 }
 
+/// A list of more roles is not looked at: it has too many, or each several times.
+const MOST_LISTED_ROLES: usize = 4 * Roles::MAX;
+
 /// Parses the names of roles; each fault with the index of its name, or none where it is about all of them.
 pub(super) fn parse_roles(names: &[Raw<String>]) -> Result<Roles, Vec<(Option<usize>, Violation)>> {
+    if names.len() > MOST_LISTED_ROLES {
+        let rule = format!("Must list at most {MOST_LISTED_ROLES} roles, repetitions included.");
+        return Err(vec![(None, Violation::new("too_many", rule))]);
+    }
     let mut faults = Vec::new();
     let mut roles = BTreeSet::new();
     for (index, name) in names.iter().enumerate() {

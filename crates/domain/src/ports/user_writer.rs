@@ -17,7 +17,8 @@ pub trait UserWriter: Send + Sync {
     ///
     /// A username, its look-alike, an email address or an external id that somebody else has is
     /// [`WriteError::Taken`]; so is a username, or a look-alike of one, that somebody else gave up less than 90
-    /// days ago. Of racing writers of
+    /// days ago. Of several taken values
+    /// the first of username, email address and external id is named. Of racing writers of
     /// one value exactly one succeeds. What a deleted user has stays its own until it is erased or purged.
     async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError>;
 

@@ -17,6 +17,9 @@ mod skeleton;
 /// four).
 const ROUNDS: usize = 4;
 
+/// A text of more characters is no name, whatever the mappings make of it: they compose at most a few into one.
+const LONGEST_LOOKED_AT: usize = 4 * Username::MAX_CHARS;
+
 /// The name a user is known by: 3 to 32 letters, marks, decimal digits, `.`, `_` and `-`, beginning
 /// and ending with a letter or digit.
 ///
@@ -50,6 +53,8 @@ impl Username {
     }
 
     fn parse_even_reserved(text: &str) -> Result<Self, Violation> {
+        // PRECIS looks at each character's surroundings, which takes a time that grows with the square of the length.
+        at_most_chars(text.trim(), LONGEST_LOOKED_AT)?;
         let typed = single_line(text)?;
         let shown = stable(&typed, |text| {
             UsernameCasePreserved::enforce(text).map(Into::into)

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use user_domain::use_cases::BatchKeys;
+use user_domain::use_cases::{BatchKeys, MAX_BATCH};
 use user_domain::view::UserView;
 use user_domain::{Fault, Violation};
 
@@ -77,8 +77,9 @@ fn texts(name: &str, value: Value, faults: &mut Vec<Fault>) -> Vec<String> {
         ));
         return Vec::new();
     };
-    let mut texts = Vec::with_capacity(items.len());
-    for (index, item) in items.into_iter().enumerate() {
+    let mut texts = Vec::new();
+    // One more than are answered tells that there are too many; the others are not looked at.
+    for (index, item) in items.into_iter().take(MAX_BATCH + 1).enumerate() {
         match item {
             Value::String(text) => texts.push(text),
             _ => faults.push(item_fault(

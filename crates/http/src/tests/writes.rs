@@ -390,7 +390,7 @@ async fn each_failure_of_the_store_tells_the_truth_about_the_outcome() {
 }
 
 #[actix_web::test]
-async fn a_write_that_panics_is_a_500_and_a_late_one_a_504_that_still_happens() {
+async fn a_write_that_panics_and_a_late_one_are_504_and_the_late_one_still_happens() {
     let panicking = World::with(
         |_| (),
         |ports| {
@@ -403,7 +403,7 @@ async fn a_write_that_panics_is_a_500_and_a_late_one_a_504_that_still_happens() 
     let answer = panicking
         .as_service(post("/v1/users").set_json(&body))
         .await;
-    assert_eq!(answer.problem(), problem(500, "internal"));
+    assert_eq!(answer.problem(), problem(504, "outcome_unknown"));
 
     let late = World::with(
         |settings| settings.deadlines = deadlines(Duration::from_millis(100)),

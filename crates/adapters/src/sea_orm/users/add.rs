@@ -17,13 +17,23 @@ pub(crate) async fn add(
     context: &WriteContext,
 ) -> Result<Written, WriteError> {
     let tx = transaction::begin(db).await?;
-    if let Turn::Later(id) = idempotency::claim(&tx, guards, applied.user.id, context).await? {
-        return Ok(Written::Replayed(idempotency::subject(&tx, id).await?));
-    }
-    insert(&tx, applied).await?;
-    names::refuse_resting(&tx, &applied.user, context.at).await?;
-    outbox::append(&tx, &applied.event).await?;
+    let written = transaction::bounded(write(&tx, guards, applied, context)).await?;
     transaction::commit(tx).await?;
+    Ok(written)
+}
+
+async fn write(
+    tx: &impl ConnectionTrait,
+    guards: Guards,
+    applied: &Applied,
+    context: &WriteContext,
+) -> Result<Written, WriteError> {
+    if let Turn::Later(id) = idempotency::claim(tx, guards, applied.user.id, context).await? {
+        return Ok(Written::Replayed(idempotency::subject(tx, id).await?));
+    }
+    insert(tx, applied).await?;
+    names::refuse_resting(tx, &applied.user, context.at).await?;
+    outbox::append(tx, &applied.event).await?;
     Ok(Written::Applied(applied.user.clone()))
 }
 

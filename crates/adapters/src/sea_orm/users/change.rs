@@ -19,19 +19,29 @@ pub(crate) async fn change(
     context: &WriteContext,
 ) -> Result<Written, WriteError> {
     let tx = transaction::begin(db).await?;
-    if let Turn::Later(subject) = idempotency::claim(&tx, guards, id, context).await? {
-        return Ok(Written::Replayed(idempotency::subject(&tx, subject).await?));
-    }
-    let user = lock(&tx, guards, id).await?;
-    let written = match user.apply(change, context)? {
-        None => Written::Unchanged(user),
-        Some(applied) => {
-            store(&tx, &applied, context).await?;
-            Written::Applied(applied.user)
-        }
-    };
+    let written = transaction::bounded(Box::pin(write(&tx, guards, id, change, context))).await?;
     transaction::commit(tx).await?;
     Ok(written)
+}
+
+async fn write(
+    tx: &impl ConnectionTrait,
+    guards: Guards,
+    id: UserId,
+    change: &Change,
+    context: &WriteContext,
+) -> Result<Written, WriteError> {
+    if let Turn::Later(subject) = idempotency::claim(tx, guards, id, context).await? {
+        return Ok(Written::Replayed(idempotency::subject(tx, subject).await?));
+    }
+    let user = lock(tx, guards, id).await?;
+    match user.apply(change, context)? {
+        None => Ok(Written::Unchanged(user)),
+        Some(applied) => {
+            store(tx, &applied, context).await?;
+            Ok(Written::Applied(applied.user))
+        }
+    }
 }
 
 /// Reads a user so that nobody else changes it until the transaction ends.

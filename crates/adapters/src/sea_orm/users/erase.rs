@@ -1,6 +1,6 @@
 //! Removes a user for good.
 
-use sea_orm::{DatabaseConnection, EntityTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
 use user_domain::values::UserId;
 use user_domain::write::{Erased, WriteContext, WriteError};
 
@@ -18,17 +18,27 @@ pub(crate) async fn erase(
     context: &WriteContext,
 ) -> Result<Erased, WriteError> {
     let tx = transaction::begin(db).await?;
-    if let Turn::Later(_) = idempotency::claim(&tx, guards, id, context).await? {
+    let erased = transaction::bounded(write(&tx, guards, id, context)).await?;
+    transaction::commit(tx).await?;
+    Ok(erased)
+}
+
+async fn write(
+    tx: &impl ConnectionTrait,
+    guards: Guards,
+    id: UserId,
+    context: &WriteContext,
+) -> Result<Erased, WriteError> {
+    if let Turn::Later(_) = idempotency::claim(tx, guards, id, context).await? {
         return Ok(Erased::Replayed);
     }
-    let user = lock(&tx, guards, id).await?;
+    let user = lock(tx, guards, id).await?;
     let event = user.erase(context)?;
     Entity::delete_by_id(id.as_uuid())
-        .exec(&tx)
+        .exec(tx)
         .await
         .map_err(|error| errors::write(&error))?;
-    names::release(&tx, &user.username, id, context.at).await?;
-    outbox::append(&tx, &event).await?;
-    transaction::commit(tx).await?;
+    names::release(tx, &user.username, id, context.at).await?;
+    outbox::append(tx, &event).await?;
     Ok(Erased::Applied)
 }

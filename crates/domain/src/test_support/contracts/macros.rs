@@ -32,6 +32,7 @@ macro_rules! store_contract {
             an_email_address_is_taken_in_every_spelling
             an_external_id_is_taken_by_its_exact_text
             many_users_may_have_no_external_id
+            of_several_taken_values_the_first_is_named
             what_a_deleted_user_has_is_still_taken
             a_refused_addition_leaves_nothing
             racing_adds_of_one_username_in_mixed_case_leave_one

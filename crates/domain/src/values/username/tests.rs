@@ -255,3 +255,13 @@ proptest! {
         let _ = UsernameKey::parse(&text);
     }
 }
+
+/// Looked at, each of these would take minutes.
+#[test]
+fn a_text_of_a_megabyte_is_refused_without_being_looked_at() {
+    for text in ["\u{660}", "\u{6f0}", "\u{b7}", "\u{30fb}", "a\u{301}"] {
+        let text = text.repeat(500_000);
+        assert_eq!(Username::parse(&text).unwrap_err().code(), "too_long");
+        assert_eq!(UsernameKey::parse(&text).unwrap_err().code(), "too_long");
+    }
+}

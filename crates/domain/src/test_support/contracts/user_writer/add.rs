@@ -2,9 +2,9 @@
 
 use super::{StoreUnderTest, applied, assert_one_winner, everybody, race, taken};
 use crate::test_support::samples::{
-    awkward_user, context, context_under, email, external_id, new_user, registered, username,
+    awkward_user, context, context_under, edit, email, external_id, new_user, registered, username,
 };
-use crate::user::{Change, Edit, NewUser};
+use crate::user::{Change, Edit, NewUser, UserEdits};
 use crate::write::UniqueField;
 
 fn with_email(name: &str, address: &str) -> NewUser {
@@ -222,4 +222,39 @@ pub async fn racing_adds_of_different_users_all_succeed(store: &StoreUnderTest) 
     for user in users {
         assert_eq!(store.find(user.id).await.as_deref(), Some(&user));
     }
+}
+
+/// Where several values are taken, the first is named, whoever has them and however it is written.
+pub async fn of_several_taken_values_the_first_is_named(store: &StoreUnderTest) {
+    let mut all = with_email("alice", "one@example.org");
+    all.rest.external_id = Edit::Set(external_id("1"));
+    for (name, address, id) in [
+        ("zoe", "zoe@example.org", "1"),
+        ("bob", "one@example.org", "3"),
+        ("alice", "alice@example.org", "2"),
+    ] {
+        let mut other = with_email(name, address);
+        other.rest.external_id = Edit::Set(external_id(id));
+        store.added(&other).await;
+    }
+    assert_eq!(
+        store.add(&all, &context()).await,
+        taken(UniqueField::Username)
+    );
+    all.username = username("free");
+    assert_eq!(store.add(&all, &context()).await, taken(UniqueField::Email));
+    all.email = email("free@example.org");
+    assert_eq!(
+        store.add(&all, &context()).await,
+        taken(UniqueField::ExternalId)
+    );
+
+    let changing = store.added(&new_user("changing")).await;
+    let change = edit(UserEdits {
+        username: Some(username("alice")),
+        email: Some(email("one@example.org")),
+        ..UserEdits::default()
+    });
+    let outcome = store.writer.change(changing.id, &change, &context()).await;
+    assert_eq!(outcome, taken(UniqueField::Username));
 }

@@ -166,19 +166,20 @@ impl State {
         if rests {
             return Err(WriteError::Taken(UniqueField::Username));
         }
-        for other in self.users().filter(|other| other.id != wanted.id) {
-            // One name, however typed, has one skeleton.
-            if other.username.skeleton() == wanted.username.skeleton() {
-                return Err(WriteError::Taken(UniqueField::Username));
-            }
-            if other.email.key() == wanted.email.key() {
-                return Err(WriteError::Taken(UniqueField::Email));
-            }
-            if wanted.external_id.is_some() && other.external_id == wanted.external_id {
-                return Err(WriteError::Taken(UniqueField::ExternalId));
-            }
+        let has = |held: &dyn Fn(&User) -> bool| {
+            self.users()
+                .any(|other| other.id != wanted.id && held(other))
+        };
+        let external_id = wanted.external_id.as_ref();
+        if has(&|other| other.username.skeleton() == wanted.username.skeleton()) {
+            Err(WriteError::Taken(UniqueField::Username))
+        } else if has(&|other| other.email.key() == wanted.email.key()) {
+            Err(WriteError::Taken(UniqueField::Email))
+        } else if external_id.is_some() && has(&|other| other.external_id.as_ref() == external_id) {
+            Err(WriteError::Taken(UniqueField::ExternalId))
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     fn store(&mut self, applied: &Applied, context: &WriteContext) {
