@@ -1,7 +1,8 @@
 //! Users on PostgreSQL and SQLite, by sea-orm: one adapter, the same answers.
 //!
-//! Each operation is a function in a file of its own over a connection; [`SeaOrmUsers`] only says which. Where the two
-//! databases differ is [`connect`] and nowhere else, but for the locking read in `users::change`.
+//! Each operation is a function in a file of its own over a connection; [`SeaOrmUsers`] only says which. The two
+//! databases differ in [`connect`], in the codes of `errors`, in how a `transaction` begins, and in the locking read of
+//! `users::change`.
 
 mod change_log;
 pub mod connect;

@@ -113,7 +113,7 @@ async fn transactions_left_open(guards: Guards) -> i64 {
         .await
         .unwrap();
     proxy.delay(Duration::from_millis(10));
-    for n in 0..12 {
+    for n in 0..24 {
         let dropped = person(&format!("dropped{n}"));
         let _ = tokio::time::timeout(
             Duration::from_millis(12),
@@ -143,7 +143,9 @@ async fn a_dropped_beginning_leaves_no_transaction_by_the_release_check() {
     );
 }
 
-/// Lets 20 clients post a user and leave while the write is under way, and gives how many users there are then.
+const LEAVERS: usize = 8;
+
+/// Lets clients post a user and leave while the write is under way, and gives how many users there are then.
 async fn users_of_clients_that_left(detached: bool) -> i64 {
     let direct = TestApp::start(Store::Postgres).await;
     let target = host_of(&direct.database_uri());
@@ -151,18 +153,21 @@ async fn users_of_clients_that_left(detached: bool) -> i64 {
     let through = direct
         .database_uri()
         .replacen(&target, &proxy.address().to_string(), 1);
-    let settings = [("DATABASE_URI", through.as_str())];
+    // A connection for each write, so that none waits for another's.
+    let settings = [
+        ("DATABASE_URI", through.as_str()),
+        ("DATABASE_MAX_CONNECTIONS", "32"),
+    ];
     let app = if detached {
         direct.replica_with(&settings).await
     } else {
         direct.replica_without_detached_writes(&settings).await
     };
     app.register("warm.up").await;
-    proxy.delay(Duration::from_millis(10));
-    for n in 0..20 {
-        reset_after(app.address(), n, Duration::from_millis(30)).await;
-    }
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // A write is five questions and answers: half a second, of which the clients see less than half.
+    proxy.delay(Duration::from_millis(50));
+    join_all((0..LEAVERS).map(|n| reset_after(app.address(), n, Duration::from_millis(200)))).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let count = direct.service().get("/v1/users/count").await.json["count"]
         .as_i64()
         .unwrap()
@@ -174,10 +179,50 @@ async fn users_of_clients_that_left(detached: bool) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_leaves_cancels_nothing_since_writes_are_detached() {
-    assert_eq!(users_of_clients_that_left(true).await, 20);
+    let all = i64::try_from(LEAVERS).unwrap();
+    assert_eq!(users_of_clients_that_left(true).await, all);
     let without = users_of_clients_that_left(false).await;
     assert!(
-        without < 20,
+        without < all,
         "no write was cancelled inside its handler, so the resets prove nothing"
+    );
+}
+
+/// Lets every connection of a pool fall silent under a read, and tells whether the pool reads again within 4 seconds.
+async fn reads_again_after_silence(guards: Guards) -> bool {
+    let database = PostgresDatabase::create().await;
+    let target = host_of(&database.url());
+    let proxy = Proxy::start(target.clone()).await;
+    let through = database
+        .url()
+        .replacen(&target, &proxy.address().to_string(), 1);
+    let options = PoolOptions {
+        max_connections: 4,
+        guards,
+        ..PoolOptions::default()
+    };
+    let store = SeaOrmUsers::new(Connections::postgres(&through, &options).await.unwrap());
+    let key = UserKey::Id(samples::user_id());
+    let read = || tokio::time::timeout(Duration::from_millis(700), store.find(&key));
+    join_all((0..8).map(|_| read())).await;
+    proxy.freeze();
+    join_all((0..8).map(|_| read())).await;
+    let recovery = async {
+        while !matches!(read().await, Ok(Ok(_))) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(4), recovery)
+        .await
+        .is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_of_silent_connections_recovers_by_the_deadline_of_their_release() {
+    assert!(reads_again_after_silence(Guards::default()).await);
+    let without = reads_again_after_silence(Guards::without(Guard::SilenceDeadline)).await;
+    assert!(
+        !without,
+        "the pool recovered without the deadline, so the silence proves nothing"
     );
 }

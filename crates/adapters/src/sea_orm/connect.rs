@@ -55,10 +55,10 @@ impl Connections {
         let reads = options.max_connections.saturating_sub(writes).max(1);
         let mut write_options = postgres_options(url, options, writes, WRITE_TIMEOUT);
         if options.guards.stands(Guard::ReleaseCheck) {
-            keep_clean(&mut write_options);
+            keep_clean(&mut write_options, options.guards);
         }
         let mut read_options = postgres_options(url, options, reads, READ_TIMEOUT);
-        keep_alive(&mut read_options);
+        keep_alive(&mut read_options, options.guards);
         Ok(Self {
             reads: Database::connect(read_options).await?,
             writes: Database::connect(write_options).await?,
@@ -140,27 +140,27 @@ fn postgres_options(
 /// A future dropped while it begins a transaction leaves one open that the driver does not know of, and whoever gets
 /// the connection next would write into it and lose the write. Outside a transaction `now()` is the start of the very
 /// statement; inside one it is earlier, and in a failed one the statement fails.
-fn keep_clean(connect: &mut ConnectOptions) {
-    connect.map_sqlx_postgres_pool_opts(|pool| {
-        pool.after_release(|connection, _| {
+fn keep_clean(connect: &mut ConnectOptions, guards: Guards) {
+    connect.map_sqlx_postgres_pool_opts(move |pool| {
+        pool.after_release(move |connection, _| {
             let check = async move {
                 let row = connection
                     .fetch_one("SELECT now() = statement_timestamp()")
                     .await?;
                 row.try_get::<bool, _>(0)
             };
-            Box::pin(in_time(check))
+            Box::pin(in_time(check, guards))
         })
     });
 }
 
 /// Takes a connection out of the pool when it comes back dead. The driver asks too, but waits for the answer until the
 /// kernel gives the connection up, a quarter of an hour later, while the connection's place in the pool is taken.
-fn keep_alive(connect: &mut ConnectOptions) {
-    connect.map_sqlx_postgres_pool_opts(|pool| {
-        pool.after_release(|connection, _| {
+fn keep_alive(connect: &mut ConnectOptions, guards: Guards) {
+    connect.map_sqlx_postgres_pool_opts(move |pool| {
+        pool.after_release(move |connection, _| {
             let check = async move { connection.ping().await.map(|()| true) };
-            Box::pin(in_time(check))
+            Box::pin(in_time(check, guards))
         })
     });
 }
@@ -169,7 +169,11 @@ fn keep_alive(connect: &mut ConnectOptions) {
 /// connection without asking it.
 async fn in_time(
     check: impl Future<Output = Result<bool, sqlx::Error>>,
+    guards: Guards,
 ) -> Result<bool, sqlx::Error> {
+    if !guards.stands(Guard::SilenceDeadline) {
+        return check.await;
+    }
     tokio::time::timeout(RELEASE_TIMEOUT, check)
         .await
         .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))

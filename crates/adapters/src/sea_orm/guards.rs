@@ -10,6 +10,8 @@ pub enum Guard {
     RowLock,
     /// A connection that still is in a transaction does not come back to the pool.
     ReleaseCheck,
+    /// A connection that does not answer is given up when it comes back to the pool.
+    SilenceDeadline,
     /// An idempotency key is claimed in the transaction of its write, so that the write happens once.
     IdempotencyClaim,
 }
