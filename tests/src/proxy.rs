@@ -50,6 +50,14 @@ impl Proxy {
         }
     }
 
+    /// Starts a proxy before the server of a database, and gives the database's address through it.
+    pub async fn before(url: &str) -> (Self, String) {
+        let target = host_of(url);
+        let proxy = Self::start(target.clone()).await;
+        let through = url.replacen(&target, &proxy.address().to_string(), 1);
+        (proxy, through)
+    }
+
     /// Where the proxy listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -122,4 +130,10 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: &Faults, 
         }
     }
     let _ = to.shutdown().await;
+}
+
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").unwrap().1;
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    rest.split('/').next().unwrap().to_owned()
 }

@@ -4,6 +4,7 @@ mod credentials;
 mod docs;
 mod frame;
 mod lists;
+mod outcomes;
 mod reads;
 mod writes;
 

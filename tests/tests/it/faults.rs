@@ -14,10 +14,7 @@ use user_tests::{API_TOKEN, Proxy, Store, TestApp};
 /// Starts a proxy before the database of a new app, and a replica of the app that goes through it.
 async fn behind_a_proxy() -> (TestApp, Proxy, TestApp) {
     let direct = TestApp::start(Store::Postgres).await;
-    let url = direct.database_uri();
-    let target = host_of(&url);
-    let proxy = Proxy::start(target.clone()).await;
-    let through = url.replacen(&target, &proxy.address().to_string(), 1);
+    let (proxy, through) = Proxy::before(&direct.database_uri()).await;
     let app = direct
         .replica_with(&[
             ("DATABASE_URI", &through),
@@ -25,12 +22,6 @@ async fn behind_a_proxy() -> (TestApp, Proxy, TestApp) {
         ])
         .await;
     (direct, proxy, app)
-}
-
-pub(crate) fn host_of(url: &str) -> String {
-    let rest = url.split_once("://").unwrap().1;
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    rest.split('/').next().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -201,13 +192,9 @@ async fn connections_that_fall_silent_are_given_up_and_do_not_keep_the_service_f
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_starts_without_its_database_and_is_ready_once_it_is_there() {
     let direct = TestApp::start(Store::Postgres).await;
-    let target = host_of(&direct.database_uri());
     let empty = user_tests::PostgresDatabase::create_empty().await;
-    let proxy = Proxy::start(target.clone()).await;
+    let (proxy, through) = Proxy::before(&empty.url()).await;
     proxy.cut();
-    let through = empty
-        .url()
-        .replacen(&target, &proxy.address().to_string(), 1);
     let app = direct.replica_with(&[("DATABASE_URI", &through)]).await;
     assert_eq!(app.anonymous().get("/health/ready").await.status, 503);
     proxy.mend();

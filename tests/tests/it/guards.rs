@@ -13,7 +13,7 @@ use user_domain::user::Applied;
 use user_domain::write::Written;
 use user_tests::{PostgresDatabase, Proxy, Store, TestApp};
 
-use crate::faults::{host_of, reset_after};
+use crate::faults::reset_after;
 
 async fn replica(database: &PostgresDatabase, guards: Guards) -> Arc<SeaOrmUsers> {
     let options = PoolOptions {
@@ -97,11 +97,7 @@ async fn twins_of_one_key_are_all_answered_by_the_claim() {
 /// Drops additions while they begin, and gives how many connections are left in a transaction.
 async fn transactions_left_open(guards: Guards) -> i64 {
     let database = PostgresDatabase::create().await;
-    let target = host_of(&database.url());
-    let proxy = Proxy::start(target.clone()).await;
-    let through = database
-        .url()
-        .replacen(&target, &proxy.address().to_string(), 1);
+    let (proxy, through) = Proxy::before(&database.url()).await;
     let options = PoolOptions {
         max_connections: 8,
         guards,
@@ -148,11 +144,7 @@ const LEAVERS: usize = 8;
 /// Lets clients post a user and leave while the write is under way, and gives how many users there are then.
 async fn users_of_clients_that_left(detached: bool) -> i64 {
     let direct = TestApp::start(Store::Postgres).await;
-    let target = host_of(&direct.database_uri());
-    let proxy = Proxy::start(target.clone()).await;
-    let through = direct
-        .database_uri()
-        .replacen(&target, &proxy.address().to_string(), 1);
+    let (proxy, through) = Proxy::before(&direct.database_uri()).await;
     // A connection for each write, so that none waits for another's.
     let settings = [
         ("DATABASE_URI", through.as_str()),
@@ -191,11 +183,7 @@ async fn a_client_that_leaves_cancels_nothing_since_writes_are_detached() {
 /// Lets every connection of a pool fall silent under a read, and tells whether the pool reads again within 4 seconds.
 async fn reads_again_after_silence(guards: Guards) -> bool {
     let database = PostgresDatabase::create().await;
-    let target = host_of(&database.url());
-    let proxy = Proxy::start(target.clone()).await;
-    let through = database
-        .url()
-        .replacen(&target, &proxy.address().to_string(), 1);
+    let (proxy, through) = Proxy::before(&database.url()).await;
     let options = PoolOptions {
         max_connections: 4,
         guards,

@@ -5,14 +5,12 @@
     reason = "garde hands its context to every rule by reference"
 )]
 
-use std::collections::BTreeSet;
-
 use garde::{Path, Report, Validate};
 use serde_json::{Map, Value};
 
 use super::{Raw, RolesInput, Writing};
 use crate::user::Standing;
-use crate::values::{Metadata, Role, Roles};
+use crate::values::{Metadata, Roles};
 use crate::{Fault, Violation};
 
 /// Makes the rule of a field that every user has.
@@ -100,27 +98,11 @@ pub(super) fn parse_roles(names: &[Raw<String>]) -> Result<Roles, Vec<(Option<us
         let rule = format!("Must list at most {MOST_LISTED_ROLES} roles, repetitions included.");
         return Err(vec![(None, Violation::new("too_many", rule))]);
     }
-    let mut faults = Vec::new();
-    let mut roles = BTreeSet::new();
-    for (index, name) in names.iter().enumerate() {
-        let parsed = match name {
-            Raw::Value(text) => Role::parse(text),
-            Raw::Mistyped(expected) => Err(mistyped(expected)),
-            Raw::Absent | Raw::Null => Err(mistyped("a string")),
-        };
-        match parsed {
-            Ok(role) => drop(roles.insert(role)),
-            Err(violation) => faults.push((Some(index), violation)),
-        }
-    }
-    match Roles::from_set(roles) {
-        Ok(roles) if faults.is_empty() => Ok(roles),
-        Ok(_) => Err(faults),
-        Err(violation) => {
-            faults.push((None, violation));
-            Err(faults)
-        }
-    }
+    Roles::parse_all(names.iter().map(|name| match name {
+        Raw::Value(text) => Ok(text.as_str()),
+        Raw::Mistyped(expected) => Err(mistyped(expected)),
+        Raw::Absent | Raw::Null => Err(mistyped("a string")),
+    }))
 }
 
 /// Turns garde's report into faults.

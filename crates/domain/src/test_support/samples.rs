@@ -110,7 +110,7 @@ pub fn external_id(text: &str) -> ExternalId {
 
 /// A set of roles.
 pub fn roles(names: &[&str]) -> Roles {
-    Roles::parse_all(names.iter().copied()).expect("roles")
+    Roles::parse_all(names.iter().copied().map(Ok)).expect("roles")
 }
 
 /// A line of text.

@@ -71,17 +71,17 @@ impl Roles {
         Self(BTreeSet::new())
     }
 
-    /// Takes a list of roles, in which repetitions count once.
+    /// Takes a list of roles, in which repetitions count once; what is no text comes as the violation that it is.
     ///
     /// Reports every fault with the place of the role in the list, from 0; without a place where
     /// it is about the list as a whole (`too_many`).
     pub fn parse_all<'a>(
-        texts: impl IntoIterator<Item = &'a str>,
+        texts: impl IntoIterator<Item = Result<&'a str, Violation>>,
     ) -> Result<Self, Vec<(Option<usize>, Violation)>> {
         let mut roles = BTreeSet::new();
         let mut faults = Vec::new();
         for (index, text) in texts.into_iter().enumerate() {
-            match Role::parse(text) {
+            match text.and_then(Role::parse) {
                 Ok(role) => {
                     roles.insert(role);
                 }
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_set_of_roles_is_sorted_and_counts_repetitions_once() {
-        let roles = Roles::parse_all(["b", "admin", "b"]).unwrap();
+        let roles = Roles::parse_all(["b", "admin", "b"].map(Ok)).unwrap();
         assert_eq!(
             roles.iter().map(Role::as_str).collect::<Vec<_>>(),
             ["admin", "b"]
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn every_faulty_role_is_reported_by_its_place() {
-        let faults = Roles::parse_all(["ok", "No", "", "fine"]).unwrap_err();
+        let faults = Roles::parse_all(["ok", "No", "", "fine"].map(Ok)).unwrap_err();
         let found: Vec<_> = faults
             .iter()
             .map(|(index, violation)| (*index, violation.code()))
@@ -225,12 +225,12 @@ mod tests {
     fn thirty_two_roles_fit_and_thirty_three_do_not() {
         let names: Vec<String> = (0..33).map(|number| format!("r{number}")).collect();
         assert_eq!(
-            Roles::parse_all(names.iter().take(32).map(String::as_str))
+            Roles::parse_all(names.iter().take(32).map(|name| Ok(name.as_str())))
                 .unwrap()
                 .len(),
             32
         );
-        let faults = Roles::parse_all(names.iter().map(String::as_str)).unwrap_err();
+        let faults = Roles::parse_all(names.iter().map(|name| Ok(name.as_str()))).unwrap_err();
         assert_eq!(
             faults,
             [(
@@ -251,7 +251,7 @@ mod tests {
         );
         assert!(serde_json::from_str::<Roles>("[\"B\"]").is_err());
         assert_eq!(
-            serde_json::to_string(&Roles::parse_all(["b", "a"]).unwrap()).unwrap(),
+            serde_json::to_string(&Roles::parse_all(["b", "a"].map(Ok)).unwrap()).unwrap(),
             "[\"a\",\"b\"]"
         );
     }

@@ -1,16 +1,7 @@
-use std::sync::Arc;
-use std::time::Duration;
-
 use actix_web::test::TestRequest;
-use async_trait::async_trait;
-use serde_json::{Value, json};
-use user_domain::StoreError;
-use user_domain::ports::{MockUserWriter, UserWriter};
-use user_domain::user::{Applied, Change};
-use user_domain::values::UserId;
-use user_domain::write::{Erased, WriteContext, WriteError, Written};
+use serde_json::json;
 
-use super::{World, deadlines, get, patch, post, problem};
+use super::{World, get, patch, post, problem};
 
 #[actix_web::test]
 async fn a_creation_says_where_the_user_is() {
@@ -351,98 +342,4 @@ async fn bodies_that_are_no_small_strict_object_are_refused() {
         send(vec![b' '; 1024 * 1024 + 1]).await.problem(),
         problem(413, "payload_too_large")
     );
-}
-
-#[actix_web::test]
-async fn each_failure_of_the_store_tells_the_truth_about_the_outcome() {
-    for (error, status, code) in [
-        (
-            StoreError::Unavailable("secret".to_owned()),
-            503,
-            "unavailable",
-        ),
-        (
-            StoreError::OutcomeUnknown("secret".to_owned()),
-            504,
-            "outcome_unknown",
-        ),
-        (StoreError::Internal("secret".to_owned()), 500, "internal"),
-    ] {
-        let world = World::with(
-            |_| (),
-            |ports| {
-                let mut writer = MockUserWriter::new();
-                writer
-                    .expect_add()
-                    .returning(move |_, _| Err(WriteError::Store(error.clone())));
-                ports.writer = Arc::new(writer);
-            },
-        );
-        let body = json!({"username": "ann", "email": "ann@example.org"});
-        let answer = world.as_service(post("/v1/users").set_json(body)).await;
-        assert_eq!(answer.problem(), problem(status, code));
-        assert!(!answer.json().to_string().contains("secret"));
-        assert_eq!(
-            answer.header("retry-after"),
-            if status == 503 { "1" } else { "" }
-        );
-    }
-}
-
-#[actix_web::test]
-async fn a_write_that_panics_and_a_late_one_are_504_and_the_late_one_still_happens() {
-    let panicking = World::with(
-        |_| (),
-        |ports| {
-            let mut writer = MockUserWriter::new();
-            writer.expect_add().returning(|_, _| panic!("boom"));
-            ports.writer = Arc::new(writer);
-        },
-    );
-    let body = json!({"username": "ann", "email": "ann@example.org"});
-    let answer = panicking
-        .as_service(post("/v1/users").set_json(&body))
-        .await;
-    assert_eq!(answer.problem(), problem(504, "outcome_unknown"));
-
-    let late = World::with(
-        |settings| settings.deadlines = deadlines(Duration::from_millis(100)),
-        |ports| ports.writer = Arc::new(SlowWriter(ports.writer.clone())),
-    );
-    let answer = late.as_service(post("/v1/users").set_json(&body)).await;
-    assert_eq!(answer.problem(), problem(504, "outcome_unknown"));
-    late.api.writes().drain().await;
-    let mut found = Value::Null;
-    if let Ok(Some(user)) = late.fakes.ports().reader.find(&user_key("ann")).await {
-        found = json!(user.username.as_str());
-    }
-    assert_eq!(found, "ann");
-}
-
-/// Makes each user later than its request waits.
-struct SlowWriter(Arc<dyn UserWriter>);
-
-#[async_trait]
-impl UserWriter for SlowWriter {
-    async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError> {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        self.0.add(user, context).await
-    }
-
-    async fn change(
-        &self,
-        id: UserId,
-        change: &Change,
-        context: &WriteContext,
-    ) -> Result<Written, WriteError> {
-        self.0.change(id, change, context).await
-    }
-
-    async fn erase(&self, id: UserId, context: &WriteContext) -> Result<Erased, WriteError> {
-        self.0.erase(id, context).await
-    }
-}
-
-fn user_key(name: &str) -> user_domain::ports::UserKey {
-    user_domain::ports::UserKey::Username(user_domain::values::UsernameKey::parse(name).unwrap())
 }
