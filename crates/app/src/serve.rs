@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use user_adapters::sea_orm::Connections;
 use user_http::{Api, HttpSettings, Readiness, Writes};
 
@@ -41,6 +41,7 @@ pub struct Service {
     readiness: Readiness,
     writes: Writes,
     connections: Connections,
+    delay: Duration,
     grace: Duration,
 }
 
@@ -94,6 +95,7 @@ impl Service {
             background,
             readiness,
             writes,
+            delay: settings.server.shutdown_delay,
             grace: settings.server.shutdown_grace,
         })
     }
@@ -128,15 +130,19 @@ impl Service {
         }
     }
 
-    /// Ends cleanly: not ready at once, what was accepted is answered, every write that began has ended.
+    /// Ends cleanly: not ready at once and, after the delay, closed; what was accepted is answered, and every write that
+    /// began has ended.
     pub async fn stop(self) {
         tracing::info!("draining");
         self.readiness.start_draining();
         for task in self.background {
             task.abort();
         }
+        sleep(self.delay).await;
+        let closed = Instant::now();
         self.handle.stop(true).await;
-        if timeout(self.grace, self.writes.drain()).await.is_err() {
+        let left = self.grace.saturating_sub(closed.elapsed());
+        if timeout(left, self.writes.drain()).await.is_err() {
             tracing::error!("some writes did not end in time");
         }
         if timeout(CLOSING, self.connections.close()).await.is_err() {

@@ -276,6 +276,35 @@ async fn a_terminated_service_answers_what_it_accepted_and_exits_with_0() {
     );
 }
 
+#[tokio::test]
+async fn a_terminated_service_is_not_ready_at_once_and_takes_requests_until_its_delay_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let child = configured(folder.path(), "sqlite:///users.db", &["serve"])
+        .env("PORT", port.to_string())
+        .env("SHUTDOWN_DELAY_SECONDS", "2")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (mut running, base) = (Running(child), format!("http://127.0.0.1:{port}"));
+    ready(&base).await;
+    running.signal("TERM");
+    let client = client();
+    let not_ready = async {
+        loop {
+            let reply = client.get(format!("{base}/health/ready")).send().await;
+            if reply.unwrap().status() == 503 {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(1), not_ready)
+        .await
+        .unwrap();
+    assert!(create(&client, &base, "latecomer").await.is_some());
+    assert_eq!(running.end(), Some(0));
+}
+
 async fn a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
     folder: &Path,
     uri: &str,

@@ -21,7 +21,10 @@ pub struct ServerSettings {
     pub cors_allowed_origins: Vec<String>,
     /// The threads that take requests (`HTTP_WORKERS`); `None` is one a core.
     pub workers: Option<usize>,
-    /// How long accepted requests may take to end after SIGTERM (`SHUTDOWN_GRACE_SECONDS`).
+    /// How long requests are still taken after SIGTERM, while the service says that it is not ready
+    /// (`SHUTDOWN_DELAY_SECONDS`).
+    pub shutdown_delay: Duration,
+    /// How long accepted requests may take to end after that (`SHUTDOWN_GRACE_SECONDS`).
     pub shutdown_grace: Duration,
 }
 
@@ -32,6 +35,7 @@ impl ServerSettings {
         let base_path = reader.optional("PUBLIC_BASE_PATH", base_path);
         let cors_allowed_origins = reader.optional("CORS_ALLOWED_ORIGINS", origins);
         let workers = reader.optional("HTTP_WORKERS", |text| number(text, &(1..=1024)));
+        let shutdown_delay = reader.number("SHUTDOWN_DELAY_SECONDS", 0..=60);
         let shutdown_grace = reader.number("SHUTDOWN_GRACE_SECONDS", 0..=600);
         Ok(Self {
             host: host?,
@@ -39,6 +43,7 @@ impl ServerSettings {
             base_path: base_path?.unwrap_or_default(),
             cors_allowed_origins: cors_allowed_origins?.unwrap_or_default(),
             workers: workers?,
+            shutdown_delay: Duration::from_secs(shutdown_delay?),
             shutdown_grace: Duration::from_secs(shutdown_grace?),
         })
     }

@@ -121,6 +121,11 @@ const VARIABLES: &[Variable] = &[
         "the threads that take requests, 1 to 1024; unset: one a core",
     ),
     with_default(
+        "SHUTDOWN_DELAY_SECONDS",
+        "how long requests are still taken after SIGTERM, while not ready, 0 to 60 seconds",
+        "0",
+    ),
+    with_default(
         "SHUTDOWN_GRACE_SECONDS",
         "how long accepted requests may take to end, 0 to 600 seconds",
         "25",
