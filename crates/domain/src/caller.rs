@@ -58,6 +58,18 @@ pub enum Scope {
     TokensAdmin,
 }
 
+impl Caller {
+    /// The kind of caller, for logs: it names nobody.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::User(user) if user.is_admin => "admin",
+            Self::User(_) => "user",
+            Self::Service(_) => "service",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 impl Scope {
     /// Each scope there is.
     pub const ALL: [Self; 10] = [

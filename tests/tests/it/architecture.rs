@@ -196,7 +196,7 @@ fn the_domain_asks_for_time_and_randomness_through_its_ports() {
 fn only_the_domain_compares_roles_scopes_statuses_and_versions() {
     let words = [
         "Role::admin",
-        "is_admin()",
+        "is_admin",
         "Scope::",
         "scopes.contains",
         "Status::",

@@ -26,13 +26,7 @@ pub(super) async fn authenticate(
     let caller = tokio::time::timeout_at(deadline, api.use_cases().authenticate.run(&credential))
         .await
         .map_err(|_| Problem::overloaded())??;
-    let kind = match &caller {
-        Caller::User(user) if user.is_admin => "admin",
-        Caller::User(_) => "user",
-        Caller::Service(_) => "service",
-        Caller::Operator => "operator",
-    };
-    request.extensions_mut().insert(CallerKind(kind));
+    request.extensions_mut().insert(CallerKind(caller.kind()));
     Ok(caller)
 }
 
