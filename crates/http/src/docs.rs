@@ -13,7 +13,7 @@ use utoipa_swagger_ui::Config;
 use crate::api::Api;
 use crate::openapi::{OpenErrors, openapi};
 use crate::problem::{Code, Problem};
-use crate::resource::{read, resource};
+use crate::resource::read_only;
 
 /// The description of the description.
 #[derive(OpenApi)]
@@ -33,7 +33,6 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 
 /// Adds the resources.
 pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
-    const ALLOW: &str = "GET, HEAD, OPTIONS";
     let base_path = api.settings().base_path.clone();
     let browser = Config::from(format!("{base_path}/openapi.json")).validator_url("none");
     let documents = Data::new(Documents {
@@ -43,9 +42,9 @@ pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
     });
     config
         .app_data(documents)
-        .service(read(resource("/openapi.json", ALLOW), describe))
-        .service(read(resource("/docs", ALLOW), page))
-        .service(read(resource("/docs/{file}", ALLOW), part));
+        .service(read_only("/openapi.json", describe))
+        .service(read_only("/docs", page))
+        .service(read_only("/docs/{file}", part));
 }
 
 /// Gives this description.

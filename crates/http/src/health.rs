@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 use crate::api::Api;
 use crate::openapi::{Liveness, OpenErrors, ReadinessErrors, ReadinessState};
 use crate::problem::{Code, Problem};
-use crate::resource::{read, resource};
+use crate::resource::read_only;
 
 /// The description of the resources.
 #[derive(OpenApi)]
@@ -36,11 +36,10 @@ struct Checks {
 
 /// Adds the resources.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    const ALLOW: &str = "GET, HEAD, OPTIONS";
     config
-        .service(read(resource("/health", ALLOW), live_too))
-        .service(read(resource("/health/live", ALLOW), live))
-        .service(read(resource("/health/ready", ALLOW), ready));
+        .service(read_only("/health", live_too))
+        .service(read_only("/health/live", live))
+        .service(read_only("/health/ready", ready));
 }
 
 /// Tells that the process runs.

@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 
 use crate::api::Api;
 use crate::openapi::OpenErrors;
-use crate::resource::{read, resource};
+use crate::resource::read_only;
 
 /// A histogram of seconds by `method`, `route` (the pattern, never the path) and `status`.
 pub const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
@@ -33,7 +33,7 @@ pub(crate) struct Description;
 
 /// Adds the resource.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    config.service(read(resource("/metrics", "GET, HEAD, OPTIONS"), scrape));
+    config.service(read_only("/metrics", scrape));
 }
 
 /// Gives all metrics as text.

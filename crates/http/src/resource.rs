@@ -38,6 +38,16 @@ pub(crate) fn resource(pattern: &'static str, allow: &'static str) -> Resource {
         }))
 }
 
+/// Makes a resource that can only be read.
+pub(crate) fn read_only<F, Args>(pattern: &'static str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    read(resource(pattern, "GET, HEAD, OPTIONS"), handler)
+}
+
 /// Adds a handler for GET and HEAD.
 pub(crate) fn read<F, Args>(resource: Resource, handler: F) -> Resource
 where

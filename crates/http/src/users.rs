@@ -17,7 +17,7 @@ mod update;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
-use crate::resource::{read, resource};
+use crate::resource::{read, read_only, resource};
 
 /// The description of the resources.
 #[derive(OpenApi)]
@@ -52,21 +52,18 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config
         .service(read(users, list::list).route(web::post().to(create::create)))
         .service(resource("/v1/users/batch", "POST, OPTIONS").route(web::post().to(batch::batch)))
-        .service(read(resource("/v1/users/count", READ_ONLY), count::count))
+        .service(read_only("/v1/users/count", count::count))
         .service(read(me, find::me).route(web::patch().to(update::me)))
-        .service(read(
-            resource("/v1/users/by-username/{username}", READ_ONLY),
+        .service(read_only(
+            "/v1/users/by-username/{username}",
             find::by_username,
         ))
-        .service(read(
-            resource("/v1/users/by-external-id/{external_id}", READ_ONLY),
+        .service(read_only(
+            "/v1/users/by-external-id/{external_id}",
             find::by_external_id,
         ))
         .service(read(user, find::by_id))
-        .service(read(
-            resource("/v1/users/{id}/export", READ_ONLY),
-            export::export,
-        ))
+        .service(read_only("/v1/users/{id}/export", export::export))
         .service(
             resource("/v1/users/{id}/restore", "POST, OPTIONS")
                 .route(web::post().to(restore::restore)),
@@ -80,5 +77,3 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .route(web::post().to(activate::activate)),
         );
 }
-
-const READ_ONLY: &str = "GET, HEAD, OPTIONS";
