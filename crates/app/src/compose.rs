@@ -48,13 +48,11 @@ impl ComposeError {
     }
 }
 
-/// The service without its listener: adapters in their ports, and the use cases on them.
+/// The service without its listener: adapters in their ports.
 #[derive(Clone)]
 pub struct Composition {
     /// The ports.
     pub ports: Ports,
-    /// The use cases.
-    pub use_cases: UseCases,
     pub(crate) connections: Connections,
 }
 
@@ -84,11 +82,12 @@ impl Composition {
             clock,
             ids: Arc::new(UuidV7Ids),
         };
-        Ok(Self {
-            use_cases: UseCases::new(&ports),
-            ports,
-            connections,
-        })
+        Ok(Self { ports, connections })
+    }
+
+    /// The use cases on these ports.
+    pub fn use_cases(&self) -> UseCases {
+        UseCases::new(&self.ports)
     }
 
     /// Brings the database up to date and gives the names of the migrations applied.

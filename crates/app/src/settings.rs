@@ -57,7 +57,7 @@ impl Settings {
 
         let server = ServerSettings::read(&mut reader);
         let database = DatabaseSettings::read(&mut reader);
-        let redis_url = reader.optional_secret("REDIS_URL", redis_url);
+        let redis_url = reader.optional("REDIS_URL", redis_url);
         if reader.is_set("REDIS_URL") {
             reader.warn(
                 "REDIS_URL",

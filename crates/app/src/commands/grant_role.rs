@@ -24,7 +24,7 @@ pub(crate) async fn run(user: &str, role: &str) -> Outcome {
         Err(outcome) => return outcome,
     };
     match composition
-        .use_cases
+        .use_cases()
         .grant_role
         .run(&Caller::Operator, &key, role)
         .await

@@ -5,8 +5,6 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use secrecy::SecretString;
-
 use super::faults::Fault;
 
 /// Proof that a fault has been gathered: whoever holds it need not report anything.
@@ -65,15 +63,6 @@ impl Reader {
         parsed
             .transpose()
             .map_err(|reason| self.fault(variable, reason))
-    }
-
-    /// Like [`Reader::optional`], for values that are secrets.
-    pub(super) fn optional_secret(
-        &mut self,
-        variable: &str,
-        parse: impl FnOnce(&str) -> Result<SecretString, String>,
-    ) -> Result<Option<SecretString>, Reported> {
-        self.optional(variable, parse)
     }
 
     /// Like [`Reader::optional`], where absence is a fault of its own unless an earlier layer already had one.

@@ -83,7 +83,7 @@ async fn ensure(
         ..UserInput::default()
     };
     let made = composition
-        .use_cases
+        .use_cases()
         .create_user
         .run(&Caller::Operator, &input, WriteConditions::default())
         .await?;
