@@ -19,12 +19,7 @@ pub struct Fault {
 impl Fault {
     /// Names the part by its dotted path (`profile.website`); for parts whose own names may hold dots, see [`Fault::at`].
     pub fn new(path: &str, violation: &Violation) -> Self {
-        let path = path
-            .split('.')
-            .filter(|part| !part.is_empty())
-            .map(str::to_owned)
-            .collect();
-        Self::at(path, violation)
+        Self::reported(path, violation.code(), violation.detail())
     }
 
     /// Takes a fault out of a report that knows rules only as text.

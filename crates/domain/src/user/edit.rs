@@ -95,7 +95,7 @@ fn edit_phone(
     let asked = edits.phone_number_verified;
     changed.set_verified(Field::PhoneNumberVerified, verified, asked, moved);
     if state.phone_number_verified && state.phone_number.is_none() {
-        let detail = "is required while phone_number_verified is true";
+        let detail = "Is required while phone_number_verified is true.";
         let violation = Violation::new("required", detail);
         faults.push(Fault::new(Field::PhoneNumber.path(), &violation));
     }
