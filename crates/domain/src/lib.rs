@@ -24,6 +24,7 @@
 //! are parsed as they are read.
 #![cfg_attr(any(test, feature = "test-support"), doc = include_str!("../docs/testing.md"))]
 
+mod cached_users;
 pub mod caller;
 pub mod directory;
 mod fault;
@@ -40,6 +41,7 @@ pub mod view;
 mod violation;
 pub mod write;
 
+pub use cached_users::{CachedUsers, Freshness, Reading, Source};
 pub use fault::Fault;
 pub use ports::StoreError;
 pub use violation::Violation;

@@ -8,14 +8,16 @@ mod change_log;
 mod clock;
 mod store_health;
 mod tokens;
+mod user_cache;
 mod user_directory;
 mod user_reader;
 mod user_writer;
 
-pub use change_log::ChangeLog;
+pub use change_log::{ChangeLog, Changed, Changes, LogPosition};
 pub use clock::{Clock, IdGenerator};
 pub use store_health::{SchemaState, StoreHealth};
 pub use tokens::{ServiceTokens, TokenRejected, TokenVerifier, VerifiedToken};
+pub use user_cache::{Arrival, Hit, Lease, Lookup, Missed, NoCache, Tier, UserCache, Voucher};
 pub use user_directory::{Page, UserDirectory};
 pub use user_reader::{UserKey, UserKeys, UserReader};
 pub use user_writer::UserWriter;
@@ -26,6 +28,7 @@ pub use self::{
     clock::{MockClock, MockIdGenerator},
     store_health::MockStoreHealth,
     tokens::{MockServiceTokens, MockTokenVerifier},
+    user_cache::MockUserCache,
     user_directory::MockUserDirectory,
     user_reader::MockUserReader,
     user_writer::MockUserWriter,

@@ -23,7 +23,7 @@ mod update_user;
 use std::sync::Arc;
 
 pub use authenticate::{Authenticate, AuthenticateError, Credential};
-pub use batch_users::{BatchKeys, BatchUsers, BatchUsersError, MAX_BATCH};
+pub use batch_users::{BatchKeys, BatchUsers, BatchUsersError, BatchViews, MAX_BATCH};
 pub use change_status::{ChangeStatus, ChangeStatusError, StatusChange};
 pub use count_users::CountUsers;
 pub use create_user::{CreateUser, CreateUserError};
@@ -31,16 +31,17 @@ pub use delete_user::{DeleteUser, Deletion};
 pub use edit_user::EditUserError;
 pub use erase_user::EraseUser;
 pub use export_user::{ExportUser, UserExport};
-pub use find_user::{FindUser, FindUserError, Sought};
+pub use find_user::{FindUser, FindUserError, FoundView, Sought};
 pub use grant_role::{GrantRole, GrantRoleError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use replace_user::ReplaceUser;
 pub use update_user::UpdateUser;
 
+use crate::CachedUsers;
 use crate::caller::Caller;
 use crate::ports::{
-    ChangeLog, Clock, IdGenerator, ServiceTokens, StoreHealth, TokenVerifier, UserDirectory,
-    UserReader, UserWriter,
+    ChangeLog, Clock, IdGenerator, ServiceTokens, StoreHealth, TokenVerifier, UserCache,
+    UserDirectory, UserReader, UserWriter,
 };
 use crate::user::Actor;
 use crate::view::UserView;
@@ -54,11 +55,23 @@ pub struct Ports {
     pub writer: Arc<dyn UserWriter>,
     pub directory: Arc<dyn UserDirectory>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub cache: Arc<dyn UserCache>,
     pub tokens: Arc<dyn TokenVerifier>,
     pub service_tokens: Arc<dyn ServiceTokens>,
     pub health: Arc<dyn StoreHealth>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
+}
+
+impl Ports {
+    /// The users, read through the cache and written past it.
+    pub fn users(&self) -> Arc<CachedUsers> {
+        Arc::new(CachedUsers::new(
+            self.reader.clone(),
+            self.writer.clone(),
+            self.cache.clone(),
+        ))
+    }
 }
 
 /// Every use case, ready to run.
@@ -87,22 +100,23 @@ impl UseCases {
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
         };
+        let users = ports.users();
         let find_user = FindUser {
-            users: ports.reader.clone(),
+            users: users.clone(),
         };
         Self {
             authenticate: Authenticate {
-                users: ports.reader.clone(),
+                users: users.clone(),
                 tokens: ports.tokens.clone(),
                 service_tokens: ports.service_tokens.clone(),
             },
             create_user: CreateUser {
-                users: ports.writer.clone(),
+                users: users.clone(),
                 ids: ports.ids.clone(),
                 stamp: stamp.clone(),
             },
             batch_users: BatchUsers {
-                users: ports.reader.clone(),
+                users: users.clone(),
             },
             list_users: ListUsers {
                 directory: ports.directory.clone(),
@@ -111,28 +125,29 @@ impl UseCases {
                 directory: ports.directory.clone(),
             },
             update_user: UpdateUser {
-                users: ports.writer.clone(),
+                users: users.clone(),
                 stamp: stamp.clone(),
             },
             replace_user: ReplaceUser {
-                users: ports.writer.clone(),
+                users: users.clone(),
                 stamp: stamp.clone(),
             },
             delete_user: DeleteUser {
-                users: ports.writer.clone(),
+                users: users.clone(),
                 stamp: stamp.clone(),
             },
             erase_user: EraseUser {
-                users: ports.writer.clone(),
+                users: users.clone(),
                 stamp: stamp.clone(),
             },
             change_status: ChangeStatus {
-                users: ports.writer.clone(),
+                users: users.clone(),
                 stamp: stamp.clone(),
             },
             grant_role: GrantRole {
+                // Whoever gets a role is whom the key names now.
                 reader: ports.reader.clone(),
-                users: ports.writer.clone(),
+                users,
                 stamp,
             },
             export_user: ExportUser {

@@ -1,4 +1,4 @@
-//! The promises of the stores' ports, one function each; its name is the promise.
+//! The promises of the stores' ports and of the cache's, one function each; its name is the promise.
 //!
 //! An implementation runs all of them with one line in its tests, which makes a test of each:
 //!
@@ -12,15 +12,20 @@
 //! # fn main() {}
 //! ```
 //!
-//! Each test gets an empty store of its own. To add a promise: the sentence in the port's comment, a function here,
-//! its name in [`store_contract!`](crate::store_contract), and a guard removed by hand to see it fail.
+//! Each test gets an empty store of its own, and each of [`cache_contract!`](crate::cache_contract) an empty cache. To
+//! add a promise: the sentence in the port's comment, a function here, its name in
+//! [`store_contract!`](crate::store_contract) or [`cache_contract!`](crate::cache_contract), and a guard removed by hand
+//! to see it fail.
 
 pub mod change_log;
+pub mod user_cache;
 pub mod user_directory;
 pub mod user_reader;
 pub mod user_writer;
 
 mod macros;
+
+pub use user_cache::CacheUnderTest;
 
 use std::any::Any;
 use std::fmt;

@@ -1,11 +1,13 @@
 //! Fakes of the ports: they keep the ports' promises, in memory, by the domain's own rules.
 
+mod cache;
 mod clock;
 mod store;
 mod tokens;
 
 use std::sync::Arc;
 
+pub use cache::FakeCache;
 pub use clock::{FixedClock, SequentialIds, SteppingClock};
 pub use store::FakeStore;
 pub use tokens::{FakeServiceTokens, FakeTokens};
@@ -18,6 +20,8 @@ use crate::use_cases::{Ports, UseCases};
 pub struct Fakes {
     /// What is stored.
     pub store: Arc<FakeStore>,
+    /// What is remembered of it.
+    pub cache: Arc<FakeCache>,
     /// The tokens of users.
     pub tokens: Arc<FakeTokens>,
     /// The tokens of services.
@@ -32,6 +36,7 @@ impl Default for Fakes {
     fn default() -> Self {
         Self {
             store: Arc::default(),
+            cache: Arc::default(),
             tokens: Arc::default(),
             service_tokens: Arc::default(),
             clock: Arc::new(SteppingClock::from(samples::start())),
@@ -49,6 +54,7 @@ impl Fakes {
             writer: self.store.clone(),
             directory: self.store.clone(),
             change_log: self.store.clone(),
+            cache: self.cache.clone(),
             tokens: self.tokens.clone(),
             service_tokens: self.service_tokens.clone(),
             health: self.store.clone(),

@@ -5,19 +5,21 @@
 
 use std::sync::Arc;
 
+use crate::ports::NoCache;
 pub use crate::ports::{
     MockChangeLog, MockClock, MockIdGenerator, MockServiceTokens, MockStoreHealth,
-    MockTokenVerifier, MockUserDirectory, MockUserReader, MockUserWriter,
+    MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserReader, MockUserWriter,
 };
 use crate::use_cases::Ports;
 
-/// Gives ports of which each fails the test when it is called.
+/// Gives ports of which each fails the test when it is called; the cache, which is asked before every read, is none.
 pub fn untouched_ports() -> Ports {
     Ports {
         reader: Arc::new(MockUserReader::new()),
         writer: Arc::new(MockUserWriter::new()),
         directory: Arc::new(MockUserDirectory::new()),
         change_log: Arc::new(MockChangeLog::new()),
+        cache: Arc::new(NoCache),
         tokens: Arc::new(MockTokenVerifier::new()),
         service_tokens: Arc::new(MockServiceTokens::new()),
         health: Arc::new(MockStoreHealth::new()),

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use uuid::{Uuid, Variant};
 
-use super::contracts::StoreUnderTest;
-use super::fakes::{FixedClock, SequentialIds, SteppingClock};
+use super::contracts::{CacheUnderTest, StoreUnderTest};
+use super::fakes::{FakeStore, FixedClock, SequentialIds, SteppingClock};
 use super::samples;
-use crate::ports::{Clock as _, IdGenerator as _};
+use crate::ports::{ChangeLog as _, Changes, Clock as _, IdGenerator as _, UserWriter as _};
 
 crate::store_contract!(ready(StoreUnderTest::default()));
+crate::cache_contract!(ready(CacheUnderTest::default()));
 
 /// Walks the sources, so that a promise in a new file counts too.
 fn promises_of(folder: &Path) -> BTreeSet<String> {
@@ -40,11 +41,11 @@ fn every_promise_is_tried_by_the_macro() {
     let tried = fs::read_to_string(contracts.join("macros.rs")).unwrap();
     let tried: BTreeSet<&str> = tried.lines().map(str::trim).collect();
     let promises = promises_of(&contracts);
-    assert!(promises.len() > 100);
+    assert!(promises.len() > 130);
     for promise in &promises {
         assert!(
             tried.contains(promise.as_str()),
-            "{promise} is not in store_contract!"
+            "{promise} is not in store_contract! or cache_contract!"
         );
     }
 }
@@ -80,4 +81,28 @@ fn a_fixed_clock_tells_the_same_time_until_it_is_set() {
     assert_eq!(clock.now(), samples::seconds(1));
     clock.set(samples::start());
     assert_eq!(clock.now(), samples::start());
+}
+
+/// Not among the promises that every store is tried for: ten thousand writes take a database long.
+#[tokio::test]
+async fn more_changes_than_one_answer_holds_are_told_as_incomplete() {
+    let store = FakeStore::default();
+    let alice = samples::registered(&samples::new_user("alice"), &samples::context());
+    let start = store.position().await.unwrap();
+    store.put(&alice);
+    let change = async |number: usize| {
+        let (change, context) = (samples::call(&number.to_string()), samples::context());
+        let changed = store.change(alice.user.id, &change, &context).await;
+        changed.unwrap();
+    };
+    for number in 1..Changes::MOST {
+        change(number).await;
+    }
+    let all = store.since(&start).await.unwrap();
+    assert_eq!((all.changed.len(), all.complete), (Changes::MOST, true));
+    change(Changes::MOST).await;
+    let most = store.since(&start).await.unwrap();
+    assert!(most.changed.len() <= Changes::MOST && !most.complete);
+    let rest = store.since(&most.position).await.unwrap();
+    assert_eq!((rest.changed.len(), rest.complete), (0, true));
 }

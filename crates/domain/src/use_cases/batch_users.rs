@@ -1,13 +1,14 @@
 //! Shows many users at once.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::StoreError;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
-use crate::ports::{UserKeys, UserReader};
+use crate::ports::UserKeys;
 use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
+use crate::{CachedUsers, Freshness, Source, StoreError};
 
 /// The most keys of one batch.
 pub const MAX_BATCH: usize = 500;
@@ -39,19 +40,29 @@ pub enum BatchUsersError {
     Store(#[from] StoreError),
 }
 
+/// Many users, and where they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchViews {
+    /// An answer for each key, in the keys' order; none where nobody is, or nobody can be.
+    pub views: Vec<Option<UserView>>,
+    /// Where the answers come from, in no order, each place once.
+    pub sources: HashSet<Source>,
+}
+
 /// Shows many users at once.
 #[derive(Clone)]
 pub struct BatchUsers {
-    pub(super) users: Arc<dyn UserReader>,
+    pub(super) users: Arc<CachedUsers>,
 }
 
 impl BatchUsers {
-    /// Gives an answer for each key, in the keys' order; none where nobody is, or nobody can be.
+    /// Finds the users and shows what the caller may see of them.
     pub async fn run(
         &self,
         caller: &Caller,
         keys: &BatchKeys,
-    ) -> Result<Vec<Option<UserView>>, BatchUsersError> {
+        freshness: Freshness,
+    ) -> Result<BatchViews, BatchUsersError> {
         let (action, places, keys) = match keys {
             BatchKeys::Ids(texts) => {
                 let (places, keys) = parse(texts, |text| UserId::parse(text).ok());
@@ -79,17 +90,23 @@ impl BatchUsers {
             return Err(BatchUsersError::TooMany);
         }
         if !places.contains(&true) {
-            return Ok(places.into_iter().map(|_| None).collect());
+            return Ok(BatchViews {
+                views: places.into_iter().map(|_| None).collect(),
+                sources: HashSet::new(),
+            });
         }
-        let mut found = self.users.find_many(&keys).await?.into_iter();
-        Ok(places
+        let readings = self.users.read_many(&keys, freshness).await?;
+        let sources = readings.iter().map(|reading| reading.source).collect();
+        let mut found = readings.into_iter();
+        let views = places
             .into_iter()
-            .map(|is_key| if is_key { found.next().flatten() } else { None })
+            .map(|is_key| if is_key { found.next()?.user } else { None })
             .map(|user| {
                 user.filter(|user| !user.is_deleted())
                     .map(|user| view(user, caller))
             })
-            .collect())
+            .collect();
+        Ok(BatchViews { views, sources })
     }
 }
 

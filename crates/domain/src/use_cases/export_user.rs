@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{FindUser, FindUserError};
+use crate::Freshness;
 use crate::caller::Caller;
 use crate::permissions::{Action, permit};
 use crate::ports::{ChangeLog, UserKey};
@@ -30,7 +31,9 @@ impl ExportUser {
     /// Collects the document; users get it of themselves only.
     pub async fn run(&self, caller: &Caller, id: UserId) -> Result<UserExport, FindUserError> {
         permit(caller, Action::Export(id))?;
-        let user = self.find_user.shown(caller, &UserKey::Id(id)).await?;
+        let key = UserKey::Id(id);
+        let found = self.find_user.shown(caller, &key, Freshness::Current);
+        let user = found.await?.view;
         let events = self.change_log.about(id).await?;
         Ok(UserExport { user, events })
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::StoreError;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
-use crate::ports::{UserKey, UserReader};
+use crate::ports::UserKey;
 use crate::values::{ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
+use crate::{CachedUsers, Freshness, Source, StoreError};
 
 /// Which user is sought, in the caller's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +36,29 @@ pub enum FindUserError {
     Store(#[from] StoreError),
 }
 
+/// A user, and where it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundView {
+    /// The user, as the caller may see it.
+    pub view: UserView,
+    /// Where it was read.
+    pub source: Source,
+}
+
 /// Shows one user.
 #[derive(Clone)]
 pub struct FindUser {
-    pub(super) users: Arc<dyn UserReader>,
+    pub(super) users: Arc<CachedUsers>,
 }
 
 impl FindUser {
     /// Finds the user and shows what the caller may see of it.
-    pub async fn run(&self, caller: &Caller, sought: &Sought) -> Result<UserView, FindUserError> {
+    pub async fn run(
+        &self,
+        caller: &Caller,
+        sought: &Sought,
+        freshness: Freshness,
+    ) -> Result<FoundView, FindUserError> {
         let action = match sought {
             Sought::Me | Sought::Id(_) | Sought::Username(_) => Action::Read,
             Sought::ExternalId(_) => Action::ReadByExternalId,
@@ -59,8 +73,8 @@ impl FindUser {
             (Sought::Username(text), _) => UsernameKey::parse(text).ok().map(UserKey::Username),
             (Sought::ExternalId(text), _) => ExternalId::parse(text).ok().map(UserKey::ExternalId),
         };
-        self.shown(caller, &key.ok_or(FindUserError::NotFound)?)
-            .await
+        let key = key.ok_or(FindUserError::NotFound)?;
+        self.shown(caller, &key, freshness).await
     }
 
     /// Shows a user to a caller that another use case has allowed to see it.
@@ -68,9 +82,14 @@ impl FindUser {
         &self,
         caller: &Caller,
         key: &UserKey,
-    ) -> Result<UserView, FindUserError> {
-        match self.users.find(key).await? {
-            Some(user) if !user.is_deleted() => Ok(view(user, caller)),
+        freshness: Freshness,
+    ) -> Result<FoundView, FindUserError> {
+        let reading = self.users.read(key, freshness).await?;
+        match reading.user {
+            Some(user) if !user.is_deleted() => Ok(FoundView {
+                view: view(user, caller),
+                source: reading.source,
+            }),
             _ => Err(FindUserError::NotFound),
         }
     }

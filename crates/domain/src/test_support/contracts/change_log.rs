@@ -1,5 +1,9 @@
 //! The promises of [`crate::ports::ChangeLog`].
 
+mod since;
+
+pub use since::*;
+
 use super::{StoreUnderTest, expected};
 use crate::test_support::samples::{
     awkward_user, call, context, context_at, context_expecting, context_under, edit, merge_public,

@@ -120,6 +120,12 @@ macro_rules! store_contract {
             an_unknown_user_has_no_events
             the_events_of_a_user_outlive_its_erasure
             events_hold_nothing_personal
+            what_is_committed_after_a_position_is_told
+            what_was_committed_before_a_position_is_not_told
+            a_write_that_changed_nothing_is_not_told
+            an_erasure_is_told_with_a_version_above_all_others
+            a_walk_of_questions_tells_every_racing_write
+            an_unknown_position_is_answered_as_incomplete_with_the_position_now
         }
     };
     (@port $port:ident, $make:expr; $($promise:ident)*) => {
@@ -130,10 +136,55 @@ macro_rules! store_contract {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $promise() {
-                    let store = $make.await;
-                    $crate::test_support::contracts::$port::$promise(store.as_ref()).await;
+                    let tried = $make.await;
+                    $crate::test_support::contracts::$port::$promise(tried.as_ref()).await;
                 }
             )*
+        }
+    };
+}
+
+/// Makes a test of each promise of [`UserCache`](crate::ports::UserCache), its name the promise, in a module
+/// `user_cache`.
+///
+/// Takes an expression whose future gives something that is a
+/// [`CacheUnderTest`](crate::test_support::contracts::CacheUnderTest) by `AsRef`: an empty cache, ready to be asked,
+/// which lives until the test ends. The expression is evaluated once for each test, inside a multi-threaded tokio
+/// runtime; the crate that calls needs tokio with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! cache_contract {
+    ($make:expr) => {
+        $crate::store_contract! { @port user_cache, $make;
+            who_was_never_seen_is_a_miss
+            a_fill_is_a_hit_afterwards
+            a_put_is_a_hit_afterwards
+            an_absence_is_remembered
+            an_absence_ends_when_the_user_is_put
+            an_absence_ends_when_the_user_is_noticed
+            a_notice_of_a_newer_version_drops_the_older
+            a_notice_of_an_older_version_keeps_the_newer
+            a_newer_fill_replaces_what_is_older
+            an_older_fill_never_replaces_what_is_newer
+            who_was_forgotten_is_a_miss_and_may_be_filled_anew
+            users_do_not_meet
+            answers_come_in_the_order_of_the_ids
+            five_hundred_ids_are_looked_up_at_once
+            hints_lead_to_who_was_filled_noticed_or_put
+            a_hint_follows_a_change_of_name
+            a_put_voids_the_leases_taken_before_it
+            a_put_voids_a_lease_under_which_nobody_was_found
+            a_notice_voids_the_leases_of_what_is_older
+            forgetting_voids_the_leases_taken_before_it
+            a_put_after_the_put_of_a_later_write_is_not_kept
+            a_put_after_the_put_of_an_earlier_write_leaves_nothing_older
+            a_put_after_the_user_was_forgotten_is_not_kept
+            a_dropped_lease_lets_the_next_reader_have_one
+            a_write_that_gives_its_lease_back_voids_nothing
+            who_waits_for_another_reader_gets_its_answer
+            who_waits_for_a_reader_that_gives_up_is_told_so
+            who_comes_after_a_write_does_not_wait_for_a_reader_from_before
+            racing_fills_and_puts_leave_the_newest_or_nothing
+            readers_that_race_an_erasure_bring_nobody_back
         }
     };
 }

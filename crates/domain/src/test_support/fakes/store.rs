@@ -10,8 +10,8 @@ use state::State;
 use crate::StoreError;
 use crate::directory::{DirectoryFilter, PageRequest};
 use crate::ports::{
-    ChangeLog, Page, SchemaState, StoreHealth, UserDirectory, UserKey, UserKeys, UserReader,
-    UserWriter,
+    ChangeLog, Changes, LogPosition, Page, SchemaState, StoreHealth, UserDirectory, UserKey,
+    UserKeys, UserReader, UserWriter,
 };
 use crate::user::{Applied, Change, Event, User};
 use crate::values::UserId;
@@ -60,12 +60,7 @@ impl UserReader for FakeStore {
     }
 
     async fn find_many(&self, keys: &UserKeys) -> Result<Vec<Option<Arc<User>>>, StoreError> {
-        let keys: Vec<UserKey> = match keys.clone() {
-            UserKeys::Ids(ids) => ids.into_iter().map(UserKey::Id).collect(),
-            UserKeys::Usernames(names) => names.into_iter().map(UserKey::Username).collect(),
-            UserKeys::Emails(emails) => emails.into_iter().map(UserKey::Email).collect(),
-            UserKeys::ExternalIds(ids) => ids.into_iter().map(UserKey::ExternalId).collect(),
-        };
+        let keys = keys.each();
         let state = self.state();
         Ok(keys.iter().map(|key| state.find(key)).collect())
     }
@@ -106,6 +101,14 @@ impl UserDirectory for FakeStore {
 impl ChangeLog for FakeStore {
     async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError> {
         Ok(self.state().events_about(user))
+    }
+
+    async fn position(&self) -> Result<LogPosition, StoreError> {
+        Ok(self.state().position())
+    }
+
+    async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
+        Ok(self.state().changes_since(position))
     }
 }
 

@@ -87,15 +87,16 @@ async fn a_token_of_a_user_who_is_suspended_deleted_or_gone_is_worth_nothing() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     admit(&fakes, "token", id, false);
+    let users = fakes.ports().users();
     for change in [Change::Suspend, Change::Delete] {
-        fakes.store.change(id, &change, &context()).await.unwrap();
+        users.change(id, &change, &context()).await.unwrap();
         assert_eq!(caller(&fakes, &bearer("token")).await, None, "{change:?}");
     }
     for change in [Change::Restore, Change::Activate] {
-        fakes.store.change(id, &change, &context()).await.unwrap();
+        users.change(id, &change, &context()).await.unwrap();
     }
     assert!(caller(&fakes, &bearer("token")).await.is_some());
-    fakes.store.erase(id, &context()).await.unwrap();
+    users.erase(id, &context()).await.unwrap();
     assert_eq!(caller(&fakes, &bearer("token")).await, None);
 }
 

@@ -1,6 +1,9 @@
 //! Who may not is told so before anything else is looked at: neither the input, nor a store, nor the clock.
 
+use std::collections::HashSet;
+
 use super::*;
+use crate::Freshness;
 use crate::caller::{Caller, Scope, ServiceCaller};
 use crate::directory::{DirectoryFilter, PageRequest, Sort};
 use crate::permissions::Denied;
@@ -67,15 +70,27 @@ async fn denials(caller: &Caller, target: UserId) -> Vec<(&'static str, Option<D
         .await;
     let by_external_id = on
         .find_user
-        .run(caller, &Sought::ExternalId("1".to_owned()))
+        .run(
+            caller,
+            &Sought::ExternalId("1".to_owned()),
+            Freshness::Current,
+        )
         .await;
     let by_emails = on
         .batch_users
-        .run(caller, &BatchKeys::Emails(vec!["a@b.example".to_owned()]))
+        .run(
+            caller,
+            &BatchKeys::Emails(vec!["a@b.example".to_owned()]),
+            Freshness::Current,
+        )
         .await;
     let by_external_ids = on
         .batch_users
-        .run(caller, &BatchKeys::ExternalIds(vec!["1".to_owned()]))
+        .run(
+            caller,
+            &BatchKeys::ExternalIds(vec!["1".to_owned()]),
+            Freshness::Bounded,
+        )
         .await;
     let list = on.list_users.run(caller, &page_of(everybody.clone())).await;
     let count = on.count_users.run(caller, &everybody).await;
@@ -277,7 +292,10 @@ async fn a_service_that_may_only_read_does_not_seek_by_address_in_the_directory(
 #[tokio::test]
 async fn nobody_but_a_user_is_me() {
     for caller in [service("auth"), Caller::Operator] {
-        let found = use_cases().find_user.run(&caller, &Sought::Me).await;
+        let found = use_cases()
+            .find_user
+            .run(&caller, &Sought::Me, Freshness::Bounded)
+            .await;
         assert_eq!(found, Err(FindUserError::Denied(Denied::Forbidden)));
     }
 }
@@ -292,7 +310,10 @@ async fn a_key_that_can_be_nobodys_is_not_sought() {
         Sought::ExternalId("a b".to_owned()),
     ] {
         assert_eq!(
-            use_cases().find_user.run(&caller, &sought).await,
+            use_cases()
+                .find_user
+                .run(&caller, &sought, Freshness::Bounded)
+                .await,
             Err(FindUserError::NotFound),
             "{sought:?}"
         );
@@ -300,17 +321,21 @@ async fn a_key_that_can_be_nobodys_is_not_sought() {
     let nobodys = BatchKeys::Ids(vec!["x".to_owned(); MAX_BATCH]);
     let found = use_cases()
         .batch_users
-        .run(&caller, &nobodys)
+        .run(&caller, &nobodys, Freshness::Bounded)
         .await
         .unwrap();
-    assert_eq!(found.len(), MAX_BATCH);
-    assert!(found.iter().all(Option::is_none));
+    assert_eq!(found.views.len(), MAX_BATCH);
+    assert!(found.views.iter().all(Option::is_none));
+    assert!(found.sources.is_empty());
     assert_eq!(
         use_cases()
             .batch_users
-            .run(&caller, &BatchKeys::Emails(Vec::new()))
+            .run(&caller, &BatchKeys::Emails(Vec::new()), Freshness::Bounded)
             .await,
-        Ok(Vec::new())
+        Ok(BatchViews {
+            views: Vec::new(),
+            sources: HashSet::new(),
+        })
     );
 }
 
@@ -319,7 +344,10 @@ async fn a_batch_of_more_than_500_keys_is_not_sought() {
     let id = external_id("1").to_string();
     let keys = BatchKeys::ExternalIds(vec![id; MAX_BATCH + 1]);
     assert_eq!(
-        use_cases().batch_users.run(&service("auth"), &keys).await,
+        use_cases()
+            .batch_users
+            .run(&service("auth"), &keys, Freshness::Bounded)
+            .await,
         Err(BatchUsersError::TooMany)
     );
 }

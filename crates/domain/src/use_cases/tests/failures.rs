@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::StoreError;
 use crate::directory::{DirectoryFilter, PageRequest, Sort};
 use crate::ports::UserKey;
 use crate::test_support::fakes::Fakes;
@@ -16,6 +15,7 @@ use crate::use_cases::*;
 use crate::user::{Change, ChangeRefused};
 use crate::values::{Role, UsernameKey};
 use crate::write::{UniqueField, WriteError};
+use crate::{Freshness, StoreError};
 
 fn away() -> StoreError {
     StoreError::Unavailable("the pool is empty".to_owned())
@@ -109,11 +109,18 @@ async fn what_a_store_says_of_a_failed_read_reaches_the_caller() {
     reader.expect_find_many().returning(|_| Err(away()));
     let on = with_reader(reader);
     let id = user_id();
-    let found = on.find_user.run(&caller, &Sought::Id(id.to_string())).await;
+    let found = on
+        .find_user
+        .run(&caller, &Sought::Id(id.to_string()), Freshness::Bounded)
+        .await;
     assert_eq!(found, Err(FindUserError::Store(away())));
     let found = on
         .batch_users
-        .run(&caller, &BatchKeys::Ids(vec![id.to_string()]))
+        .run(
+            &caller,
+            &BatchKeys::Ids(vec![id.to_string()]),
+            Freshness::Bounded,
+        )
         .await;
     assert_eq!(found, Err(BatchUsersError::Store(away())));
     assert_eq!(

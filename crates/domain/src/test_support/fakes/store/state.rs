@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::StoreError;
-use crate::ports::{SchemaState, UserKey};
+use crate::ports::{Changed, Changes, LogPosition, SchemaState, UserKey};
 use crate::user::{Actor, Applied, Change, Event, User};
 use crate::values::{Timestamp, UserId, Username};
 use crate::write::{
@@ -53,13 +53,7 @@ impl State {
     }
 
     pub(super) fn find(&self, key: &UserKey) -> Option<Arc<User>> {
-        let is_sought = |user: &&Arc<User>| match key {
-            UserKey::Id(id) => user.id == *id,
-            UserKey::Username(name) => user.username.key() == name.as_str(),
-            UserKey::Email(email) => user.email.key() == email.as_str(),
-            UserKey::ExternalId(id) => user.external_id.as_ref() == Some(id),
-        };
-        self.users.values().find(is_sought).cloned()
+        self.users.values().find(|user| key.names(user)).cloned()
     }
 
     pub(super) fn events_about(&self, user: UserId) -> Vec<Event> {
@@ -68,6 +62,31 @@ impl State {
             .filter(|event| event.subject_id == user)
             .cloned()
             .collect()
+    }
+
+    /// Gives the number of events.
+    pub(super) fn position(&self) -> LogPosition {
+        LogPosition::from_store(self.events.len().to_string())
+    }
+
+    /// Gives the changes since a number of events.
+    pub(super) fn changes_since(&self, position: &LogPosition) -> Changes {
+        let from = position.as_str().parse().ok();
+        let later = from.and_then(|from: usize| self.events.get(from..));
+        let complete = later.is_some_and(|later| later.len() <= Changes::MOST);
+        let changed = later
+            .unwrap_or_default()
+            .iter()
+            .take(Changes::MOST)
+            .map(|event| Changed {
+                id: event.subject_id,
+                version: event.version,
+            });
+        Changes {
+            changed: changed.collect(),
+            complete,
+            position: self.position(),
+        }
     }
 
     pub(super) fn add(
