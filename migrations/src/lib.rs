@@ -5,6 +5,7 @@
 
 mod dialect;
 mod m20261123_000001_users;
+mod m20261123_000002_tail;
 
 use std::collections::HashSet;
 
@@ -36,7 +37,10 @@ pub enum MigrateError {
 
 /// Every migration this release knows, oldest first.
 pub fn all() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(m20261123_000001_users::Migration)]
+    vec![
+        Box::new(m20261123_000001_users::Migration),
+        Box::new(m20261123_000002_tail::Migration),
+    ]
 }
 
 /// Applies what is pending and gives the names of what it applied.

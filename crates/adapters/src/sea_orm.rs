@@ -7,15 +7,14 @@
 mod change_log;
 pub mod connect;
 mod directory;
-mod entities;
+pub(crate) mod entities;
 mod errors;
 mod gates;
-pub mod guards;
 mod health;
 mod idempotency;
 mod names;
 mod outbox;
-mod row;
+pub(crate) mod row;
 mod transaction;
 mod users;
 
@@ -25,17 +24,17 @@ use async_trait::async_trait;
 use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
 use user_domain::ports::{
-    ChangeLog, Page, SchemaState, StoreHealth, UserDirectory, UserKey, UserKeys, UserReader,
-    UserWriter,
+    ChangeLog, Changes, LogPosition, Page, SchemaState, StoreHealth, UserDirectory, UserKey,
+    UserKeys, UserReader, UserWriter,
 };
 use user_domain::user::{Applied, Change, Event, User};
 use user_domain::values::UserId;
 use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
+use crate::guards::Guards;
 pub use connect::{Connections, PoolOptions};
 pub use errors::is_passing;
 use gates::Gates;
-use guards::Guards;
 
 /// The store of users. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -53,6 +52,14 @@ impl SeaOrmUsers {
             connections,
             gates: Arc::default(),
         }
+    }
+
+    /// Gives the store's own name, which no other store has.
+    ///
+    /// # Errors
+    /// The database's; a database without a schema has none.
+    pub async fn store_id(&self) -> Result<String, StoreError> {
+        health::store_id(&self.connections.tail).await
     }
 }
 
@@ -105,6 +112,14 @@ impl UserDirectory for SeaOrmUsers {
 impl ChangeLog for SeaOrmUsers {
     async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError> {
         change_log::about(&self.connections.reads, user).await
+    }
+
+    async fn position(&self) -> Result<LogPosition, StoreError> {
+        change_log::position(&self.connections.tail).await
+    }
+
+    async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
+        change_log::since(&self.connections.tail, position).await
     }
 }
 

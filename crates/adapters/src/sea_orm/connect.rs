@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::guards::{Guard, Guards};
+use crate::guards::{Guard, Guards};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection, Executor, Row};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
@@ -12,6 +12,8 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a statement of a read may run: as long as a search may; shorter reads have their requests' deadline.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a look at the outbox may take; a later one is worth more.
+const TAIL_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a statement may wait for a lock that another holds; below the statement's own time.
 const LOCK_TIMEOUT: &str = "900";
 /// How long a forgotten transaction lives, in milliseconds.
@@ -26,11 +28,12 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 
 /// Two bounded pools of one database: a storm of writes leaves the reads their connections, and only the writes'
-/// connections ever see a transaction.
+/// connections ever see a transaction. One connection more follows the outbox, whatever the others do.
 #[derive(Clone)]
 pub struct Connections {
     pub(super) reads: DatabaseConnection,
     pub(super) writes: DatabaseConnection,
+    pub(super) tail: DatabaseConnection,
     pub(super) guards: Guards,
 }
 
@@ -39,7 +42,7 @@ pub struct Connections {
 pub struct PoolOptions {
     /// The schema that holds the tables; the database's default if none.
     pub schema: Option<String>,
-    /// The most connections of both pools together, at least 2.
+    /// The most connections of both pools together, at least 2; the one that follows the outbox comes on top.
     pub max_connections: u32,
     /// What keeps the promises about races.
     pub guards: Guards,
@@ -59,7 +62,10 @@ impl Connections {
         }
         let mut read_options = postgres_options(url, options, reads, READ_TIMEOUT);
         keep_alive(&mut read_options, options.guards);
+        let mut tail_options = postgres_options(url, options, 1, TAIL_TIMEOUT);
+        keep_alive(&mut tail_options, options.guards);
         Ok(Self {
+            tail: Database::connect(tail_options).await?,
             reads: Database::connect(read_options).await?,
             writes: Database::connect(write_options).await?,
             guards: options.guards,
@@ -74,6 +80,7 @@ impl Connections {
         Ok(Self {
             writes: Database::connect(sqlite_options(path, 1, SQLITE_WRITER_WAIT)).await?,
             reads: Database::connect(sqlite_options(path, 4, POOL_WAIT)).await?,
+            tail: Database::connect(sqlite_options(path, 1, POOL_WAIT)).await?,
             guards: Guards::default(),
         })
     }
@@ -100,6 +107,7 @@ impl Connections {
     /// Closes the pools, when nothing uses them any more.
     pub async fn close(self) {
         // A pool that cannot be closed goes with the process; there is nobody left to tell.
+        let _ = self.tail.close().await;
         let _ = self.reads.close().await;
         let _ = self.writes.close().await;
     }

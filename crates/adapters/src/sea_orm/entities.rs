@@ -3,4 +3,4 @@
 pub(super) mod events;
 pub(super) mod idempotency_keys;
 pub(super) mod released_usernames;
-pub(super) mod users;
+pub(crate) mod users;

@@ -10,8 +10,8 @@ use user_domain::write::{IdempotencyKey, WriteContext, WriteError};
 
 use super::entities::idempotency_keys::{ActiveModel, Column, Entity};
 use super::errors;
-use super::guards::{Guard, Guards};
 use super::users::find::find;
+use crate::guards::{Guard, Guards};
 
 /// Whose turn it is.
 pub(super) enum Turn {

@@ -13,6 +13,11 @@ use super::entities::users;
 
 /// Writes a user as a row, every column set.
 pub(super) fn from_user(user: &User) -> users::ActiveModel {
+    to_row(user).into_active_model().reset_all()
+}
+
+/// Writes a user as a row.
+pub(crate) fn to_row(user: &User) -> users::Model {
     let text = |value: Option<&str>| value.map(str::to_owned);
     let Profile {
         name,
@@ -61,12 +66,10 @@ pub(super) fn from_user(user: &User) -> users::ActiveModel {
         deleted_at: user.deleted_at.map(Timestamp::as_utc),
         tokens_valid_after: user.tokens_valid_after.map(Timestamp::as_utc),
     }
-    .into_active_model()
-    .reset_all()
 }
 
 /// Reads a user from its row, trusting what was checked when it was written.
-pub(super) fn to_user(row: users::Model) -> Result<User, StoreError> {
+pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
     let broken = |column: &str| {
         StoreError::Internal(format!("the column {column} of user {} is broken", row.id))
     };

@@ -1,8 +1,11 @@
-//! Rows of `users`.
+//! Rows of `users`; also what a shared cache keeps of a user, as JSON.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DeriveEntityModel)]
+// A row of another release is nobody this one knows.
+#[serde(deny_unknown_fields)]
 #[sea_orm(table_name = "users")]
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -4,8 +4,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
 use user_domain::user::Applied;
 use user_domain::write::{WriteContext, WriteError, Written};
 
+use crate::guards::Guards;
 use crate::sea_orm::entities::users::Entity;
-use crate::sea_orm::guards::Guards;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::{errors, names, outbox, row, transaction};
 

@@ -5,8 +5,8 @@ use user_domain::user::{Applied, Change, User};
 use user_domain::values::UserId;
 use user_domain::write::{WriteContext, WriteError, Written};
 
+use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::users::Entity;
-use crate::sea_orm::guards::{Guard, Guards};
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::{errors, names, outbox, row, transaction};
 

@@ -5,8 +5,8 @@ use user_domain::values::UserId;
 use user_domain::write::{Erased, WriteContext, WriteError};
 
 use super::change::lock;
+use crate::guards::Guards;
 use crate::sea_orm::entities::users::Entity;
-use crate::sea_orm::guards::Guards;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::{errors, names, outbox, transaction};
 

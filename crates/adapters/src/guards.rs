@@ -14,6 +14,20 @@ pub enum Guard {
     SilenceDeadline,
     /// An idempotency key is claimed in the transaction of its write, so that the write happens once.
     IdempotencyClaim,
+    /// A cache takes only what was read under a lease that no write has voided.
+    Lease,
+    /// A cache gives nothing older than what it knows to exist.
+    VersionCheck,
+    /// What is in Redis counts only on the server, and for the copy of its data, that it was written to.
+    ServerIdentity,
+    /// A cached user is given only while somebody vouches for it: the outbox was looked at a moment ago.
+    PollAge,
+    /// While the database is away, what was cached before the link to Redis broke is not vouched for by its successor.
+    Reconnect,
+    /// Readers of one unknown user wait for the first of them.
+    SharedFlight,
+    /// That there is no such user is forgotten when it is made.
+    AbsenceYields,
 }
 
 /// The guards of one store; all of them, but in tests.
@@ -34,7 +48,7 @@ impl Guards {
 
     /// Tells whether a guard stands.
     #[cfg(feature = "removable-guards")]
-    pub(super) fn stands(self, guard: Guard) -> bool {
+    pub(crate) fn stands(self, guard: Guard) -> bool {
         self.removed != Some(guard)
     }
 
@@ -44,7 +58,7 @@ impl Guards {
         clippy::unused_self,
         reason = "the guards of a release cannot be removed"
     )]
-    pub(super) fn stands(self, _: Guard) -> bool {
+    pub(crate) fn stands(self, _: Guard) -> bool {
         true
     }
 }

@@ -1,0 +1,109 @@
+use metrics::{Counter, Gauge, counter, gauge};
+
+/// Looks into the cache, by tier and result.
+pub(super) const REQUESTS: &str = "user_cache_requests_total";
+/// Users dropped for want of room or for their age, by cause.
+pub(super) const EVICTIONS: &str = "user_cache_evictions_total";
+/// News of changed users, by the road it came on.
+pub(super) const INVALIDATIONS: &str = "user_cache_invalidations_total";
+/// Users in the first tier.
+pub(super) const ENTRIES: &str = "user_cache_entries";
+/// The age of the newest look at the outbox.
+pub(super) const TAIL_AGE: &str = "user_cache_tail_age_seconds";
+/// Whether Redis is left alone because it fails or is slow.
+pub(super) const BREAKER: &str = "user_cache_breaker_open";
+/// Whether there is a connection to Redis whose second tier may be used.
+pub(super) const LINK: &str = "user_cache_link_up";
+
+/// What the cache counts. Made when the recorder is installed.
+pub(super) struct Meters {
+    pub(super) process: TierMeters,
+    pub(super) shared: TierMeters,
+    pub(super) evicted_by_size: Counter,
+    pub(super) evicted_by_age: Counter,
+    pub(super) invalidated_by_write: Counter,
+    pub(super) invalidated_by_push: Counter,
+    pub(super) invalidated_by_tail: Counter,
+    pub(super) flushed: Counter,
+    pub(super) entries: Gauge,
+    pub(super) tail_age: Gauge,
+    pub(super) breaker: Gauge,
+    pub(super) link: Gauge,
+}
+
+/// What one tier counts.
+pub(super) struct TierMeters {
+    pub(super) hit: Counter,
+    pub(super) absent: Counter,
+    pub(super) miss: Counter,
+    pub(super) joined: Counter,
+    pub(super) unvouched: Counter,
+    pub(super) error: Counter,
+}
+
+impl TierMeters {
+    fn new(tier: &'static str) -> Self {
+        let of = |result: &'static str| counter!(REQUESTS, "tier" => tier, "result" => result);
+        Self {
+            hit: of("hit"),
+            absent: of("absent"),
+            miss: of("miss"),
+            joined: of("joined"),
+            unvouched: of("unvouched"),
+            error: of("error"),
+        }
+    }
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        let evicted = |cause: &'static str| counter!(EVICTIONS, "cause" => cause);
+        let invalidated = |road: &'static str| counter!(INVALIDATIONS, "road" => road);
+        Self {
+            process: TierMeters::new("process"),
+            shared: TierMeters::new("shared"),
+            evicted_by_size: evicted("size"),
+            evicted_by_age: evicted("age"),
+            invalidated_by_write: invalidated("write"),
+            invalidated_by_push: invalidated("push"),
+            invalidated_by_tail: invalidated("tail"),
+            flushed: invalidated("flush"),
+            entries: gauge!(ENTRIES),
+            tail_age: gauge!(TAIL_AGE),
+            breaker: gauge!(BREAKER),
+            link: gauge!(LINK),
+        }
+    }
+}
+
+/// Says what each figure is, for whoever reads them.
+pub fn describe_metrics() {
+    use metrics::{Unit, describe_counter, describe_gauge};
+    describe_counter!(
+        REQUESTS,
+        Unit::Count,
+        "Looks into the cache of users, by tier and result"
+    );
+    describe_counter!(
+        EVICTIONS,
+        Unit::Count,
+        "Cached users dropped for want of room or for their age"
+    );
+    describe_counter!(
+        INVALIDATIONS,
+        Unit::Count,
+        "News of changed users, by the road it came on"
+    );
+    describe_gauge!(ENTRIES, Unit::Count, "Users in the tier in the process");
+    describe_gauge!(
+        TAIL_AGE,
+        Unit::Seconds,
+        "Age of the newest look at the outbox; above 1 s the cache is not believed"
+    );
+    describe_gauge!(
+        BREAKER,
+        Unit::Count,
+        "1 while Redis is left alone because it fails or is slow"
+    );
+    describe_gauge!(LINK, Unit::Count, "1 while the tier in Redis may be used");
+}
