@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod conditions;
+mod freshness;
 mod path;
 mod selection;
 
@@ -19,6 +20,7 @@ use crate::problem::Problem;
 pub(crate) use body::{Ignored, JsonDocument, MergePatch};
 pub(crate) use caller::CallerKind;
 pub(crate) use conditions::{IfNoneMatch, Write};
+pub(crate) use freshness::Fresh;
 pub(crate) use path::{Segment, Target};
 pub(crate) use selection::Selection;
 

@@ -10,6 +10,7 @@
 
 mod api;
 mod bodies;
+mod cache_status;
 mod cursor;
 mod detach;
 mod docs;

@@ -13,8 +13,9 @@ use utoipa::{Modify, OpenApi};
 use crate::{docs, health, metrics, users};
 
 pub(crate) use params::{
-    EraseQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath, IdempotencyKeyHeader,
-    IfMatchHeader, IfNoneMatchHeader, PageQuery, RequiredIfMatchHeader, UsernamePath,
+    CacheControlHeader, EraseQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath,
+    IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, PageQuery, RequiredIfMatchHeader,
+    UsernamePath,
 };
 use responses::Shared;
 pub(crate) use responses::{
@@ -39,6 +40,11 @@ there, `null` when unset; a member outside it is absent. A deleted user is not f
 
 **Versions.** `ETag` is `\"<version>-<view>\"`. `If-Match` compares the version and is honoured on every write (412); \
 PUT requires it (428). `If-None-Match` makes an unchanged user a 304.
+
+**Freshness.** Reads of users by a key may be answered from a cache: by the replica that wrote, never older than what it \
+wrote, and by any other at most a second old, also after a suspension or a change of roles. `Cache-Control: no-cache` \
+reads the database. `Cache-Status` (RFC 9211) tells where an answer comes from. While the database is unreachable, what \
+the replicas know may be answered for up to a minute, marked by a `detail` that ends in `database-unreachable`.
 
 **Idempotency.** A write with `Idempotency-Key` can be repeated safely for 24 hours: the repetition is answered with \
 the status of the first and `Idempotency-Replayed: true`. Another request under the same key is a 422.

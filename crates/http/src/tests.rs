@@ -3,6 +3,7 @@
 mod credentials;
 mod docs;
 mod frame;
+mod freshness;
 mod lists;
 mod outcomes;
 mod reads;

@@ -150,6 +150,21 @@ pub(crate) struct IfNoneMatchHeader {
     if_none_match: Option<String>,
 }
 
+/// How young the answer must be.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(crate) struct CacheControlHeader {
+    /// `no-cache`, or `max-age=0`: the database is asked, whatever is cached; otherwise the answer may be up to a second
+    /// old. `Pragma: no-cache` counts where there is no `Cache-Control`.
+    #[param(
+        rename = "Cache-Control",
+        example = "no-cache",
+        required = false,
+        nullable = false
+    )]
+    cache_control: Option<String>,
+}
+
 /// The name of this write.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]

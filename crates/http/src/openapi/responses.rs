@@ -189,16 +189,20 @@ impl Modify for Shared {
             }
         }
         for operation in openapi.paths.paths.values_mut().flat_map(operations) {
-            let is_repeatable = operation
-                .parameters
-                .iter()
-                .flatten()
-                .any(is_idempotency_key);
+            let takes = |name| {
+                let mut parameters = operation.parameters.iter().flatten();
+                parameters.any(|parameter| is_header(parameter, name))
+            };
+            let is_repeatable = takes("Idempotency-Key");
+            let is_cached = takes("Cache-Control");
             for response in operation.responses.responses.values_mut() {
                 if let RefOr::T(response) = response {
                     add_header(response, "X-Request-Id");
                     if is_repeatable {
                         add_header(response, "Idempotency-Replayed");
+                    }
+                    if is_cached {
+                        add_header(response, "Cache-Status");
                     }
                 }
             }
@@ -218,9 +222,9 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .flatten()
 }
 
-fn is_idempotency_key(parameter: &RefOr<Parameter>) -> bool {
+fn is_header(parameter: &RefOr<Parameter>, name: &str) -> bool {
     matches!(parameter, RefOr::T(parameter)
-        if parameter.parameter_in == ParameterIn::Header && parameter.name == "Idempotency-Key")
+        if parameter.parameter_in == ParameterIn::Header && parameter.name == name)
 }
 
 fn add_header(response: &mut Response, name: &str) {
@@ -229,7 +233,7 @@ fn add_header(response: &mut Response, name: &str) {
         .insert(name.to_owned(), shared_header(name));
 }
 
-fn headers() -> [(&'static str, Header); 8] {
+fn headers() -> [(&'static str, Header); 9] {
     let text = |about: &str, example: &str| {
         HeaderBuilder::new()
             .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
@@ -264,6 +268,13 @@ fn headers() -> [(&'static str, Header); 8] {
             text(
                 "`true` if the write had been done before; else absent.",
                 "true",
+            ),
+        ),
+        (
+            "Cache-Status",
+            text(
+                "Where the answer comes from (RFC 9211): `hit`, or why the database was asked in `fwd`; absent if nobody was looked for.",
+                "user-service; hit; detail=process",
             ),
         ),
         (

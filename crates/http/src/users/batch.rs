@@ -2,13 +2,15 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_STATUS;
 use serde::Serialize;
 use user_domain::use_cases::{BatchUsersError, MAX_BATCH};
 use user_domain::{Fault, Violation};
 
 use crate::bodies::{BatchRequest, Users, document};
-use crate::extract::{Call, JsonDocument};
-use crate::openapi::{BatchAnswer, BatchErrors, BatchQuestion};
+use crate::cache_status;
+use crate::extract::{Call, Fresh, JsonDocument};
+use crate::openapi::{BatchAnswer, BatchErrors, BatchQuestion, CacheControlHeader};
 use crate::problem::Problem;
 
 #[derive(Serialize)]
@@ -23,33 +25,34 @@ struct Answer<'a> {
     operation_id = "batchGetUsers",
     tag = "users",
     description = "Up to 500 users by one kind of key, answered in the order asked; it changes nothing. Any caller may ask by `ids` and `usernames`.",
+    params(CacheControlHeader),
     request_body = BatchQuestion,
     responses(
         (status = 200, description = "The users, each in the caller's view of it.", body = BatchAnswer),
         BatchErrors
     )
 )]
-pub(crate) async fn batch(call: Call<JsonDocument>) -> Result<HttpResponse, Problem> {
-    let (call, body) = call.split();
+pub(crate) async fn batch(call: Call<(Fresh, JsonDocument)>) -> Result<HttpResponse, Problem> {
+    let (call, (fresh, body)) = call.split();
     let BatchRequest { keys, kind, fields } = BatchRequest::decode(body.0)?;
     let use_case = &call.api.use_cases().batch_users;
-    let shown = async { Ok::<_, Problem>(use_case.run(&call.caller, &keys).await) };
-    let users = match call.within_deadline(shown).await? {
-        Ok(users) => users,
+    let shown = async { Ok::<_, Problem>(use_case.run(&call.caller, &keys, fresh.0).await) };
+    let found = match call.within_deadline(shown).await? {
+        Ok(found) => found,
         Err(BatchUsersError::TooMany) => return Err(too_many(kind)),
         Err(error @ (BatchUsersError::Denied(_) | BatchUsersError::Store(_))) => {
             return Err(error.into());
         }
     };
-    document(
-        StatusCode::OK,
-        &Answer {
-            users: Users {
-                users: &users,
-                fields: fields.as_ref(),
-            },
-        },
-    )
+    let users = Users {
+        users: &found.views,
+        fields: fields.as_ref(),
+    };
+    let mut response = document(StatusCode::OK, &Answer { users })?;
+    if let Some(status) = cache_status::of_many(&found.sources) {
+        response.headers_mut().insert(CACHE_STATUS, status);
+    }
+    Ok(response)
 }
 
 fn too_many(kind: &str) -> Problem {

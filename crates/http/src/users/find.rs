@@ -4,11 +4,15 @@ use actix_web::HttpResponse;
 use user_domain::use_cases::Sought;
 
 use super::shown::found;
-use crate::extract::{Call, IfNoneMatch, Segment, Selection};
+use crate::extract::{Call, Fresh, IfNoneMatch, Segment, Selection};
 use crate::openapi::{
-    ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader, ReadErrors, UsernamePath,
+    CacheControlHeader, ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader, ReadErrors,
+    UsernamePath,
 };
 use crate::problem::Problem;
+
+/// How the user is to be shown.
+type Wanted = (Selection, IfNoneMatch, Fresh);
 
 /// Shows the user with this id.
 #[utoipa::path(
@@ -17,12 +21,10 @@ use crate::problem::Problem;
     operation_id = "getUser",
     tag = "users",
     description = "For every caller, in its view of the user.",
-    params(IdPath, FieldsQuery, IfNoneMatchHeader),
+    params(IdPath, FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn by_id(
-    call: Call<(Segment, Selection, IfNoneMatch)>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn by_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
     find(call, Sought::Id).await
 }
 
@@ -33,12 +35,10 @@ pub(crate) async fn by_id(
     operation_id = "getUserByUsername",
     tag = "users",
     description = "For every caller, in its view of the user.",
-    params(UsernamePath, FieldsQuery, IfNoneMatchHeader),
+    params(UsernamePath, FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn by_username(
-    call: Call<(Segment, Selection, IfNoneMatch)>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn by_username(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
     find(call, Sought::Username).await
 }
 
@@ -49,12 +49,10 @@ pub(crate) async fn by_username(
     operation_id = "getUserByExternalId",
     tag = "users",
     description = "For services with `users:read` and administrators.",
-    params(ExternalIdPath, FieldsQuery, IfNoneMatchHeader),
+    params(ExternalIdPath, FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn by_external_id(
-    call: Call<(Segment, Selection, IfNoneMatch)>,
-) -> Result<HttpResponse, Problem> {
+pub(crate) async fn by_external_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
     find(call, Sought::ExternalId).await
 }
 
@@ -65,26 +63,29 @@ pub(crate) async fn by_external_id(
     operation_id = "getMe",
     tag = "users",
     description = "For people: a service is nobody (403).",
-    params(FieldsQuery, IfNoneMatchHeader),
+    params(FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn me(call: Call<(Selection, IfNoneMatch)>) -> Result<HttpResponse, Problem> {
-    let (selection, condition) = &call.parts;
-    let find = &call.api.use_cases().find_user;
-    let view = call
-        .within_deadline(find.run(&call.caller, &Sought::Me))
-        .await?;
-    found(&view, selection.0.as_ref(), condition.0.as_ref())
+pub(crate) async fn me(call: Call<Wanted>) -> Result<HttpResponse, Problem> {
+    show(&call, &Sought::Me, &call.parts).await
 }
 
 async fn find(
-    call: Call<(Segment, Selection, IfNoneMatch)>,
+    call: Call<(Segment, Wanted)>,
     sought: fn(String) -> Sought,
 ) -> Result<HttpResponse, Problem> {
-    let (segment, selection, condition) = &call.parts;
+    let (segment, wanted) = &call.parts;
+    show(&call, &sought(segment.0.clone()), wanted).await
+}
+
+async fn show<T>(
+    call: &Call<T>,
+    sought: &Sought,
+    (selection, condition, fresh): &Wanted,
+) -> Result<HttpResponse, Problem> {
     let find = &call.api.use_cases().find_user;
-    let view = call
-        .within_deadline(find.run(&call.caller, &sought(segment.0.clone())))
+    let user = call
+        .within_deadline(find.run(&call.caller, sought, fresh.0))
         .await?;
-    found(&view, selection.0.as_ref(), condition.0.as_ref())
+    found(&user, selection.0.as_ref(), condition.0.as_ref())
 }

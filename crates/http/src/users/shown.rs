@@ -2,19 +2,31 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderName, HeaderValue};
-use user_domain::use_cases::{StatusChange, WrittenView};
+use actix_web::http::header::{CACHE_CONTROL, CACHE_STATUS, ETAG, HeaderName, HeaderValue};
+use user_domain::use_cases::{FoundView, StatusChange, WrittenView};
 use user_domain::view::UserView;
 
 use crate::bodies::{FieldSet, SelectedUser, UserBody, document};
+use crate::cache_status;
 use crate::etag::{TagCondition, entity_tag};
 use crate::extract::{Call, Ignored, Target, Write};
 use crate::problem::Problem;
 
 const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
-/// Answers a read: the user, some of its fields, or 304 to a client that has this representation.
+/// Answers a read: the user, some of its fields, or 304 to a client that has this representation; and where it was read.
 pub(super) fn found(
+    found: &FoundView,
+    fields: Option<&FieldSet>,
+    if_none_match: Option<&TagCondition>,
+) -> Result<HttpResponse, Problem> {
+    let mut response = represented(&found.view, fields, if_none_match)?;
+    let status = cache_status::of_one(found.source);
+    response.headers_mut().insert(CACHE_STATUS, status);
+    Ok(response)
+}
+
+fn represented(
     view: &UserView,
     fields: Option<&FieldSet>,
     if_none_match: Option<&TagCondition>,
