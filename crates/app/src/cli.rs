@@ -35,6 +35,9 @@ enum Command {
     /// Looks after users.
     #[command(subcommand)]
     User(User),
+    /// Looks after the cache.
+    #[command(subcommand)]
+    Cache(Cache),
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +57,14 @@ enum User {
         /// The role, such as admin.
         role: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum Cache {
+    /// Makes every replica forget what it remembers of users, and empties what they share in Redis.
+    ///
+    /// Never needed: the cache keeps itself right. For the day on which a database was restored from a backup.
+    Clear,
 }
 
 /// How a command ended.
@@ -88,6 +99,7 @@ impl Cli {
             Command::CheckSettings => commands::check_settings::run(),
             Command::Healthcheck => commands::healthcheck::run().await,
             Command::Openapi => commands::openapi::run(),
+            Command::Cache(Cache::Clear) => commands::clear_cache::run().await,
             Command::User(User::GrantRole { user, role }) => {
                 commands::grant_role::run(&user, &role).await
             }

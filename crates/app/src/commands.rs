@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod check_settings;
+pub(crate) mod clear_cache;
 pub(crate) mod dev;
 pub(crate) mod grant_role;
 pub(crate) mod healthcheck;
@@ -12,7 +13,7 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use crate::cli::Outcome;
-use crate::compose::{ComposeError, Composition};
+use crate::compose::Composition;
 use crate::settings::{Settings, Sources};
 
 /// Prints a line of a command's result. A reader that went away is no failure of the command.
@@ -40,7 +41,7 @@ async fn composition(settings: &Settings) -> Result<Composition, Outcome> {
         .map_err(|error| failed(&error))
 }
 
-fn failed(error: &ComposeError) -> Outcome {
+fn failed(error: &impl Display) -> Outcome {
     say(format_args!("user-service: {error}"));
     Outcome::Failed
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
+use user_adapters::cache::{CacheOptions, GatheredReader, RedisOptions, UserTiers};
+use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
 use user_adapters::tokens::{AllowedTokens, JwtOptions, JwtSubject, JwtVerifier};
 use user_adapters::{SystemClock, UuidV7Ids};
@@ -54,6 +56,8 @@ pub struct Composition {
     /// The ports.
     pub ports: Ports,
     pub(crate) connections: Connections,
+    pub(crate) store: Arc<SeaOrmUsers>,
+    cache: UserTiers,
 }
 
 impl Composition {
@@ -62,15 +66,25 @@ impl Composition {
     /// # Errors
     /// When a SQLite file cannot be opened.
     pub async fn new(settings: &Settings) -> Result<Self, ComposeError> {
+        Self::guarded(settings, Guards::default()).await
+    }
+
+    /// Puts the service together with these guards of its promises; a release has all of them.
+    ///
+    /// # Errors
+    /// Those of [`Composition::new`].
+    pub async fn guarded(settings: &Settings, guards: Guards) -> Result<Self, ComposeError> {
         let connections = connect(settings).await?;
         let users = Arc::new(SeaOrmUsers::new(connections.clone()));
+        let cache = UserTiers::new(cache_options(settings, guards));
         let clock = Arc::new(SystemClock);
         let ports = Ports {
-            reader: users.clone(),
+            reader: Arc::new(GatheredReader::new(users.clone())),
             writer: users.clone(),
             directory: users.clone(),
             change_log: users.clone(),
-            health: users,
+            cache: Arc::new(cache.clone()),
+            health: users.clone(),
             tokens: Arc::new(JwtVerifier::new(
                 jwt_options(&settings.tokens),
                 clock.clone(),
@@ -82,7 +96,17 @@ impl Composition {
             clock,
             ids: Arc::new(UuidV7Ids),
         };
-        Ok(Self { ports, connections })
+        Ok(Self {
+            ports,
+            connections,
+            store: users,
+            cache,
+        })
+    }
+
+    /// Keeps the cache fresh for as long as it is polled; without this, every read asks the database.
+    pub async fn keep_cache_fresh(&self) {
+        self.cache.keep_fresh(&self.store).await;
     }
 
     /// The use cases on these ports.
@@ -108,6 +132,24 @@ impl Composition {
             .await
             .map_err(|error| ComposeError::Database(error.to_string()))
     }
+}
+
+fn cache_options(settings: &Settings, guards: Guards) -> CacheOptions {
+    CacheOptions {
+        memory: settings.cache.memory,
+        redis: redis_options(settings),
+        guards,
+    }
+}
+
+/// How Redis is reached, if the settings name one.
+pub(crate) fn redis_options(settings: &Settings) -> Option<RedisOptions> {
+    let url = settings.cache.redis_url.clone()?;
+    Some(RedisOptions {
+        url,
+        ca_file: settings.cache.redis_ca_file.clone(),
+        sealing_key: keys::derive(&settings.tokens, "user-service users in Redis v1"),
+    })
 }
 
 async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {

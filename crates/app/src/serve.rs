@@ -8,8 +8,9 @@ use actix_web::dev::ServerHandle;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
+use user_adapters::guards::Guards;
 use user_adapters::sea_orm::Connections;
 use user_http::{Api, HttpSettings, Readiness, Writes};
 
@@ -27,6 +28,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 const CLOSING: Duration = Duration::from_secs(2);
 /// How often the recorder of metrics takes in what was recorded, whether or not anybody scrapes it.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How long to wait before the cache is kept fresh again after a defect.
+const FRESH_RETRY: Duration = Duration::from_secs(1);
 /// How long to wait before asking an absent database again.
 const MIGRATION_RETRY: Duration = Duration::from_secs(1);
 
@@ -51,17 +54,25 @@ impl Service {
     /// # Errors
     /// [`ComposeError`].
     pub async fn start(settings: &Settings) -> Result<Self, ComposeError> {
-        Self::start_with(settings, Writes::new(Handle::current())).await
+        let writes = Writes::new(Handle::current());
+        Self::start_with(settings, writes, Guards::default()).await
     }
 
-    /// Starts the service with its writes run like this.
+    /// Starts the service with its writes run like this and these guards of the cache's promises.
     ///
     /// # Errors
     /// [`ComposeError`].
-    pub async fn start_with(settings: &Settings, writes: Writes) -> Result<Self, ComposeError> {
-        let composition = Composition::new(settings).await?;
-        let mut background: Vec<_> = migrate(&composition, settings).await?.into_iter().collect();
+    pub async fn start_with(
+        settings: &Settings,
+        writes: Writes,
+        guards: Guards,
+    ) -> Result<Self, ComposeError> {
+        // First: what counts is made with what it counts.
         let metrics = telemetry::metrics()?;
+        let composition = Composition::guarded(settings, guards).await?;
+        let mut background: Vec<_> = migrate(&composition, settings).await?.into_iter().collect();
+        let cached = composition.clone();
+        background.push(tokio::spawn(keep_fresh(cached)));
         background.push(tokio::spawn(keep_up(metrics.clone())));
         let readiness = Readiness::default();
         let api = Api::new(
@@ -135,9 +146,6 @@ impl Service {
     pub async fn stop(self) {
         tracing::info!("draining");
         self.readiness.start_draining();
-        for task in self.background {
-            task.abort();
-        }
         sleep(self.delay).await;
         let closed = Instant::now();
         self.handle.stop(true).await;
@@ -145,10 +153,27 @@ impl Service {
         if timeout(left, self.writes.drain()).await.is_err() {
             tracing::error!("some writes did not end in time");
         }
+        // Only now: until here the other replicas were told of its writes.
+        for task in self.background {
+            task.abort();
+        }
         if timeout(CLOSING, self.connections.close()).await.is_err() {
             tracing::warn!("some connections to the database did not close in time");
         }
         tracing::info!("stopped");
+    }
+}
+
+/// Keeps the cache fresh. It ends only by a defect, after which it begins anew: until then every read asks the database.
+async fn keep_fresh(composition: Composition) {
+    loop {
+        let cached = composition.clone();
+        // A set ends its tasks when it is dropped.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { cached.keep_cache_fresh().await });
+        let ended = tasks.join_next().await;
+        tracing::error!(?ended, "what keeps the cache fresh has ended");
+        sleep(FRESH_RETRY).await;
     }
 }
 

@@ -6,6 +6,7 @@
 //! To add a setting: a line in `variables.rs`, a field in its section, its reading there, a test, and its place in
 //! `.env.example`.
 
+mod cache;
 mod database;
 mod database_uri;
 mod faults;
@@ -18,9 +19,7 @@ mod tests;
 mod tokens;
 mod variables;
 
-use secrecy::SecretString;
-use url::Url;
-
+pub use cache::CacheSettings;
 pub use database::{DatabaseSettings, DatabaseTarget};
 pub use faults::{Fault, SettingsFaults};
 pub use log::{LogFormat, LogLevel, LogSettings};
@@ -38,8 +37,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// Where users are kept.
     pub database: DatabaseSettings,
-    /// The second cache tier's address (`REDIS_URL`): checked and kept, not yet used.
-    pub redis_url: Option<SecretString>,
+    /// What is remembered of users, and where.
+    pub cache: CacheSettings,
     /// Who is believed.
     pub tokens: TokenSettings,
     /// What is written to the log, and how.
@@ -57,23 +56,17 @@ impl Settings {
 
         let server = ServerSettings::read(&mut reader);
         let database = DatabaseSettings::read(&mut reader);
-        let redis_url = reader.optional("REDIS_URL", redis_url);
-        if reader.is_set("REDIS_URL") {
-            reader.warn(
-                "REDIS_URL",
-                "is checked but not used: this release has no cache",
-            );
-        }
+        let cache = CacheSettings::read(&mut reader);
         let tokens = TokenSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
 
         let (faults, warnings) = reader.finish();
-        match (server, database, redis_url, tokens, log) {
-            (Ok(server), Ok(database), Ok(redis_url), Ok(tokens), Ok(log)) if faults.is_empty() => {
+        match (server, database, cache, tokens, log) {
+            (Ok(server), Ok(database), Ok(cache), Ok(tokens), Ok(log)) if faults.is_empty() => {
                 Ok(Self {
                     server,
                     database,
-                    redis_url,
+                    cache,
                     tokens,
                     log,
                     warnings,
@@ -87,17 +80,6 @@ impl Settings {
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
     }
-}
-
-fn redis_url(text: &str) -> Result<SecretString, String> {
-    let url = Url::parse(text).map_err(|_| "is not a valid URL".to_owned())?;
-    if !matches!(url.scheme(), "redis" | "rediss") {
-        return Err("must begin with redis:// or rediss://".to_owned());
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("names no host".to_owned());
-    }
-    Ok(SecretString::from(text))
 }
 
 /// The outcome of reading a section: its faults are already with the reader.

@@ -53,6 +53,7 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     // The lock keeps a second recorder from being made, so that this one is installed.
     let _ = metrics::set_global_recorder(recorder);
     user_http::describe_metrics();
+    user_adapters::cache::describe_metrics();
     *installed = Some(handle.clone());
     Ok(handle)
 }

@@ -18,6 +18,15 @@ pub(crate) fn run() -> Outcome {
     ));
     result(format_args!("keeps users in {}", settings.database.target));
     result(format_args!(
+        "remembers users in {} MB of memory{}",
+        settings.cache.memory / (1024 * 1024),
+        settings
+            .cache
+            .redis_url
+            .as_ref()
+            .map_or("", |_| " and in Redis")
+    ));
+    result(format_args!(
         "believes {} service tokens",
         settings.tokens.allowed_api_tokens.len()
     ));

@@ -103,7 +103,16 @@ const VARIABLES: &[Variable] = &[
     ),
     secret(
         "REDIS_URL",
-        "the second cache tier: redis://… or rediss://…; needs DATABASE_URI",
+        "the tier of the cache that replicas share: redis://… or rediss://…; needs DATABASE_URI",
+    ),
+    plain(
+        "REDIS_CA_FILE",
+        "the certificates to believe of a rediss:// server, as PEM; unset: the machine's",
+    ),
+    with_default(
+        "CACHE_MEMORY_MB",
+        "how much each process remembers of users, 0 to 65536 megabytes; 0 remembers nothing",
+        "64",
     ),
     with_default("HOST", "the address to listen on", "0.0.0.0"),
     with_default(
