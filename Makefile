@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage lint fmt docs run dev openapi
+.PHONY: help test test-unit test-integration coverage staleness lint fmt docs run dev openapi
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-test: ## run the whole suite; PostgreSQL is found, or installed, and started
+test: ## run the whole suite; PostgreSQL and Redis are found, or installed, and started
 	scripts/with-servers scripts/test
 
 test-unit: ## run the tests that need nothing running
@@ -16,6 +16,9 @@ test-integration: ## run the black-box tests over real stores
 
 coverage: ## measure what the tests cover, into target/llvm-cov/html
 	scripts/coverage
+
+staleness: ## measure for how long other replicas give what a write has replaced
+	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example staleness
 
 lint: ## check formatting, lints and documentation
 	cargo fmt --all --check

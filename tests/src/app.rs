@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use tokio::runtime::Handle;
+use user_adapters::guards::Guards;
 use user_http::Writes;
 use user_service::compose::ComposeError;
 use user_service::serve::Service;
@@ -81,9 +83,25 @@ impl TestApp {
     /// Starts another replica on the same store, whose writes run inside their handlers: without the guard that keeps
     /// a client's disconnect from cancelling them.
     pub async fn replica_without_detached_writes(&self, settings: &[(&str, &str)]) -> Self {
+        let writes = Writes::in_the_handler(Handle::current());
+        self.replica_made_so(settings, writes, Guards::default())
+            .await
+    }
+
+    /// Starts another replica on the same store, with these guards of the cache's promises.
+    pub async fn replica_guarded(&self, settings: &[(&str, &str)], guards: Guards) -> Self {
+        let writes = Writes::new(Handle::current());
+        self.replica_made_so(settings, writes, guards).await
+    }
+
+    async fn replica_made_so(
+        &self,
+        settings: &[(&str, &str)],
+        writes: Writes,
+        guards: Guards,
+    ) -> Self {
         let settings = load(&self.kept, settings);
-        let writes = Writes::in_the_handler(tokio::runtime::Handle::current());
-        let service = Service::start_with(&settings, writes)
+        let service = Service::start_with(&settings, writes, guards)
             .await
             .expect("the replica starts");
         Self {

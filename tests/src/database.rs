@@ -30,6 +30,13 @@ impl PostgresDatabase {
             &format!("CREATE DATABASE {} TEMPLATE {template}", database.name),
         )
         .await;
+        // A copy is a store of its own: the two must not meet in one Redis.
+        let renamed = database
+            .connect()
+            .await
+            .execute("UPDATE store SET id = gen_random_uuid()::text")
+            .await;
+        renamed.expect("a store that can be renamed");
         database
     }
 

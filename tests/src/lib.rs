@@ -1,8 +1,8 @@
-//! What the black-box tests stand on: throw-away databases, the service composed as in production, callers with
-//! credentials, and a proxy that misbehaves.
+//! What the black-box tests stand on: throw-away databases and Redis servers, the service composed as in production,
+//! callers with credentials, a proxy that misbehaves, and a judge of what concurrent clients saw.
 //!
-//! A test that needs PostgreSQL takes the server that `TEST_DATABASE_URI` names (`make test` starts one) and fails
-//! without it. Each test has a database of its own.
+//! A test that needs PostgreSQL or Redis takes the server that `TEST_DATABASE_URI` or `TEST_REDIS_URL` names (`make
+//! test` starts both) and fails without it. Each test has a database of its own; one that harms a Redis starts its own.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,14 +16,19 @@
 mod app;
 mod binary;
 mod caller;
+mod cluster;
 mod database;
+pub mod history;
 mod proxy;
+mod redis;
 
 pub use app::{API_TOKEN, JWT_SECRET, Store, TestApp};
 pub use binary::{binary, configured, free_port};
 pub use caller::{As, Reply, claims, sign, sign_as};
+pub use cluster::{Cluster, Replica};
 pub use database::PostgresDatabase;
 pub use proxy::Proxy;
+pub use redis::{RedisReply, RedisServer, shared_redis};
 
 /// Makes a test on each store of a test that takes a [`TestApp`]. Its name is a sentence; the store is a module.
 #[macro_export]

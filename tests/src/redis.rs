@@ -1,0 +1,357 @@
+//! Redis: the server that tests share, and servers of a test's own, to be paused, killed and copied.
+//!
+//! What a test learns from a server of its own it learns by a client of its own, not by the one that the service has:
+//! the service must not vouch for itself.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use tempfile::TempDir;
+
+mod client;
+
+pub use client::RedisReply;
+use client::exchange;
+
+/// The address of the Redis that tests share: each keeps to keys of its own.
+pub fn shared_redis() -> String {
+    std::env::var("TEST_REDIS_URL")
+        .expect("TEST_REDIS_URL names a Redis: run the tests by `make test`")
+}
+
+/// A Redis of one test, which keeps nothing on disk; ended with this value, at the latest with the test's process.
+#[derive(Debug)]
+pub struct RedisServer {
+    directory: TempDir,
+    port: u16,
+    tls: bool,
+    arguments: Vec<String>,
+    process: Mutex<Option<Process>>,
+}
+
+impl RedisServer {
+    /// Starts a server on a free port of 127.0.0.1.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with more arguments, as `["--maxmemory", "2mb"]`.
+    pub async fn start_with(arguments: &[&str]) -> Self {
+        Self::launch(temporary(), false, owned(arguments)).await
+    }
+
+    /// Starts a server that speaks TLS only, with a certificate for `localhost` and 127.0.0.1.
+    pub async fn start_tls() -> Self {
+        let directory = temporary();
+        write_certificates(directory.path());
+        Self::launch(directory, true, Vec::new()).await
+    }
+
+    /// The server's address, the same after a restart.
+    pub fn url(&self) -> String {
+        if self.tls {
+            format!("rediss://localhost:{}", self.port)
+        } else {
+            format!("redis://127.0.0.1:{}", self.port)
+        }
+    }
+
+    /// The certificate, in PEM, of the authority that signed the one of a server with TLS.
+    pub fn ca_file(&self) -> PathBuf {
+        assert!(self.tls, "this server does not speak TLS");
+        self.directory.path().join(CA)
+    }
+
+    /// Lets the server answer nothing any more, its connections staying open and new ones being taken by the system.
+    pub fn pause(&self) {
+        self.with_process(|process| process.signal("STOP"));
+    }
+
+    /// Lets a paused server answer again, also what it was asked meanwhile.
+    pub fn resume(&self) {
+        self.with_process(|process| process.signal("CONT"));
+    }
+
+    /// Ends the server at once, whether it is paused or not; its port then refuses connections.
+    pub fn kill(&self) {
+        self.process.lock().unwrap().take();
+    }
+
+    /// Ends the server, if it runs, and starts it on the same port with nothing in it.
+    pub async fn restart(&self) {
+        self.kill();
+        let _ = fs::remove_file(self.dump());
+        self.run_again().await;
+    }
+
+    /// Ends the server, if it runs, and starts it on the same port with the data of a [`RedisServer::snapshot`], as a
+    /// fail-over does to a replica that lags behind.
+    pub async fn restart_from(&self, snapshot: &[u8]) {
+        self.kill();
+        fs::write(self.dump(), snapshot).unwrap();
+        self.run_again().await;
+    }
+
+    /// What the server holds now, in Redis's own format.
+    pub async fn snapshot(&self) -> Vec<u8> {
+        let reply = self.command(&["SAVE"]).await;
+        assert_eq!(reply, RedisReply::Status("OK".to_owned()), "SAVE");
+        fs::read(self.dump()).unwrap()
+    }
+
+    /// Starts another server, on another port, with the arguments of this one and what it holds now.
+    pub async fn copy(&self) -> Self {
+        let directory = temporary();
+        fs::write(directory.path().join(DUMP), self.snapshot().await).unwrap();
+        if self.tls {
+            for file in [CA, CERTIFICATE, KEY] {
+                fs::copy(
+                    self.directory.path().join(file),
+                    directory.path().join(file),
+                )
+                .unwrap();
+            }
+        }
+        Self::launch(directory, self.tls, self.arguments.clone()).await
+    }
+
+    /// Runs a command, on a connection of its own.
+    pub async fn command<A: AsRef<[u8]>>(&self, arguments: &[A]) -> RedisReply {
+        let exchange = exchange(self.directory.path().join(SOCKET), arguments);
+        tokio::time::timeout(Duration::from_secs(10), exchange)
+            .await
+            .expect("the test's Redis answers within ten seconds")
+            .expect("the test's Redis can be reached")
+    }
+
+    /// The keys that fit a pattern, as `user:*`, in order.
+    pub async fn keys(&self, pattern: &str) -> Vec<String> {
+        let RedisReply::Array(keys) = self.command(&["KEYS", pattern]).await else {
+            panic!("KEYS gave no list");
+        };
+        let mut keys: Vec<String> = keys.iter().map(RedisReply::text).collect();
+        keys.sort();
+        keys
+    }
+
+    /// Stores bytes under a key, as a stranger or another release would.
+    pub async fn set_raw(&self, key: &str, value: &[u8]) {
+        let reply = self.command(&[b"SET", key.as_bytes(), value]).await;
+        assert_eq!(reply, RedisReply::Status("OK".to_owned()), "SET {key}");
+    }
+
+    /// The bytes stored under a key.
+    pub async fn get_raw(&self, key: &str) -> Option<Vec<u8>> {
+        match self.command(&["GET", key]).await {
+            RedisReply::Bytes(value) => Some(value),
+            RedisReply::Nil => None,
+            other => panic!("GET {key}: {other:?}"),
+        }
+    }
+
+    /// How often a command has been carried out since the server started; one within a script counts too.
+    pub async fn command_count(&self, command: &str) -> u64 {
+        let statistics = self.command(&["INFO", "commandstats"]).await.text();
+        let label = format!("cmdstat_{}:calls=", command.to_lowercase());
+        statistics
+            .lines()
+            .find_map(|line| line.strip_prefix(&label)?.split(',').next()?.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// Lets the server refuse, as one whose memory is full, each write that needs memory, and evict nothing. Reads and
+    /// deletions go on; `CONFIG SET maxmemory 0` ends it.
+    pub async fn fill_memory(&self) {
+        // What is in use changes with each connection; that one byte is too little stays true.
+        let settings = ["maxmemory-policy", "noeviction", "maxmemory", "1"];
+        let reply = self
+            .command(&[&["CONFIG", "SET"], &settings[..]].concat())
+            .await;
+        assert_eq!(reply, RedisReply::Status("OK".to_owned()), "CONFIG SET");
+    }
+
+    async fn launch(directory: TempDir, tls: bool, arguments: Vec<String>) -> Self {
+        let mut server = Self {
+            directory,
+            port: 0,
+            tls,
+            arguments,
+            process: Mutex::new(None),
+        };
+        for _ in 0..10 {
+            server.port = next_port();
+            if server.run().await {
+                return server;
+            }
+        }
+        panic!("the test's Redis did not start: {}", server.log());
+    }
+
+    async fn run_again(&self) {
+        assert!(
+            self.run().await,
+            "the test's Redis did not start again: {}",
+            self.log()
+        );
+    }
+
+    /// Starts the process and waits until it takes connections; `false` if it ended instead, as when the port is taken.
+    async fn run(&self) -> bool {
+        let ports = if self.tls {
+            format!(
+                "--port 0 --tls-port {} --tls-auth-clients no --tls-ca-cert-file {CA} --tls-cert-file {CERTIFICATE} \
+                 --tls-key-file {KEY}",
+                self.port
+            )
+        } else {
+            format!("--port {}", self.port)
+        };
+        let settings = format!("--unixsocket {SOCKET} --dbfilename {DUMP} --appendonly no {ports}");
+        let log = File::create(self.directory.path().join(LOG)).unwrap();
+        let mut command = Command::new(program());
+        command
+            .current_dir(self.directory.path())
+            .args(["--bind", "127.0.0.1", "-::1", "--save", ""])
+            .args(settings.split_whitespace())
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().unwrap())
+            .stdout(log);
+        *self.process.lock().unwrap() = Some(Process::start(&mut command));
+        for _ in 0..3000 {
+            // What speaks is this very process, whoever else may listen on the port.
+            if self.log().contains("Ready to accept connections") {
+                return true;
+            }
+            if self.with_process(Process::has_ended) {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
+    fn with_process<T>(&self, act: impl FnOnce(&mut Process) -> T) -> T {
+        let mut process = self.process.lock().unwrap();
+        act(process.as_mut().expect("the test's Redis has been killed"))
+    }
+
+    fn dump(&self) -> PathBuf {
+        self.directory.path().join(DUMP)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join(LOG)).unwrap_or_default()
+    }
+}
+
+const CA: &str = "ca.pem";
+const CERTIFICATE: &str = "server.pem";
+const KEY: &str = "server.key";
+const DUMP: &str = "dump.rdb";
+const LOG: &str = "redis.log";
+const SOCKET: &str = "redis.socket";
+
+/// A running server, and beside it a shell that ends it should the test's process die.
+#[derive(Debug)]
+struct Process {
+    server: Child,
+    watchman: Child,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        let server = command.spawn().unwrap_or_else(|error| {
+            let program = command.get_program().display();
+            panic!("{program}: {error}: name redis-server in TEST_REDIS_SERVER, or run the tests by `make test`")
+        });
+        // Its standard input ends when this process does. (A death signal would come when the thread ends that started
+        // the server, which may be long before.)
+        let watchman = Command::new("sh")
+            .args(["-c", "trap '' HUP INT TERM; read -r _; kill -KILL \"$0\""])
+            .arg(server.id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh can be started");
+        Self { server, watchman }
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.server.try_wait().unwrap().is_some()
+    }
+
+    /// Sends a signal, by the shell: it has `kill` where the system has no program of that name.
+    fn signal(&mut self, signal: &str) {
+        assert!(!self.has_ended(), "the test's Redis has ended by itself");
+        let sent = Command::new("sh")
+            .args(["-c", "kill -\"$0\" \"$1\"", signal])
+            .arg(self.server.id().to_string())
+            .status();
+        assert!(sent.unwrap().success(), "kill -{signal}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The watchman first: it must not kill a process that has got the number since.
+        for child in [&mut self.watchman, &mut self.server] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A port below the range from which clients' ports are taken: it is still free when a killed server comes back.
+fn next_port() -> u16 {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let started = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let number = (std::process::id() % 12_000 * 101 + started) % 12_000;
+    20_000 + u16::try_from(number).unwrap()
+}
+
+fn program() -> PathBuf {
+    std::env::var_os("TEST_REDIS_SERVER")
+        .filter(|path| !path.is_empty())
+        .map_or_else(|| PathBuf::from("redis-server"), PathBuf::from)
+}
+
+fn temporary() -> TempDir {
+    tempfile::Builder::new().prefix("redis-").tempdir().unwrap()
+}
+
+fn owned(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(ToString::to_string).collect()
+}
+
+fn write_certificates(directory: &Path) {
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name
+        .push(DnType::CommonName, "the tests' authority");
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let ca_key = KeyPair::generate().unwrap();
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+
+    let mut server = CertificateParams::new(["localhost", "127.0.0.1"].map(String::from)).unwrap();
+    server
+        .distinguished_name
+        .push(DnType::CommonName, "localhost");
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    server.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate().unwrap();
+    let certificate = server.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
+
+    fs::write(directory.join(CA), ca_pem).unwrap();
+    fs::write(directory.join(CERTIFICATE), certificate.pem()).unwrap();
+    fs::write(directory.join(KEY), key.serialize_pem()).unwrap();
+}
