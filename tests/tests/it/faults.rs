@@ -119,7 +119,8 @@ async fn a_database_that_goes_away_is_a_503_and_is_used_again_when_it_is_back() 
     let ready = app.anonymous().get("/health/ready").await;
     assert_eq!((ready.status, ready.code()), (503, "not_ready"));
     assert_eq!(app.anonymous().get("/health/live").await.status, 200);
-    let read = app.service().get(&path).await;
+    let current = [("Cache-Control", "no-cache")];
+    let read = app.service().get_with(&path, &current).await;
     assert_eq!(
         (read.status, read.code()),
         (503, "unavailable"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use sea_orm::sqlx::Row;
-use user_adapters::sea_orm::guards::{Guard, Guards};
+use user_adapters::guards::{Guard, Guards};
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
 use user_domain::ports::{UserKey, UserReader, UserWriter};
 use user_domain::test_support::samples;

@@ -8,6 +8,8 @@
 )]
 
 mod architecture;
+mod cache;
+mod cache_model;
 mod command_line;
 mod common;
 mod conditions;
@@ -19,5 +21,7 @@ mod health;
 mod idempotency;
 mod naughty;
 mod postgres_contract;
+mod proxy;
 mod races;
+mod redis_servers;
 mod users;

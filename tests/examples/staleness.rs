@@ -1,0 +1,108 @@
+//! Measures for how long other replicas give what a write has replaced: `make staleness`.
+//!
+//! Three replicas in one process over real PostgreSQL and Redis. One writes; from the moment its write is acknowledged,
+//! readers at the two others ask again and again until they see it. The age of a write is the moment at which the last
+//! read that saw the old user had *begun*, after the acknowledgement; zero if none did.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a program that prints"
+)]
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use user_tests::Cluster;
+
+/// Writes of each round.
+const WRITES: usize = 1000;
+/// Fewer where each takes until the next look at the outbox.
+const SLOW_WRITES: usize = 100;
+
+#[tokio::main]
+async fn main() {
+    println!("| state | writes | seen at once | median | p99 | max |");
+    println!("|---|---|---|---|---|---|");
+    let cluster = Cluster::start(3).await;
+    let user = cluster.owner().register("ann").await;
+    let id = user["id"].as_str().unwrap();
+    cluster.linked().await;
+
+    report("healthy", measure(&cluster, id, WRITES).await);
+    for replica in &cluster.replicas {
+        replica.redis.delay(Duration::from_millis(10));
+    }
+    report("Redis 20 ms away", measure(&cluster, id, SLOW_WRITES).await);
+    for replica in &cluster.replicas {
+        replica.redis.delay(Duration::ZERO);
+    }
+    cluster.redis.pause();
+    report("Redis hung", measure(&cluster, id, SLOW_WRITES).await);
+    cluster.redis.resume();
+    cluster.linked().await;
+    cluster.replicas[0].redis.cut();
+    report(
+        "the writer without Redis",
+        measure(&cluster, id, SLOW_WRITES).await,
+    );
+    cluster.replicas[0].redis.mend();
+    cluster.linked().await;
+    cluster.redis.kill();
+    report("Redis gone", measure(&cluster, id, SLOW_WRITES).await);
+    cluster.stop().await;
+}
+
+/// Gives the ages of all writes at both other replicas.
+async fn measure(cluster: &Cluster, id: &str, writes: usize) -> Vec<Duration> {
+    let mut ages = Vec::with_capacity(writes * 2);
+    for number in 0..writes {
+        // Both have the old user in their hands.
+        join_all([1, 2].map(|replica| cluster.read(replica, id))).await;
+        let version = cluster.write(0, id, &format!("bio {number}")).await;
+        let acknowledged = Instant::now();
+        ages.extend(
+            join_all([1, 2].map(|replica| age(cluster, replica, id, version, acknowledged))).await,
+        );
+        // Not in step with the looks at the outbox.
+        tokio::time::sleep(Duration::from_millis((number * 37 % 97) as u64)).await;
+    }
+    ages
+}
+
+/// Reads until the version is seen.
+async fn age(
+    cluster: &Cluster,
+    replica: usize,
+    id: &str,
+    version: i64,
+    acknowledged: Instant,
+) -> Duration {
+    let mut age = Duration::ZERO;
+    loop {
+        let begun = acknowledged.elapsed();
+        if cluster.read(replica, id).await.version() >= version {
+            return age;
+        }
+        age = begun;
+    }
+}
+
+fn report(state: &str, mut ages: Vec<Duration>) {
+    ages.sort();
+    let per_mille = ages.iter().filter(|age| age.is_zero()).count() * 1000 / ages.len();
+    let at = |percent: usize| {
+        let age = ages[(ages.len() * percent / 100).min(ages.len() - 1)];
+        format!("{:.1} ms", age.as_secs_f64() * 1000.0)
+    };
+    println!(
+        "| {state} | {} | {}.{} % | {} | {} | {} |",
+        ages.len() / 2,
+        per_mille / 10,
+        per_mille % 10,
+        at(50),
+        at(99),
+        at(100),
+    );
+}

@@ -1,0 +1,279 @@
+//! What each tier does by itself, and what is asked of it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use user_tests::{Cluster, RedisServer, Reply, Store, TestApp, configured, on_each_store};
+
+/// How long anything may take to come true.
+const SOON: Duration = Duration::from_secs(10);
+
+fn id_of(user: &Value) -> String {
+    user["id"].as_str().unwrap().to_owned()
+}
+
+async fn read(app: &TestApp, id: &str) -> Reply {
+    app.service().get(&format!("/v1/users/{id}")).await
+}
+
+/// Reads until the answer comes from where it is wanted from.
+async fn until(app: &TestApp, id: &str, source: &str) -> Reply {
+    let begun = Instant::now();
+    loop {
+        let reply = read(app, id).await;
+        assert_eq!(reply.status, 200);
+        if reply.header("cache-status") == format!("user-service; {source}") {
+            return reply;
+        }
+        let last = reply.header("cache-status");
+        assert!(begun.elapsed() < SOON, "never {source}, but {last}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn with_redis(store: Store, redis: &RedisServer, more: &[(&str, &str)]) -> TestApp {
+    let url = redis.url();
+    // Redis needs the database to be named; the tests' apps always name it.
+    let settings = [&[("REDIS_URL", url.as_str())], more].concat();
+    TestApp::start_with(store, &settings).await
+}
+
+on_each_store! {
+    /// Without Redis there is the tier in the process.
+    async fn a_user_is_remembered_until_it_changes(app: &TestApp) {
+        let id = id_of(&app.register("ann").await);
+        until(app, &id, "hit; detail=process").await;
+        let path = format!("/v1/users/{id}");
+        for number in 0..20 {
+            let body = json!({"profile": {"bio": format!("bio {number}")}});
+            let written = app.service().patch(&path, &body).await.version();
+            assert_eq!(read(app, &id).await.version(), written);
+        }
+        assert_eq!(app.service().delete(&path).await.status, 204);
+        assert_eq!(read(app, &id).await.status, 404);
+        assert_eq!(app.service().verb(&format!("{path}/restore"), &[]).await.status, 200);
+        assert_eq!(read(app, &id).await.status, 200);
+        assert_eq!(app.service().delete(&format!("{path}?erase=true")).await.status, 204);
+        assert_eq!(read(app, &id).await.status, 404);
+    }
+
+    /// A name leads to whoever bears it now.
+    async fn a_name_that_went_to_somebody_else_leads_there(app: &TestApp) {
+        let ann = id_of(&app.register("ann").await);
+        let by_name = "/v1/users/by-username/ann";
+        for _ in 0..3 {
+            assert_eq!(app.service().get(by_name).await.id(), ann);
+        }
+        let path = format!("/v1/users/{ann}");
+        let renamed = app.service().patch(&path, &json!({"username": "anna"})).await;
+        assert_eq!(renamed.status, 200);
+        assert_eq!(app.service().get(by_name).await.status, 404);
+        assert_eq!(app.service().get("/v1/users/by-username/anna").await.id(), ann);
+        let back = app.service().patch(&path, &json!({"username": "ANN"})).await;
+        assert_eq!(back.status, 200);
+        assert_eq!(app.service().get(by_name).await.json["username"], "ANN");
+    }
+
+    /// `Cache-Control: no-cache` asks the database, and what it tells is known from then on.
+    async fn a_request_may_ask_past_the_cache(app: &TestApp) {
+        let other = app.replica().await;
+        let id = id_of(&app.register("ann").await);
+        until(&other, &id, "hit; detail=process").await;
+        let path = format!("/v1/users/{id}");
+        let body = json!({"profile": {"bio": "new"}});
+        let written = app.service().patch(&path, &body).await.version();
+        let current = other.service().get_with(&path, &[("Cache-Control", "no-cache")]).await;
+        assert_eq!(current.header("cache-status"), "user-service; fwd=request");
+        assert_eq!(current.version(), written);
+        assert_eq!(read(&other, &id).await.version(), written);
+        other.stop().await;
+    }
+
+    /// Another process, such as the command line, writes into the same store without any cache.
+    async fn a_role_granted_by_the_command_line_is_seen_within_a_second(app: &TestApp) {
+        let id = id_of(&app.register("ann").await);
+        until(app, &id, "hit; detail=process").await;
+        let folder = tempfile::tempdir().unwrap();
+        let grant = ["user", "grant-role", "ann", "editor"];
+        let mut command: Command = configured(folder.path(), &app.database_uri(), &grant);
+        assert!(command.output().unwrap().status.success());
+        sleep(Duration::from_millis(1100)).await;
+        assert_eq!(read(app, &id).await.json["roles"], json!(["editor"]));
+    }
+}
+
+/// On either store, what one replica has read another takes from Redis.
+async fn is_shared(store: Store) {
+    let redis = RedisServer::start().await;
+    let one = with_redis(store, &redis, &[]).await;
+    let url = redis.url();
+    let off = ("CACHE_MEMORY_MB", "0");
+    let other = one.replica_with(&[("REDIS_URL", &url), off]).await;
+    let id = id_of(&one.register("ann").await);
+    // The writer has it in its process; the first other reader brings it to Redis.
+    until(&other, &id, "hit; detail=shared").await;
+    let third = one.replica_with(&[("REDIS_URL", &url)]).await;
+    sleep(Duration::from_millis(800)).await;
+    assert_eq!(
+        read(&third, &id).await.header("cache-status"),
+        "user-service; hit; detail=shared"
+    );
+    for app in [third, other, one] {
+        app.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_on_postgres_share_what_they_read() {
+    is_shared(Store::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_on_sqlite_share_what_they_read() {
+    is_shared(Store::Sqlite).await;
+}
+
+/// A batch is one `MGET`, whatever it finds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_asks_redis_once() {
+    let off = [("CACHE_MEMORY_MB", "0")];
+    let cluster = Cluster::start_with(1, &off, user_adapters::guards::Guards::default()).await;
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        ids.push(id_of(
+            &cluster.owner().register(&format!("person{number}")).await,
+        ));
+    }
+    let app = &cluster.replicas[0].app;
+    for id in &ids[..5] {
+        until(app, id, "hit; detail=shared").await;
+    }
+    let before = cluster.redis.command_count("mget").await;
+    let sought: Vec<&String> = ids.iter().chain(&ids[..2]).collect();
+    let reply = app
+        .service()
+        .post("/v1/users/batch", &json!({"ids": sought}))
+        .await;
+    assert_eq!(reply.header("cache-status"), "user-service; fwd=partial");
+    let answered: Vec<&str> = reply.json["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(answered, sought);
+    assert_eq!(cluster.redis.command_count("mget").await - before, 1);
+    let begun = Instant::now();
+    loop {
+        let reply = app
+            .service()
+            .post("/v1/users/batch", &json!({"ids": ids}))
+            .await;
+        if reply.header("cache-status") == "user-service; hit; detail=shared" {
+            break;
+        }
+        assert!(begun.elapsed() < SOON);
+        sleep(Duration::from_millis(20)).await;
+    }
+    cluster.stop().await;
+}
+
+/// A Redis that is not there when the service starts is joined when it appears.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_appears_later_is_joined() {
+    let redis = RedisServer::start().await;
+    redis.kill();
+    let app = with_redis(Store::Postgres, &redis, &[("CACHE_MEMORY_MB", "0")]).await;
+    let id = id_of(&app.register("ann").await);
+    let reply = read(&app, &id).await;
+    assert_eq!(
+        (reply.status, reply.header("cache-status")),
+        (200, "user-service; fwd=miss")
+    );
+    assert_eq!(app.anonymous().get("/health/ready").await.status, 200);
+    redis.restart().await;
+    until(&app, &id, "hit; detail=shared").await;
+    app.stop().await;
+}
+
+/// `rediss://` by a server's certificate, and not without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_behind_tls_is_believed_by_its_certificate() {
+    let redis = RedisServer::start_tls().await;
+    let authority = redis.ca_file();
+    let off = ("CACHE_MEMORY_MB", "0");
+    let trusted = [off, ("REDIS_CA_FILE", authority.to_str().unwrap())];
+    let app = with_redis(Store::Postgres, &redis, &trusted).await;
+    let id = id_of(&app.register("ann").await);
+    until(&app, &id, "hit; detail=shared").await;
+    let url = redis.url();
+    let stranger = app.replica_with(&[("REDIS_URL", &url), off]).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        read(&stranger, &id).await.header("cache-status"),
+        "user-service; fwd=miss"
+    );
+    stranger.stop().await;
+    app.stop().await;
+}
+
+/// `cache clear` makes every replica forget, and leaves no user in Redis.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_may_clear_the_cache() {
+    let cluster = Cluster::start(2).await;
+    let id = id_of(&cluster.owner().register("ann").await);
+    for replica in &cluster.replicas {
+        until(&replica.app, &id, "hit; detail=process").await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let uri = cluster.owner().database_uri();
+    let clear = ["cache", "clear"];
+    let output = configured(folder.path(), &uri, &clear)
+        .env("REDIS_URL", cluster.redis.url())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(cluster.redis.keys("*:user:*").await.is_empty());
+    for replica in 0..2 {
+        let source = cluster
+            .read(replica, &id)
+            .await
+            .header("cache-status")
+            .to_owned();
+        assert_ne!(source, "user-service; hit; detail=process");
+    }
+    // Without Redis there is nothing that one process could clear for another.
+    let output = configured(folder.path(), &uri, &clear).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    cluster.stop().await;
+}
+
+/// The figures of the cache are with the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cache_is_measured() {
+    let cluster = Cluster::start(1).await;
+    let id = id_of(&cluster.owner().register("ann").await);
+    until(&cluster.replicas[0].app, &id, "hit; detail=process").await;
+    let text = cluster.owner().anonymous().get("/metrics").await.text;
+    for figure in [
+        "user_cache_requests_total{tier=\"process\",result=\"hit\"}",
+        "user_cache_requests_total{tier=\"shared\",result=\"miss\"}",
+        "user_cache_evictions_total{cause=\"size\"}",
+        "user_cache_invalidations_total{road=\"write\"}",
+        "user_cache_invalidations_total{road=\"push\"}",
+        "user_cache_invalidations_total{road=\"tail\"}",
+        "user_cache_invalidations_total{road=\"flush\"}",
+        "user_cache_tail_age_seconds",
+        "user_cache_breaker_open",
+        "user_cache_link_up",
+        "user_cache_entries",
+    ] {
+        assert!(
+            text.lines().any(|line| line.starts_with(figure)),
+            "{figure} in {text}"
+        );
+    }
+    cluster.stop().await;
+}
