@@ -69,7 +69,7 @@ enum Look {
     Known(Entry),
     Joined(Flight),
     Leading(Held),
-    Answered(Lookup),
+    Answered(Hit),
 }
 
 impl UserTiers {
@@ -162,64 +162,58 @@ impl UserTiers {
     }
 
     /// Asks Redis for those users that this reader leads.
-    async fn look_there(&self, ids: &[UserId], looks: &mut [Look]) {
+    async fn look_there(&self, ids: &[UserId], looks: Vec<Look>) -> Vec<Look> {
         let Inner {
-            first,
-            second,
-            freshness,
-            meters,
-            ..
+            second, freshness, ..
         } = &*self.inner;
-        let Some(second) = second else {
-            return;
+        let is_led = |(look, _): &(&Look, &UserId)| matches!(look, Look::Leading(_));
+        let led = looks.iter().zip(ids).filter(is_led);
+        let sought: Vec<UserId> = led.map(|(_, id)| *id).collect();
+        let Some(second) = second.as_ref().filter(|_| !sought.is_empty()) else {
+            return looks;
         };
-        let (places, sought): (Vec<usize>, Vec<UserId>) = looks
-            .iter()
-            .zip(ids)
-            .enumerate()
-            .filter(|(_, (look, _))| matches!(look, Look::Leading(_)))
-            .map(|(place, (_, id))| (place, *id))
-            .unzip();
-        if sought.is_empty() {
-            return;
-        }
         let stamps = freshness.stamps();
-        let told = second.read(&sought).await;
+        let mut told = second.read(&sought).await.into_iter();
         let voucher = stamps.second_voucher(Instant::now());
-        let tier = &meters.shared;
-        for ((place, id), told) in places.into_iter().zip(sought).zip(told) {
-            let Some(look) = looks.get_mut(place) else {
-                continue;
-            };
-            let Look::Leading(mut held) = std::mem::replace(look, Look::Answered(nothing(id)))
-            else {
-                continue;
-            };
-            *look = match (told, voucher) {
-                (Told::Known(user), Some(vouched_by)) => {
-                    if first.fill(held, user.as_ref()) {
-                        count(user.is_some(), &tier.hit, &tier.absent);
-                        Look::Answered(Lookup::Hit(Hit {
-                            user,
-                            tier: Tier::Shared,
-                            vouched_by,
-                        }))
-                    } else {
-                        // It was written meanwhile.
-                        tier.miss.increment(1);
-                        Look::Leading(first.lease(id))
-                    }
-                }
-                (Told::Known(_), None) => {
-                    tier.unvouched.increment(1);
-                    Look::Leading(held)
-                }
-                (Told::Nothing(lease), _) => {
+        looks
+            .into_iter()
+            .map(|look| match look {
+                Look::Leading(held) => match told.next() {
+                    Some(told) => self.take(held, told, voucher),
+                    None => Look::Leading(held),
+                },
+                Look::Known(_) | Look::Joined(_) | Look::Answered(_) => look,
+            })
+            .collect()
+    }
+
+    /// Takes what Redis told of a user that this reader leads, if somebody vouches for it.
+    fn take(&self, mut held: Held, told: Told, voucher: Option<Voucher>) -> Look {
+        let Inner { first, meters, .. } = &*self.inner;
+        let (id, tier) = (held.id(), &meters.shared);
+        match (told, voucher) {
+            (Told::Known(user), Some(vouched_by)) => {
+                if !first.fill(held, user.as_ref()) {
+                    // It was written meanwhile.
                     tier.miss.increment(1);
-                    held.second = lease;
-                    Look::Leading(held)
+                    return Look::Leading(first.lease(id));
                 }
-            };
+                count(user.is_some(), &tier.hit, &tier.absent);
+                Look::Answered(Hit {
+                    user,
+                    tier: Tier::Shared,
+                    vouched_by,
+                })
+            }
+            (Told::Known(_), None) => {
+                tier.unvouched.increment(1);
+                Look::Leading(held)
+            }
+            (Told::Nothing(lease), _) => {
+                tier.miss.increment(1);
+                held.second = lease;
+                Look::Leading(held)
+            }
         }
     }
 
@@ -227,7 +221,7 @@ impl UserTiers {
     fn answer(&self, id: UserId, look: Look, voucher: Voucher) -> Lookup {
         let tier = &self.inner.meters.process;
         match look {
-            Look::Answered(lookup) => lookup,
+            Look::Answered(hit) => Lookup::Hit(hit),
             Look::Known(entry) => {
                 count(entry.user.is_some(), &tier.hit, &tier.absent);
                 Lookup::Hit(Hit {
@@ -263,11 +257,11 @@ impl UserTiers {
 #[async_trait]
 impl UserCache for UserTiers {
     async fn look_up(&self, ids: &[UserId]) -> Vec<Lookup> {
-        let (mut looks, stamps) = self.look_here(ids);
+        let (looks, stamps) = self.look_here(ids);
         if stamps.voucher(Instant::now()).is_none() {
             return self.unvouched(ids, looks);
         }
-        self.look_there(ids, &mut looks).await;
+        let looks = self.look_there(ids, looks).await;
         // Redis may have been waited for, and this process stopped.
         let Some(voucher) = stamps.voucher(Instant::now()) else {
             return self.unvouched(ids, looks);
@@ -323,10 +317,6 @@ impl UserCache for UserTiers {
         self.inner.first.raise_ahead_of_redis(id, i64::MAX);
         self.tell(id, i64::MAX).await;
     }
-}
-
-fn nothing(id: UserId) -> Lookup {
-    Lookup::Miss(Lease::new(id, ()), Missed::Unknown)
 }
 
 fn count(exists: bool, hit: &metrics::Counter, absent: &metrics::Counter) {

@@ -1,6 +1,6 @@
 //! Follows the outbox: the road of news that needs nobody but the database.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, mpsc, watch};
@@ -40,7 +40,7 @@ pub(super) struct Tail {
     position: watch::Sender<Option<LogPosition>>,
     corrections: mpsc::Sender<Correction>,
     received: AsyncMutex<mpsc::Receiver<Correction>>,
-    number: Mutex<u64>,
+    looks: AtomicU64,
 }
 
 impl Default for Tail {
@@ -50,7 +50,7 @@ impl Default for Tail {
             position: watch::Sender::new(None),
             corrections,
             received: AsyncMutex::new(received),
-            number: Mutex::new(0),
+            looks: AtomicU64::new(0),
         }
     }
 }
@@ -122,7 +122,7 @@ impl Tail {
         }
         self.position.send_replace(Some(changes.position.clone()));
         let correction = Correction {
-            number: self.next_number(),
+            number: self.looks.fetch_add(1, Ordering::Relaxed),
             begun,
             changed: news,
             complete: changes.complete,
@@ -148,12 +148,6 @@ impl Tail {
     /// What the looks told, for one receiver at a time.
     pub(super) async fn corrections(&self) -> MutexGuard<'_, mpsc::Receiver<Correction>> {
         self.received.lock().await
-    }
-
-    fn next_number(&self) -> u64 {
-        let mut number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
-        *number += 1;
-        *number
     }
 }
 
