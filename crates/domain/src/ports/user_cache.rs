@@ -44,7 +44,8 @@ pub trait UserCache: Send + Sync {
     /// Takes what a write made, before the write is acknowledged: nothing older of it is given from now on.
     async fn put(&self, lease: Lease, user: Arc<User>);
 
-    /// Drops what is known of a user that was erased, or whose write has an unknown outcome.
+    /// Drops what is known of a user that was erased, or whose write has an unknown outcome. For a moment, what is found
+    /// of it may not be kept.
     async fn forget(&self, id: UserId);
 }
 
