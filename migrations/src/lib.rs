@@ -84,7 +84,7 @@ pub async fn up(
 ///
 /// # Errors
 /// The database's.
-pub async fn pending(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let applied = if has_table(db, LEDGER).await? {
         applied(db).await?
     } else {

@@ -31,7 +31,7 @@ use redis::{SecondTier, Told};
 use tail::Tail;
 
 pub use gather::GatheredReader;
-pub use meters::describe_metrics;
+pub use meters::{OUTBOX_LAG, OUTBOX_LAG_BUCKETS, describe_metrics};
 pub use redis::{RedisError, RedisOptions, clear};
 
 /// How long to wait before a database that has not told its name is asked again.

@@ -4,6 +4,7 @@
 pub mod cache;
 mod clock;
 pub mod guards;
+pub mod operations;
 pub mod sea_orm;
 pub mod tokens;
 

@@ -7,6 +7,7 @@
 mod change_log;
 pub mod connect;
 mod directory;
+mod door;
 pub(crate) mod entities;
 mod errors;
 mod gates;
@@ -14,6 +15,7 @@ mod health;
 mod idempotency;
 mod names;
 mod outbox;
+mod pool;
 pub(crate) mod row;
 mod transaction;
 mod users;
@@ -21,6 +23,7 @@ mod users;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sea_orm::ConnectionTrait;
 use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
 use user_domain::ports::{
@@ -32,7 +35,9 @@ use user_domain::values::UserId;
 use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
 use crate::guards::Guards;
+use crate::operations::{Failure, System, timed};
 pub use connect::{Connections, PoolOptions};
+use door::Turn;
 pub use errors::is_passing;
 use gates::Gates;
 
@@ -40,6 +45,7 @@ use gates::Gates;
 #[derive(Clone)]
 pub struct SeaOrmUsers {
     connections: Connections,
+    system: System,
     gates: Arc<Gates>,
     guards: Guards,
 }
@@ -48,6 +54,7 @@ impl SeaOrmUsers {
     /// Keeps users in the database of these connections, whose schema `user-migrations` has made.
     pub fn new(connections: Connections) -> Self {
         Self {
+            system: pool::system(connections.reads.get_database_backend()),
             guards: connections.guards,
             connections,
             gates: Arc::default(),
@@ -61,16 +68,40 @@ impl SeaOrmUsers {
     pub async fn store_id(&self) -> Result<String, StoreError> {
         health::store_id(&self.connections.tail).await
     }
+
+    /// Waits for an operation, timed and traced under its name.
+    async fn timed<T, E: Failure>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let has_failed = |answer: &Result<T, E>| answer.as_ref().is_err_and(Failure::is_failure);
+        timed(self.system, name, work, has_failed).await
+    }
+
+    /// Waits for a turn at what takes long.
+    async fn listing(&self) -> Result<Turn, StoreError> {
+        let refused = |_| StoreError::Unavailable("too many lists wait".to_owned());
+        self.connections.listings.enter().await.map_err(refused)
+    }
+}
+
+/// Says what the store's figures are, for whoever reads them.
+pub fn describe_metrics() {
+    door::describe_metrics();
+    pool::describe_metrics();
 }
 
 #[async_trait]
 impl UserReader for SeaOrmUsers {
     async fn find(&self, key: &UserKey) -> Result<Option<Arc<User>>, StoreError> {
-        users::find::find(&self.connections.reads, key).await
+        let work = users::find::find(&self.connections.reads, key);
+        self.timed("find_user", work).await
     }
 
     async fn find_many(&self, keys: &UserKeys) -> Result<Vec<Option<Arc<User>>>, StoreError> {
-        users::find::find_many(&self.connections.reads, keys).await
+        let work = users::find::find_many(&self.connections.reads, keys);
+        self.timed("find_users", work).await
     }
 }
 
@@ -78,7 +109,8 @@ impl UserReader for SeaOrmUsers {
 impl UserWriter for SeaOrmUsers {
     async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError> {
         let _turn = self.gates.pass_for_addition(user, context).await?;
-        users::add::add(&self.connections.writes, self.guards, user, context).await
+        let work = users::add::add(&self.connections.writes, self.guards, user, context);
+        self.timed("add_user", work).await
     }
 
     async fn change(
@@ -88,44 +120,55 @@ impl UserWriter for SeaOrmUsers {
         context: &WriteContext,
     ) -> Result<Written, WriteError> {
         let _turn = self.gates.pass_for_user(id).await?;
-        users::change::change(&self.connections.writes, self.guards, id, change, context).await
+        let work =
+            users::change::change(&self.connections.writes, self.guards, id, change, context);
+        self.timed("change_user", work).await
     }
 
     async fn erase(&self, id: UserId, context: &WriteContext) -> Result<Erased, WriteError> {
         let _turn = self.gates.pass_for_user(id).await?;
-        users::erase::erase(&self.connections.writes, self.guards, id, context).await
+        let work = users::erase::erase(&self.connections.writes, self.guards, id, context);
+        self.timed("erase_user", work).await
     }
 }
 
 #[async_trait]
 impl UserDirectory for SeaOrmUsers {
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        directory::page::page(&self.connections.reads, request).await
+        let _turn = self.listing().await?;
+        let work = directory::page::page(&self.connections.reads, request);
+        self.timed("page_users", work).await
     }
 
     async fn count(&self, filter: &DirectoryFilter) -> Result<u64, StoreError> {
-        directory::count::count(&self.connections.reads, filter).await
+        let _turn = self.listing().await?;
+        let work = directory::count::count(&self.connections.reads, filter);
+        self.timed("count_users", work).await
     }
 }
 
 #[async_trait]
 impl ChangeLog for SeaOrmUsers {
     async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError> {
-        change_log::about(&self.connections.reads, user).await
+        let work = change_log::about(&self.connections.reads, user);
+        self.timed("find_events", work).await
     }
 
     async fn position(&self) -> Result<LogPosition, StoreError> {
-        change_log::position(&self.connections.tail).await
+        let work = change_log::position(&self.connections.tail);
+        self.timed("find_position", work).await
     }
 
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
-        change_log::since(&self.connections.tail, position).await
+        let work = change_log::since(&self.connections.tail, position);
+        self.timed("follow_outbox", work).await
     }
 }
 
 #[async_trait]
 impl StoreHealth for SeaOrmUsers {
     async fn schema(&self) -> Result<SchemaState, StoreError> {
-        health::schema(&self.connections.reads).await
+        let work = health::schema(&self.connections.tail);
+        self.timed("check_schema", work).await
     }
 }

@@ -4,6 +4,7 @@
 pub mod cli;
 mod commands;
 pub mod compose;
+mod connections;
 mod keys;
 pub mod serve;
 pub mod settings;

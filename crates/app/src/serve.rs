@@ -16,14 +16,17 @@ use user_http::{Api, HttpSettings, Readiness, Writes};
 
 use crate::cli::Outcome;
 use crate::compose::{ComposeError, Composition};
+use crate::connections;
 use crate::keys;
 use crate::settings::Settings;
-use crate::telemetry;
+use crate::telemetry::{self, LogControl};
 
 /// How long a client may take to send its headers.
 const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// The most connections of operators: probes, scrapers and a few people.
+const MANAGEMENT_CONNECTIONS: usize = 64;
 /// How long connections to the database may take to close; a dead one never does.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How often the recorder of metrics takes in what was recorded, whether or not anybody scrapes it.
@@ -40,6 +43,7 @@ pub struct Service {
     address: SocketAddr,
     server: JoinHandle<std::io::Result<()>>,
     handle: ServerHandle,
+    management: Option<Management>,
     background: Vec<JoinHandle<()>>,
     readiness: Readiness,
     writes: Writes,
@@ -80,19 +84,22 @@ impl Service {
             http_settings(settings),
             writes.clone(),
             readiness.clone(),
-            metrics,
+            telemetry::exposition(metrics, &composition),
         );
+        let management = Management::start(settings, &api)?;
         let listen = SocketAddr::new(settings.server.host, settings.server.port);
         let refused = |error| ComposeError::Listen(listen.to_string(), error);
-        let mut server = HttpServer::new(move || user_http::app(&api))
+        let workers = settings.server.workers.unwrap_or_else(cores);
+        let server = HttpServer::new(move || user_http::app(&api))
             .disable_signals()
+            .workers(workers)
+            .max_connections(connections::most(workers))
+            .on_connect(connections::opened)
             .client_request_timeout(HEADER_DEADLINE)
             .keep_alive(KEEP_ALIVE)
-            .shutdown_timeout(settings.server.shutdown_grace.as_secs());
-        if let Some(workers) = settings.server.workers {
-            server = server.workers(workers);
-        }
-        let server = server.bind(listen).map_err(refused)?;
+            .shutdown_timeout(settings.server.shutdown_grace.as_secs())
+            .bind(listen)
+            .map_err(refused)?;
         let address = server.addrs().first().copied().unwrap_or(listen);
         let server = server.run();
         let handle = server.handle();
@@ -103,6 +110,7 @@ impl Service {
             address,
             server: tokio::spawn(server),
             handle,
+            management,
             background,
             readiness,
             writes,
@@ -114,6 +122,13 @@ impl Service {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where health, metrics and the log's level are served, if apart from the users.
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management
+            .as_ref()
+            .map(|management| management.address)
     }
 
     /// Serves until SIGTERM or SIGINT, then ends cleanly; a second signal ends it at once.
@@ -160,8 +175,45 @@ impl Service {
         if timeout(CLOSING, self.connections.close()).await.is_err() {
             tracing::warn!("some connections to the database did not close in time");
         }
+        if let Some(management) = self.management {
+            management.handle.stop(false).await;
+        }
         tracing::info!("stopped");
     }
+}
+
+/// The listener for operators, with a thread of its own: it answers while the others are busy, and until the end.
+struct Management {
+    address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl Management {
+    fn start(settings: &Settings, api: &Api) -> Result<Option<Self>, ComposeError> {
+        let Some(port) = settings.server.management_port else {
+            return Ok(None);
+        };
+        let listen = SocketAddr::new(settings.server.host, port);
+        let refused = |error| ComposeError::Listen(listen.to_string(), error);
+        let (api, log) = (api.clone(), LogControl::shared());
+        let server = HttpServer::new(move || user_http::management(&api, &log))
+            .disable_signals()
+            .workers(1)
+            .max_connections(MANAGEMENT_CONNECTIONS)
+            .client_request_timeout(HEADER_DEADLINE)
+            .bind(listen)
+            .map_err(refused)?;
+        let address = server.addrs().first().copied().unwrap_or(listen);
+        let server = server.run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        tracing::info!(%address, "listening for operators");
+        Ok(Some(Self { address, handle }))
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Keeps the cache fresh. It ends only by a defect, after which it begins anew: until then every read asks the database.
@@ -243,6 +295,7 @@ fn http_settings(settings: &Settings) -> HttpSettings {
     HttpSettings {
         base_path: settings.server.base_path.clone(),
         cors_allowed_origins: settings.server.cors_allowed_origins.clone(),
+        has_management: settings.server.management_port.is_some(),
         ..HttpSettings::new(keys::derive(
             &settings.tokens,
             "user-service sealing key v1",

@@ -17,6 +17,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod traces;
 mod variables;
 
 pub use cache::CacheSettings;
@@ -26,6 +27,7 @@ pub use log::{LogFormat, LogLevel, LogSettings};
 pub use server::ServerSettings;
 pub use sources::Sources;
 pub use tokens::{JwtSubject, TokenSettings};
+pub use traces::TraceSettings;
 pub use variables::{Variable, variables};
 
 use reader::{Reader, Reported};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub tokens: TokenSettings,
     /// What is written to the log, and how.
     pub log: LogSettings,
+    /// Where traces are sent.
+    pub traces: TraceSettings,
     warnings: Vec<String>,
 }
 
@@ -59,16 +63,20 @@ impl Settings {
         let cache = CacheSettings::read(&mut reader);
         let tokens = TokenSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
+        let traces = TraceSettings::read(&mut reader);
 
         let (faults, warnings) = reader.finish();
-        match (server, database, cache, tokens, log) {
-            (Ok(server), Ok(database), Ok(cache), Ok(tokens), Ok(log)) if faults.is_empty() => {
+        match (server, database, cache, tokens, log, traces) {
+            (Ok(server), Ok(database), Ok(cache), Ok(tokens), Ok(log), Ok(traces))
+                if faults.is_empty() =>
+            {
                 Ok(Self {
                     server,
                     database,
                     cache,
                     tokens,
                     log,
+                    traces,
                     warnings,
                 })
             }

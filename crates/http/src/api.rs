@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusHandle;
 use user_domain::ports::{IdGenerator, StoreHealth};
 use user_domain::use_cases::{Ports, UseCases};
 
 use crate::detach::Writes;
+use crate::metrics::Exposition;
 use crate::readiness::Readiness;
 use crate::seal::Seal;
 
@@ -22,6 +22,8 @@ pub struct HttpSettings {
     pub cors_allowed_origins: Vec<String>,
     /// The secret that cursors and fingerprints are sealed with; the same on every replica.
     pub sealing_key: [u8; 32],
+    /// Whether health and metrics are served elsewhere, by [`crate::management`], and not beside the users.
+    pub has_management: bool,
     /// How long the parts of a request may take.
     pub deadlines: Deadlines,
     /// The most bytes of a body.
@@ -55,7 +57,7 @@ struct Inner {
     seal: Seal,
     writes: Writes,
     readiness: Readiness,
-    metrics: PrometheusHandle,
+    metrics: Exposition,
 }
 
 impl HttpSettings {
@@ -65,6 +67,7 @@ impl HttpSettings {
             base_path: String::new(),
             cors_allowed_origins: Vec::new(),
             sealing_key,
+            has_management: false,
             deadlines: Deadlines::default(),
             body_limit: 1024 * 1024,
             header_limit: 16 * 1024,
@@ -90,7 +93,7 @@ impl Api {
         settings: HttpSettings,
         writes: Writes,
         readiness: Readiness,
-        metrics: PrometheusHandle,
+        metrics: Exposition,
     ) -> Self {
         let inner = Inner {
             use_cases: UseCases::new(ports),
@@ -135,7 +138,7 @@ impl Api {
         &self.inner.readiness
     }
 
-    pub(crate) fn metrics(&self) -> &PrometheusHandle {
+    pub(crate) fn metrics(&self) -> &Exposition {
         &self.inner.metrics
     }
 }

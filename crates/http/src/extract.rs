@@ -12,10 +12,12 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use tokio::time::Instant;
+use tracing::Instrument;
 use user_domain::caller::Caller;
 
 use crate::api::Api;
 use crate::problem::Problem;
+use crate::trace;
 
 pub(crate) use body::{Ignored, JsonDocument, MergePatch};
 pub(crate) use caller::CallerKind;
@@ -72,33 +74,37 @@ impl<T> Call<T> {
         )
     }
 
-    /// Waits for a read no longer than its deadline.
+    /// Waits for a use case that reads no longer than its deadline.
     pub(crate) async fn within_deadline<R, E: Into<Problem>>(
         &self,
+        name: &'static str,
         read: impl Future<Output = Result<R, E>>,
     ) -> Result<R, Problem> {
         let deadline = self.begun + self.api.settings().deadlines.request;
-        tokio::time::timeout_at(deadline, read)
+        tokio::time::timeout_at(deadline, read.instrument(trace::use_case(name)))
             .await
             .map_err(|_| Problem::overloaded())?
             .map_err(Into::into)
     }
 
-    /// Waits for a list no longer than its deadline.
+    /// Waits for a use case that lists no longer than its deadline.
     pub(crate) async fn within_listing_deadline<R, E: Into<Problem>>(
         &self,
+        name: &'static str,
         read: impl Future<Output = Result<R, E>>,
     ) -> Result<R, Problem> {
         let deadline = self.begun + self.api.settings().deadlines.listing;
-        tokio::time::timeout_at(deadline, read)
+        tokio::time::timeout_at(deadline, read.instrument(trace::use_case(name)))
             .await
             .map_err(|_| Problem::overloaded())?
             .map_err(Into::into)
     }
 
-    /// Runs a write in a task of its own, and waits for it no longer than its deadline.
+    /// Runs a use case that writes in a task of its own, and waits for it no longer than its deadline. It is not begun if
+    /// its time is over already.
     pub(crate) async fn detached<R, E>(
         &self,
+        name: &'static str,
         write: impl Future<Output = Result<R, E>> + Send + 'static,
     ) -> Result<R, Problem>
     where
@@ -111,9 +117,12 @@ impl<T> Call<T> {
             .deadlines
             .request
             .saturating_sub(self.begun.elapsed());
+        if patience.is_zero() {
+            return Err(Problem::overloaded());
+        }
         self.api
             .writes()
-            .run(patience, write)
+            .run(patience, write.instrument(trace::use_case(name)))
             .await?
             .map_err(Into::into)
     }

@@ -17,6 +17,7 @@ mod docs;
 mod etag;
 mod extract;
 mod health;
+mod log_level;
 mod metrics;
 mod middleware;
 mod openapi;
@@ -26,6 +27,7 @@ mod readiness;
 mod resource;
 mod routes;
 mod seal;
+mod trace;
 mod users;
 
 #[cfg(test)]
@@ -33,7 +35,10 @@ mod tests;
 
 pub use api::{Api, Deadlines, HttpSettings};
 pub use detach::Writes;
-pub use metrics::{ACTIVE_REQUESTS, REQUEST_DURATION, REQUEST_DURATION_BUCKETS, describe_metrics};
+pub use log_level::LogLevel;
+pub use metrics::{
+    ACTIVE_REQUESTS, Exposition, REQUEST_DURATION, REQUEST_DURATION_BUCKETS, describe_metrics,
+};
 pub use openapi::openapi;
 pub use readiness::Readiness;
-pub use routes::{app, configure};
+pub use routes::{app, configure, management};

@@ -1,8 +1,11 @@
 //! `/metrics`: what Prometheus scrapes; and what the API counts, by OpenTelemetry's names.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::web::{Data, ServiceConfig};
 use metrics::Unit;
+use metrics_exporter_prometheus::PrometheusHandle;
 use utoipa::OpenApi;
 
 use crate::api::Api;
@@ -12,6 +15,9 @@ use crate::resource::read_only;
 /// A histogram of seconds by `method`, `route` (the pattern, never the path) and `status`.
 pub const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 
+/// A counter of the problems that were answered, by `code`.
+pub(crate) const PROBLEMS: &str = "http_server_problems_total";
+
 /// A gauge of requests that are being answered.
 pub const ACTIVE_REQUESTS: &str = "http_server_active_requests";
 
@@ -20,10 +26,33 @@ pub const REQUEST_DURATION_BUCKETS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// What a scrape is given: what was recorded, and what is measured when it is asked for.
+#[derive(Clone)]
+pub struct Exposition {
+    recorder: PrometheusHandle,
+    measure: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Exposition {
+    /// Shows what this recorder has, after `measure` has recorded what is true now.
+    pub fn new(recorder: PrometheusHandle, measure: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            recorder,
+            measure: Arc::new(measure),
+        }
+    }
+
+    fn render(&self) -> String {
+        (self.measure)();
+        self.recorder.render()
+    }
+}
+
 /// Tells the recorder what the API's metrics mean; to be called once it is installed.
 pub fn describe_metrics() {
     metrics::describe_histogram!(REQUEST_DURATION, Unit::Seconds, "Time to answer a request");
     metrics::describe_gauge!(ACTIVE_REQUESTS, Unit::Count, "Requests being answered");
+    metrics::describe_counter!(PROBLEMS, Unit::Count, "Problems answered, by their code");
 }
 
 /// The description of the resource.

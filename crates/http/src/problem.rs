@@ -16,7 +16,7 @@ use crate::detach::Lost;
 
 pub(crate) use code::Code;
 pub(crate) use from_domain::user_not_found;
-pub(crate) use render::{PROBLEM_JSON, render};
+pub(crate) use render::{PROBLEM_JSON, answer, render};
 
 /// An error on its way to the client.
 ///

@@ -1,5 +1,7 @@
 //! The table of routes, and the app with everything around it.
 
+use std::sync::Arc;
+
 use actix_cors::Cors;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
@@ -12,9 +14,10 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error, HttpResponse};
 
 use crate::api::Api;
+use crate::log_level::LogLevel;
 use crate::middleware::{Admit, Conform, Observe};
 use crate::problem::{Code, Problem};
-use crate::{docs, health, metrics, users};
+use crate::{docs, health, log_level, metrics, users};
 
 /// Makes the app: every route and everything around them. Tests and production serve the same.
 pub fn app(
@@ -29,12 +32,40 @@ pub fn app(
     > + use<>,
 > {
     let origins = &api.settings().cors_allowed_origins;
+    let configure = configure(api);
     App::new()
         .wrap(Admit::new(api))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(Conform::new(api))
         .wrap(Observe::new(api))
-        .configure(configure(api))
+        .configure(configure)
+}
+
+/// Makes the app of the management port: health, metrics and the level of the log, which no gateway is to show.
+pub fn management(
+    api: &Api,
+    log: &Arc<dyn LogLevel>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    let (api, log) = (api.clone(), log.clone());
+    App::new()
+        .wrap(Admit::new(&api))
+        .wrap(Conform::new(&api))
+        .wrap(Observe::untraced(&api))
+        .configure(move |config| {
+            config.app_data(Data::new(api));
+            health::configure(config);
+            metrics::configure(config);
+            log_level::configure(config, &log);
+            config.default_service(web::to(nothing_here));
+        })
 }
 
 /// Gives what adds every route to an app.
@@ -44,8 +75,10 @@ pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let api = api.clone();
     move |config| {
         config.app_data(Data::new(api.clone()));
-        health::configure(config);
-        metrics::configure(config);
+        if !api.settings().has_management {
+            health::configure(config);
+            metrics::configure(config);
+        }
         docs::configure(config, &api);
         users::configure(config);
         config.default_service(web::to(nothing_here));

@@ -21,7 +21,7 @@ use user_domain::test_support::fakes::Fakes;
 use user_domain::use_cases::Ports;
 use user_domain::values::UserId;
 
-use crate::{Api, Deadlines, HttpSettings, Readiness, Writes, app};
+use crate::{Api, Deadlines, Exposition, HttpSettings, Readiness, Writes, app};
 
 /// The token of a service that may do everything.
 const SERVICE: &str = "service-token";
@@ -54,7 +54,7 @@ impl World {
         ports(&mut given);
         let readiness = Readiness::default();
         let writes = Writes::new(tokio::runtime::Handle::current());
-        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let metrics = Exposition::new(PrometheusBuilder::new().build_recorder().handle(), || ());
         let api = Api::new(&given, wanted, writes, readiness.clone(), metrics);
         Self {
             fakes,

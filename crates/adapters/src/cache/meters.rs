@@ -1,4 +1,4 @@
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 /// Looks into the cache, by tier and result.
 pub(super) const REQUESTS: &str = "user_cache_requests_total";
@@ -10,6 +10,10 @@ pub(super) const INVALIDATIONS: &str = "user_cache_invalidations_total";
 pub(super) const ENTRIES: &str = "user_cache_entries";
 /// The age of the newest look at the outbox.
 pub(super) const TAIL_AGE: &str = "user_cache_tail_age_seconds";
+/// A histogram of the seconds from an event's time until this replica has read it in the outbox.
+pub const OUTBOX_LAG: &str = "outbox_lag_seconds";
+/// The upper bounds that [`OUTBOX_LAG`] is to be recorded with.
+pub const OUTBOX_LAG_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
 /// Whether Redis is left alone because it fails or is slow.
 pub(super) const BREAKER: &str = "user_cache_breaker_open";
 /// Whether there is a connection to Redis whose second tier may be used.
@@ -27,6 +31,7 @@ pub(super) struct Meters {
     pub(super) flushed: Counter,
     pub(super) entries: Gauge,
     pub(super) tail_age: Gauge,
+    pub(super) outbox_lag: Histogram,
     pub(super) breaker: Gauge,
     pub(super) link: Gauge,
 }
@@ -70,6 +75,7 @@ impl Default for Meters {
             flushed: invalidated("flush"),
             entries: gauge!(ENTRIES),
             tail_age: gauge!(TAIL_AGE),
+            outbox_lag: histogram!(OUTBOX_LAG),
             breaker: gauge!(BREAKER),
             link: gauge!(LINK),
         }
@@ -78,7 +84,7 @@ impl Default for Meters {
 
 /// Says what each figure is, for whoever reads them.
 pub fn describe_metrics() {
-    use metrics::{Unit, describe_counter, describe_gauge};
+    use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!(
         REQUESTS,
         Unit::Count,
@@ -99,6 +105,11 @@ pub fn describe_metrics() {
         TAIL_AGE,
         Unit::Seconds,
         "Age of the newest look at the outbox; above 1 s the cache is not believed"
+    );
+    describe_histogram!(
+        OUTBOX_LAG,
+        Unit::Seconds,
+        "Time from an event until this replica has read it in the outbox"
     );
     describe_gauge!(
         BREAKER,

@@ -22,6 +22,7 @@ use fred::types::Value;
 use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
+use tracing::Instrument;
 use user_domain::ports::LogPosition;
 use user_domain::user::User;
 use user_domain::values::UserId;
@@ -29,6 +30,7 @@ use user_domain::values::UserId;
 use super::freshness::Freshness;
 use super::meters::Meters;
 use crate::guards::Guards;
+use crate::operations::{System, timed};
 use breaker::Breaker;
 pub use clear::clear;
 pub use connect::RedisError;
@@ -131,7 +133,8 @@ impl SecondTier {
         keys.extend(ids.iter().map(|id| link.keys.user(*id)));
         let more = Duration::from_millis((ids.len() / USERS_A_MILLISECOND) as u64);
         let patience = PATIENCE + more;
-        let values = match timeout(patience, link.client.mget::<Vec<Value>, _>(keys)).await {
+        let asked = timeout(patience, link.client.mget::<Vec<Value>, _>(keys));
+        let values = match timed(System::Redis, "read", asked, is_failure).await {
             Ok(Ok(values)) if values.len() == ids.len() + 1 => values,
             failed => {
                 // Not what it told instead: that may be somebody's data.
@@ -186,7 +189,8 @@ impl SecondTier {
         let token = random();
         let arguments = vec![token.clone(), LEASE.as_millis().to_string()];
         let asked = scripts::LEASE.evalsha_with_reload(&link.client, leases, arguments);
-        let answers: Vec<i64> = match timeout(patience, asked).await {
+        let asked = timed(System::Redis, "lease", timeout(patience, asked), is_failure);
+        let answers: Vec<i64> = match asked.await {
             Ok(Ok(answers)) => answers,
             // It has answered: it is full, say.
             Ok(Err(error)) => {
@@ -224,7 +228,7 @@ impl SecondTier {
             ABSENCE_LIFE
         };
         let script = self.fill_script();
-        tokio::spawn(async move {
+        let filling = async move {
             let _turn = turn;
             let keys = vec![link.keys.user(id), link.keys.lease(id)];
             let arguments: Vec<Value> = vec![
@@ -233,10 +237,12 @@ impl SecondTier {
                 life.as_millis().to_string().into(),
             ];
             let asked = script.evalsha_with_reload::<i64, _, _>(&link.client, keys, arguments);
-            if let Ok(Err(error)) = timeout(DEADLINE, asked).await {
+            let asked = timeout(DEADLINE, asked);
+            if let Ok(Err(error)) = timed(System::Redis, "fill", asked, is_failure).await {
                 tracing::debug!(%error, "Redis took no user");
             }
-        });
+        };
+        tokio::spawn(filling.in_current_span());
     }
 
     #[cfg(feature = "removable-guards")]
@@ -265,14 +271,16 @@ impl SecondTier {
             return;
         };
         let tier = self.clone();
-        let telling = tokio::spawn(async move {
-            let told = timeout(DEADLINE, link.mark(&[(id, version)])).await;
-            match told {
+        let telling = async move {
+            let change = [(id, version)];
+            let told = timeout(DEADLINE, link.mark(&change));
+            match timed(System::Redis, "tell", told, is_failure).await {
                 Ok(Ok(())) => tier.breaker.succeeded(),
                 Ok(Err(error)) => tracing::debug!(%error, "Redis was not told of a change"),
                 Err(_) => tracing::debug!("Redis was not told of a change in time"),
             }
-        });
+        };
+        let telling = tokio::spawn(telling.in_current_span());
         if self.breaker.is_closed() && timeout(PATIENCE, telling).await.is_err() {
             self.breaker.failed();
         }
@@ -373,6 +381,10 @@ impl Link {
     clippy::disallowed_methods,
     reason = "a token between two programs, not an id of the domain"
 )]
+fn is_failure<T, E, L>(answer: &Result<Result<T, E>, L>) -> bool {
+    !matches!(answer, Ok(Ok(_)))
+}
+
 fn random() -> String {
     uuid::Uuid::new_v4().simple().to_string()
 }

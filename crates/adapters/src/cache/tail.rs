@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use user_domain::StoreError;
-use user_domain::ports::{ChangeLog, LogPosition};
+use user_domain::ports::{ChangeLog, Clock, LogPosition};
 use user_domain::values::UserId;
 
 use super::first_tier::FirstTier;
 use super::freshness::Freshness;
 use super::meters::Meters;
+use crate::SystemClock;
 
 /// How often the outbox is looked at.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -115,7 +116,9 @@ impl Tail {
             first.flush();
         }
         let mut news = Vec::with_capacity(changes.changed.len());
+        let now = SystemClock.now();
         for change in changes.changed {
+            meters.outbox_lag.record(now.since(change.at));
             meters.invalidated_by_tail.increment(1);
             first.raise_ahead_of_redis(change.id, change.version.get());
             news.push((change.id, change.version.get()));

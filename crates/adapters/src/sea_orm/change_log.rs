@@ -1,5 +1,6 @@
 //! Reads the outbox.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, QueryFilter, QueryOrder,
     QueryResult, Statement,
@@ -89,10 +90,12 @@ fn to_changes(rows: &[QueryResult]) -> Result<Changes, DbErr> {
     for row in rows {
         let id: Option<uuid::Uuid> = row.try_get("", "subject_id")?;
         let version: Option<i64> = row.try_get("", "version")?;
-        if let (Some(id), Some(version)) = (id, version.and_then(Version::from_i64)) {
+        let at: Option<DateTime<Utc>> = row.try_get("", "at")?;
+        if let (Some(id), Some(version), Some(at)) = (id, version.and_then(Version::from_i64), at) {
             changed.push(Changed {
                 id: UserId::from_uuid(id),
                 version,
+                at: Timestamp::from_utc(at),
             });
         }
     }
@@ -147,14 +150,14 @@ const POSTGRES_POSITION: &str = "
 const POSTGRES_SINCE: &str = "
     SELECT now.history || ' ' || pg_current_snapshot() AS position,
         now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8 AS is_behind,
-        news.subject_id, news.version
+        news.subject_id, news.version, news.at
     FROM (
         SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid AS history
     ) AS now LEFT JOIN (
-        SELECT subject_id, version FROM events
+        SELECT subject_id, version, at FROM events
         WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot()) AND subject_kind = 'user'
         UNION ALL
-        SELECT subject_id, version FROM events
+        SELECT subject_id, version, at FROM events
         WHERE xid = ANY (string_to_array($2, ',')::xid8[]) AND subject_kind = 'user'
         LIMIT 10001
     ) AS news ON true";
@@ -165,9 +168,9 @@ const SQLITE_POSITION: &str = "
 
 const SQLITE_SINCE: &str = "
     WITH last AS (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq)
-    SELECT CAST(last.seq AS text) AS position, last.seq >= ? AS is_behind, news.subject_id, news.version
+    SELECT CAST(last.seq AS text) AS position, last.seq >= ? AS is_behind, news.subject_id, news.version, news.at
     FROM last LEFT JOIN (
-        SELECT subject_id, version FROM events WHERE seq > ? AND subject_kind = 'user' LIMIT 10001
+        SELECT subject_id, version, at FROM events WHERE seq > ? AND subject_kind = 'user' LIMIT 10001
     ) AS news ON true";
 
 fn to_event(row: Model) -> Result<Event, StoreError> {

@@ -1,12 +1,16 @@
 //! Connections, bounded and clean: where the two databases differ.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::guards::{Guard, Guards};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection, Executor, Row};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use sea_orm::{ConnectOptions, Database, DbErr};
+
+use super::door::Door;
+use super::pool::Pool;
 
 /// How long a statement of a write may run before PostgreSQL ends it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -22,6 +26,8 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "5000";
 const POOL_WAIT: Duration = Duration::from_millis(500);
 /// How long the one writer of SQLite may be waited for; there is no second one to ask.
 const SQLITE_WRITER_WAIT: Duration = Duration::from_millis(1500);
+/// How many may read a SQLite file at once.
+const SQLITE_READERS: u32 = 4;
 /// How long a connection that comes back to the pool may take to show that it is alive.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection may rest before it is tried again.
@@ -31,9 +37,11 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(15);
 /// connections ever see a transaction. One connection more follows the outbox, whatever the others do.
 #[derive(Clone)]
 pub struct Connections {
-    pub(super) reads: DatabaseConnection,
-    pub(super) writes: DatabaseConnection,
-    pub(super) tail: DatabaseConnection,
+    pub(super) reads: Pool,
+    pub(super) writes: Pool,
+    pub(super) tail: Pool,
+    /// A second door before the reads, for what takes long: it keeps half of them for those who ask for one user.
+    pub(super) listings: Arc<Door>,
     pub(super) guards: Guards,
 }
 
@@ -64,10 +72,14 @@ impl Connections {
         keep_alive(&mut read_options, options.guards);
         let mut tail_options = postgres_options(url, options, 1, TAIL_TIMEOUT);
         keep_alive(&mut tail_options, options.guards);
+        let tail = Database::connect(tail_options).await?;
+        let read = Database::connect(read_options).await?;
+        let write = Database::connect(write_options).await?;
         Ok(Self {
-            tail: Database::connect(tail_options).await?,
-            reads: Database::connect(read_options).await?,
-            writes: Database::connect(write_options).await?,
+            tail: Pool::new("tail", tail, 1, POOL_WAIT),
+            listings: listings(reads),
+            reads: Pool::new("reads", read, reads, POOL_WAIT),
+            writes: Pool::new("writes", write, writes, POOL_WAIT),
             guards: options.guards,
         })
     }
@@ -77,10 +89,14 @@ impl Connections {
     /// # Errors
     /// When the file cannot be opened.
     pub async fn sqlite(path: &Path) -> Result<Self, DbErr> {
+        let write = Database::connect(sqlite_options(path, 1, SQLITE_WRITER_WAIT)).await?;
+        let read = Database::connect(sqlite_options(path, SQLITE_READERS, POOL_WAIT)).await?;
+        let tail = Database::connect(sqlite_options(path, 1, POOL_WAIT)).await?;
         Ok(Self {
-            writes: Database::connect(sqlite_options(path, 1, SQLITE_WRITER_WAIT)).await?,
-            reads: Database::connect(sqlite_options(path, 4, POOL_WAIT)).await?,
-            tail: Database::connect(sqlite_options(path, 1, POOL_WAIT)).await?,
+            writes: Pool::new("writes", write, 1, SQLITE_WRITER_WAIT),
+            listings: listings(SQLITE_READERS),
+            reads: Pool::new("reads", read, SQLITE_READERS, POOL_WAIT),
+            tail: Pool::new("tail", tail, 1, POOL_WAIT),
             guards: Guards::default(),
         })
     }
@@ -93,7 +109,7 @@ impl Connections {
         &self,
         schema: Option<&str>,
     ) -> Result<Vec<String>, user_migrations::MigrateError> {
-        user_migrations::up(&self.writes, schema).await
+        user_migrations::up(self.writes.unguarded(), schema).await
     }
 
     /// Gives the names of the migrations that are still to be applied.
@@ -101,7 +117,14 @@ impl Connections {
     /// # Errors
     /// The database's.
     pub async fn pending_migrations(&self) -> Result<Vec<String>, DbErr> {
-        user_migrations::pending(&self.reads).await
+        user_migrations::pending(&self.tail).await
+    }
+
+    /// Takes down how many connections there are, for the metrics.
+    pub fn measure(&self) {
+        for pool in [&self.reads, &self.writes, &self.tail] {
+            pool.measure();
+        }
     }
 
     /// Closes the pools, when nothing uses them any more.
@@ -111,6 +134,12 @@ impl Connections {
         let _ = self.reads.close().await;
         let _ = self.writes.close().await;
     }
+}
+
+/// Makes the door of listings before so many connections.
+fn listings(reads: u32) -> Arc<Door> {
+    let places = usize::try_from(reads / 2).unwrap_or_default().max(1);
+    Arc::new(Door::new("listings", places, POOL_WAIT))
 }
 
 fn postgres_options(

@@ -1,13 +1,13 @@
 //! Tells whether the database can be used.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 use user_domain::StoreError;
 use user_domain::ports::SchemaState;
 
 use super::errors;
 
 /// Gives the store's own name, which its first migration made.
-pub(super) async fn store_id(db: &DatabaseConnection) -> Result<String, StoreError> {
+pub(super) async fn store_id(db: &impl ConnectionTrait) -> Result<String, StoreError> {
     let statement = Statement::from_string(db.get_database_backend(), "SELECT id FROM store");
     let row = db
         .query_one_raw(statement)
@@ -18,7 +18,7 @@ pub(super) async fn store_id(db: &DatabaseConnection) -> Result<String, StoreErr
 }
 
 /// Asks the database which migrations it has.
-pub(super) async fn schema(db: &DatabaseConnection) -> Result<SchemaState, StoreError> {
+pub(super) async fn schema(db: &impl ConnectionTrait) -> Result<SchemaState, StoreError> {
     let pending = user_migrations::pending(db)
         .await
         .map_err(|error| errors::store(&error))?;

@@ -2,27 +2,20 @@
 
 use std::time::Duration;
 
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
 use tokio::time::timeout;
 use user_domain::StoreError;
 use user_domain::write::WriteError;
 
 use super::errors;
+use super::pool::{Pool, Transaction};
 
 /// How long the database may take for what comes before a commit, and again for the commit. Its own timeouts are
 /// shorter; this one is for a database that is not heard from any more.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Begins a transaction that may write at once; SQLite's default would fail when it meets another.
-pub(super) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, WriteError> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    match timeout(PATIENCE, db.begin_with_options(options)).await {
+/// Begins a transaction.
+pub(super) async fn begin(db: &Pool) -> Result<Transaction, WriteError> {
+    match timeout(PATIENCE, db.begin()).await {
         Ok(begun) => begun.map_err(|error| errors::write(&error)),
         Err(_) => Err(StoreError::Unavailable(SILENT.to_owned()).into()),
     }
@@ -39,7 +32,7 @@ pub(super) async fn bounded<T>(
 }
 
 /// Commits; an error here may leave the outcome open, and says so.
-pub(super) async fn commit(tx: DatabaseTransaction) -> Result<(), WriteError> {
+pub(super) async fn commit(tx: Transaction) -> Result<(), WriteError> {
     match timeout(PATIENCE, tx.commit()).await {
         Ok(committed) => committed.map_err(|error| errors::commit(&error)),
         Err(_) => Err(StoreError::OutcomeUnknown(SILENT.to_owned()).into()),

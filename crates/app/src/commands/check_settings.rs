@@ -16,6 +16,12 @@ pub(crate) fn run() -> Outcome {
         "listens on {}:{}{}",
         server.host, server.port, server.base_path
     ));
+    if let Some(port) = server.management_port {
+        result(format_args!(
+            "shows health, metrics and the log's level on {}:{port}",
+            server.host
+        ));
+    }
     result(format_args!("keeps users in {}", settings.database.target));
     result(format_args!(
         "remembers users in {} MB of memory{}",
@@ -31,6 +37,9 @@ pub(crate) fn run() -> Outcome {
         settings.tokens.allowed_api_tokens.len()
     ));
     result(format_args!("logs at {} and above", settings.log.level));
+    if let Some(endpoint) = &settings.traces.endpoint {
+        result(format_args!("sends traces to {endpoint}"));
+    }
     result("the settings are valid");
     Outcome::Done
 }

@@ -32,7 +32,10 @@ pub(crate) async fn run() -> Outcome {
             return Outcome::Misused;
         }
     };
-    telemetry::start_logging(&settings.log);
+    let traces = match telemetry::start(&settings) {
+        Ok(traces) => traces,
+        Err(error) => return failed(&error),
+    };
     let service = match Service::start(&settings).await {
         Ok(service) => service,
         Err(error) => return failed(&error),
@@ -47,7 +50,9 @@ pub(crate) async fn run() -> Outcome {
             return Outcome::Failed;
         }
     }
-    service.run_until_signalled().await
+    let outcome = service.run_until_signalled().await;
+    traces.stop().await;
+    outcome
 }
 
 /// The environment's settings, but for those that would lead away from this machine.

@@ -20,7 +20,8 @@ pub(crate) async fn run() -> Outcome {
         any if any.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         host => host,
     };
-    let address = SocketAddr::new(host, settings.server.port);
+    let server = &settings.server;
+    let address = SocketAddr::new(host, server.management_port.unwrap_or(server.port));
     match tokio::time::timeout(PATIENCE, ask(address)).await {
         Ok(Ok(true)) => Outcome::Done,
         Ok(Ok(false)) => failed(address, "it does not answer with 200"),

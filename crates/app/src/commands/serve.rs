@@ -10,12 +10,17 @@ pub(crate) async fn run() -> Outcome {
         Ok(settings) => settings,
         Err(outcome) => return outcome,
     };
-    telemetry::start_logging(&settings.log);
+    let traces = match telemetry::start(&settings) {
+        Ok(traces) => traces,
+        Err(error) => return failed(&error),
+    };
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    match Service::start(&settings).await {
+    let outcome = match Service::start(&settings).await {
         Ok(service) => service.run_until_signalled().await,
         Err(error) => failed(&error),
-    }
+    };
+    traces.stop().await;
+    outcome
 }

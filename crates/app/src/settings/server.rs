@@ -15,6 +15,9 @@ pub struct ServerSettings {
     pub host: IpAddr,
     /// The port to listen on (`PORT`); 0 takes any free one.
     pub port: u16,
+    /// The port of health, metrics and the log's level (`MANAGEMENT_PORT`); without one, health and metrics are served
+    /// with the users, and the level cannot be changed over the network. 0 takes any free one.
+    pub management_port: Option<u16>,
     /// The path a gateway puts before ours (`PUBLIC_BASE_PATH`): empty, or `/prefix` without a slash at its end.
     pub base_path: String,
     /// The origins whose pages may call (`CORS_ALLOWED_ORIGINS`), as browsers write them, or the single `*`.
@@ -32,14 +35,21 @@ impl ServerSettings {
     pub(super) fn read(reader: &mut Reader) -> Read<Self> {
         let host = reader.required("HOST", host);
         let port = reader.number("PORT", 0..=u16::MAX);
+        let management_port =
+            reader.optional("MANAGEMENT_PORT", |text| number(text, &(0..=u16::MAX)));
         let base_path = reader.optional("PUBLIC_BASE_PATH", base_path);
         let cors_allowed_origins = reader.optional("CORS_ALLOWED_ORIGINS", origins);
         let workers = reader.optional("HTTP_WORKERS", |text| number(text, &(1..=1024)));
         let shutdown_delay = reader.number("SHUTDOWN_DELAY_SECONDS", 0..=60);
         let shutdown_grace = reader.number("SHUTDOWN_GRACE_SECONDS", 0..=600);
+        let (port, management_port) = (port?, management_port?);
+        if port != 0 && management_port == Some(port) {
+            return Err(reader.fault("MANAGEMENT_PORT", "must be another port than PORT"));
+        }
         Ok(Self {
             host: host?,
-            port: port?,
+            port,
+            management_port,
             base_path: base_path?.unwrap_or_default(),
             cors_allowed_origins: cors_allowed_origins?.unwrap_or_default(),
             workers: workers?,

@@ -120,6 +120,10 @@ const VARIABLES: &[Variable] = &[
         "the port to listen on; 0 takes any free one",
         "5000",
     ),
+    plain(
+        "MANAGEMENT_PORT",
+        "the port of health, metrics and the log's level; unset: health and metrics are at PORT",
+    ),
     plain("PUBLIC_BASE_PATH", "the path a gateway puts before ours"),
     plain(
         "CORS_ALLOWED_ORIGINS",
@@ -148,6 +152,24 @@ const VARIABLES: &[Variable] = &[
         "json or pretty; unset: json, or pretty under DEBUG",
     ),
     with_default("DEBUG", "more and prettier logs; nothing else", "False"),
+    plain(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "where traces are sent by OTLP over HTTP, http://host:4318 say; unset: nothing is traced",
+    ),
+    secret(
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "the header fields that the collector asks for, a comma list of name=value",
+    ),
+    with_default(
+        "OTEL_SERVICE_NAME",
+        "what the service calls itself in traces",
+        "user-service",
+    ),
+    with_default(
+        "OTEL_TRACES_SAMPLER_ARG",
+        "the share of requests that are traced if their caller has not decided, 0 to 1",
+        "1",
+    ),
     plain(
         "CONFIG_FILE",
         "a TOML or YAML file with the same names; environment and .env go before it",

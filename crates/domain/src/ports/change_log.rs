@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::user::Event;
-use crate::values::{UserId, Version};
+use crate::values::{Timestamp, UserId, Version};
 
 /// What has happened, from the outbox.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
@@ -49,6 +49,8 @@ pub struct Changed {
     pub id: UserId,
     /// The version that the change made.
     pub version: Version,
+    /// When, by the clock of the replica that wrote.
+    pub at: Timestamp,
 }
 
 impl Changes {

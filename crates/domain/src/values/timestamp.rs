@@ -52,6 +52,11 @@ impl Timestamp {
         Self::from_utc(moment.unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
 
+    /// The time that has passed since an earlier moment; none if that moment is still to come.
+    pub fn since(self, earlier: Self) -> Duration {
+        (self.0 - earlier.0).to_std().unwrap_or_default()
+    }
+
     /// The moment so much earlier, at least the first one of the year 0000.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {

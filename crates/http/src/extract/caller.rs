@@ -3,11 +3,13 @@
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web::{HttpMessage as _, HttpRequest};
 use tokio::time::Instant;
+use tracing::Instrument;
 use user_domain::caller::Caller;
 use user_domain::use_cases::Credential;
 
 use crate::api::Api;
 use crate::problem::{Code, Problem};
+use crate::trace;
 
 /// The kind of caller, for the log: no name and no id.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +25,11 @@ pub(super) async fn authenticate(
 ) -> Result<Caller, Problem> {
     let credential = credential(request.headers())?;
     let deadline = received + api.settings().deadlines.request;
-    let caller = tokio::time::timeout_at(deadline, api.use_cases().authenticate.run(&credential))
+    let authenticate = &api.use_cases().authenticate;
+    let found = authenticate
+        .run(&credential)
+        .instrument(trace::use_case("authenticate"));
+    let caller = tokio::time::timeout_at(deadline, found)
         .await
         .map_err(|_| Problem::overloaded())??;
     request.extensions_mut().insert(CallerKind(caller.kind()));

@@ -14,7 +14,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::RequestId;
 use crate::api::Api;
-use crate::problem::{Code, PROBLEM_JSON, Problem, render};
+use crate::problem::{Code, PROBLEM_JSON, Problem, answer};
 use crate::resource::Pattern;
 
 /// Words every error as a problem, the framework's too, and adds the header fields that every answer has.
@@ -90,7 +90,7 @@ pub(super) fn after_panic(message: &str, id: &RequestId) -> HttpResponse {
     let problem = Problem::internal(format!("a handler panicked: {message}"));
     let mut response = HttpResponse::InternalServerError()
         .content_type(PROBLEM_JSON)
-        .body(render(&problem, &id.0));
+        .body(answer(&problem, &id.0));
     dress(response.headers_mut(), id, None);
     response
 }
@@ -105,13 +105,13 @@ fn as_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         .error()
         .and_then(|error| error.as_error::<Problem>())
     {
-        Some(problem) => (status, render(problem, &id.0)),
+        Some(problem) => (status, answer(problem, &id.0)),
         None if is_problem(response.headers()) => return response,
         None => {
             let problem = Problem::new(Code::of_status(status), "The request was refused.");
             (
                 actix_web::ResponseError::status_code(&problem),
-                render(&problem, &id.0),
+                answer(&problem, &id.0),
             )
         }
     };

@@ -1,4 +1,4 @@
-//! Gives requests ids, counts and times them, writes their line in the log, and survives their panics.
+//! Gives requests ids, counts, times and traces them, writes their line in the log, and survives their panics.
 
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
@@ -8,12 +8,13 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
 use actix_web::http::header::HeaderMap;
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{Error, HttpMessage as _};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use metrics::Gauge;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 use user_domain::ports::IdGenerator;
 
 use super::RequestId;
@@ -23,21 +24,38 @@ use crate::detach::panic_message;
 use crate::extract::{CallerKind, Received};
 use crate::metrics::{ACTIVE_REQUESTS, REQUEST_DURATION};
 use crate::resource::Pattern;
+use crate::trace;
+
+/// The route of a request for which there is none.
+const UNMATCHED: &str = "unmatched";
 
 /// Gives requests ids, counts and times them, writes their line in the log, and survives their panics.
 pub(crate) struct Observe {
     api: Api,
+    has_traces: bool,
 }
 
 impl Observe {
     pub(crate) fn new(api: &Api) -> Self {
-        Self { api: api.clone() }
+        Self {
+            api: api.clone(),
+            has_traces: true,
+        }
+    }
+
+    /// For what operators ask: a probe every few seconds is not worth a trace.
+    pub(crate) fn untraced(api: &Api) -> Self {
+        Self {
+            has_traces: false,
+            ..Self::new(api)
+        }
     }
 }
 
 pub(crate) struct ObserveService<S> {
     service: S,
     api: Api,
+    has_traces: bool,
     active: Arc<Gauge>,
 }
 
@@ -57,6 +75,7 @@ where
         ready(Ok(ObserveService {
             service,
             api: self.api.clone(),
+            has_traces: self.has_traces,
             active,
         }))
     }
@@ -80,55 +99,49 @@ where
         let method = method_name(request.method());
         request.extensions_mut().insert(Received(received));
         request.extensions_mut().insert(id.clone());
-        let answer = self.service.call(request);
+        let span = if self.has_traces {
+            trace::request(method, request.headers())
+        } else {
+            Span::none()
+        };
+        let line = Line {
+            id,
+            method,
+            received,
+            span: span.clone(),
+        };
+        let readiness = self.api.readiness().clone();
+        let answer = span
+            .in_scope(|| self.service.call(request))
+            .instrument(span.clone());
         Box::pin(async move {
             let _active = active;
             match AssertUnwindSafe(answer).catch_unwind().await {
-                Ok(Ok(response)) => {
+                Ok(Ok(mut response)) => {
+                    if readiness.is_draining() {
+                        // The connection ends with an answer, rather than under the client's next request.
+                        let head = response.response_mut().head_mut();
+                        head.set_connection_type(ConnectionType::Close);
+                    }
                     let request = response.request();
                     let pattern = request
                         .app_data::<Pattern>()
-                        .map_or("unmatched", |pattern| pattern.0);
+                        .map_or(UNMATCHED, |pattern| pattern.0);
                     let caller = request
                         .extensions()
                         .get::<CallerKind>()
                         .map_or("none", |kind| kind.0);
-                    Line {
-                        id: &id,
-                        method,
-                        pattern,
-                        caller,
-                        status: response.status(),
-                        received,
-                    }
-                    .write();
+                    line.write(pattern, caller, response.status());
                     Ok(response)
                 }
                 Ok(Err(error)) => {
                     let status = error.as_response_error().status_code();
-                    Line {
-                        id: &id,
-                        method,
-                        pattern: "unmatched",
-                        caller: "none",
-                        status,
-                        received,
-                    }
-                    .write();
+                    line.write(UNMATCHED, "none", status);
                     Err(error)
                 }
                 Err(panic) => {
-                    let status = StatusCode::INTERNAL_SERVER_ERROR;
-                    Line {
-                        id: &id,
-                        method,
-                        pattern: "unmatched",
-                        caller: "none",
-                        status,
-                        received,
-                    }
-                    .write();
-                    let response = after_panic(&panic_message(&*panic), &id);
+                    line.write(UNMATCHED, "none", StatusCode::INTERNAL_SERVER_ERROR);
+                    let response = after_panic(&panic_message(&*panic), &line.id);
                     Err(InternalError::from_response("a handler panicked", response).into())
                 }
             }
@@ -154,34 +167,40 @@ impl Drop for Active {
     }
 }
 
-struct Line<'a> {
-    id: &'a RequestId,
+/// What is known of a request before it is answered.
+struct Line {
+    id: RequestId,
     method: &'static str,
-    pattern: &'static str,
-    caller: &'static str,
-    status: StatusCode,
     received: Instant,
+    span: Span,
 }
 
-impl Line<'_> {
-    /// Counts the answer and logs it, without anything that a person typed.
-    fn write(&self) {
-        let duration = self.received.elapsed();
-        let status = self.status.as_u16();
+impl Line {
+    /// Counts the answer, logs it and ends its trace, without anything that a person typed.
+    fn write(&self, route: &'static str, caller: &'static str, status: StatusCode) {
+        let Self {
+            id,
+            method,
+            received,
+            span,
+        } = self;
+        let duration = received.elapsed();
         metrics::histogram!(
             REQUEST_DURATION,
-            "method" => self.method,
-            "route" => self.pattern,
-            "status" => status.to_string()
+            "method" => *method,
+            "route" => route,
+            "status" => status.as_u16().to_string()
         )
         .record(duration);
+        trace::answered(span, method, route, status, &id.0);
         tracing::info!(
-            request_id = &*self.id.0,
-            method = self.method,
-            route = self.pattern,
-            status,
+            request_id = &*id.0,
+            trace_id = trace::id(span).map(tracing::field::display),
+            method,
+            route,
+            status = status.as_u16(),
             duration_ms = duration.as_secs_f64() * 1000.0,
-            caller = self.caller,
+            caller,
             "request"
         );
     }

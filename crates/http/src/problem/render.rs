@@ -5,13 +5,15 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::{Place, Problem, ShownFault};
+use crate::metrics::PROBLEMS;
 
 /// The media type of a problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Writes a problem's body, and tells the log what the client is not told.
-pub(crate) fn render(problem: &Problem, request_id: &str) -> Vec<u8> {
+/// Writes the body of a problem that is being answered: counts it, and tells the log what the client is not told.
+pub(crate) fn answer(problem: &Problem, request_id: &str) -> Vec<u8> {
     let parts = &problem.0;
+    metrics::counter!(PROBLEMS, "code" => parts.code.as_str()).increment(1);
     if let Some(cause) = &parts.cause {
         let code = parts.code.as_str();
         match parts.code.status() {
@@ -24,6 +26,11 @@ pub(crate) fn render(problem: &Problem, request_id: &str) -> Vec<u8> {
             _ => tracing::debug!(request_id, code, cause, "a request was refused"),
         }
     }
+    render(problem, request_id)
+}
+
+/// Writes a problem's body.
+pub(crate) fn render(problem: &Problem, request_id: &str) -> Vec<u8> {
     serde_json::to_vec(&Body {
         problem,
         request_id,

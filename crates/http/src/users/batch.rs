@@ -37,7 +37,7 @@ pub(crate) async fn batch(call: Call<(Fresh, JsonDocument)>) -> Result<HttpRespo
     let BatchRequest { keys, kind, fields } = BatchRequest::decode(body.0)?;
     let use_case = &call.api.use_cases().batch_users;
     let shown = async { Ok::<_, Problem>(use_case.run(&call.caller, &keys, fresh.0).await) };
-    let found = match call.within_deadline(shown).await? {
+    let found = match call.within_deadline("batch_users", shown).await? {
         Ok(found) => found,
         Err(BatchUsersError::TooMany) => return Err(too_many(kind)),
         Err(error @ (BatchUsersError::Denied(_) | BatchUsersError::Store(_))) => {

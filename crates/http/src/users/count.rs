@@ -34,7 +34,7 @@ pub(crate) async fn count(call: Call) -> Result<HttpResponse, Problem> {
     let checked = check(query, &wanted)?;
     let use_case = &call.api.use_cases().count_users;
     let count = call
-        .within_listing_deadline(use_case.run(&call.caller, &checked.filter))
+        .within_listing_deadline("count_users", use_case.run(&call.caller, &checked.filter))
         .await?;
     document(StatusCode::OK, &Answer { count })
 }

@@ -29,7 +29,9 @@ pub(crate) async fn create(call: Call<Write<JsonDocument>>) -> Result<HttpRespon
     );
     let input = decode(write.body.0);
     let made = call
-        .detached(async move { use_case.run(&caller, &input, write.conditions).await })
+        .detached("create_user", async move {
+            use_case.run(&caller, &input, write.conditions).await
+        })
         .await?;
     let mut response = written(StatusCode::CREATED, &made)?;
     let location = format!(

@@ -29,8 +29,9 @@ pub(crate) async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, erase, write)) = call.split();
     let (use_cases, caller) = (call.api.use_cases().clone(), call.caller.clone());
+    let name = if erase.0 { "erase_user" } else { "delete_user" };
     let deletion = call
-        .detached(async move {
+        .detached(name, async move {
             if erase.0 {
                 use_cases
                     .erase_user

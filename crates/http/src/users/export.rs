@@ -21,7 +21,7 @@ use crate::problem::Problem;
 pub(crate) async fn export(call: Call<Target>) -> Result<HttpResponse, Problem> {
     let use_case = &call.api.use_cases().export_user;
     let export = call
-        .within_listing_deadline(use_case.run(&call.caller, call.parts.0))
+        .within_listing_deadline("export_user", use_case.run(&call.caller, call.parts.0))
         .await?;
     document(StatusCode::OK, &ExportBody::from(&export))
 }

@@ -85,7 +85,7 @@ async fn show<T>(
 ) -> Result<HttpResponse, Problem> {
     let find = &call.api.use_cases().find_user;
     let user = call
-        .within_deadline(find.run(&call.caller, sought, fresh.0))
+        .within_deadline("find_user", find.run(&call.caller, sought, fresh.0))
         .await?;
     found(&user, selection.0.as_ref(), condition.0.as_ref())
 }

@@ -37,7 +37,7 @@ pub(crate) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     let request = page_request(&call.api, &call.request)?;
     let use_case = &call.api.use_cases().list_users;
     let page = call
-        .within_listing_deadline(use_case.run(&call.caller, &request.page))
+        .within_listing_deadline("list_users", use_case.run(&call.caller, &request.page))
         .await?;
     let next_cursor = page
         .next

@@ -32,7 +32,7 @@ pub(crate) async fn replace(
     );
     let input = decode(write.body.0);
     let replaced = call
-        .detached(async move {
+        .detached("replace_user", async move {
             use_case
                 .run(&caller, target.0, &input, write.conditions)
                 .await

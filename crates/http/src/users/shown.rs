@@ -62,7 +62,7 @@ pub(super) async fn change_status(
         call.caller.clone(),
     );
     let changed = call
-        .detached(async move {
+        .detached("change_status", async move {
             use_case
                 .run(&caller, target.0, change, write.conditions)
                 .await

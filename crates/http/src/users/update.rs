@@ -63,7 +63,9 @@ async fn update(call: Call, id: UserId, write: Write<MergePatch>) -> Result<Http
     );
     let input = decode(write.body.0);
     let updated = call
-        .detached(async move { use_case.run(&caller, id, &input, write.conditions).await })
+        .detached("update_user", async move {
+            use_case.run(&caller, id, &input, write.conditions).await
+        })
         .await?;
     written(StatusCode::OK, &updated)
 }

@@ -89,6 +89,7 @@ fn changed(user: &User, version: i64) -> Changed {
     Changed {
         id: user.id,
         version: user_domain::values::Version::from_i64(version).unwrap(),
+        at: user.updated_at,
     }
 }
 

@@ -1,17 +1,18 @@
 //! Adds a user.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use user_domain::user::Applied;
 use user_domain::write::{WriteContext, WriteError, Written};
 
 use crate::guards::Guards;
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
+use crate::sea_orm::pool::Pool;
 use crate::sea_orm::{errors, names, outbox, row, transaction};
 
 /// Adds a user with its event and the record of its idempotency key, or none of them.
 pub(crate) async fn add(
-    db: &DatabaseConnection,
+    db: &Pool,
     guards: Guards,
     applied: &Applied,
     context: &WriteContext,

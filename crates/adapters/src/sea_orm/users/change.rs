@@ -1,6 +1,6 @@
 //! Changes a user.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, QuerySelect};
+use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
 use user_domain::user::{Applied, Change, User};
 use user_domain::values::UserId;
 use user_domain::write::{WriteContext, WriteError, Written};
@@ -8,11 +8,12 @@ use user_domain::write::{WriteContext, WriteError, Written};
 use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
+use crate::sea_orm::pool::Pool;
 use crate::sea_orm::{errors, names, outbox, row, transaction};
 
 /// Changes a user by [`User::apply`] while its row is locked, with the event and the record of the idempotency key.
 pub(crate) async fn change(
-    db: &DatabaseConnection,
+    db: &Pool,
     guards: Guards,
     id: UserId,
     change: &Change,

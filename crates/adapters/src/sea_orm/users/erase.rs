@@ -1,6 +1,6 @@
 //! Removes a user for good.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use user_domain::values::UserId;
 use user_domain::write::{Erased, WriteContext, WriteError};
 
@@ -8,11 +8,12 @@ use super::change::lock;
 use crate::guards::Guards;
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
+use crate::sea_orm::pool::Pool;
 use crate::sea_orm::{errors, names, outbox, transaction};
 
 /// Removes a user's row; its events stay, and its name rests.
 pub(crate) async fn erase(
-    db: &DatabaseConnection,
+    db: &Pool,
     guards: Guards,
     id: UserId,
     context: &WriteContext,

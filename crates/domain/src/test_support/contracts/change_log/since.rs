@@ -27,7 +27,7 @@ impl Newest {
     }
 
     fn take_all(&mut self, changed: &[Changed]) {
-        for Changed { id, version } in changed {
+        for Changed { id, version, .. } in changed {
             self.take(*id, *version);
         }
     }
@@ -73,12 +73,18 @@ pub async fn what_is_committed_after_a_position_is_told(store: &StoreUnderTest) 
     for change in &changes {
         store.changed(alice, change).await;
     }
-    let bob = store.added(&new_user("bob")).await.id;
+    let added = store.added(&new_user("bob")).await;
+    let bob = added.id;
     let told = store.since(&position).await;
     let newest = Newest::of(&told);
     assert!(told.complete);
     assert_eq!((newest.version(alice), newest.version(bob)), (6, 1));
     assert_eq!(newest.0.len(), 2);
+    let told_of_bob = told.changed.iter().find(|changed| changed.id == bob);
+    assert_eq!(
+        told_of_bob.map(|changed| changed.at),
+        Some(added.created_at)
+    );
 
     // And it may be asked again from the same position, and then from the next.
     let again = store.since(&position).await;

@@ -81,6 +81,7 @@ impl State {
             .map(|event| Changed {
                 id: event.subject_id,
                 version: event.version,
+                at: event.at,
             });
         Changes {
             changed: changed.collect(),

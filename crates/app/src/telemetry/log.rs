@@ -1,0 +1,97 @@
+//! The log, and how much is written to it.
+
+use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::settings::{LogFormat, LogLevel, LogSettings};
+
+/// Decides how much this process writes to its log.
+#[derive(Clone)]
+pub struct LogControl {
+    level: LogLevel,
+    /// The log's own filter, where there is a log.
+    filter: Option<Handle<EnvFilter, Registry>>,
+}
+
+static OF_THIS_PROCESS: Mutex<Option<LogControl>> = Mutex::new(None);
+
+impl LogControl {
+    /// The control of this process' log, as all who ask share it.
+    pub fn shared() -> Arc<dyn user_http::LogLevel> {
+        Arc::new(Shared)
+    }
+
+    /// Becomes the control of this process' log.
+    pub(super) fn take_over(self) {
+        *OF_THIS_PROCESS
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(self);
+    }
+}
+
+struct Shared;
+
+impl user_http::LogLevel for Shared {
+    fn level(&self) -> &'static str {
+        let control = OF_THIS_PROCESS.lock();
+        let control = control.unwrap_or_else(PoisonError::into_inner);
+        control
+            .as_ref()
+            .map_or("off", |control| control.level.as_str())
+    }
+
+    fn set_level(&self, name: &str) -> bool {
+        let Some(level) = LogLevel::from_name(name) else {
+            return false;
+        };
+        let control = OF_THIS_PROCESS.lock();
+        let mut control = control.unwrap_or_else(PoisonError::into_inner);
+        if let Some(control) = &mut *control {
+            control.level = level;
+            if let Some(log) = &control.filter {
+                // It fails when the log has ended, and the process with it.
+                let _ = log.reload(filter(level));
+            }
+        }
+        true
+    }
+}
+
+/// Makes the log as a layer, and its control.
+pub(super) fn layer(
+    settings: &LogSettings,
+) -> (Box<dyn Layer<Registry> + Send + Sync>, LogControl) {
+    let (filter, handle) = reload::Layer::new(filter(settings.level));
+    let control = LogControl {
+        level: settings.level,
+        filter: Some(handle),
+    };
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let layer = match settings.format {
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .with_filter(filter)
+            .boxed(),
+        LogFormat::Pretty => layer
+            .compact()
+            .with_target(false)
+            .with_filter(filter)
+            .boxed(),
+    };
+    (layer, control)
+}
+
+/// Other crates' debugging is about their insides, and may hold what a log must not.
+fn filter(level: LogLevel) -> EnvFilter {
+    EnvFilter::new(format!(
+        "warn,user_service={level},user_http={level},user_adapters={level}"
+    ))
+}

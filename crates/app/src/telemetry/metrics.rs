@@ -1,0 +1,74 @@
+//! The recorder of metrics.
+
+use std::sync::{Mutex, PoisonError};
+
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
+use user_http::Exposition;
+
+use crate::compose::Composition;
+use crate::connections;
+
+/// Always 1; its label tells the release.
+const BUILD_INFO: &str = "user_service_build_info";
+
+/// Gives the recorder of this process' metrics, installing it when first asked.
+///
+/// # Errors
+/// When the recorder cannot be made; nothing of it depends on settings.
+pub fn metrics() -> Result<PrometheusHandle, BuildError> {
+    static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut installed = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*installed {
+        return Ok(handle.clone());
+    }
+    let mut builder = PrometheusBuilder::new();
+    for (name, buckets) in buckets() {
+        builder = builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), buckets)?;
+    }
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    // The lock keeps a second recorder from being made, so that this one is installed.
+    let _ = metrics::set_global_recorder(recorder);
+    describe();
+    *installed = Some(handle.clone());
+    Ok(handle)
+}
+
+/// What a scrape of this service is given: with what was recorded, what the process and its pools are like now.
+pub(crate) fn exposition(recorder: PrometheusHandle, composition: &Composition) -> Exposition {
+    let process = Collector::default();
+    let connections = composition.connections.clone();
+    Exposition::new(recorder, move || {
+        process.collect();
+        connections.measure();
+    })
+}
+
+fn buckets() -> [(&'static str, &'static [f64]); 3] {
+    [
+        (
+            user_http::REQUEST_DURATION,
+            &user_http::REQUEST_DURATION_BUCKETS,
+        ),
+        (
+            user_adapters::operations::OPERATION_DURATION,
+            &user_adapters::operations::OPERATION_DURATION_BUCKETS,
+        ),
+        (
+            user_adapters::cache::OUTBOX_LAG,
+            &user_adapters::cache::OUTBOX_LAG_BUCKETS,
+        ),
+    ]
+}
+
+fn describe() {
+    user_http::describe_metrics();
+    user_adapters::cache::describe_metrics();
+    user_adapters::operations::describe_metrics();
+    user_adapters::sea_orm::describe_metrics();
+    connections::describe_metrics();
+    Collector::default().describe();
+    metrics::describe_gauge!(BUILD_INFO, "Always 1; its label tells the release");
+    metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
