@@ -15,6 +15,7 @@ use user_service::settings::{Settings, Sources};
 
 use crate::caller::As;
 use crate::database::PostgresDatabase;
+use crate::leaks;
 
 /// The secret that the tests' tokens of users are signed with.
 pub const JWT_SECRET: &str = "the-tests-own-secret-of-more-than-32-bytes";
@@ -100,6 +101,7 @@ impl TestApp {
         writes: Writes,
         guards: Guards,
     ) -> Self {
+        leaks::watch();
         let settings = load(&self.kept, settings);
         let service = Service::start_with(&settings, writes, guards)
             .await
@@ -112,6 +114,7 @@ impl TestApp {
     }
 
     async fn on(kept: Kept, more: &[(&str, &str)]) -> Result<Self, ComposeError> {
+        leaks::watch();
         let service = Service::start(&load(&kept, more)).await?;
         Ok(Self {
             service,
@@ -123,6 +126,15 @@ impl TestApp {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.service.address()
+    }
+
+    /// The address of a path on the management port.
+    pub fn management_url(&self, path: &str) -> String {
+        let address = self.service.management_address();
+        format!(
+            "http://{}{path}",
+            address.expect("there is a management port")
+        )
     }
 
     /// The address of a path.
@@ -204,9 +216,10 @@ impl TestApp {
         reply.json
     }
 
-    /// Stops the service cleanly; its store goes with the last replica.
+    /// Stops the service cleanly; its store goes with the last replica. Nothing may have leaked until then.
     pub async fn stop(self) {
         self.service.stop().await;
+        leaks::assert_none();
     }
 }
 

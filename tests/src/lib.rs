@@ -17,8 +17,11 @@ mod app;
 mod binary;
 mod caller;
 mod cluster;
+mod collector;
 mod database;
 pub mod history;
+pub mod leaks;
+mod process;
 mod proxy;
 mod redis;
 
@@ -26,7 +29,9 @@ pub use app::{API_TOKEN, JWT_SECRET, Store, TestApp};
 pub use binary::{binary, configured, free_port};
 pub use caller::{As, Reply, claims, sign, sign_as};
 pub use cluster::{Cluster, Replica};
+pub use collector::{Collector, hex};
 pub use database::PostgresDatabase;
+pub use process::Process;
 pub use proxy::Proxy;
 pub use redis::{RedisReply, RedisServer, shared_redis};
 

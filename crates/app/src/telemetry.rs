@@ -4,7 +4,7 @@ mod log;
 mod metrics;
 mod traces;
 
-pub use log::LogControl;
+pub use log::{LogControl, directives};
 pub(crate) use metrics::exposition;
 pub use metrics::metrics;
 pub use traces::{TraceError, Traces};

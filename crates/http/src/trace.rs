@@ -48,7 +48,9 @@ pub(crate) fn answered(
     if span.is_disabled() {
         return;
     }
-    span.record("otel.name", format!("{method} {route}"));
+    // Only now it is known by its route; a field cannot rename a span that has begun.
+    let context = span.context();
+    context.span().update_name(format!("{method} {route}"));
     span.record("http.route", route);
     span.record("http.response.status_code", status.as_u16());
     span.record("request_id", request_id);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tracing::Instrument;
 use user_domain::StoreError;
 use user_domain::ports::{UserKey, UserKeys, UserReader};
 use user_domain::user::User;
@@ -122,7 +123,7 @@ impl UserReader for GatheredReader {
                 waiting: self.waiting.clone(),
                 has_ended: false,
             };
-            tokio::spawn(self.clone().ask(turn));
+            tokio::spawn(self.clone().ask(turn).in_current_span());
         }
         answer
             .await

@@ -89,9 +89,11 @@ pub(super) fn layer(
     (layer, control)
 }
 
-/// Other crates' debugging is about their insides, and may hold what a log must not.
 fn filter(level: LogLevel) -> EnvFilter {
-    EnvFilter::new(format!(
-        "warn,user_service={level},user_http={level},user_adapters={level}"
-    ))
+    EnvFilter::new(directives(level.as_str()))
+}
+
+/// What is written at a level. Other crates' debugging is about their insides, and may hold what a log must not.
+pub fn directives(level: &str) -> String {
+    format!("warn,user_service={level},user_http={level},user_adapters={level}")
 }

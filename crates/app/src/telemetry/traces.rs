@@ -1,19 +1,24 @@
 //! Traces, sent to a collector by OTLP over HTTP.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{KeyValue, global};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use rustls::crypto::ring;
 use secrecy::ExposeSecret as _;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::settings::TraceSettings;
 
@@ -21,6 +26,8 @@ use crate::settings::TraceSettings;
 const TRACE: &str = "traces";
 /// How long the collector may take for a batch; a slow one costs spans, and nothing else.
 const EXPORT: Duration = Duration::from_secs(3);
+/// The most bytes of a collector's answer, which says little.
+const LONGEST_ANSWER: u64 = 64 * 1024;
 /// How long the last batch may take when the service ends.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -48,7 +55,7 @@ impl Traces {
             .collect();
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(client()?)
+            .with_http_client(Client::new())
             .with_headers(headers)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/traces"))
@@ -98,18 +105,34 @@ impl Traces {
     }
 }
 
-/// Makes the client that speaks to the collector, on a thread of its own: it brings a runtime.
-fn client() -> Result<reqwest::blocking::Client, TraceError> {
-    // The first to be installed stays; they are all the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let made = std::thread::spawn(|| {
-        reqwest::blocking::Client::builder()
-            .timeout(EXPORT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-    });
-    match made.join() {
-        Ok(client) => client.map_err(|error| TraceError(error.to_string())),
-        Err(_) => Err(TraceError("the client could not be made".to_owned())),
+/// Speaks to the collector, on the exporter's own thread, which may wait.
+#[derive(Debug)]
+struct Client(ureq::Agent);
+
+impl Client {
+    fn new() -> Self {
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+            .build();
+        let agent = ureq::Agent::config_builder()
+            .tls_config(tls)
+            .timeout_global(Some(EXPORT))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .proxy(None)
+            .build();
+        Self(agent.new_agent())
+    }
+}
+
+#[async_trait]
+impl HttpClient for Client {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let (parts, body) = request.into_parts();
+        let answer = self.0.run(Request::from_parts(parts, body.to_vec()))?;
+        let (parts, mut body) = answer.into_parts();
+        let body = body.with_config().limit(LONGEST_ANSWER).read_to_vec()?;
+        Ok(Response::from_parts(parts, body.into()))
     }
 }

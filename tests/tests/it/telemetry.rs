@@ -1,0 +1,419 @@
+//! What operators see of a running service, and what nobody may see.
+
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use user_tests::{
+    API_TOKEN, Collector, JWT_SECRET, PostgresDatabase, Process, Proxy, RedisServer, Store,
+    TestApp, claims, hex, leaks, sign,
+};
+
+use crate::common::{assert_problem, everything};
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
+fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
+    let names = || {
+        spans
+            .iter()
+            .map(|span| span.name.as_str())
+            .collect::<Vec<_>>()
+    };
+    spans
+        .iter()
+        .find(|span| span.name == name)
+        .unwrap_or_else(|| panic!("there is no span {name} among {:?}", names()))
+}
+
+/// Holds each span to be the child of the one before.
+#[track_caller]
+fn assert_chain(spans: &[Span], names: &[&str]) {
+    for pair in names.windows(2) {
+        let (parent, child) = (named(spans, pair[0]), named(spans, pair[1]));
+        assert_eq!(
+            hex(&child.parent_span_id),
+            hex(&parent.span_id),
+            "{} is in {}",
+            pair[1],
+            pair[0]
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_is_one_trace_from_its_caller_to_each_statement_and_call_of_redis() {
+    let (collector, redis) = (Collector::start(), RedisServer::start().await);
+    let database = PostgresDatabase::create().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = Process::serve(
+        folder.path(),
+        &database.url(),
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=acme%20inc"),
+            ("OTEL_SERVICE_NAME", "users-of-acme"),
+            ("REDIS_URL", &redis.url()),
+            ("MANAGEMENT_PORT", "0"),
+        ],
+    )
+    .await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let call = |request: reqwest::RequestBuilder| {
+        request
+            .bearer_auth(API_TOKEN)
+            .header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"))
+            .send()
+    };
+    let created = call(
+        client()
+            .post(service.url("/v1/users"))
+            .json(&everything("traced.one")),
+    );
+    let created = created.await.unwrap();
+    assert_eq!(created.status(), 201);
+    let id = created.json::<Value>().await.unwrap()["id"].clone();
+    let path = format!("/v1/users/{}?fields=username", id.as_str().unwrap());
+    let read = call(
+        client()
+            .get(service.url(&path))
+            .header("Cache-Control", "no-cache"),
+    );
+    assert_eq!(read.await.unwrap().status(), 200);
+
+    let spans = collector.trace(trace, 14).await;
+    let server = named(&spans, "POST /v1/users");
+    assert_eq!(hex(&server.parent_span_id), "b7ad6b7169203331");
+    assert_eq!(server.kind, SpanKind::Server as i32);
+    assert_chain(
+        &spans,
+        &["POST /v1/users", "create_user", "add_user", "INSERT users"],
+    );
+    for statement in ["BEGIN", "INSERT events", "COMMIT"] {
+        assert_chain(&spans, &["add_user", statement]);
+        assert_eq!(named(&spans, statement).kind, SpanKind::Client as i32);
+    }
+    assert_chain(&spans, &["create_user", "tell"]);
+    assert_chain(&spans, &["POST /v1/users", "authenticate"]);
+    let uncached = [
+        "GET /v1/users/{id}",
+        "find_user",
+        "find_users",
+        "SELECT users",
+    ];
+    let of_the_store: Vec<Span> = spans
+        .iter()
+        .filter(|span| span.name != "find_user" || span.kind == SpanKind::Internal as i32)
+        .cloned()
+        .collect();
+    assert_chain(&of_the_store, &uncached[..2]);
+    assert!(spans.iter().any(|span| span.name == "SELECT users"));
+
+    let attributes = format!("{server:?}");
+    for told in [
+        "http.route",
+        "http.response.status_code",
+        "http.request.method",
+    ] {
+        assert!(attributes.contains(told), "{attributes}");
+    }
+    let senders = collector.senders();
+    for told in [
+        ("service.name", "users-of-acme"),
+        ("x-tenant", "acme inc"),
+        ("service.version", env!("CARGO_PKG_VERSION")),
+    ] {
+        let told = (told.0.to_owned(), told.1.to_owned());
+        assert!(senders.contains(&told), "{told:?}");
+    }
+    // What nobody asked for is no trace: the outbox is followed, and operators ask for health.
+    let roots = collector.spans();
+    let roots = roots.iter().filter(|span| span.parent_span_id.is_empty());
+    let roots: Vec<&str> = roots.map(|span| span.name.as_str()).collect();
+    assert!(roots.is_empty(), "{roots:?}");
+    let line = service
+        .lines()
+        .into_iter()
+        .find(|line| line["route"] == "/v1/users" && line["status"] == 201);
+    assert_eq!(line.unwrap()["trace_id"], json!(trace));
+    assert_eq!(service.terminate().await, Some(0));
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_share_of_requests_is_traced_where_settings_say_so_and_their_caller_does_not() {
+    let collector = Collector::start();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()),
+        ("OTEL_TRACES_SAMPLER_ARG", "0"),
+        ("MANAGEMENT_PORT", "0"),
+    ];
+    let service = Process::serve(folder.path(), "sqlite:///users.db", &settings).await;
+    let ask = |parent: Option<&str>| {
+        let request = client().get(service.url("/v1/users/count"));
+        let request = request.bearer_auth(API_TOKEN);
+        match parent {
+            Some(parent) => request.header("traceparent", parent),
+            None => request,
+        }
+        .send()
+    };
+    for parent in [
+        None,
+        Some("00-11111111111111111111111111111111-b7ad6b7169203331-00"),
+        Some("no-trace-at-all"),
+    ] {
+        assert_eq!(ask(parent).await.unwrap().status(), 200);
+    }
+    let wanted = "22222222222222222222222222222222";
+    let parent = format!("00-{wanted}-b7ad6b7169203331-01");
+    assert_eq!(ask(Some(&parent)).await.unwrap().status(), 200);
+    assert_eq!(service.terminate().await, Some(0));
+    collector.trace(wanted, 3).await;
+    let spans = collector.spans();
+    assert!(spans.iter().all(|span| hex(&span.trace_id) == wanted));
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_hangs_or_is_away_costs_no_request_and_no_clean_end() {
+    let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hanging_url = format!("http://{}", hanging.local_addr().unwrap());
+    for endpoint in [hanging_url.as_str(), "http://127.0.0.1:9"] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)];
+        let service = Process::serve(folder.path(), "sqlite:///users.db", &settings).await;
+        for _ in 0..200 {
+            let request = client().get(service.url("/v1/users/count"));
+            let answer = request.bearer_auth(API_TOKEN).send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+        }
+        assert_eq!(service.terminate().await, Some(0), "{endpoint}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_management_port_operators_have_a_listener_of_their_own() {
+    let app = TestApp::start_with(Store::Sqlite, &[("MANAGEMENT_PORT", "0")]).await;
+    for path in ["/metrics", "/health", "/health/live", "/health/ready"] {
+        assert_problem(&app.anonymous().get(path).await, 404, "not_found");
+        let answer = client().get(app.management_url(path)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+    for path in ["/v1/users/count", "/docs", "/openapi.json", "/nothing"] {
+        let answer = client().get(app.management_url(path)).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{path}");
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["code"], "not_found");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_management_port_nobody_changes_the_log_over_the_network() {
+    let app = TestApp::start(Store::Sqlite).await;
+    for caller in [app.anonymous(), app.service(), app.admin().await] {
+        assert_problem(&caller.get("/log-level").await, 404, "not_found");
+        let body = json!({"level": "debug"});
+        let changed = caller
+            .request(reqwest::Method::PUT, "/log-level")
+            .json(&body);
+        assert_eq!(changed.send().await.unwrap().status(), 404);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("MANAGEMENT_PORT", "0"), ("LOG_LEVEL", "warn")];
+    let service = Process::serve(folder.path(), "sqlite:///users.db", &settings).await;
+    let client = client();
+    let level = async |wish: Value| {
+        let request = client.put(service.management_url("/log-level")).json(&wish);
+        let answer = request.send().await.unwrap();
+        (
+            answer.status().as_u16(),
+            answer.json::<Value>().await.unwrap(),
+        )
+    };
+    let refused = async || {
+        let lines = service.lines().len();
+        let answer = client.get(service.url("/v1/users/me")).send().await;
+        assert_eq!(answer.unwrap().status(), 401);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let lines = service.lines().split_off(lines);
+        lines
+            .iter()
+            .map(|line| line["level"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let now = client
+        .get(service.management_url("/log-level"))
+        .send()
+        .await;
+    assert_eq!(
+        now.unwrap().json::<Value>().await.unwrap(),
+        json!({"level": "warn"})
+    );
+    assert_eq!(refused().await, [""; 0]);
+    assert_eq!(
+        level(json!({"level": "debug"})).await,
+        (200, json!({"level": "debug"}))
+    );
+    assert_eq!(refused().await, ["DEBUG", "INFO"]);
+    for wrong in [
+        json!({"level": "loud"}),
+        json!({"level": 1}),
+        json!({}),
+        json!({"level": "info", "for": 1}),
+    ] {
+        assert_eq!(level(wrong.clone()).await.0, 422, "{wrong}");
+    }
+    assert_eq!(level(json!({"level": "error"})).await.0, 200);
+    assert_eq!(refused().await, [""; 0]);
+    assert_eq!(service.terminate().await, Some(0));
+}
+
+/// What is planted in a service that is a process of its own.
+const PLANTED: [&str; 14] = [
+    API_TOKEN,
+    JWT_SECRET,
+    "planted",
+    "pl%61nted",
+    "eyJ",
+    "+4930123456",
+    "Ann Lee",
+    "1990-02-28",
+    "First line.",
+    "pass-of-the-database",
+    "pass-of-redis",
+    "key-of-the-collector",
+    "key-of-a-write",
+    "key-of-the-seals-of-at-least-32-bytes",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_personal_and_no_secret_is_in_logs_traces_or_metrics_at_any_level() {
+    let collector = Collector::start();
+    let database = PostgresDatabase::create().await;
+    let redis = RedisServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    // Trust needs no password, and Redis takes any for its default user while it has none.
+    let (proxy, database_uri) = Proxy::before(&database.url()).await;
+    let database_uri = database_uri.replacen('@', ":pass-of-the-database@", 1);
+    let redis_url = redis.url().replacen("://", "://:pass-of-redis@", 1);
+    let service = Process::serve(
+        folder.path(),
+        &database_uri,
+        &[
+            ("LOG_LEVEL", "trace"),
+            ("MANAGEMENT_PORT", "0"),
+            ("REDIS_URL", &redis_url),
+            ("SEALING_KEY", "key-of-the-seals-of-at-least-32-bytes"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=key-of-the-collector"),
+        ],
+    )
+    .await;
+    drive(&service).await;
+    let scrape = client()
+        .get(service.management_url("/metrics"))
+        .send()
+        .await;
+    let scrape = scrape.unwrap().text().await.unwrap();
+    let log = {
+        redis.kill();
+        drive(&service).await;
+        proxy.cut();
+        drive(&service).await;
+        service.signal("TERM");
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        service.written()
+    };
+    assert!(log.contains("DEBUG"), "the log is at its finest");
+    let spans = format!("{:?}", collector.spans());
+    assert!(spans.contains("INSERT users"), "there are traces");
+    for planted in PLANTED {
+        for (what, text) in [("log", &log), ("metrics", &scrape), ("traces", &spans)] {
+            let at = text.lines().find(|line| line.contains(planted));
+            assert!(
+                at.is_none(),
+                "{planted} is in the {what}: {}",
+                at.unwrap_or_default()
+                    .chars()
+                    .take(2000)
+                    .collect::<String>()
+            );
+        }
+    }
+    for line in log.lines() {
+        let parsed: Result<Value, _> = serde_json::from_str(line);
+        assert!(parsed.is_ok_and(|line| line.is_object()), "{line}");
+    }
+    leaks::assert_none();
+    collector.stop().await;
+}
+
+/// Asks for everything there is, well and badly, with planted values in every place.
+async fn drive(service: &Process) {
+    let client = client();
+    let mut body = everything("planted.user");
+    body["email"] = json!("planted@planted.example");
+    let token = sign(&claims("0199b8f2-7c1e-7000-8000-000000000000"));
+    let paths = [
+        "/v1/users",
+        "/v1/users?q=planted",
+        "/v1/users?email=planted%40planted.example",
+        "/v1/users?planted=planted",
+        "/v1/users?cursor=planted",
+        "/v1/users/by-username/planted.user",
+        "/v1/users/by-username/pl%61nted.user",
+        "/v1/users/by-external-id/ext-planted.user",
+        "/v1/users/me",
+        "/v1/users/planted",
+        "/v1/users/count?username_prefix=planted",
+        "/planted/planted?planted",
+        "/v1/users/batch",
+    ];
+    let credentials = [
+        API_TOKEN.to_owned(),
+        format!("Bearer {token}"),
+        "Bearer planted".to_owned(),
+        "Basic planted".to_owned(),
+        String::new(),
+    ];
+    for path in paths {
+        for credential in &credentials {
+            for method in ["GET", "POST", "PATCH", "PUT", "DELETE", "PLANTED"] {
+                let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+                let request = client
+                    .request(method, service.url(path))
+                    .header("Authorization", credential)
+                    .header("Idempotency-Key", "key-of-a-write")
+                    .header("If-Match", "\"1-full\"")
+                    .header("User-Agent", "planted")
+                    .header("X-Forwarded-For", "planted")
+                    .json(&body);
+                let _ = request.send().await;
+            }
+        }
+    }
+    for malformed in [
+        r#"{"username":"planted""#,
+        r#"["planted"]"#,
+        r#"{"planted":{"planted":1}}"#,
+    ] {
+        let request = client
+            .post(service.url("/v1/users"))
+            .bearer_auth(API_TOKEN)
+            .header("Content-Type", "application/json")
+            .body(malformed);
+        let _ = request.send().await;
+    }
+}
