@@ -24,5 +24,6 @@ mod postgres_contract;
 mod proxy;
 mod races;
 mod redis_servers;
+mod staying_up;
 mod telemetry;
 mod users;

@@ -2,6 +2,7 @@
 
 mod database;
 mod layers;
+mod operations;
 mod sections;
 
 use std::path::Path;
