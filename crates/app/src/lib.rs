@@ -6,6 +6,7 @@ mod commands;
 pub mod compose;
 mod connections;
 mod keys;
+mod migrating;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;

@@ -18,6 +18,7 @@ use crate::cli::Outcome;
 use crate::compose::{ComposeError, Composition};
 use crate::connections;
 use crate::keys;
+use crate::migrating;
 use crate::settings::Settings;
 use crate::telemetry::{self, LogControl};
 
@@ -33,8 +34,6 @@ const CLOSING: Duration = Duration::from_secs(2);
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long to wait before the cache is kept fresh again after a defect.
 const FRESH_RETRY: Duration = Duration::from_secs(1);
-/// How long to wait before asking an absent database again.
-const MIGRATION_RETRY: Duration = Duration::from_secs(1);
 
 /// A service that takes requests.
 pub struct Service {
@@ -74,7 +73,10 @@ impl Service {
         // First: what counts is made with what it counts.
         let metrics = telemetry::metrics()?;
         let composition = Composition::guarded(settings, guards).await?;
-        let mut background: Vec<_> = migrate(&composition, settings).await?.into_iter().collect();
+        let mut background: Vec<_> = migrating::start(&composition, settings)
+            .await?
+            .into_iter()
+            .collect();
         let cached = composition.clone();
         background.push(tokio::spawn(keep_fresh(cached)));
         background.push(tokio::spawn(keep_up(metrics.clone())));
@@ -241,53 +243,6 @@ async fn either(first: &mut Signal, second: &mut Signal) {
     tokio::select! {
         _ = first.recv() => {}
         _ = second.recv() => {}
-    }
-}
-
-/// Migrates if the settings say so; where the database is away, goes on trying in the background.
-async fn migrate(
-    composition: &Composition,
-    settings: &Settings,
-) -> Result<Option<JoinHandle<()>>, ComposeError> {
-    if !settings.database.migrate_on_start {
-        return Ok(None);
-    }
-    let schema = settings.database.schema.clone();
-    match composition.migrate(schema.as_deref()).await {
-        Ok(applied) => {
-            tell(&applied);
-            Ok(None)
-        }
-        Err(error) if error.is_passing() => {
-            tracing::warn!(%error, "the database is away; it is asked again until it is there");
-            let composition = composition.clone();
-            Ok(Some(tokio::spawn(async move {
-                keep_migrating(&composition, schema.as_deref()).await;
-            })))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-async fn keep_migrating(composition: &Composition, schema: Option<&str>) {
-    for attempt in 1_u32.. {
-        sleep(MIGRATION_RETRY).await;
-        match composition.migrate(schema).await {
-            Ok(applied) => return tell(&applied),
-            // A wrong name or password looks like a database that is still to come: the log goes on saying which.
-            Err(error) if error.is_passing() && attempt % 10 != 0 => {
-                tracing::debug!(%error, "the database is still away");
-            }
-            Err(error) => {
-                tracing::warn!(%error, attempt, "the database cannot be brought up to date");
-            }
-        }
-    }
-}
-
-fn tell(applied: &[String]) {
-    for name in applied {
-        tracing::info!(migration = %name, "migration applied");
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::guards::{Guard, Guards};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection, Executor, Row};
-use sea_orm::{ConnectOptions, Database, DbErr};
+use sea_orm::{ConnAcquireErr, ConnectOptions, Database, DbErr};
+use tokio::time::timeout;
 
 use super::door::Door;
 use super::pool::Pool;
@@ -26,6 +27,10 @@ const IDLE_IN_TRANSACTION_TIMEOUT: &str = "5000";
 const POOL_WAIT: Duration = Duration::from_millis(500);
 /// How long the one writer of SQLite may be waited for; there is no second one to ask.
 const SQLITE_WRITER_WAIT: Duration = Duration::from_millis(1500);
+/// How long the database may take to tell what is pending.
+const LOOKING: Duration = Duration::from_secs(3);
+/// How long all that is pending may take; an index on many rows takes its time.
+const MIGRATING: Duration = Duration::from_hours(1);
 /// How many may read a SQLite file at once.
 const SQLITE_READERS: u32 = 4;
 /// How long a connection that comes back to the pool may take to show that it is alive.
@@ -109,7 +114,16 @@ impl Connections {
         &self,
         schema: Option<&str>,
     ) -> Result<Vec<String>, user_migrations::MigrateError> {
-        user_migrations::up(self.writes.unguarded(), schema).await
+        // Most starts find nothing to do; a database that is silent then is asked again on another connection.
+        let looked = timeout(LOOKING, self.pending_migrations()).await;
+        let pending = looked.unwrap_or_else(|_| Err(silent()))?;
+        if pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        let up = user_migrations::up(self.writes.unguarded(), schema);
+        timeout(MIGRATING, up)
+            .await
+            .unwrap_or_else(|_| Err(silent().into()))
     }
 
     /// Gives the names of the migrations that are still to be applied.
@@ -211,9 +225,14 @@ async fn in_time(
     if !guards.stands(Guard::SilenceDeadline) {
         return check.await;
     }
-    tokio::time::timeout(RELEASE_TIMEOUT, check)
+    timeout(RELEASE_TIMEOUT, check)
         .await
         .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+}
+
+/// The error of a database that does not answer.
+fn silent() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
 }
 
 fn sqlite_options(path: &Path, connections: u32, wait: Duration) -> ConnectOptions {
