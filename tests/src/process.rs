@@ -22,7 +22,8 @@ pub struct Process {
 impl Process {
     /// Starts `serve` on this database with settings beside the tests' usual ones, and waits until it is ready.
     ///
-    /// With `MANAGEMENT_PORT` among the settings, whatever its value, it gets one of its own.
+    /// It listens where `PORT` says, or on a free port. With `MANAGEMENT_PORT` among the settings, whatever its value, it
+    /// gets one of its own.
     pub async fn serve(folder: &Path, database_uri: &str, settings: &[(&str, &str)]) -> Self {
         let process = Self::start(folder, database_uri, settings);
         process.ready().await;
@@ -35,7 +36,9 @@ impl Process {
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()))
             .collect();
-        let port = free_port();
+        let port = settings
+            .get("PORT")
+            .map_or_else(free_port, |port| port.parse().unwrap());
         let management = settings.contains_key("MANAGEMENT_PORT").then(free_port);
         settings.insert("PORT", port.to_string());
         if let Some(management) = management {

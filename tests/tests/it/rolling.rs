@@ -1,0 +1,172 @@
+//! Releases: replicas that are replaced one after the other behind a load balancer, while clients go on.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use user_tests::{API_TOKEN, PostgresDatabase, Process, free_port, shared_redis};
+
+/// haproxy before two replicas; it is killed with this value.
+struct Balancer {
+    child: Child,
+    port: u16,
+}
+
+impl Balancer {
+    /// Starts the haproxy that `TEST_HAPROXY` names, or that is on the path: it asks each replica five times a second
+    /// whether it is ready, and repeats only what never reached one.
+    fn before(replicas: [u16; 2], folder: &Path) -> Self {
+        let port = free_port();
+        let file = folder.join("haproxy.cfg");
+        let servers: String = replicas
+            .iter()
+            .map(|port| {
+                format!(
+                    "    server replica{port} 127.0.0.1:{port} check inter 200ms fall 1 rise 1\n"
+                )
+            })
+            .collect();
+        let text = format!(
+            "defaults\n    mode http\n    timeout connect 1s\n    timeout client 10s\n    timeout server 10s\n    \
+             retries 3\n    option redispatch 1\n    retry-on conn-failure\n\n\
+             listen users\n    bind 127.0.0.1:{port}\n    option httpchk GET /health/ready\n{servers}"
+        );
+        fs::write(&file, text).unwrap();
+        let program = std::env::var("TEST_HAPROXY").unwrap_or_else(|_| "haproxy".to_owned());
+        let child = Command::new(program)
+            .args(["-db", "-q", "-f"])
+            .arg(&file)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("haproxy is there: run the tests by scripts/with-servers");
+        Self { child, port }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `ROLLING_RESTARTS` makes more of them.
+fn restarts() -> usize {
+    let wanted = std::env::var("ROLLING_RESTARTS").ok();
+    wanted.and_then(|text| text.parse().ok()).unwrap_or(2)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_fails_while_two_replicas_are_restarted_in_turn_behind_a_load_balancer() {
+    let database = PostgresDatabase::create().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ports = [free_port(), free_port()];
+    let (redis, uri) = (shared_redis(), database.url());
+    let start = async |port: u16| {
+        let port = port.to_string();
+        let settings = [
+            ("PORT", port.as_str()),
+            ("REDIS_URL", &redis),
+            ("SHUTDOWN_DELAY_SECONDS", "1"),
+            ("HTTP_WORKERS", "1"),
+        ];
+        Process::serve(folder.path(), &uri, &settings).await
+    };
+    let mut replicas = vec![start(ports[0]).await, start(ports[1]).await];
+    let balancer = Balancer::before(ports, folder.path());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ready = async {
+        let url = balancer.url("/health/ready");
+        while !client
+            .get(&url)
+            .send()
+            .await
+            .is_ok_and(|reply| reply.status() == 200)
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ready)
+        .await
+        .unwrap();
+
+    let over = AtomicBool::new(false);
+    let (answered, created) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failures = Mutex::new(Vec::new());
+    let load = join_all((0..8).map(async |worker| {
+        let mut last = None;
+        let mut n = 0;
+        while !over.load(Ordering::Relaxed) {
+            n += 1;
+            let (request, expected) = match (n % 4, &last) {
+                (0, _) | (_, None) => {
+                    let name = format!("roll{worker}x{n}");
+                    let body = json!({"username": name, "email": format!("{name}@example.org")});
+                    (client.post(balancer.url("/v1/users")).json(&body), 201)
+                }
+                (1, Some(id)) => {
+                    let body = json!({"profile": {"bio": format!("{n}")}});
+                    (
+                        client
+                            .patch(balancer.url(&format!("/v1/users/{id}")))
+                            .json(&body),
+                        200,
+                    )
+                }
+                (_, Some(id)) => (client.get(balancer.url(&format!("/v1/users/{id}"))), 200),
+            };
+            match request.bearer_auth(API_TOKEN).send().await {
+                Ok(reply) if reply.status() == expected => {
+                    let body: Value = reply.json().await.unwrap();
+                    last = body["id"].as_str().map(str::to_owned);
+                    created.fetch_add(usize::from(expected == 201), Ordering::Relaxed);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(reply) => {
+                    let told = format!("{} {}", reply.status(), reply.text().await.unwrap());
+                    failures.lock().unwrap().push(told);
+                }
+                Err(error) => failures.lock().unwrap().push(format!("{error:?}")),
+            }
+        }
+    }));
+    let rolling = async {
+        for _ in 0..restarts() {
+            for (place, port) in ports.into_iter().enumerate() {
+                let leaving = replicas.remove(0);
+                assert_eq!(leaving.terminate().await, Some(0), "replica {place}");
+                replicas.push(start(port).await);
+                // As long as the load balancer takes to see it.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(load, rolling);
+    let failures = failures.into_inner().unwrap();
+    let answered = answered.into_inner();
+    assert!(
+        failures.is_empty(),
+        "{} of {answered}: {failures:#?}",
+        failures.len()
+    );
+    assert!(answered > 100, "{answered}");
+    println!(
+        "{answered} requests, none failed, over {} restarts",
+        2 * restarts()
+    );
+    let count = client
+        .get(balancer.url("/v1/users/count"))
+        .bearer_auth(API_TOKEN);
+    let count: Value = count.send().await.unwrap().json().await.unwrap();
+    assert_eq!(count["count"], json!(created.into_inner()));
+}
