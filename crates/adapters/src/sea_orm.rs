@@ -14,6 +14,7 @@ mod health;
 mod idempotency;
 mod names;
 mod outbox;
+mod retention;
 pub(crate) mod row;
 mod transaction;
 mod users;
@@ -24,11 +25,11 @@ use async_trait::async_trait;
 use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
 use user_domain::ports::{
-    ChangeLog, Changes, LogPosition, Page, SchemaState, StoreHealth, UserDirectory, UserKey,
-    UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, ExpiredUser, LogPosition, Page, Purged, Records, Retention, SchemaState,
+    StoreHealth, UserDirectory, UserKey, UserKeys, UserReader, UserWriter,
 };
 use user_domain::user::{Applied, Change, Event, User};
-use user_domain::values::UserId;
+use user_domain::values::{Timestamp, UserId};
 use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
 use crate::guards::Guards;
@@ -120,6 +121,26 @@ impl ChangeLog for SeaOrmUsers {
 
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
         change_log::since(&self.connections.tail, position).await
+    }
+}
+
+#[async_trait]
+impl Retention for SeaOrmUsers {
+    async fn expired(
+        &self,
+        at: Timestamp,
+        after: Option<ExpiredUser>,
+    ) -> Result<Vec<ExpiredUser>, StoreError> {
+        retention::expired::expired(&self.connections.reads, at, after).await
+    }
+
+    async fn erase_expired(&self, id: UserId, context: &WriteContext) -> Result<bool, StoreError> {
+        let (writes, guards) = (&self.connections.writes, self.guards);
+        retention::erase_expired::erase_expired(writes, guards, id, context).await
+    }
+
+    async fn purge(&self, records: Records, at: Timestamp) -> Result<Purged, StoreError> {
+        retention::purge::purge(&self.connections.writes, records, at).await
     }
 }
 
