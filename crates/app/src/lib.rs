@@ -5,6 +5,7 @@ pub mod cli;
 mod commands;
 pub mod compose;
 mod keys;
+mod retention;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;

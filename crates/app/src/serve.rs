@@ -17,6 +17,7 @@ use user_http::{Api, HttpSettings, Readiness, Writes};
 use crate::cli::Outcome;
 use crate::compose::{ComposeError, Composition};
 use crate::keys;
+use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::telemetry;
 
@@ -41,6 +42,7 @@ pub struct Service {
     server: JoinHandle<std::io::Result<()>>,
     handle: ServerHandle,
     background: Vec<JoinHandle<()>>,
+    retention: Retention,
     readiness: Readiness,
     writes: Writes,
     connections: Connections,
@@ -99,15 +101,16 @@ impl Service {
         tracing::info!(%address, store = %settings.database.target, "listening");
         Ok(Self {
             connections: composition.connections.clone(),
-            composition,
             address,
             server: tokio::spawn(server),
             handle,
             background,
+            retention: Retention::start(&composition.ports, settings.database.retention),
             readiness,
             writes,
             delay: settings.server.shutdown_delay,
             grace: settings.server.shutdown_grace,
+            composition,
         })
     }
 
@@ -146,11 +149,16 @@ impl Service {
     pub async fn stop(self) {
         tracing::info!("draining");
         self.readiness.start_draining();
+        let retention = self.retention.stop();
         sleep(self.delay).await;
         let closed = Instant::now();
         self.handle.stop(true).await;
         let left = self.grace.saturating_sub(closed.elapsed());
-        if timeout(left, self.writes.drain()).await.is_err() {
+        let ended = async {
+            self.writes.drain().await;
+            retention.await;
+        };
+        if timeout(left, ended).await.is_err() {
             tracing::error!("some writes did not end in time");
         }
         // Only now: until here the other replicas were told of its writes.

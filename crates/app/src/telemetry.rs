@@ -54,6 +54,7 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     let _ = metrics::set_global_recorder(recorder);
     user_http::describe_metrics();
     user_adapters::cache::describe_metrics();
+    crate::retention::describe_metrics();
     *installed = Some(handle.clone());
     Ok(handle)
 }

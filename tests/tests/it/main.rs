@@ -24,4 +24,5 @@ mod postgres_contract;
 mod proxy;
 mod races;
 mod redis_servers;
+mod retention;
 mod users;
