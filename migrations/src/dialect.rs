@@ -21,7 +21,8 @@ impl Dialect {
 
     /// Writes the types of a statement in this database's words.
     ///
-    /// `{key}` is text that compares and sorts by its bytes, `{row_number}` a key that counts up by itself.
+    /// `{key}` is text that compares and sorts by its bytes, `{row_number}` a key that counts up by itself, `{mark}` what
+    /// the order of events goes by.
     pub(crate) fn write(self, statement: &str) -> String {
         let words = match self {
             Self::Postgres => [
@@ -35,6 +36,7 @@ impl Dialect {
                     "{row_number}",
                     "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
                 ),
+                ("{mark}", "xid8"),
                 ("{new_uuid}", "gen_random_uuid()::text"),
                 ("{options}", ""),
             ],
@@ -46,6 +48,7 @@ impl Dialect {
                 ("{time}", "text"),
                 ("{bytes}", "blob"),
                 ("{row_number}", "integer PRIMARY KEY AUTOINCREMENT"),
+                ("{mark}", "integer"),
                 ("{new_uuid}", "lower(hex(randomblob(16)))"),
                 ("{options}", "STRICT"),
             ],

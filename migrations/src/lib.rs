@@ -6,6 +6,7 @@
 mod dialect;
 mod m20261123_000001_users;
 mod m20261123_000002_tail;
+mod m20261123_000003_retention;
 
 use std::collections::HashSet;
 
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m20261123_000001_users::Migration),
         Box::new(m20261123_000002_tail::Migration),
+        Box::new(m20261123_000003_retention::Migration),
     ]
 }
 

@@ -8,6 +8,8 @@
 pub enum Guard {
     /// A changing user's row is locked while it is changed, so that no other change is lost.
     RowLock,
+    /// A user whose time seemed over is looked at again when its row is locked, before it is erased.
+    ExpiryCheck,
     /// A connection that still is in a transaction does not come back to the pool.
     ReleaseCheck,
     /// A connection that does not answer is given up when it comes back to the pool.

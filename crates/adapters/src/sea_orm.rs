@@ -16,6 +16,7 @@ mod idempotency;
 mod names;
 mod outbox;
 mod pool;
+mod retention;
 pub(crate) mod row;
 mod transaction;
 mod users;
@@ -27,11 +28,11 @@ use sea_orm::ConnectionTrait;
 use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
 use user_domain::ports::{
-    ChangeLog, Changes, LogPosition, Page, SchemaState, StoreHealth, UserDirectory, UserKey,
-    UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, ExpiredUser, LogPosition, Page, Purged, Records, Retention, SchemaState,
+    StoreHealth, UserDirectory, UserKey, UserKeys, UserReader, UserWriter,
 };
 use user_domain::user::{Applied, Change, Event, User};
-use user_domain::values::UserId;
+use user_domain::values::{Timestamp, UserId};
 use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
 use crate::guards::Guards;
@@ -162,6 +163,29 @@ impl ChangeLog for SeaOrmUsers {
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
         let work = change_log::since(&self.connections.tail, position);
         self.timed("follow_outbox", work).await
+    }
+}
+
+#[async_trait]
+impl Retention for SeaOrmUsers {
+    async fn expired(
+        &self,
+        at: Timestamp,
+        after: Option<ExpiredUser>,
+    ) -> Result<Vec<ExpiredUser>, StoreError> {
+        let work = retention::expired::expired(&self.connections.reads, at, after);
+        self.timed("find_expired_users", work).await
+    }
+
+    async fn erase_expired(&self, id: UserId, context: &WriteContext) -> Result<bool, StoreError> {
+        let (writes, guards) = (&self.connections.writes, self.guards);
+        let work = retention::erase_expired::erase_expired(writes, guards, id, context);
+        self.timed("erase_expired_user", work).await
+    }
+
+    async fn purge(&self, records: Records, at: Timestamp) -> Result<Purged, StoreError> {
+        let work = retention::purge::purge(&self.connections.writes, records, at);
+        self.timed("purge_records", work).await
     }
 }
 

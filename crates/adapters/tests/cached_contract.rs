@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use user_adapters::cache::{CacheOptions, GatheredReader, UserTiers};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, SeaOrmUsers};
-use user_domain::CachedUsers;
 use user_domain::ports::{Lookup, Missed, UserCache as _};
 use user_domain::test_support::contracts::{CacheUnderTest, StoreUnderTest};
 use user_domain::test_support::samples::user_id;
+use user_domain::{CachedRetention, CachedUsers};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -60,10 +60,12 @@ async fn cache() -> CacheUnderTest {
 async fn cached_store() -> StoreUnderTest {
     let Replica { users, tiers, kept } = replica().await;
     let gathered = Arc::new(GatheredReader::new(users.clone()));
+    let retention = Arc::new(CachedRetention::new(users.clone(), tiers.clone()));
     let cached = Arc::new(CachedUsers::new(gathered, users.clone(), tiers));
     StoreUnderTest {
         reader: cached.clone(),
         writer: cached,
+        retention,
         ..StoreUnderTest::from(users)
     }
     .keeping(kept)

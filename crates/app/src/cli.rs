@@ -32,6 +32,10 @@ enum Command {
     Healthcheck,
     /// Prints the OpenAPI document.
     Openapi,
+    /// Removes what is over its time now, and tells how much of each kind; `serve` does so every hour.
+    ///
+    /// Users deleted 30 days ago, events after 30 days, idempotency keys after 24 hours, usernames given up 90 days ago.
+    Purge,
     /// Looks after users.
     #[command(subcommand)]
     User(User),
@@ -99,6 +103,7 @@ impl Cli {
             Command::CheckSettings => commands::check_settings::run(),
             Command::Healthcheck => commands::healthcheck::run().await,
             Command::Openapi => commands::openapi::run(),
+            Command::Purge => commands::purge::run().await,
             Command::Cache(Cache::Clear) => commands::clear_cache::run().await,
             Command::User(User::GrantRole { user, role }) => {
                 commands::grant_role::run(&user, &role).await

@@ -7,6 +7,7 @@ pub(crate) mod grant_role;
 pub(crate) mod healthcheck;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
+pub(crate) mod purge;
 pub(crate) mod serve;
 
 use std::fmt::Display;

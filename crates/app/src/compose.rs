@@ -83,6 +83,7 @@ impl Composition {
             writer: users.clone(),
             directory: users.clone(),
             change_log: users.clone(),
+            retention: users.clone(),
             cache: Arc::new(cache.clone()),
             health: users.clone(),
             tokens: Arc::new(JwtVerifier::new(

@@ -7,6 +7,7 @@ pub mod compose;
 mod connections;
 mod keys;
 mod migrating;
+mod retention;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;

@@ -19,6 +19,7 @@ use crate::compose::{ComposeError, Composition};
 use crate::connections;
 use crate::keys;
 use crate::migrating;
+use crate::retention::Retention;
 use crate::settings::Settings;
 use crate::telemetry::{self, LogControl};
 
@@ -44,6 +45,7 @@ pub struct Service {
     handle: ServerHandle,
     management: Option<Management>,
     background: Vec<JoinHandle<()>>,
+    retention: Retention,
     readiness: Readiness,
     writes: Writes,
     connections: Connections,
@@ -108,16 +110,17 @@ impl Service {
         tracing::info!(%address, store = %settings.database.target, "listening");
         Ok(Self {
             connections: composition.connections.clone(),
-            composition,
             address,
             server: tokio::spawn(server),
             handle,
             management,
             background,
+            retention: Retention::start(&composition.ports, settings.database.retention),
             readiness,
             writes,
             delay: settings.server.shutdown_delay,
             grace: settings.server.shutdown_grace,
+            composition,
         })
     }
 
@@ -163,11 +166,16 @@ impl Service {
     pub async fn stop(self) {
         tracing::info!("draining");
         self.readiness.start_draining();
+        let retention = self.retention.stop();
         sleep(self.delay).await;
         let closed = Instant::now();
         self.handle.stop(true).await;
         let left = self.grace.saturating_sub(closed.elapsed());
-        if timeout(left, self.writes.drain()).await.is_err() {
+        let ended = async {
+            self.writes.drain().await;
+            retention.await;
+        };
+        if timeout(left, ended).await.is_err() {
             tracing::error!("some writes did not end in time");
         }
         // Only now: until here the other replicas were told of its writes.

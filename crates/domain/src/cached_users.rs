@@ -1,5 +1,7 @@
 //! The read-through policy: the one place that decides when the cache is believed, filled and voided.
 
+mod retention;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use crate::ports::{
 use crate::user::{Applied, Change, User};
 use crate::values::UserId;
 use crate::write::{Erased, WriteContext, WriteError, Written};
+pub use retention::CachedRetention;
 
 /// How often a reader waits for another one that gives up, before it asks the store itself.
 const ARRIVALS_AWAITED: usize = 3;

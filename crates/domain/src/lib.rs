@@ -41,7 +41,7 @@ pub mod view;
 mod violation;
 pub mod write;
 
-pub use cached_users::{CachedUsers, Freshness, Reading, Source};
+pub use cached_users::{CachedRetention, CachedUsers, Freshness, Reading, Source};
 pub use fault::Fault;
 pub use ports::StoreError;
 pub use violation::Violation;

@@ -32,6 +32,8 @@ pub enum Action {
     GrantRole,
     /// Get all that is kept about this user.
     Export(UserId),
+    /// Remove what is over its time.
+    Purge,
 }
 
 /// Why a caller may not.
@@ -55,7 +57,7 @@ pub enum Denied {
 pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     match caller {
         Caller::Operator => Ok(()),
-        Caller::User(user) if user.is_admin => Ok(()),
+        Caller::User(user) if user.is_admin && action != Action::Purge => Ok(()),
         Caller::User(user) => match action {
             Action::Read => Ok(()),
             Action::Edit(id) | Action::Delete(id) | Action::Export(id) if id == user.id => Ok(()),
@@ -69,10 +71,11 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::Erase
             | Action::Restore
             | Action::ChangeStanding
-            | Action::GrantRole => Err(Denied::Forbidden),
+            | Action::GrantRole
+            | Action::Purge => Err(Denied::Forbidden),
         },
         Caller::Service(service) => {
-            let scope = required_scope(action);
+            let scope = required_scope(action).ok_or(Denied::Forbidden)?;
             if service.scopes.contains(&scope) {
                 Ok(())
             } else {
@@ -82,14 +85,15 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     }
 }
 
-/// Tells which scope a service needs for an action.
-pub fn required_scope(action: Action) -> Scope {
+/// Tells which scope a service needs for an action; for what no service may do there is none.
+pub fn required_scope(action: Action) -> Option<Scope> {
     match action {
-        Action::Read | Action::ReadByExternalId | Action::List => Scope::UsersRead,
-        Action::ReadByEmail | Action::Export(_) => Scope::UsersReadPrivate,
-        Action::Create | Action::Edit(_) | Action::ChangeStanding => Scope::UsersWrite,
-        Action::Delete(_) | Action::Erase | Action::Restore => Scope::UsersDelete,
-        Action::GrantRole => Scope::RolesWrite,
+        Action::Read | Action::ReadByExternalId | Action::List => Some(Scope::UsersRead),
+        Action::ReadByEmail | Action::Export(_) => Some(Scope::UsersReadPrivate),
+        Action::Create | Action::Edit(_) | Action::ChangeStanding => Some(Scope::UsersWrite),
+        Action::Delete(_) | Action::Erase | Action::Restore => Some(Scope::UsersDelete),
+        Action::GrantRole => Some(Scope::RolesWrite),
+        Action::Purge => None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod change_log;
 mod clock;
+mod retention;
 mod store_health;
 mod tokens;
 mod user_cache;
@@ -15,6 +16,7 @@ mod user_writer;
 
 pub use change_log::{ChangeLog, Changed, Changes, LogPosition};
 pub use clock::{Clock, IdGenerator};
+pub use retention::{ExpiredUser, Purged, Records, Retention};
 pub use store_health::{SchemaState, StoreHealth};
 pub use tokens::{ServiceTokens, TokenRejected, TokenVerifier, VerifiedToken};
 pub use user_cache::{Arrival, Hit, Lease, Lookup, Missed, NoCache, Tier, UserCache, Voucher};
@@ -26,6 +28,7 @@ pub use user_writer::UserWriter;
 pub use self::{
     change_log::MockChangeLog,
     clock::{MockClock, MockIdGenerator},
+    retention::MockRetention,
     store_health::MockStoreHealth,
     tokens::{MockServiceTokens, MockTokenVerifier},
     user_cache::MockUserCache,

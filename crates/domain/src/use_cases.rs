@@ -17,6 +17,7 @@ mod export_user;
 mod find_user;
 mod grant_role;
 mod list_users;
+mod purge_expired;
 mod replace_user;
 mod update_user;
 
@@ -34,18 +35,19 @@ pub use export_user::{ExportUser, UserExport};
 pub use find_user::{FindUser, FindUserError, FoundView, Sought};
 pub use grant_role::{GrantRole, GrantRoleError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
+pub use purge_expired::{Pace, PurgeExpired, PurgeReport, PurgedKind};
 pub use replace_user::ReplaceUser;
 pub use update_user::UpdateUser;
 
-use crate::CachedUsers;
 use crate::caller::Caller;
 use crate::ports::{
-    ChangeLog, Clock, IdGenerator, ServiceTokens, StoreHealth, TokenVerifier, UserCache,
+    ChangeLog, Clock, IdGenerator, Retention, ServiceTokens, StoreHealth, TokenVerifier, UserCache,
     UserDirectory, UserReader, UserWriter,
 };
 use crate::user::Actor;
 use crate::view::UserView;
 use crate::write::{Idempotency, Precondition, WriteContext};
+use crate::{CachedRetention, CachedUsers};
 
 /// All that the use cases need of the world.
 #[derive(Clone)]
@@ -55,6 +57,7 @@ pub struct Ports {
     pub writer: Arc<dyn UserWriter>,
     pub directory: Arc<dyn UserDirectory>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub retention: Arc<dyn Retention>,
     pub cache: Arc<dyn UserCache>,
     pub tokens: Arc<dyn TokenVerifier>,
     pub service_tokens: Arc<dyn ServiceTokens>,
@@ -71,6 +74,12 @@ impl Ports {
             self.writer.clone(),
             self.cache.clone(),
         ))
+    }
+
+    /// The removal of what is over its time, of which the cache hears.
+    pub fn cached_retention(&self) -> Arc<CachedRetention> {
+        let (retention, cache) = (self.retention.clone(), self.cache.clone());
+        Arc::new(CachedRetention::new(retention, cache))
     }
 }
 
@@ -91,6 +100,7 @@ pub struct UseCases {
     pub change_status: ChangeStatus,
     pub grant_role: GrantRole,
     pub export_user: ExportUser,
+    pub purge_expired: PurgeExpired,
 }
 
 impl UseCases {
@@ -123,6 +133,10 @@ impl UseCases {
             },
             count_users: CountUsers {
                 directory: ports.directory.clone(),
+            },
+            purge_expired: PurgeExpired {
+                retention: ports.cached_retention(),
+                stamp: stamp.clone(),
             },
             update_user: UpdateUser {
                 users: users.clone(),

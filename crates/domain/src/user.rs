@@ -8,6 +8,7 @@ mod field;
 mod profile;
 
 use std::ops::Deref;
+use std::time::Duration;
 
 pub use apply::Applied;
 pub use change::{
@@ -142,6 +143,9 @@ impl Status {
 }
 
 impl User {
+    /// How long a deleted user can be restored: 30 days, after which it is erased.
+    pub const RESTORABLE: Duration = Duration::from_hours(30 * 24);
+
     /// Takes back what a store kept; the store vouches that it came from here.
     pub fn from_store(state: UserState) -> Self {
         Self { state }

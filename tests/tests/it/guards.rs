@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use sea_orm::sqlx::Row;
 use user_adapters::guards::{Guard, Guards};
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
-use user_domain::ports::{UserKey, UserReader, UserWriter};
+use user_domain::ports::{Retention, UserKey, UserReader, UserWriter};
 use user_domain::test_support::samples;
-use user_domain::user::Applied;
+use user_domain::user::{Applied, Change, User};
 use user_domain::write::Written;
 use user_tests::{PostgresDatabase, Proxy, Store, TestApp};
 
@@ -63,6 +63,68 @@ async fn racing_merges_are_all_kept_by_the_row_lock() {
     assert!(
         without < 61,
         "nothing was lost without the row lock, so the race proves nothing"
+    );
+}
+
+const DELETED: usize = 40;
+
+/// Lets one replica erase users whose time is over, from the first, while another restores them, from the last; gives
+/// how many were lost that were restored.
+async fn restored_and_lost(guards: Guards) -> usize {
+    let database = PostgresDatabase::create().await;
+    let (purging, restoring) = (
+        replica(&database, guards).await,
+        replica(&database, guards).await,
+    );
+    for n in 0..DELETED {
+        let leaver = person(&format!("leaver{n}"));
+        let context = samples::context();
+        purging.add(&leaver, &context).await.unwrap();
+        let deleted = restoring.change(leaver.user.id, &Change::Delete, &context);
+        deleted.await.unwrap();
+    }
+    let due = samples::context_at(samples::start().plus(User::RESTORABLE));
+    let named = purging.expired(due.at, None).await.unwrap();
+    assert_eq!(named.len(), DELETED);
+    // One restoration comes in between for sure; the others race.
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let erase = async {
+        begins.await.unwrap();
+        for user in &named {
+            purging.erase_expired(user.id, &due).await.unwrap();
+        }
+    };
+    let restore = async {
+        let mut begun = Some(begun);
+        let mut restored = Vec::new();
+        for user in named.iter().rev() {
+            let outcome = restoring.change(user.id, &Change::Restore, &due).await;
+            if matches!(outcome, Ok(Written::Applied(_))) {
+                restored.push(user.id);
+            }
+            if let Some(begun) = begun.take() {
+                begun.send(()).unwrap();
+            }
+        }
+        restored
+    };
+    let ((), restored) = tokio::join!(erase, restore);
+    assert!(!restored.is_empty(), "nobody was restored");
+    let mut lost = 0;
+    for id in restored {
+        let found = purging.find(&UserKey::Id(id)).await.unwrap();
+        lost += usize::from(found.is_none());
+    }
+    lost
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_user_is_not_lost_to_a_purge_by_the_expiry_check() {
+    assert_eq!(restored_and_lost(Guards::default()).await, 0);
+    let without = restored_and_lost(Guards::without(Guard::ExpiryCheck)).await;
+    assert!(
+        without > 0,
+        "no restored user was lost without the check, so the race proves nothing"
     );
 }
 

@@ -24,6 +24,7 @@ mod postgres_contract;
 mod proxy;
 mod races;
 mod redis_servers;
+mod retention;
 mod rolling;
 mod staying_up;
 mod telemetry;

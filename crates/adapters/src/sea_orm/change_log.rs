@@ -54,11 +54,13 @@ pub(super) async fn since(
                 snapshot.next.to_string().into(),
                 snapshot.open.to_owned().into(),
                 snapshot.history.to_owned().into(),
+                snapshot.oldest.to_string().into(),
             ];
             Statement::from_sql_and_values(backend, POSTGRES_SINCE, values)
         }),
         _ => number(position).map(|seq| {
-            Statement::from_sql_and_values(backend, SQLITE_SINCE, [seq.into(), seq.into()])
+            let values = [seq.into(), seq.into(), seq.into()];
+            Statement::from_sql_and_values(backend, SQLITE_SINCE, values)
         }),
     };
     let Some(statement) = statement else {
@@ -120,6 +122,7 @@ fn position_in(row: &QueryResult) -> Result<LogPosition, DbErr> {
 /// others back nor anything is told twice.
 struct Snapshot<'a> {
     history: &'a str,
+    oldest: u64,
     next: u64,
     open: &'a str,
 }
@@ -130,12 +133,12 @@ impl<'a> Snapshot<'a> {
         let (history, snapshot) = position.as_str().split_once(' ')?;
         let mut parts = snapshot.splitn(3, ':');
         let (oldest, next, open) = (parts.next()?, parts.next()?, parts.next()?);
-        oldest.parse::<u64>().ok()?;
         if !open.is_empty() && !open.split(',').all(|xid| xid.parse::<u64>().is_ok()) {
             return None;
         }
         Some(Self {
             history,
+            oldest: oldest.parse().ok()?,
             next: next.parse().ok()?,
             open,
         })
@@ -147,12 +150,16 @@ const POSTGRES_POSITION: &str = "
         || ' ' || pg_current_snapshot() AS position";
 
 /// What is visible is below the next transaction; told to the planner, and to rows that were restored from elsewhere.
+/// A position that had seen everything purged since is behind nothing that is missing.
 const POSTGRES_SINCE: &str = "
     SELECT now.history || ' ' || pg_current_snapshot() AS position,
-        now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8 AS is_behind,
+        now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8
+            AND NOT coalesce(now.purged >= $4::text::xid8 AND now.purged < pg_snapshot_xmax(pg_current_snapshot()), false)
+            AS is_behind,
         news.subject_id, news.version, news.at
     FROM (
-        SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid AS history
+        SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid AS history,
+            (SELECT events_purged_to FROM store) AS purged
     ) AS now LEFT JOIN (
         SELECT subject_id, version, at FROM events
         WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot()) AND subject_kind = 'user'
@@ -168,7 +175,8 @@ const SQLITE_POSITION: &str = "
 
 const SQLITE_SINCE: &str = "
     WITH last AS (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq)
-    SELECT CAST(last.seq AS text) AS position, last.seq >= ? AS is_behind, news.subject_id, news.version, news.at
+    SELECT CAST(last.seq AS text) AS position,
+        last.seq >= ? AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_behind, news.subject_id, news.version, news.at
     FROM last LEFT JOIN (
         SELECT subject_id, version, at FROM events WHERE seq > ? AND subject_kind = 'user' LIMIT 10001
     ) AS news ON true";

@@ -59,6 +59,8 @@ pub struct DatabaseSettings {
     pub max_connections: u32,
     /// Whether `serve` applies pending migrations first (`MIGRATE_ON_START`).
     pub migrate_on_start: bool,
+    /// Whether `serve` removes what is over its time (`RETENTION`).
+    pub retention: bool,
 }
 
 impl DatabaseSettings {
@@ -68,6 +70,7 @@ impl DatabaseSettings {
         let schema = reader.optional("DATABASE_SCHEMA", schema);
         let max_connections = reader.number("DATABASE_MAX_CONNECTIONS", 2..=500);
         let migrate_on_start = reader.switch("MIGRATE_ON_START");
+        let retention = reader.switch("RETENTION");
 
         let (target, schema) = (target?, schema?);
         if schema.is_some() && matches!(target, DatabaseTarget::Sqlite { .. }) {
@@ -82,6 +85,7 @@ impl DatabaseSettings {
             schema,
             max_connections: max_connections?,
             migrate_on_start: migrate_on_start?,
+            retention: retention?,
         })
     }
 }

@@ -101,6 +101,11 @@ const VARIABLES: &[Variable] = &[
         "whether `serve` brings the database up to date first",
         "True",
     ),
+    with_default(
+        "RETENTION",
+        "whether `serve` removes what is over its time, every hour",
+        "True",
+    ),
     secret(
         "REDIS_URL",
         "the tier of the cache that replicas share: redis://… or rediss://…; needs DATABASE_URI",

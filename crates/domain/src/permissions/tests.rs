@@ -73,7 +73,7 @@ fn the_table_of_callers_and_actions() {
         assert_eq!(permit(&administrator(), action), Ok(()), "{action:?}");
         assert_eq!(permit(&Caller::Operator, action), Ok(()), "{action:?}");
 
-        assert_eq!(required_scope(action), scope, "{action:?}");
+        assert_eq!(required_scope(action), Some(scope), "{action:?}");
         assert_eq!(
             permit(&service_with(&[scope]), action),
             Ok(()),
@@ -91,6 +91,20 @@ fn the_table_of_callers_and_actions() {
         );
         assert_eq!(permit(&service_with(&[]), action), lacking, "{action:?}");
     }
+}
+
+#[test]
+fn only_the_operator_purges() {
+    assert_eq!(required_scope(Action::Purge), None);
+    for caller in [
+        person(user_id()),
+        administrator(),
+        service_with(&Scope::ALL),
+    ] {
+        let denied = permit(&caller, Action::Purge);
+        assert_eq!(denied, Err(Denied::Forbidden), "{caller:?}");
+    }
+    assert_eq!(permit(&Caller::Operator, Action::Purge), Ok(()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub trait ChangeLog: Send + Sync {
     /// Gives the events about one user, oldest first.
     ///
     /// Every applied write has its event, in order of version; an unchanged, refused or replayed one has none.
-    /// The events of a user outlive its erasure.
+    /// The events of a user outlive its erasure; each is kept for [`Event::KEPT`].
     async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError>;
 
     /// Tells the position now, from which to ask for what comes later.
@@ -22,8 +22,8 @@ pub trait ChangeLog: Send + Sync {
     /// What was committed before the call is told by it or was told before; what is committed later is told by a later
     /// call, however long its transaction has been open and whatever was committed before it. Order and repetition are
     /// not promised: whoever applies changes goes by their versions.
-    /// Events that are no longer kept are not told. A position that this log did not give, or that lies ahead of it, is
-    /// answered as one that is too far back.
+    /// Events that are no longer kept are not told. A position from before one of them, one that this log did not give,
+    /// and one that lies ahead of it are answered as too far back.
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError>;
 }
 

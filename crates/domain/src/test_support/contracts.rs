@@ -18,6 +18,7 @@
 //! to see it fail.
 
 pub mod change_log;
+pub mod retention;
 pub mod user_cache;
 pub mod user_directory;
 pub mod user_reader;
@@ -37,7 +38,7 @@ use tokio::task::JoinSet;
 
 use super::fakes::FakeStore;
 use super::samples;
-use crate::ports::{ChangeLog, UserDirectory, UserKey, UserReader, UserWriter};
+use crate::ports::{ChangeLog, Retention, UserDirectory, UserKey, UserReader, UserWriter};
 use crate::user::{Applied, Change, Event, NewUser, User};
 use crate::values::{Metadata, UserId};
 use crate::write::{Erased, WriteContext, WriteError, Written};
@@ -50,6 +51,7 @@ pub struct StoreUnderTest {
     pub writer: Arc<dyn UserWriter>,
     pub directory: Arc<dyn UserDirectory>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub retention: Arc<dyn Retention>,
     /// What has to live as long as the store does, such as a temporary folder; dropped with the last clone.
     pub keeps: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -68,15 +70,16 @@ impl AsRef<Self> for StoreUnderTest {
 
 impl<S> From<Arc<S>> for StoreUnderTest
 where
-    S: UserReader + UserWriter + UserDirectory + ChangeLog + 'static,
+    S: UserReader + UserWriter + UserDirectory + ChangeLog + Retention + 'static,
 {
-    /// Tries one value that is all four ports.
+    /// Tries one value that is all five ports.
     fn from(store: Arc<S>) -> Self {
         Self {
             reader: store.clone(),
             writer: store.clone(),
             directory: store.clone(),
-            change_log: store,
+            change_log: store.clone(),
+            retention: store,
             keeps: None,
         }
     }

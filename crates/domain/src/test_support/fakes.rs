@@ -54,6 +54,7 @@ impl Fakes {
             writer: self.store.clone(),
             directory: self.store.clone(),
             change_log: self.store.clone(),
+            retention: self.store.clone(),
             cache: self.cache.clone(),
             tokens: self.tokens.clone(),
             service_tokens: self.service_tokens.clone(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::ports::NoCache;
 pub use crate::ports::{
-    MockChangeLog, MockClock, MockIdGenerator, MockServiceTokens, MockStoreHealth,
+    MockChangeLog, MockClock, MockIdGenerator, MockRetention, MockServiceTokens, MockStoreHealth,
     MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserReader, MockUserWriter,
 };
 use crate::use_cases::Ports;
@@ -19,6 +19,7 @@ pub fn untouched_ports() -> Ports {
         writer: Arc::new(MockUserWriter::new()),
         directory: Arc::new(MockUserDirectory::new()),
         change_log: Arc::new(MockChangeLog::new()),
+        retention: Arc::new(MockRetention::new()),
         cache: Arc::new(NoCache),
         tokens: Arc::new(MockTokenVerifier::new()),
         service_tokens: Arc::new(MockServiceTokens::new()),

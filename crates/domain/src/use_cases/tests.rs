@@ -4,6 +4,7 @@ mod authenticating;
 mod denials;
 mod failures;
 mod lifecycle;
+mod purging;
 mod reading;
 mod writing;
 

@@ -127,6 +127,15 @@ impl User {
         Ok(event(EventKind::Erased, &last, &[], context))
     }
 
+    /// Gives the event of the removal of a user that has been deleted for [`User::RESTORABLE`], and none for any other.
+    pub fn expire(&self, context: &WriteContext) -> Option<Event> {
+        let deleted_at = self.state.deleted_at?;
+        if context.at < deleted_at.plus(Self::RESTORABLE) {
+            return None;
+        }
+        self.erase(context).ok()
+    }
+
     fn expect_version(&self, context: &WriteContext) -> Result<(), ChangeRefused> {
         if context.precondition.admits(self.state.version) {
             Ok(())

@@ -1,6 +1,7 @@
 //! What the rest of the platform is told about a change.
 
 use std::fmt;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -55,9 +56,15 @@ pub enum SubjectKind {
     User,
 }
 
-/// Who did it, in the words of logs and events: `user:<id>`, `service:<name>` or `operator`.
+/// Who did it, in the words of logs and events: `user:<id>`, `service:<name>`, `operator` or, where time alone did it,
+/// `retention`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Actor(String);
+
+impl Event {
+    /// How long an event is kept: 30 days.
+    pub const KEPT: Duration = Duration::from_hours(30 * 24);
+}
 
 impl EventKind {
     const ALL: [Self; 7] = [
@@ -104,6 +111,11 @@ impl SubjectKind {
 }
 
 impl Actor {
+    /// The service itself, where it removes what is over its time.
+    pub fn retention() -> Self {
+        Self("retention".to_owned())
+    }
+
     /// Takes back what a store kept.
     pub fn from_store(text: String) -> Self {
         Self(text)

@@ -28,6 +28,7 @@ async fn users() -> StoreUnderTest {
     let ports = app.composition().ports.clone();
     let users = ports.users();
     StoreUnderTest {
+        retention: ports.cached_retention(),
         reader: users.clone(),
         writer: users,
         directory: ports.directory,

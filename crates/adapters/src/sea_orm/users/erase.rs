@@ -1,7 +1,8 @@
 //! Removes a user for good.
 
 use sea_orm::{ConnectionTrait, EntityTrait};
-use user_domain::values::UserId;
+use user_domain::user::{Event, User};
+use user_domain::values::{Timestamp, UserId};
 use user_domain::write::{Erased, WriteContext, WriteError};
 
 use super::change::lock;
@@ -35,11 +36,21 @@ async fn write(
     }
     let user = lock(tx, guards, id).await?;
     let event = user.erase(context)?;
-    Entity::delete_by_id(id.as_uuid())
+    remove(tx, &user, &event, context.at).await?;
+    Ok(Erased::Applied)
+}
+
+/// Removes a user whose row is locked, tells the world, and lets its name rest.
+pub(crate) async fn remove(
+    tx: &impl ConnectionTrait,
+    user: &User,
+    event: &Event,
+    at: Timestamp,
+) -> Result<(), WriteError> {
+    Entity::delete_by_id(user.id.as_uuid())
         .exec(tx)
         .await
         .map_err(|error| errors::write(&error))?;
-    names::release(tx, &user.username, id, context.at).await?;
-    outbox::append(tx, &event).await?;
-    Ok(Erased::Applied)
+    names::release(tx, &user.username, user.id, at).await?;
+    outbox::append(tx, event).await
 }

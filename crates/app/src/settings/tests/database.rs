@@ -241,6 +241,13 @@ fn a_schema_is_a_plain_name() {
 }
 
 #[test]
+fn retention_is_on_until_it_is_switched_off() {
+    assert!(load(&[]).database.retention);
+    assert!(!load(&[("RETENTION", "False")]).database.retention);
+    assert_refused(&[("RETENTION", "30")], "RETENTION", "True or False");
+}
+
+#[test]
 fn connections_and_migrations_have_bounds_and_defaults() {
     let database = load(&[]).database;
     assert_eq!(

@@ -3,19 +3,22 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use crate::CachedUsers;
 use crate::ports::NoCache;
 use crate::ports::UserCache;
 use crate::test_support::contracts::StoreUnderTest;
 use crate::test_support::fakes::{FakeCache, FakeStore};
+use crate::{CachedRetention, CachedUsers};
 
 fn behind(cache: impl UserCache + 'static) -> StoreUnderTest {
     let store = Arc::new(FakeStore::default());
-    let users = CachedUsers::new(store.clone(), store.clone(), Arc::new(cache));
+    let cache = Arc::new(cache);
+    let retention = CachedRetention::new(store.clone(), cache.clone());
+    let users = CachedUsers::new(store.clone(), store.clone(), cache);
     let users = Arc::new(users);
     StoreUnderTest {
         reader: users.clone(),
         writer: users,
+        retention: Arc::new(retention),
         ..StoreUnderTest::from(store)
     }
 }

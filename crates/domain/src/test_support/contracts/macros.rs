@@ -127,6 +127,25 @@ macro_rules! store_contract {
             a_walk_of_questions_tells_every_racing_write
             an_unknown_position_is_answered_as_incomplete_with_the_position_now
         }
+        $crate::store_contract! { @port retention, $make;
+            a_user_deleted_for_30_days_is_erased_and_no_sooner
+            an_expired_user_leaves_nothing_but_events_and_a_resting_name
+            only_the_deleted_are_named_and_erased
+            expired_users_are_named_longest_deleted_first_batch_by_batch
+            a_user_restored_since_it_was_named_is_kept
+            a_user_deleted_again_has_its_30_days_again
+            of_racing_purges_one_erases_the_user
+            restorations_that_race_a_purge_bring_back_whom_they_say
+            an_event_is_kept_for_30_days
+            an_idempotency_key_is_kept_for_24_hours
+            a_name_is_kept_for_90_days
+            nothing_is_removed_twice_by_racing_purges
+            a_batch_has_an_end_and_tells_that_there_is_more
+            a_key_used_again_is_not_purged_with_its_first_use
+            a_name_given_up_again_is_not_purged_with_its_first_rest
+            a_position_before_purged_events_is_answered_as_incomplete
+            a_log_goes_on_from_where_it_was_though_all_its_events_were_purged
+        }
     };
     (@port $port:ident, $make:expr; $($promise:ident)*) => {
         mod $port {

@@ -10,11 +10,11 @@ use state::State;
 use crate::StoreError;
 use crate::directory::{DirectoryFilter, PageRequest};
 use crate::ports::{
-    ChangeLog, Changes, LogPosition, Page, SchemaState, StoreHealth, UserDirectory, UserKey,
-    UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, ExpiredUser, LogPosition, Page, Purged, Records, Retention, SchemaState,
+    StoreHealth, UserDirectory, UserKey, UserKeys, UserReader, UserWriter,
 };
 use crate::user::{Applied, Change, Event, User};
-use crate::values::UserId;
+use crate::values::{Timestamp, UserId};
 use crate::write::{Erased, WriteContext, WriteError, Written};
 
 /// A store in memory, which keeps every promise of the ports it stands for.
@@ -109,6 +109,25 @@ impl ChangeLog for FakeStore {
 
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
         Ok(self.state().changes_since(position))
+    }
+}
+
+#[async_trait]
+impl Retention for FakeStore {
+    async fn expired(
+        &self,
+        at: Timestamp,
+        after: Option<ExpiredUser>,
+    ) -> Result<Vec<ExpiredUser>, StoreError> {
+        Ok(self.state().expired(at, after))
+    }
+
+    async fn erase_expired(&self, id: UserId, context: &WriteContext) -> Result<bool, StoreError> {
+        Ok(self.state().erase_expired(id, context))
+    }
+
+    async fn purge(&self, records: Records, at: Timestamp) -> Result<Purged, StoreError> {
+        Ok(self.state().purge(records, at))
     }
 }
 

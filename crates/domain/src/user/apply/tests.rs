@@ -375,3 +375,20 @@ fn a_token_counts_when_it_was_issued_after_the_last_sign_out() {
         assert_eq!(user.admits_token_of(issued_at), counts, "{issued_at:?}");
     }
 }
+
+#[test]
+fn only_a_user_deleted_for_30_days_expires() {
+    let leaver = changed(&user("leaver"), &Change::Delete).user;
+    let deleted_at = leaver.deleted_at.unwrap();
+    let due = context_at(deleted_at.plus(Duration::from_hours(30 * 24)));
+    let early = context_at(due.at.minus(Duration::from_micros(1)));
+    assert_eq!(leaver.expire(&early), None);
+    let event = leaver.expire(&due).unwrap();
+    assert_eq!(Ok(&event), leaver.erase(&due).as_ref());
+    assert_eq!((event.kind, event.version.get()), (EventKind::Erased, 3));
+
+    let restored = changed(&leaver, &Change::Restore).user;
+    for user in [user("stayer"), restored] {
+        assert_eq!(user.expire(&due), None);
+    }
+}

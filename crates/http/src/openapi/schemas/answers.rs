@@ -174,7 +174,7 @@ pub(crate) struct Event {
     version: i64,
     /// The dotted paths of the fields that changed, never their values.
     changed: Vec<String>,
-    /// Who did it: `user:<id>`, `service:<name>` or `operator`.
+    /// Who did it: `user:<id>`, `service:<name>`, `operator` or `retention`.
     actor: String,
     /// UTC, always with six digits behind the second.
     #[schema(format = DateTime)]

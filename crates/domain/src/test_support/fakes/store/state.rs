@@ -1,3 +1,5 @@
+mod retention;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -17,7 +19,12 @@ pub(super) struct State {
     /// Names that were given up, by their keys.
     resting: HashMap<String, Rest>,
     records: HashMap<(Actor, IdempotencyKey), Record>,
-    events: Vec<Event>,
+    /// By their numbers, of which some may be missing.
+    events: BTreeMap<usize, Event>,
+    /// The number of the next event.
+    next: usize,
+    /// The number behind the last event that was purged.
+    purged: usize,
 }
 
 #[derive(Debug)]
@@ -42,7 +49,9 @@ impl Default for State {
             users: BTreeMap::new(),
             resting: HashMap::new(),
             records: HashMap::new(),
-            events: Vec::new(),
+            events: BTreeMap::new(),
+            next: 0,
+            purged: 0,
         }
     }
 }
@@ -58,34 +67,30 @@ impl State {
 
     pub(super) fn events_about(&self, user: UserId) -> Vec<Event> {
         self.events
-            .iter()
+            .values()
             .filter(|event| event.subject_id == user)
             .cloned()
             .collect()
     }
 
-    /// Gives the number of events.
+    /// Gives the number of the next event.
     pub(super) fn position(&self) -> LogPosition {
-        LogPosition::from_store(self.events.len().to_string())
+        LogPosition::from_store(self.next.to_string())
     }
 
-    /// Gives the changes since a number of events.
+    /// Gives the changes from the number of an event.
     pub(super) fn changes_since(&self, position: &LogPosition) -> Changes {
         let from = position.as_str().parse().ok();
-        let later = from.and_then(|from: usize| self.events.get(from..));
-        let complete = later.is_some_and(|later| later.len() <= Changes::MOST);
-        let changed = later
-            .unwrap_or_default()
-            .iter()
-            .take(Changes::MOST)
-            .map(|event| Changed {
-                id: event.subject_id,
-                version: event.version,
-                at: event.at,
-            });
+        let known = from.filter(|from: &usize| (self.purged..=self.next).contains(from));
+        let from = from.filter(|from| *from <= self.next).unwrap_or(self.next);
+        let later = self.events.range(from..).map(|(_, event)| Changed {
+            id: event.subject_id,
+            version: event.version,
+            at: event.at,
+        });
         Changes {
-            changed: changed.collect(),
-            complete,
+            complete: known.is_some() && later.clone().count() <= Changes::MOST,
+            changed: later.take(Changes::MOST).collect(),
             position: self.position(),
         }
     }
@@ -134,11 +139,21 @@ impl State {
             return Ok(Erased::Replayed);
         }
         let user = self.current(id)?;
-        self.events.push(user.erase(context)?);
-        self.users.remove(&id);
-        self.rest(&user.username, id, context.at);
+        let event = user.erase(context)?;
+        self.remove(&user, event, context.at);
         self.record(id, context);
         Ok(Erased::Applied)
+    }
+
+    fn remove(&mut self, user: &User, event: Event, at: Timestamp) {
+        self.tell(event);
+        self.users.remove(&user.id);
+        self.rest(&user.username, user.id, at);
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.events.insert(self.next, event);
+        self.next += 1;
     }
 
     fn current(&self, id: UserId) -> Result<User, WriteError> {
@@ -205,7 +220,7 @@ impl State {
     fn store(&mut self, applied: &Applied, context: &WriteContext) {
         let id = applied.user.id;
         self.users.insert(id, Arc::new(applied.user.clone()));
-        self.events.push(applied.event.clone());
+        self.tell(applied.event.clone());
         if let Some(name) = &applied.released {
             self.rest(name, id, context.at);
         }

@@ -1,0 +1,198 @@
+//! Removes what is over its time, every hour while the service runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use user_domain::caller::Caller;
+use user_domain::permissions::Denied;
+use user_domain::ports::{Clock, Records};
+use user_domain::use_cases::{Pace, Ports, PurgeExpired, PurgeReport, UseCases};
+
+/// How long it is from one run to the next.
+const INTERVAL: Duration = Duration::from_hours(1);
+/// When the first run comes at the earliest: not in the middle of a rollout.
+const FIRST: Duration = Duration::from_mins(5);
+/// How much later the first one may come by chance, so that replicas started together do not run together.
+const SPREAD: Duration = Duration::from_mins(10);
+/// How long requests have the database to themselves between two batches.
+const REST: Duration = Duration::from_millis(100);
+
+/// What was removed, by kind.
+const REMOVED: &str = "retention_removed_total";
+/// The runs that came to an end, by outcome.
+const RUNS: &str = "retention_runs_total";
+/// When a run last removed everything that was due.
+const LAST_SUCCESS: &str = "retention_last_success_timestamp_seconds";
+
+/// The runs of one replica, until they are stopped.
+pub(crate) struct Retention {
+    stop: watch::Sender<bool>,
+    runs: JoinHandle<()>,
+}
+
+impl Retention {
+    /// Begins: the first run comes some minutes from now. Without it nothing is removed, and nothing counted.
+    pub(crate) fn start(ports: &Ports, is_on: bool) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let runs = Runs {
+            purge: UseCases::new(ports).purge_expired,
+            clock: ports.clock.clone(),
+            pace: Breaks(stopped),
+        };
+        start_counting();
+        let runs = tokio::spawn(async move {
+            if is_on {
+                runs.keep_running(FIRST + by_chance(SPREAD)).await;
+            }
+        });
+        Self { stop, runs }
+    }
+
+    /// Lets no other batch begin, from now on; the future ends when the batch under way has.
+    pub(crate) fn stop(self) -> impl Future<Output = ()> {
+        self.stop.send_replace(true);
+        async move {
+            if let Err(error) = self.runs.await {
+                tracing::error!(%error, "the retention has failed");
+            }
+        }
+    }
+}
+
+/// One run after another.
+struct Runs {
+    purge: PurgeExpired,
+    clock: Arc<dyn Clock>,
+    pace: Breaks,
+}
+
+impl Runs {
+    async fn keep_running(&self, first: Duration) {
+        let mut wait = first;
+        while self.pace.pause(wait).await {
+            match self.purge.run(&Caller::Operator, &self.pace).await {
+                Ok(report) => self.tell(&report),
+                Err(error) => tracing::error!(%error, "the purge was refused"),
+            }
+            wait = INTERVAL;
+        }
+    }
+
+    fn tell(&self, report: &PurgeReport) {
+        tell(report);
+        for done in &report.kinds {
+            counter!(REMOVED, "kind" => done.kind).increment(done.removed);
+        }
+        if report.has_failed() {
+            counter!(RUNS, "outcome" => "error").increment(1);
+        } else if report.is_whole() {
+            counter!(RUNS, "outcome" => "ok").increment(1);
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "seconds since 1970 are far below 2^52"
+            )]
+            gauge!(LAST_SUCCESS).set(self.clock.now().as_utc().timestamp() as f64);
+        }
+    }
+}
+
+/// Rests between batches, cut short when the service is stopped.
+struct Breaks(watch::Receiver<bool>);
+
+impl Breaks {
+    /// Waits, and tells whether the whole time has gone by.
+    async fn pause(&self, time: Duration) -> bool {
+        let mut stopped = self.0.clone();
+        tokio::select! {
+            // A sender that is gone stops it as well.
+            _ = stopped.wait_for(|stopped| *stopped) => false,
+            () = sleep(time) => true,
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Pace for Breaks {
+    async fn rest(&self) {
+        self.pause(REST).await;
+    }
+
+    fn is_over(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+/// Removes what is over its time now, in one run to its end.
+///
+/// # Errors
+/// None to the operator, who runs it.
+pub(crate) async fn run_once(ports: &Ports) -> Result<PurgeReport, Denied> {
+    let (_stop, stopped) = watch::channel(false);
+    let purge = UseCases::new(ports).purge_expired;
+    purge.run(&Caller::Operator, &Breaks(stopped)).await
+}
+
+fn tell(report: &PurgeReport) {
+    for done in &report.kinds {
+        match &done.failure {
+            Some(error) => tracing::warn!(
+                kind = done.kind,
+                removed = done.removed,
+                %error,
+                "not all that is over its time was removed"
+            ),
+            None if done.removed > 0 => tracing::info!(
+                kind = done.kind,
+                removed = done.removed,
+                "what is over its time was removed"
+            ),
+            None => {}
+        }
+    }
+}
+
+/// Shows every figure from the start on, so that an alert can tell zero from nothing.
+fn start_counting() {
+    let kinds = Records::ALL.map(Records::as_str);
+    for kind in std::iter::once(PurgeReport::USERS).chain(kinds) {
+        counter!(REMOVED, "kind" => kind).increment(0);
+    }
+    for outcome in ["ok", "error"] {
+        counter!(RUNS, "outcome" => outcome).increment(0);
+    }
+    gauge!(LAST_SUCCESS).increment(0.0);
+}
+
+/// Says what each figure is, for whoever reads them.
+pub(crate) fn describe_metrics() {
+    describe_counter!(
+        REMOVED,
+        Unit::Count,
+        "What was removed because its time was over, by kind"
+    );
+    describe_counter!(
+        RUNS,
+        Unit::Count,
+        "Runs of the retention that came to an end, by outcome"
+    );
+    describe_gauge!(
+        LAST_SUCCESS,
+        Unit::Seconds,
+        "When a run last removed all that was due, in Unix time; 0 before the first"
+    );
+}
+
+/// Draws a time of at most this much.
+fn by_chance(most: Duration) -> Duration {
+    let mut draw = [0; 4];
+    // Without randomness the replicas run together, which does no harm.
+    let _ = getrandom::fill(&mut draw);
+    most.mul_f64(f64::from(u32::from_le_bytes(draw)) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,47 @@
+//! The same policy where time erases users.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::StoreError;
+use crate::ports::{ExpiredUser, Purged, Records, Retention, UserCache};
+use crate::values::{Timestamp, UserId};
+use crate::write::WriteContext;
+
+/// Removes what is over its time, and lets a cache forget whom it erased.
+#[derive(Clone)]
+pub struct CachedRetention {
+    retention: Arc<dyn Retention>,
+    cache: Arc<dyn UserCache>,
+}
+
+impl CachedRetention {
+    /// Puts a cache before a store.
+    pub fn new(retention: Arc<dyn Retention>, cache: Arc<dyn UserCache>) -> Self {
+        Self { retention, cache }
+    }
+}
+
+#[async_trait]
+impl Retention for CachedRetention {
+    async fn expired(
+        &self,
+        at: Timestamp,
+        after: Option<ExpiredUser>,
+    ) -> Result<Vec<ExpiredUser>, StoreError> {
+        self.retention.expired(at, after).await
+    }
+
+    async fn erase_expired(&self, id: UserId, context: &WriteContext) -> Result<bool, StoreError> {
+        let erased = self.retention.erase_expired(id, context).await;
+        if matches!(erased, Ok(true) | Err(StoreError::OutcomeUnknown(_))) {
+            self.cache.forget(id).await;
+        }
+        erased
+    }
+
+    async fn purge(&self, records: Records, at: Timestamp) -> Result<Purged, StoreError> {
+        self.retention.purge(records, at).await
+    }
+}
