@@ -151,3 +151,63 @@ pub(crate) fn span(system: System, name: &str) -> Span {
 pub(crate) fn mark_failed(span: &Span) {
     span.record("otel.status_code", "ERROR");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// What is recorded of operations.
+    async fn recorded(work: impl Future<Output = ()>) -> String {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        {
+            let _guard = metrics::set_default_local_recorder(&recorder);
+            work.await;
+        }
+        let counts = |line: &&str| line.contains("_count{");
+        handle.render().lines().filter(counts).collect()
+    }
+
+    #[tokio::test]
+    async fn an_operation_is_recorded_with_its_outcome() {
+        let told = recorded(async {
+            let refused = async { Err::<(), _>(WriteError::NotFound) };
+            let has_failed =
+                |answer: &Result<(), WriteError>| answer.as_ref().is_err_and(Failure::is_failure);
+            let answer = timed(System::Sqlite, "change_user", refused, has_failed).await;
+            assert_eq!(answer, Err(WriteError::NotFound));
+        });
+        assert_eq!(
+            told.await,
+            format!(
+                r#"{OPERATION_DURATION}_count{{system="sqlite",operation="change_user",outcome="ok"}} 1"#
+            ),
+            "a refusal is an answer"
+        );
+        let told = recorded(async {
+            let failed = async { Err::<(), ()>(()) };
+            let _ = timed(System::Redis, "read", failed, Result::is_err).await;
+        });
+        assert!(told.await.contains(r#"outcome="error""#));
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_nobody_waits_for_any_more_is_an_error() {
+        let told = recorded(async {
+            let never = std::future::pending::<()>();
+            let waited = timed(System::Postgres, "find_user", never, |()| false);
+            assert!(timeout(Duration::from_millis(5), waited).await.is_err());
+        });
+        assert!(told.await.contains(r#"outcome="error""#));
+    }
+
+    #[test]
+    fn what_happens_in_no_request_is_no_trace() {
+        assert!(span(System::Postgres, "follow_outbox").is_none());
+    }
+}
