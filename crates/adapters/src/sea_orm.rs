@@ -110,7 +110,12 @@ impl UserReader for SeaOrmUsers {
 impl UserWriter for SeaOrmUsers {
     async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError> {
         let _turn = self.gates.pass_for_addition(user, context).await?;
-        let work = users::add::add(&self.connections.writes, self.guards, user, context);
+        let work = Box::pin(users::add::add(
+            &self.connections.writes,
+            self.guards,
+            user,
+            context,
+        ));
         self.timed("add_user", work).await
     }
 
@@ -128,7 +133,12 @@ impl UserWriter for SeaOrmUsers {
 
     async fn erase(&self, id: UserId, context: &WriteContext) -> Result<Erased, WriteError> {
         let _turn = self.gates.pass_for_user(id).await?;
-        let work = users::erase::erase(&self.connections.writes, self.guards, id, context);
+        let work = Box::pin(users::erase::erase(
+            &self.connections.writes,
+            self.guards,
+            id,
+            context,
+        ));
         self.timed("erase_user", work).await
     }
 }

@@ -381,10 +381,10 @@ impl Link {
     clippy::disallowed_methods,
     reason = "a token between two programs, not an id of the domain"
 )]
-fn is_failure<T, E, L>(answer: &Result<Result<T, E>, L>) -> bool {
-    !matches!(answer, Ok(Ok(_)))
-}
-
 fn random() -> String {
     uuid::Uuid::new_v4().simple().to_string()
+}
+
+fn is_failure<T, E, L>(answer: &Result<Result<T, E>, L>) -> bool {
+    !matches!(answer, Ok(Ok(_)))
 }

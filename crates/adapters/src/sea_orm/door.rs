@@ -83,13 +83,12 @@ impl Door {
             self.refused.increment(1);
             return Err(Refused);
         }
-        match timeout(self.patience, self.turns.clone().acquire_owned()).await {
-            Ok(Ok(place)) => Ok(self.turn(place)),
-            Ok(Err(_)) | Err(_) => {
-                self.refused.increment(1);
-                Err(Refused)
-            }
+        let turn = timeout(self.patience, self.turns.clone().acquire_owned()).await;
+        if let Ok(Ok(place)) = turn {
+            return Ok(self.turn(place));
         }
+        self.refused.increment(1);
+        Err(Refused)
     }
 
     /// How long whoever is so far back in the queue will wait.

@@ -75,15 +75,12 @@ impl Pool {
 
     /// Takes down how many connections there are.
     pub(super) fn measure(&self) {
-        let (size, idle) = match self.db.get_database_backend() {
-            DatabaseBackend::Postgres => {
-                let pool = self.db.get_postgres_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
-            _ => {
-                let pool = self.db.get_sqlite_connection_pool();
-                (pool.size(), pool.num_idle())
-            }
+        let (size, idle) = if self.db.get_database_backend() == DatabaseBackend::Postgres {
+            let pool = self.db.get_postgres_connection_pool();
+            (pool.size(), pool.num_idle())
+        } else {
+            let pool = self.db.get_sqlite_connection_pool();
+            (pool.size(), pool.num_idle())
         };
         let idle = u32::try_from(idle).unwrap_or(u32::MAX);
         self.used.set(f64::from(size.saturating_sub(idle)));
