@@ -27,6 +27,10 @@ pub(super) struct Meters {
     pub(super) flushed: Counter,
     pub(super) entries: Gauge,
     pub(super) tail_age: Gauge,
+}
+
+/// What is told of the link to Redis. Without Redis there is none of it, rather than a link that is down.
+pub(super) struct LinkMeters {
     pub(super) breaker: Gauge,
     pub(super) link: Gauge,
 }
@@ -70,6 +74,13 @@ impl Default for Meters {
             flushed: invalidated("flush"),
             entries: gauge!(ENTRIES),
             tail_age: gauge!(TAIL_AGE),
+        }
+    }
+}
+
+impl Default for LinkMeters {
+    fn default() -> Self {
+        Self {
             breaker: gauge!(BREAKER),
             link: gauge!(LINK),
         }

@@ -27,7 +27,7 @@ use user_domain::user::User;
 use user_domain::values::UserId;
 
 use super::freshness::Freshness;
-use super::meters::Meters;
+use super::meters::{LinkMeters, Meters};
 use crate::guards::Guards;
 use breaker::Breaker;
 pub use clear::clear;
@@ -72,6 +72,7 @@ pub(super) struct SecondTier {
     fills: Arc<Semaphore>,
     freshness: Arc<Freshness>,
     meters: Arc<Meters>,
+    state: LinkMeters,
     guards: Guards,
 }
 
@@ -114,6 +115,7 @@ impl SecondTier {
             fills: Arc::new(Semaphore::new(FILLS)),
             freshness,
             meters,
+            state: LinkMeters::default(),
             guards,
         }
     }
@@ -317,8 +319,8 @@ impl SecondTier {
         let is_up = self
             .link()
             .is_some_and(|link| link.corrected.load(Ordering::Acquire));
-        self.meters.link.set(figure(is_up));
-        self.meters.breaker.set(figure(!self.breaker.is_closed()));
+        self.state.link.set(figure(is_up));
+        self.state.breaker.set(figure(!self.breaker.is_closed()));
     }
 }
 
