@@ -160,7 +160,7 @@ def expressions():
 
 def answered_whatever_holds(expression):
     """Has comparisons answer whether they hold, so that one that does not hold is told from one that compares nothing."""
-    return re.sub(r" (>=|<=|==|!=|>|<) (?!bool)", r" \1 bool ", expression)
+    return re.sub(r"(?<=\s)(>=|<=|==|!=|>|<)(?=\s)(?! bool)", r"\1 bool", expression)
 
 
 def main():

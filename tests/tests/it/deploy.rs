@@ -110,8 +110,8 @@ async fn use_it(app: &TestApp) {
     for _ in 0..5 {
         assert_eq!(app.service().get(&path).await.status, 200);
     }
-    let patch = json!({"profile": {"nickname": "Annie"}});
-    let changed = app.service().patch(&path, &patch).await;
+    let nickname = json!({"profile": {"nickname": "Annie"}});
+    let changed = app.service().patch(&path, &nickname).await;
     assert_eq!(changed.status, 200, "{}", changed.text);
     assert_eq!(
         app.service()

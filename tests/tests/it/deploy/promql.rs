@@ -1,4 +1,4 @@
-//! As much of PromQL as it takes to know which figures and labels an expression speaks of. That it is right as a whole,
+//! As much of `PromQL` as it takes to know which figures and labels an expression speaks of. That it is right as a whole,
 //! `scripts/check-deploy` asks a Prometheus.
 
 /// Words that stand where a figure's name may stand.
