@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness lint fmt docs run dev openapi
+.PHONY: help test test-unit test-integration coverage staleness lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,3 +40,13 @@ dev: ## serve on an embedded store with sample users
 openapi: ## write the OpenAPI document into openapi.json
 	cargo run --quiet --package user-service -- openapi > openapi.json.new
 	mv openapi.json.new openapi.json
+
+image: ## build the container image
+	docker build --file deploy/Dockerfile --tag user-service:0.1.0 .
+
+check-deploy: ## try image, manifests, dashboard and alerts
+	scripts/with-servers scripts/check-deploy
+
+alerts: ## write the Kubernetes rule anew, from the alerts of Prometheus
+	target/deploy-venv/bin/python deploy/checks/manifests.py rule > rule.yaml.new
+	mv rule.yaml.new deploy/kubernetes/components/monitoring/prometheus-rule.yaml

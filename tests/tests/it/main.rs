@@ -14,6 +14,7 @@ mod command_line;
 mod common;
 mod conditions;
 mod credentials;
+mod deploy;
 mod faults;
 mod frame;
 mod guards;

@@ -32,6 +32,10 @@ pub(super) struct Meters {
     pub(super) entries: Gauge,
     pub(super) tail_age: Gauge,
     pub(super) outbox_lag: Histogram,
+}
+
+/// What is told of the link to Redis. Without Redis there is none of it, rather than a link that is down.
+pub(super) struct LinkMeters {
     pub(super) breaker: Gauge,
     pub(super) link: Gauge,
 }
@@ -76,6 +80,13 @@ impl Default for Meters {
             entries: gauge!(ENTRIES),
             tail_age: gauge!(TAIL_AGE),
             outbox_lag: histogram!(OUTBOX_LAG),
+        }
+    }
+}
+
+impl Default for LinkMeters {
+    fn default() -> Self {
+        Self {
             breaker: gauge!(BREAKER),
             link: gauge!(LINK),
         }

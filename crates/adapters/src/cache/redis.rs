@@ -28,7 +28,7 @@ use user_domain::user::User;
 use user_domain::values::UserId;
 
 use super::freshness::Freshness;
-use super::meters::Meters;
+use super::meters::{LinkMeters, Meters};
 use crate::guards::Guards;
 use crate::operations::{System, timed};
 use breaker::Breaker;
@@ -74,6 +74,7 @@ pub(super) struct SecondTier {
     fills: Arc<Semaphore>,
     freshness: Arc<Freshness>,
     meters: Arc<Meters>,
+    state: LinkMeters,
     guards: Guards,
 }
 
@@ -116,6 +117,7 @@ impl SecondTier {
             fills: Arc::new(Semaphore::new(FILLS)),
             freshness,
             meters,
+            state: LinkMeters::default(),
             guards,
         }
     }
@@ -325,8 +327,8 @@ impl SecondTier {
         let is_up = self
             .link()
             .is_some_and(|link| link.corrected.load(Ordering::Acquire));
-        self.meters.link.set(figure(is_up));
-        self.meters.breaker.set(figure(!self.breaker.is_closed()));
+        self.state.link.set(figure(is_up));
+        self.state.breaker.set(figure(!self.breaker.is_closed()));
     }
 }
 

@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Asks a Prometheus, which scrapes the running service, for each expression of the dashboard and the rules.
+
+    expressions.py SERVICE   beside the servers of TEST_DATABASE_URI and TEST_REDIS_URL
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pg8000.native
+import yaml
+
+DEPLOY = pathlib.Path(__file__).resolve().parent.parent
+SERVICE_TOKEN = "a-token-of-the-check-of-expressions"
+PATIENCE = 60
+# How many scrapes, one a second, an expression is given; a rate takes two.
+SCRAPES = 8
+# What may have no answer while nothing is wrong.
+EMPTY = {
+    'outcome="error"': "nothing that the stores were asked has failed",
+    'code="outcome_unknown"': "every write has an outcome",
+    "absent(": "the service is there",
+}
+
+
+def free_port():
+    with socket.socket() as anywhere:
+        anywhere.bind(("127.0.0.1", 0))
+        return anywhere.getsockname()[1]
+
+
+def ask(url, body=None, method=None, **headers):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def wait_for(what, holds):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if holds():
+                return
+        time.sleep(0.1)
+    sys.exit(f"expressions: {what} did not come to be")
+
+
+@contextlib.contextmanager
+def database(uri):
+    """A database of its own on the server that the address names."""
+    parts = urllib.parse.urlsplit(uri)
+    plain = lambda text: None if text is None else urllib.parse.unquote(text)
+    server = dict(user=plain(parts.username) or "postgres", password=plain(parts.password), host=parts.hostname, port=parts.port or 5432)
+    name = f"deploy_check_{secrets.token_hex(6)}"
+    connection = pg8000.native.Connection(database=plain(parts.path.strip("/")) or "postgres", **server)
+    connection.run(f"CREATE DATABASE {name}")
+    try:
+        yield parts._replace(path=f"/{name}").geturl()
+    finally:
+        connection.run(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.close()
+
+
+@contextlib.contextmanager
+def running(command, ready, **options):
+    with tempfile.TemporaryFile() as talk:
+        process = subprocess.Popen(command, stdout=talk, stderr=subprocess.STDOUT, **options)
+        try:
+            wait_for(f"readiness of {command[0]}", lambda: process.poll() is not None or ready())
+            if process.poll() is not None:
+                talk.seek(0)
+                sys.exit(f"expressions: {command[0]} ended: {talk.read().decode()}")
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def used(url):
+    """Registers, reads, misses, changes and lists until it ends."""
+    ending = threading.Event()
+    headers = {"X-API-Token": SERVICE_TOKEN, "Content-Type": "application/json"}
+
+    def use():
+        number = 0
+        while not ending.is_set():
+            number += 1
+            body = {"username": f"user.{number}", "email": f"user.{number}@example.org"}
+            _, answer = ask(f"{url}/v1/users", body, **headers)
+            path = f"{url}/v1/users/{json.loads(answer)['id']}"
+            for _ in range(4):
+                ask(path, **headers)
+            ask(path, {"profile": {"nickname": "N"}}, "PATCH", **headers | {"Content-Type": "application/merge-patch+json"})
+            ask(f"{url}/v1/users/by-username/nobody", **headers)
+            ask(f"{url}/v1/users?limit=2", **headers)
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
+def quicker(folder, target):
+    """The configuration of deploy/, scraping and computing every second."""
+    rules = yaml.safe_load((DEPLOY / "prometheus/rules.yaml").read_text())
+    for group in rules["groups"]:
+        group["interval"] = "1s"
+    (folder / "rules.yaml").write_text(yaml.dump(rules))
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    for job in config["scrape_configs"]:
+        del job["dns_sd_configs"]
+        job["static_configs"] = [{"targets": [target]}]
+    (folder / "prometheus.yml").write_text(yaml.dump(config))
+
+
+def dashboard_expressions(node):
+    if isinstance(node, dict):
+        for name, member in node.items():
+            if name == "expr":
+                yield member
+            else:
+                yield from dashboard_expressions(member)
+    elif isinstance(node, list):
+        for item in node:
+            yield from dashboard_expressions(item)
+
+
+def expressions():
+    dashboard = json.loads((DEPLOY / "grafana/user-service.json").read_text())
+    for expression in dashboard_expressions(dashboard):
+        yield "dashboard", expression.replace("$instance", ".*").replace("$__rate_interval", "5s")
+    for group in yaml.safe_load((DEPLOY / "prometheus/rules.yaml").read_text())["groups"]:
+        for rule in group["rules"]:
+            yield rule.get("record") or rule.get("alert"), rule["expr"]
+
+
+def answered_whatever_holds(expression):
+    """Has comparisons answer whether they hold, so that one that does not hold is told from one that compares nothing."""
+    return re.sub(r"(?<=\s)(>=|<=|==|!=|>|<)(?=\s)(?! bool)", r"\1 bool", expression)
+
+
+def main():
+    service = sys.argv[1]
+    port, prometheus_port = free_port(), free_port()
+    url, prometheus = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{prometheus_port}"
+    faults, empty = [], {}
+
+    def query(expression):
+        status, answer = ask(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
+        answer = json.loads(answer)
+        return answer["data"]["result"] if status == 200 else answer["error"]
+
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        environment = {
+            "JWT_SECRET_KEY": secrets.token_hex(32),
+            "ALLOWED_API_TOKENS": SERVICE_TOKEN,
+            "DATABASE_URI": stack.enter_context(database(os.environ["TEST_DATABASE_URI"])),
+            "REDIS_URL": os.environ["TEST_REDIS_URL"],
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "LOG_LEVEL": "warn",
+        }
+        ready = lambda: ask(f"{url}/health/ready")[0] == 200
+        stack.enter_context(running([service, "serve"], ready, env=environment, cwd=folder))
+        quicker(folder, f"127.0.0.1:{port}")
+        command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+        command += [f"--web.listen-address=127.0.0.1:{prometheus_port}", "--log.level=warn"]
+        ready = lambda: ask(f"{prometheus}/-/ready")[0] == 200
+        stack.enter_context(running(command, ready))
+        stack.enter_context(used(url))
+        # One more than is asked for: the scrape before anything was counted knows nothing to compare with.
+        enough = f'count_over_time(http_server_request_duration_seconds_count{{method="PATCH",status="200"}}[1h]) > {SCRAPES}'
+        wait_for("enough scrapes", lambda: query(enough))
+        asked = 0
+        for origin, expression in expressions():
+            asked += 1
+            result = query(answered_whatever_holds(expression))
+            if isinstance(result, str):
+                faults.append(f"{origin}: {result}: {expression}")
+            elif not result:
+                reason = next((EMPTY[part] for part in EMPTY if part in expression), None)
+                if reason is None:
+                    faults.append(f"{origin}: no answer to {expression}")
+                empty[expression] = reason
+        known = query('count({__name__=~".+", job="user-service"})')[0]["value"][1]
+    for fault in faults:
+        print(f"expressions: {' '.join(fault.split())}", file=sys.stderr)
+    print(f"expressions: {asked} asked of {known} series, {len(faults)} wrong, {len(empty) - len(faults)} rightly without an answer")
+    sys.exit(bool(faults) or asked < 60)
+
+
+main()

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Runs the image as a container's runtime does, in a network of its own: as its user, with its command and a root file
+system that is read-only.
+
+    unshare --mount --net image.py ROOT CONFIG REDIS
+
+ROOT is the image's root file system, CONFIG what `buildah inspect` says of it, REDIS the program redis-server.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+root = pathlib.Path(sys.argv[1])
+config = json.loads(pathlib.Path(sys.argv[2]).read_text())["Docker"]["config"]
+redis_server = sys.argv[3]
+user, group = (int(part) for part in config["User"].split(":"))
+SERVICE_TOKEN = "a-token-of-the-check-of-the-image"
+PATIENCE = 30
+
+
+def say(text):
+    print(f"image: {text}", flush=True)
+
+
+def run(*command, **options):
+    return subprocess.run(command, check=True, **options)
+
+
+def loopback_up():
+    with socket.socket() as any_socket:
+        # SIOCSIFFLAGS: up and running.
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 0x41))
+
+
+def prepare(volume):
+    """Gives the root what a runtime gives it, and makes it read-only."""
+    kept = (root / "data").stat()
+    assert (kept.st_uid, kept.st_gid) == (user, group), "the volume's folder is not the user's"
+    os.chown(volume, kept.st_uid, kept.st_gid)
+    os.chmod(volume, kept.st_mode & 0o7777)
+    for folder in ("proc", "dev"):
+        (root / folder).mkdir(exist_ok=True)
+    for device in ("null", "random", "urandom"):
+        (root / "dev" / device).touch()
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
+    (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
+    run("mount", "--make-rprivate", "/")
+    run("mount", "--bind", root, root)
+    run("mount", "--bind", "/proc", root / "proc")
+    run("mount", "--bind", volume, root / "data")
+    for device in ("null", "random", "urandom"):
+        run("mount", "--bind", f"/dev/{device}", root / "dev" / device)
+    run("mount", "--options", "remount,bind,ro", root)
+
+
+def start(arguments, settings, **options):
+    """Starts a command of the image, with nothing but the image's environment and these settings."""
+    environment = dict(variable.split("=", 1) for variable in config["Env"]) | settings
+    program = ["setpriv", "--no-new-privs", "chroot", f"--userspec={user}:{group}", "--groups=", root]
+    names = [f"{name}={value}" for name, value in environment.items()]
+    return subprocess.Popen([*program, *config["Entrypoint"], *arguments], env=dict(n.split("=", 1) for n in names), **options)
+
+
+def finish(arguments, settings, **options):
+    process = start(arguments, settings, **options)
+    talk = process.communicate(timeout=PATIENCE)
+    return process.returncode, talk
+
+
+def get(path, port=5000, **headers):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        return answer.status, answer.read().decode()
+
+
+def wait_for(what, holds):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            if holds():
+                return
+        time.sleep(0.05)
+    sys.exit(f"image: {what} did not come to be")
+
+
+@contextlib.contextmanager
+def served(settings):
+    process = start(config["Cmd"], settings)
+    try:
+        wait_for("readiness", lambda: get("/health/ready")[0] == 200)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert status == 0, f"it ended with {status} on SIGTERM"
+
+
+def status_of(process):
+    lines = pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return {name: value.split() for name, value in (line.split(":", 1) for line in lines)}
+
+
+def a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume):
+    code, _ = finish(["healthcheck"], settings, stderr=subprocess.DEVNULL)
+    assert code == 1, f"the health check of nothing ended with {code}"
+    with served(settings) as process:
+        state = status_of(process)
+        assert set(state["Uid"]) == {str(user)} and user >= 10000, state["Uid"]
+        assert set(state["Gid"]) == {str(group)} and state["Groups"] == [], state["Groups"]
+        assert int(state["CapEff"][0], 16) == int(state["CapPrm"][0], 16) == 0, state["CapEff"]
+        assert state["NoNewPrivs"] == ["1"]
+        assert config["Healthcheck"]["Test"] == ["CMD", "/user-service", "healthcheck"], config["Healthcheck"]
+        code, _ = finish(config["Healthcheck"]["Test"][2:], settings)
+        assert code == 0, f"the health check ended with {code}"
+        body = json.dumps({"username": "ann", "email": "ann@example.org"}).encode()
+        headers = {"X-API-Token": SERVICE_TOKEN, "Content-Type": "application/json"}
+        request = urllib.request.Request("http://127.0.0.1:5000/v1/users", body, headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            assert answer.status == 201
+        database = (pathlib.Path(volume) / "users.db").stat()
+        assert database.st_uid == user
+        try:
+            (root / "written").touch()
+        except OSError as error:
+            say(f"the root refuses: {error.strerror}")
+        else:
+            raise AssertionError("the root can be written")
+    with served(settings):
+        found = get("/v1/users/by-username/ann", **{"X-API-Token": SERVICE_TOKEN})
+        assert found[0] == 200, "the volume keeps nobody"
+    say("serve, healthcheck and SIGTERM are as they should be")
+
+
+def the_allocator_is_mimalloc(settings):
+    code, (_, talk) = finish(["--version"], settings | {"MIMALLOC_VERBOSE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert code == 0 and "mimalloc" in talk, talk
+    say("the allocator is mimalloc")
+
+
+def answer_names(name):
+    """A name server that knows one name, of which it says 127.0.0.1."""
+    wanted = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 53))
+
+    def answer():
+        while True:
+            question, client = server.recvfrom(512)
+            end = question.index(b"\0", 12) + 5
+            kind = struct.unpack("!H", question[end - 4 : end - 2])[0]
+            known = question[12 : end - 4].lower() == wanted
+            found = known and kind == 1
+            flags = 0x8180 if known else 0x8183
+            header = question[:2] + struct.pack("!HHHHH", flags, 1, int(found), 0, 0)
+            record = b"\xc0\x0c" + struct.pack("!HHIH4B", 1, 1, 60, 4, 127, 0, 0, 1) if found else b""
+            server.sendto(header + question[12:end] + record, client)
+
+    threading.Thread(target=answer, daemon=True).start()
+
+
+@contextlib.contextmanager
+def redis_with_tls(folder, *names):
+    alternatives = ",".join(f"DNS:{name}" for name in names)
+    run(
+        *["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+        *["-subj", "/CN=check", "-addext", f"subjectAltName={alternatives}", "-addext", "basicConstraints=critical,CA:FALSE"],
+        *["-keyout", "key.pem", "-out", "ca.pem"],
+        cwd=folder,
+        stderr=subprocess.DEVNULL,
+    )
+    options = "--port 0 --tls-port 6380 --tls-cert-file ca.pem --tls-key-file key.pem --tls-ca-cert-file ca.pem --tls-auth-clients no --bind 127.0.0.1 --appendonly no --save".split()
+    process = subprocess.Popen([redis_server, *options, ""], cwd=folder, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE)
+
+
+def names_are_resolved_and_certificates_believed(settings, volume):
+    name = "cache.internal.example"
+    answer_names(name)
+    with tempfile.TemporaryDirectory() as folder, redis_with_tls(folder, name, "localhost"):
+        shutil.copy(pathlib.Path(folder) / "ca.pem", pathlib.Path(volume) / "ca.pem")
+        os.chmod(pathlib.Path(volume) / "ca.pem", 0o644)
+        linked = lambda: "\nuser_cache_link_up 1\n" in get("/metrics")[1]
+        for host, variable in [(name, "REDIS_CA_FILE"), ("localhost", "SSL_CERT_FILE")]:
+            with_redis = {
+                "DATABASE_URI": "sqlite:////data/users.db",
+                "REDIS_URL": f"rediss://{host}:6380/0",
+                variable: "/data/ca.pem",
+            }
+            with served(settings | with_redis):
+                wait_for(f"a link to rediss://{host} by {variable}", linked)
+                say(f"rediss://{host} is found, and believed by {variable}")
+
+
+def main():
+    loopback_up()
+    with tempfile.TemporaryDirectory() as volume:
+        prepare(volume)
+        settings = {"JWT_SECRET_KEY": "a-key-of-the-check-of-the-image-long-enough", "ALLOWED_API_TOKENS": SERVICE_TOKEN, "LOG_LEVEL": "warn"}
+        a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume)
+        the_allocator_is_mimalloc(settings)
+        names_are_resolved_and_certificates_believed(settings, volume)
+        # The mounts go with this namespace; the folder below one of them does not before.
+        run("umount", root / "data")
+
+
+main()
