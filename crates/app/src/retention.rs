@@ -43,7 +43,7 @@ impl Retention {
             clock: ports.clock.clone(),
             pace: Breaks(stopped),
         };
-        start_counting();
+        start_counting(is_on);
         let runs = tokio::spawn(async move {
             if is_on {
                 runs.keep_running(FIRST + by_chance(SPREAD)).await;
@@ -156,7 +156,7 @@ fn tell(report: &PurgeReport) {
 }
 
 /// Shows every figure from the start on, so that an alert can tell zero from nothing.
-fn start_counting() {
+fn start_counting(is_on: bool) {
     let kinds = Records::ALL.map(Records::as_str);
     for kind in std::iter::once(PurgeReport::USERS).chain(kinds) {
         counter!(REMOVED, "kind" => kind).increment(0);
@@ -164,7 +164,10 @@ fn start_counting() {
     for outcome in ["ok", "error"] {
         counter!(RUNS, "outcome" => outcome).increment(0);
     }
-    gauge!(LAST_SUCCESS).increment(0.0);
+    // Where nothing is to run, nothing is late.
+    if is_on {
+        gauge!(LAST_SUCCESS).increment(0.0);
+    }
 }
 
 /// Says what each figure is, for whoever reads them.
