@@ -23,9 +23,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
+use user_domain::import::{Import, ImportOutcome};
 use user_domain::ports::{
-    ChangeLog, Changes, LogPosition, Page, SchemaState, StoreHealth, UserDirectory, UserKey,
-    UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, ImportError, LogPosition, Page, SchemaState, StoreHealth, UserDirectory,
+    UserImport, UserKey, UserKeys, UserReader, UserWriter,
 };
 use user_domain::user::{Applied, Change, Event, User};
 use user_domain::values::UserId;
@@ -105,6 +106,17 @@ impl UserDirectory for SeaOrmUsers {
 
     async fn count(&self, filter: &DirectoryFilter) -> Result<u64, StoreError> {
         directory::count::count(&self.connections.reads, filter).await
+    }
+}
+
+#[async_trait]
+impl UserImport for SeaOrmUsers {
+    async fn import(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
+        users::import::import(&self.connections.writes, self.guards, batch).await
+    }
+
+    async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
+        users::import::rehearse(&self.connections.writes, batch).await
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Action {
     GrantRole,
     /// Get all that is kept about this user.
     Export(UserId),
+    /// Make and change many users as another store knew them, ids and past included.
+    Import,
 }
 
 /// Why a caller may not.
@@ -55,7 +57,7 @@ pub enum Denied {
 pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     match caller {
         Caller::Operator => Ok(()),
-        Caller::User(user) if user.is_admin => Ok(()),
+        Caller::User(user) if user.is_admin && action != Action::Import => Ok(()),
         Caller::User(user) => match action {
             Action::Read => Ok(()),
             Action::Edit(id) | Action::Delete(id) | Action::Export(id) if id == user.id => Ok(()),
@@ -69,10 +71,11 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::Erase
             | Action::Restore
             | Action::ChangeStanding
-            | Action::GrantRole => Err(Denied::Forbidden),
+            | Action::GrantRole
+            | Action::Import => Err(Denied::Forbidden),
         },
         Caller::Service(service) => {
-            let scope = required_scope(action);
+            let scope = required_scope(action).ok_or(Denied::Forbidden)?;
             if service.scopes.contains(&scope) {
                 Ok(())
             } else {
@@ -82,15 +85,16 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     }
 }
 
-/// Tells which scope a service needs for an action.
-pub fn required_scope(action: Action) -> Scope {
-    match action {
+/// Tells which scope a service needs for an action; none is enough for what only the operator may do.
+pub fn required_scope(action: Action) -> Option<Scope> {
+    Some(match action {
         Action::Read | Action::ReadByExternalId | Action::List => Scope::UsersRead,
         Action::ReadByEmail | Action::Export(_) => Scope::UsersReadPrivate,
         Action::Create | Action::Edit(_) | Action::ChangeStanding => Scope::UsersWrite,
         Action::Delete(_) | Action::Erase | Action::Restore => Scope::UsersDelete,
         Action::GrantRole => Scope::RolesWrite,
-    }
+        Action::Import => return None,
+    })
 }
 
 /// Tells whether the caller, who may edit the user, may write this field of it.

@@ -16,6 +16,7 @@ mod erase_user;
 mod export_user;
 mod find_user;
 mod grant_role;
+mod import_users;
 mod list_users;
 mod replace_user;
 mod update_user;
@@ -33,6 +34,7 @@ pub use erase_user::EraseUser;
 pub use export_user::{ExportUser, UserExport};
 pub use find_user::{FindUser, FindUserError, FoundView, Sought};
 pub use grant_role::{GrantRole, GrantRoleError};
+pub use import_users::{ImportMode, ImportRun, ImportUsers};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use replace_user::ReplaceUser;
 pub use update_user::UpdateUser;
@@ -41,7 +43,7 @@ use crate::CachedUsers;
 use crate::caller::Caller;
 use crate::ports::{
     ChangeLog, Clock, IdGenerator, ServiceTokens, StoreHealth, TokenVerifier, UserCache,
-    UserDirectory, UserReader, UserWriter,
+    UserDirectory, UserImport, UserReader, UserWriter,
 };
 use crate::user::Actor;
 use crate::view::UserView;
@@ -54,6 +56,7 @@ pub struct Ports {
     pub reader: Arc<dyn UserReader>,
     pub writer: Arc<dyn UserWriter>,
     pub directory: Arc<dyn UserDirectory>,
+    pub import: Arc<dyn UserImport>,
     pub change_log: Arc<dyn ChangeLog>,
     pub cache: Arc<dyn UserCache>,
     pub tokens: Arc<dyn TokenVerifier>,
@@ -91,6 +94,7 @@ pub struct UseCases {
     pub change_status: ChangeStatus,
     pub grant_role: GrantRole,
     pub export_user: ExportUser,
+    pub import_users: ImportUsers,
 }
 
 impl UseCases {
@@ -148,6 +152,11 @@ impl UseCases {
                 // Whoever gets a role is whom the key names now.
                 reader: ports.reader.clone(),
                 users,
+                stamp: stamp.clone(),
+            },
+            import_users: ImportUsers {
+                import: ports.import.clone(),
+                ids: ports.ids.clone(),
                 stamp,
             },
             export_user: ExportUser {

@@ -5,13 +5,15 @@ mod change;
 mod edit;
 mod event;
 mod field;
+mod import;
 mod profile;
 
 use std::ops::Deref;
 
 pub use apply::Applied;
 pub use change::{
-    Change, ChangeRefused, Edit, MetadataEdit, MetadataEdits, NewUser, ProfileEdits, UserEdits,
+    Change, ChangeRefused, Edit, MetadataEdit, MetadataEdits, NewUser, Past, Presence,
+    ProfileEdits, Record, UserEdits,
 };
 pub use event::{Actor, Event, EventKind, SubjectKind};
 pub use field::{Field, ProfileField};

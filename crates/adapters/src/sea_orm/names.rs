@@ -5,6 +5,7 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
     QueryFilter,
 };
+use user_domain::import::RestingName;
 use user_domain::user::User;
 use user_domain::values::{Timestamp, UserId, Username};
 use user_domain::write::{NAME_REST, UniqueField, WriteError};
@@ -39,6 +40,34 @@ pub(super) async fn refuse_resting(
     }
 }
 
+/// Finds which of these names, or of those that look like them, were ever given up, by whom and when.
+pub(super) async fn resting<'a>(
+    tx: &impl ConnectionTrait,
+    names: impl Iterator<Item = &'a Username>,
+) -> Result<Vec<RestingName>, WriteError> {
+    let (keys, skeletons): (Vec<_>, Vec<_>) =
+        names.map(|name| (name.key(), name.skeleton())).unzip();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = Entity::find()
+        .filter(
+            Condition::any()
+                .add(Column::UsernameKey.is_in(keys))
+                .add(Column::UsernameSkeleton.is_in(skeletons)),
+        )
+        .all(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    let rests = |row: super::entities::released_usernames::Model| RestingName {
+        key: row.username_key,
+        skeleton: row.username_skeleton,
+        owner: UserId::from_uuid(row.user_id),
+        since: Timestamp::from_utc(row.released_at),
+    };
+    Ok(found.into_iter().map(rests).collect())
+}
+
 /// Lets a name rest from now on.
 pub(super) async fn release(
     tx: &impl ConnectionTrait,
@@ -46,16 +75,27 @@ pub(super) async fn release(
     user: UserId,
     at: Timestamp,
 ) -> Result<(), WriteError> {
-    let row = ActiveModel {
+    release_all(tx, &[(name.clone(), user, at)]).await
+}
+
+/// Lets names rest, each there once.
+pub(super) async fn release_all(
+    tx: &impl ConnectionTrait,
+    released: &[(Username, UserId, Timestamp)],
+) -> Result<(), WriteError> {
+    if released.is_empty() {
+        return Ok(());
+    }
+    let rows = released.iter().map(|(name, user, at)| ActiveModel {
         username_key: Set(name.key().to_owned()),
         username_skeleton: Set(name.skeleton().to_owned()),
         user_id: Set(user.as_uuid()),
         released_at: Set(at.as_utc()),
-    };
+    });
     let latest = OnConflict::column(Column::UsernameKey)
         .update_columns([Column::UsernameSkeleton, Column::UserId, Column::ReleasedAt])
         .to_owned();
-    Entity::insert(row)
+    Entity::insert_many(rows)
         .on_conflict(latest)
         .exec_without_returning(tx)
         .await

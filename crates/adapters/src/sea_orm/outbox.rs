@@ -9,7 +9,18 @@ use super::{errors, row};
 
 /// Appends an event.
 pub(super) async fn append(tx: &impl ConnectionTrait, event: &Event) -> Result<(), WriteError> {
-    let row = ActiveModel {
+    append_all(tx, std::slice::from_ref(event)).await
+}
+
+/// Appends events, numbered in their order.
+pub(super) async fn append_all(
+    tx: &impl ConnectionTrait,
+    events: &[Event],
+) -> Result<(), WriteError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows = events.iter().map(|event| ActiveModel {
         seq: NotSet,
         id: Set(event.id),
         kind: Set(event.kind.as_str().to_owned()),
@@ -21,8 +32,8 @@ pub(super) async fn append(tx: &impl ConnectionTrait, event: &Event) -> Result<(
         )),
         actor: Set(event.actor.as_str().to_owned()),
         at: Set(event.at.as_utc()),
-    };
-    Entity::insert(row)
+    });
+    Entity::insert_many(rows)
         .exec_without_returning(tx)
         .await
         .map_err(|error| errors::write(&error))?;
