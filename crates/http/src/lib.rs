@@ -32,6 +32,7 @@ mod users;
 mod tests;
 
 pub use api::{Api, Deadlines, HttpSettings};
+pub use bodies::{FaultBody, UserRecord, read_record, show_faults};
 pub use detach::Writes;
 pub use metrics::{ACTIVE_REQUESTS, REQUEST_DURATION, REQUEST_DURATION_BUCKETS, describe_metrics};
 pub use openapi::openapi;
