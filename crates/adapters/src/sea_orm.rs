@@ -12,6 +12,7 @@ mod errors;
 mod gates;
 mod health;
 mod idempotency;
+mod many;
 mod names;
 mod outbox;
 pub(crate) mod row;

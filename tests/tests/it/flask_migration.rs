@@ -35,6 +35,7 @@ const OLD_TABLE: &str = "CREATE TABLE users (
 
 /// How many users the older service has.
 const USERS: i32 = 1000;
+const THOUSAND: usize = 1000;
 
 /// What the older service took for a username or an address and this one does not: its row, and where and why it is
 /// refused.
@@ -312,17 +313,17 @@ async fn a_thousand_users_of_a_flask_service_move_by_the_guide_and_are_read_with
     assert_eq!(status(&imported), 1, "{}", stderr(&imported));
     let tally = format!(
         "{USERS} lines: {} created, 0 updated, 0 unchanged, {} refused",
-        USERS as usize - ODD.len(),
+        THOUSAND - ODD.len(),
         ODD.len()
     );
     assert_eq!(stdout(&imported).trim(), tally);
 
     let outcomes = beside.outcomes("results.ndjson");
-    assert_eq!(outcomes.len(), USERS as usize);
+    assert_eq!(outcomes.len(), THOUSAND);
     for id in 1..=USERS {
         let refusal = ODD.iter().find(|odd| odd.0 == id);
         let expected = refusal.map_or(("created", "", ""), |odd| ("refused", odd.3, odd.4));
-        let (outcome, pointer, code) = &outcomes[&(id as u64)];
+        let (outcome, pointer, code) = &outcomes[&u64::try_from(id).unwrap()];
         assert_eq!(
             (outcome.as_str(), pointer.as_str(), code.as_str()),
             expected,
@@ -350,7 +351,7 @@ async fn a_thousand_users_of_a_flask_service_move_by_the_guide_and_are_read_with
     let tally = format!(
         "{USERS} lines: {} created, 1 updated, {} unchanged, 0 refused",
         ODD.len(),
-        USERS as usize - ODD.len() - 1
+        THOUSAND - ODD.len() - 1
     );
     assert_eq!(stdout(&again).trim(), tally);
     let (_, count) = get(&base, "/v1/users/count", API_TOKEN).await;

@@ -59,8 +59,8 @@ impl Workplace {
     }
 
     fn write(&self, name: &str, lines: &[Value]) {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        std::fs::write(self.path(name), text).unwrap();
+        let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+        std::fs::write(self.path(name), lines.join("\n") + "\n").unwrap();
     }
 
     fn read(&self, name: &str) -> Vec<Value> {
@@ -119,7 +119,7 @@ on_each_store! {
         for key in [id(&user), "aNN.lee", "ANN.LEE@example.org", "external:ext-Ann.Lee"] {
             let got = workplace.run(&["user", "get", key]);
             assert_eq!(status(&got), 0, "{key}: {}", stderr(&got));
-            assert_eq!(parse(&stdout(&got)), [user.clone()], "{key}");
+            assert_eq!(parse(&stdout(&got)), std::slice::from_ref(&user), "{key}");
         }
         for nobody in ["nobody", "external:nobody", "nobody@example.org", "0199b8f2-7c1e-7000-8000-000000000000"] {
             let got = workplace.run(&["user", "get", nobody]);

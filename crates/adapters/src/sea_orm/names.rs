@@ -11,7 +11,7 @@ use user_domain::values::{Timestamp, UserId, Username};
 use user_domain::write::{NAME_REST, UniqueField, WriteError};
 
 use super::entities::released_usernames::{ActiveModel, Column, Entity};
-use super::errors;
+use super::{errors, many};
 
 /// Refuses a user whose name, or one that looks like it, somebody else has given up too recently.
 ///
@@ -45,8 +45,9 @@ pub(super) async fn resting<'a>(
     tx: &impl ConnectionTrait,
     names: impl Iterator<Item = &'a Username>,
 ) -> Result<Vec<RestingName>, WriteError> {
-    let (keys, skeletons): (Vec<_>, Vec<_>) =
-        names.map(|name| (name.key(), name.skeleton())).unzip();
+    let names = many::padded(names);
+    let keys: Vec<&str> = names.iter().map(|name| name.key()).collect();
+    let skeletons = names.iter().map(|name| name.skeleton());
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -83,22 +84,21 @@ pub(super) async fn release_all(
     tx: &impl ConnectionTrait,
     released: &[(Username, UserId, Timestamp)],
 ) -> Result<(), WriteError> {
-    if released.is_empty() {
-        return Ok(());
+    for part in many::parts(released) {
+        let rows = part.iter().map(|(name, user, at)| ActiveModel {
+            username_key: Set(name.key().to_owned()),
+            username_skeleton: Set(name.skeleton().to_owned()),
+            user_id: Set(user.as_uuid()),
+            released_at: Set(at.as_utc()),
+        });
+        let latest = OnConflict::column(Column::UsernameKey)
+            .update_columns([Column::UsernameSkeleton, Column::UserId, Column::ReleasedAt])
+            .to_owned();
+        Entity::insert_many(rows)
+            .on_conflict(latest)
+            .exec_without_returning(tx)
+            .await
+            .map_err(|error| errors::write(&error))?;
     }
-    let rows = released.iter().map(|(name, user, at)| ActiveModel {
-        username_key: Set(name.key().to_owned()),
-        username_skeleton: Set(name.skeleton().to_owned()),
-        user_id: Set(user.as_uuid()),
-        released_at: Set(at.as_utc()),
-    });
-    let latest = OnConflict::column(Column::UsernameKey)
-        .update_columns([Column::UsernameSkeleton, Column::UserId, Column::ReleasedAt])
-        .to_owned();
-    Entity::insert_many(rows)
-        .on_conflict(latest)
-        .exec_without_returning(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) enum User {
     ///
     /// A table on a terminal; otherwise, or with --json, a line of JSON a user, which `user import` takes.
     #[command(after_help = help::USER_LIST)]
-    List(ListArguments),
+    List(Box<ListArguments>),
     /// Makes and changes many users, from a file of a line of JSON each.
     ///
     /// A line is the body of `POST /v1/users`, and may have `id`, `version`, `created_at`, `updated_at`, `deleted_at`,
@@ -81,8 +81,13 @@ pub(crate) struct ListArguments {
     /// Whose username or name holds this text, of 2 to 64 characters, in any case
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) q: Option<String>,
-    /// -created_at, created_at, username or updated_at
-    #[arg(long, allow_hyphen_values = true, default_value = "-created_at")]
+    /// In which order
+    #[arg(
+        long,
+        allow_hyphen_values = true,
+        default_value = "-created_at",
+        value_name = "-created_at|created_at|username|updated_at"
+    )]
     pub(crate) sort: String,
     /// How many at most
     #[arg(short = 'n', long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]

@@ -22,8 +22,8 @@ const IMPORT: [&str; 6] = [
 fn kill_in_the_middle(workplace: &Workplace) -> usize {
     let results = workplace.path("results.ndjson");
     let count = || {
-        let text = fs::read(&results).unwrap_or_default();
-        text.iter().filter(|byte| **byte == b'\n').count()
+        let text = fs::read_to_string(&results).unwrap_or_default();
+        text.matches('\n').count()
     };
     let before = count();
     let mut child = workplace
@@ -35,7 +35,7 @@ fn kill_in_the_middle(workplace: &Workplace) -> usize {
     let begun = Instant::now();
     while count() < before + 500 {
         assert!(
-            begun.elapsed() < Duration::from_secs(60),
+            begun.elapsed() < Duration::from_mins(1),
             "nothing is imported"
         );
         assert!(

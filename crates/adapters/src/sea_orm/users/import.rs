@@ -17,7 +17,7 @@ use user_domain::write::{UniqueField, WriteError};
 use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::events;
 use crate::sea_orm::entities::users::{Column, Entity};
-use crate::sea_orm::{errors, names, outbox, row, transaction};
+use crate::sea_orm::{errors, many, names, outbox, row, transaction};
 
 /// Imports a batch: all that its plan says, or nothing.
 pub(crate) async fn import(
@@ -117,13 +117,15 @@ fn sought(batch: &[Import]) -> Condition {
                 Edit::Set(id) => Some(id.as_str().to_owned()),
                 Edit::Keep | Edit::Clear => None,
             });
-    let of = |text: fn(&Import) -> &str| batch.iter().map(move |import| text(import).to_owned());
+    let of = |text: fn(&Import) -> &str| {
+        many::padded(batch.iter().map(move |import| text(import).to_owned()))
+    };
     Condition::any()
-        .add(Column::Id.is_in(ids))
+        .add(Column::Id.is_in(many::padded(ids)))
         .add(Column::UsernameKey.is_in(of(|import| import.record.user.username.key())))
         .add(Column::UsernameSkeleton.is_in(of(|import| import.record.user.username.skeleton())))
         .add(Column::EmailKey.is_in(of(|import| import.record.user.email.key())))
-        .add(Column::ExternalId.is_in(external_ids))
+        .add(Column::ExternalId.is_in(many::padded(external_ids)))
 }
 
 /// Finds which of the records' ids were those of users who were erased.
@@ -131,11 +133,12 @@ async fn erased(
     tx: &impl ConnectionTrait,
     batch: &[Import],
 ) -> Result<HashSet<UserId>, WriteError> {
-    let ids: Vec<_> = batch
-        .iter()
-        .filter_map(|import| import.record.id)
-        .map(UserId::as_uuid)
-        .collect();
+    let ids = many::padded(
+        batch
+            .iter()
+            .filter_map(|import| import.record.id)
+            .map(UserId::as_uuid),
+    );
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
@@ -153,22 +156,21 @@ async fn erased(
 
 /// Writes users' rows, over those that are there or beside them.
 async fn store(tx: &impl ConnectionTrait, written: &[User], over: bool) -> Result<(), WriteError> {
-    if written.is_empty() {
-        return Ok(());
+    for part in many::parts(written) {
+        let mut insert = Entity::insert_many(part.iter().map(row::from_user));
+        if over {
+            let others = Column::iter().filter(|column| !matches!(column, Column::Id));
+            insert = insert.on_conflict(
+                OnConflict::column(Column::Id)
+                    .update_columns(others)
+                    .to_owned(),
+            );
+        }
+        insert
+            .exec_without_returning(tx)
+            .await
+            .map_err(|error| write_error(&error))?;
     }
-    let mut insert = Entity::insert_many(written.iter().map(row::from_user));
-    if over {
-        let others = Column::iter().filter(|column| !matches!(column, Column::Id));
-        insert = insert.on_conflict(
-            OnConflict::column(Column::Id)
-                .update_columns(others)
-                .to_owned(),
-        );
-    }
-    insert
-        .exec_without_returning(tx)
-        .await
-        .map_err(|error| write_error(&error))?;
     Ok(())
 }
 

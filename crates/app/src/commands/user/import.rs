@@ -163,7 +163,7 @@ impl Run {
         self.progress.end();
         match mode {
             ImportMode::Write => {
-                result(format_args!("{} lines: {}", self.tally.lines(), self.tally))
+                result(format_args!("{} lines: {}", self.tally.lines(), self.tally));
             }
             ImportMode::Rehearse => result(format_args!(
                 "{} lines: {} (dry run: nothing was written)",
@@ -213,7 +213,7 @@ impl Run {
                     Err(faults)
                 }
             };
-            self.tally.count(Kind::of(settled));
+            self.tally.count(Kind::of(&settled));
             self.progress.advance(place.end, self.tally.lines());
             if let Some(results) = &mut self.results {
                 results

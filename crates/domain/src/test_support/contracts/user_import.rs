@@ -86,6 +86,11 @@ impl ImportUnderTest {
         outcomes
     }
 
+    async fn run_these<const N: usize>(&self, batch: &[Import; N]) -> [ImportOutcome; N] {
+        let outcomes = self.run(batch).await;
+        outcomes.try_into().expect("an outcome for each record")
+    }
+
     async fn run_one(&self, record: Record) -> ImportOutcome {
         let mut outcomes = self.run(&[import(record)]).await;
         outcomes.pop().expect("an outcome")
@@ -152,10 +157,14 @@ pub async fn an_imported_user_is_the_one_that_the_domain_makes(store: &ImportUnd
         ..record(awkward_user("alice"))
     };
     let batch = [import(whole), import(record(new_user("bob")))];
-    let outcomes = store.run(&batch).await;
     let [whole, plain] = &batch;
-    assert_eq!(outcomes[0], Ok(Imported::Created(id)));
-    assert_eq!(outcomes[1], Ok(Imported::Created(plain.fresh_id)));
+    assert_eq!(
+        store.run_these(&batch).await,
+        [
+            Ok(Imported::Created(id)),
+            Ok(Imported::Created(plain.fresh_id))
+        ]
+    );
     for (import, id) in [(whole, id), (plain, plain.fresh_id)] {
         let made = User::register_record(id, &import.record, &import.context)
             .expect("a user that can be made");
@@ -166,9 +175,11 @@ pub async fn an_imported_user_is_the_one_that_the_domain_makes(store: &ImportUnd
 
 /// A batch that was imported is there, and is left as it is.
 pub async fn an_import_done_again_changes_nothing_and_tells_nothing(store: &ImportUnderTest) {
-    let first = import(record(awkward_user("alice")));
-    let id = created(&store.run(std::slice::from_ref(&first)).await[0]);
+    let batch = [import(record(awkward_user("alice")))];
+    let [outcome] = store.run_these(&batch).await;
+    let id = created(&outcome);
     let before = store.find(id).await.expect("the user");
+    let [first] = batch;
     let again = import(first.record.clone());
     assert_eq!(store.run(&[again]).await, [Ok(Imported::Unchanged(id))]);
     // The very same batch, as after a commit whose answer was lost.

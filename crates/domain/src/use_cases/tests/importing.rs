@@ -129,7 +129,11 @@ async fn what_is_checked_and_imported_is_found_by_everybody() {
     let import = on.import_users.check(&Caller::Operator, input).unwrap();
     let run = on
         .import_users
-        .run(&Caller::Operator, &[import.clone()], ImportMode::Write)
+        .run(
+            &Caller::Operator,
+            std::slice::from_ref(&import),
+            ImportMode::Write,
+        )
         .await
         .unwrap();
     assert_eq!(run.outcomes, [Ok(Imported::Created(import.fresh_id))]);

@@ -100,7 +100,7 @@ impl Results {
         let written = Written {
             line,
             digest,
-            outcome: Kind::of(settled).name(),
+            outcome: Kind::of(&settled).name(),
             id: settled.ok().map(|imported| match imported {
                 Imported::Created(id) | Imported::Updated(id) | Imported::Unchanged(id) => id,
             }),

@@ -25,7 +25,7 @@ pub(super) struct Tally {
 impl Kind {
     const ALL: [Self; 4] = [Self::Created, Self::Updated, Self::Unchanged, Self::Refused];
 
-    pub(super) fn of<E>(outcome: Result<Imported, E>) -> Self {
+    pub(super) fn of<E>(outcome: &Result<Imported, E>) -> Self {
         match outcome {
             Ok(Imported::Created(_)) => Self::Created,
             Ok(Imported::Updated(_)) => Self::Updated,

@@ -32,12 +32,12 @@ pub async fn a_later_record_of_a_batch_sees_the_earlier(store: &ImportUnderTest)
         import(record(twin)),
         import(record(renamed)),
     ];
-    let outcomes = store.run(&batch).await;
-    let id = created(&outcomes[0]);
-    assert_eq!(outcomes[1], Ok(Imported::Updated(id)));
-    assert_eq!(outcomes[2], Ok(Imported::Unchanged(id)));
-    assert_refused(&outcomes[3], "username", "taken");
-    assert_eq!(outcomes[4], Ok(Imported::Updated(id)));
+    let [made, changed, unchanged, refused, renamed] = store.run_these(&batch).await;
+    let id = created(&made);
+    assert_eq!(changed, Ok(Imported::Updated(id)));
+    assert_eq!(unchanged, Ok(Imported::Unchanged(id)));
+    assert_refused(&refused, "username", "taken");
+    assert_eq!(renamed, Ok(Imported::Updated(id)));
     let user = store.find(id).await.expect("the user");
     assert_eq!(user.username.as_str(), "alicia");
     assert_eq!(Some(user.version), Version::from_i64(3));

@@ -44,15 +44,15 @@ pub async fn keys_of_two_users_are_refused(store: &ImportUnderTest) {
 /// The neighbours of a refused record are imported.
 pub async fn a_refused_record_takes_no_other_along(store: &ImportUnderTest) {
     store.added(&new_user("paypal")).await;
-    let outcomes = store
-        .run(&[
+    let [before, refused, behind] = store
+        .run_these(&[
             import(record(new_user("alice"))),
             import(record(new_user("\u{440}\u{430}ypal"))),
             import(record(new_user("bob"))),
         ])
         .await;
-    assert_refused(&outcomes[1], "username", "taken");
-    for outcome in [&outcomes[0], &outcomes[2]] {
+    assert_refused(&refused, "username", "taken");
+    for outcome in [&before, &behind] {
         let id = created(outcome);
         assert!(store.find(id).await.is_some());
         assert_eq!(store.kinds(id).await, [EventKind::Created]);
@@ -100,7 +100,8 @@ pub async fn a_resting_name_is_refused_but_to_who_gave_it_up(store: &ImportUnder
     let erased = store.added(&new_user("bob")).await;
     store.erased(erased.id).await;
     let mut later = import(record(new_user("bob")));
-    assert_refused(&store.run(&[later.clone()]).await[0], "username", "taken");
+    let [refused] = store.run_these(&[later.clone()]).await;
+    assert_refused(&refused, "username", "taken");
     later.context = context_at(context().at.plus(NAME_REST));
     assert_eq!(
         store.run(&[later.clone()]).await,
@@ -117,9 +118,9 @@ pub async fn a_name_given_up_by_an_import_rests(store: &ImportUnderTest) {
         ..alice
     };
     let batch = [import(record(renamed)), import(record(new_user("alice")))];
-    let outcomes = store.run(&batch).await;
-    assert_eq!(outcomes[0], Ok(Imported::Updated(id)));
-    assert_refused(&outcomes[1], "username", "taken");
+    let [renamed, refused] = store.run_these(&batch).await;
+    assert_eq!(renamed, Ok(Imported::Updated(id)));
+    assert_refused(&refused, "username", "taken");
     assert_refused(
         &store.run_one(record(new_user("ALICE"))).await,
         "username",

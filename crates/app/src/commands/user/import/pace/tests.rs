@@ -113,7 +113,7 @@ fn batches_shrink_when_they_are_slow_and_grow_when_they_are_fast() {
     let mut pace = pace(&Arc::new(Slow::default()), ImportMode::Write);
     pace.adapt(SLOW * 2);
     assert_eq!(pace.size, 250);
-    pace.adapt(FAST + (SLOW - FAST) / 2);
+    pace.adapt((FAST + SLOW) / 2);
     assert_eq!(pace.size, 250);
     pace.adapt(FAST / 2);
     pace.adapt(FAST / 2);
