@@ -8,6 +8,7 @@ use metrics::{Unit, describe_histogram};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 use user_domain::StoreError;
+use user_domain::ports::ImportError;
 use user_domain::write::WriteError;
 
 /// The target of all spans that make a trace; no line of the log has it.
@@ -65,6 +66,15 @@ impl Failure for WriteError {
         match self {
             Self::Store(_) => true,
             Self::NotFound | Self::Taken(_) | Self::KeyReused | Self::Refused(_) => false,
+        }
+    }
+}
+
+impl Failure for ImportError {
+    fn is_failure(&self) -> bool {
+        match self {
+            Self::Store(_) => true,
+            Self::Raced(_) => false,
         }
     }
 }

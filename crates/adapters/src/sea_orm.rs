@@ -13,6 +13,7 @@ mod errors;
 mod gates;
 mod health;
 mod idempotency;
+mod many;
 mod names;
 mod outbox;
 mod pool;
@@ -27,9 +28,10 @@ use async_trait::async_trait;
 use sea_orm::ConnectionTrait;
 use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
+use user_domain::import::{Import, ImportOutcome};
 use user_domain::ports::{
-    ChangeLog, Changes, ExpiredUser, LogPosition, Page, Purged, Records, Retention, SchemaState,
-    StoreHealth, UserDirectory, UserKey, UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, ExpiredUser, ImportError, LogPosition, Page, Purged, Records, Retention,
+    SchemaState, StoreHealth, UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
 };
 use user_domain::user::{Applied, Change, Event, User};
 use user_domain::values::{Timestamp, UserId};
@@ -155,6 +157,19 @@ impl UserDirectory for SeaOrmUsers {
         let _turn = self.listing().await?;
         let work = directory::count::count(&self.connections.reads, filter);
         self.timed("count_users", work).await
+    }
+}
+
+#[async_trait]
+impl UserImport for SeaOrmUsers {
+    async fn import(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
+        let work = users::import::import(&self.connections.writes, self.guards, batch);
+        self.timed("import_users", work).await
+    }
+
+    async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
+        let work = users::import::rehearse(&self.connections.writes, batch);
+        self.timed("rehearse_import", work).await
     }
 }
 

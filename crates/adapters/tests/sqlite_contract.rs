@@ -5,18 +5,20 @@
 use std::sync::Arc;
 
 use user_adapters::sea_orm::{Connections, SeaOrmUsers};
-use user_domain::test_support::contracts::StoreUnderTest;
+use user_domain::test_support::contracts::{ImportUnderTest, StoreUnderTest};
 
-async fn sqlite() -> StoreUnderTest {
+async fn sqlite() -> ImportUnderTest {
     let folder = tempfile::tempdir().unwrap();
     let connections = Connections::sqlite(&folder.path().join("users.db"))
         .await
         .unwrap();
     connections.migrate(None).await.unwrap();
-    StoreUnderTest {
-        keeps: Some(Arc::new(folder)),
-        ..Arc::new(SeaOrmUsers::new(connections)).into()
-    }
+    ImportUnderTest::from(Arc::new(SeaOrmUsers::new(connections))).keeping(folder)
 }
 
-user_domain::store_contract!(sqlite());
+async fn store() -> StoreUnderTest {
+    sqlite().await.store
+}
+
+user_domain::store_contract!(store());
+user_domain::import_contract!(sqlite());

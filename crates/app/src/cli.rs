@@ -1,17 +1,22 @@
 //! The command line. Results go to stdout, talk goes to stderr.
 
+mod help;
+mod user;
+
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::commands;
+pub(crate) use user::{ExportArguments, ImportArguments, ListArguments};
 
 /// The user service: the platform's users behind a REST API.
 ///
 /// Settings come from the environment, `.env`, and the file that `CONFIG_FILE` names, in this order; `.env.example` tells
 /// all of them. Exit status: 0 done, 1 failed, 2 wrong usage or settings.
 #[derive(Debug, Parser)]
-#[command(name = "user-service", version)]
+#[command(name = "user-service", version, after_help = help::USER_SERVICE)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -20,47 +25,62 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves the API (the default).
+    ///
+    /// Until SIGTERM or SIGINT, after which it answers what it accepted and ends with 0. A second signal ends it at
+    /// once. Brings the database up to date first, unless `MIGRATE_ON_START` is false.
+    #[command(after_help = help::SERVE)]
     Serve,
     /// Serves it on this machine with a store and a key in ./data, sample users, and calls to try.
+    ///
+    /// Needs no setting, listens on 127.0.0.1 only, and ignores `.env`, `DATABASE_URI` and `REDIS_URL`. Remove ./data to
+    /// start anew.
+    #[command(after_help = help::DEV)]
     Dev,
     /// Brings the database up to date, or tells whether it is.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::MIGRATE)]
     Migrate(Migrate),
     /// Checks the settings and tells what they mean.
+    ///
+    /// All faults are told at once, by name and reason; no secret is printed.
+    #[command(after_help = help::CHECK_SETTINGS)]
     CheckSettings,
     /// Asks the service on this machine whether it is alive.
+    ///
+    /// At `PORT`, for containers that have no curl: exits with 0 if it is and with 1 if it is not.
+    #[command(after_help = help::HEALTHCHECK)]
     Healthcheck,
     /// Prints the OpenAPI document.
+    #[command(after_help = help::OPENAPI)]
     Openapi,
     /// Removes what is over its time now, and tells how much of each kind; `serve` does so every hour.
     ///
     /// Users deleted 30 days ago, events after 30 days, idempotency keys after 24 hours, usernames given up 90 days ago.
     Purge,
-    /// Looks after users.
-    #[command(subcommand)]
-    User(User),
+    /// Prints a script that lets a shell complete this command line.
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Looks after users: shows, lists, imports and exports them.
+    ///
+    /// Works on the database of the settings, beside a running service or without one. A running service learns of what
+    /// is written here within a second.
+    #[command(subcommand, after_help = help::USER)]
+    User(user::User),
     /// Looks after the cache.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::CACHE)]
     Cache(Cache),
 }
 
 #[derive(Debug, Subcommand)]
 enum Migrate {
-    /// Applies what is pending.
+    /// Applies what is pending, and prints its names.
+    #[command(after_help = help::MIGRATE_UP)]
     Up,
     /// Lists what is pending; exits with 1 if anything is.
+    #[command(after_help = help::MIGRATE_STATUS)]
     Status,
-}
-
-#[derive(Debug, Subcommand)]
-enum User {
-    /// Gives a user a role: how the first administrator is made.
-    GrantRole {
-        /// The user's id, username or email address.
-        user: String,
-        /// The role, such as admin.
-        role: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,6 +88,7 @@ enum Cache {
     /// Makes every replica forget what it remembers of users, and empties what they share in Redis.
     ///
     /// Never needed: the cache keeps itself right. For the day on which a database was restored from a backup.
+    #[command(after_help = help::CACHE_CLEAR)]
     Clear,
 }
 
@@ -104,10 +125,12 @@ impl Cli {
             Command::Healthcheck => commands::healthcheck::run().await,
             Command::Openapi => commands::openapi::run(),
             Command::Purge => commands::purge::run().await,
+            Command::Completions { shell } => commands::completions::run(shell, Self::command()),
             Command::Cache(Cache::Clear) => commands::clear_cache::run().await,
-            Command::User(User::GrantRole { user, role }) => {
-                commands::grant_role::run(&user, &role).await
-            }
+            Command::User(user) => user.run().await,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

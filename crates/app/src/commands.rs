@@ -2,13 +2,14 @@
 
 pub(crate) mod check_settings;
 pub(crate) mod clear_cache;
+pub(crate) mod completions;
 pub(crate) mod dev;
-pub(crate) mod grant_role;
 pub(crate) mod healthcheck;
 pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod purge;
 pub(crate) mod serve;
+pub(crate) mod user;
 
 use std::fmt::Display;
 use std::io::Write as _;

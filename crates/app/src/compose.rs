@@ -82,6 +82,7 @@ impl Composition {
             reader: Arc::new(GatheredReader::new(users.clone())),
             writer: users.clone(),
             directory: users.clone(),
+            import: users.clone(),
             change_log: users.clone(),
             retention: users.clone(),
             cache: Arc::new(cache.clone()),

@@ -1,6 +1,7 @@
 //! A user as a caller words it: raw values, checked all at once.
 
 mod edits;
+mod record;
 mod rules;
 
 use garde::Validate;
@@ -14,6 +15,7 @@ use crate::values::{
     Bio, Birthdate, EmailAddress, ExternalId, Locale, PhoneNumber, ShortText, Username, WebUrl,
     ZoneInfo,
 };
+pub use record::RecordInput;
 use rules::{optional, required, standing, typed};
 
 /// A value as it came in.

@@ -28,6 +28,7 @@ mod cached_users;
 pub mod caller;
 pub mod directory;
 mod fault;
+pub mod import;
 pub mod input;
 pub mod json;
 pub mod permissions;

@@ -34,6 +34,8 @@ pub enum Action {
     Export(UserId),
     /// Remove what is over its time.
     Purge,
+    /// Make and change many users as another store knew them, ids and past included.
+    Import,
 }
 
 /// Why a caller may not.
@@ -57,7 +59,7 @@ pub enum Denied {
 pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     match caller {
         Caller::Operator => Ok(()),
-        Caller::User(user) if user.is_admin && action != Action::Purge => Ok(()),
+        Caller::User(user) if user.is_admin && !is_for_operators(action) => Ok(()),
         Caller::User(user) => match action {
             Action::Read => Ok(()),
             Action::Edit(id) | Action::Delete(id) | Action::Export(id) if id == user.id => Ok(()),
@@ -72,7 +74,8 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::Restore
             | Action::ChangeStanding
             | Action::GrantRole
-            | Action::Purge => Err(Denied::Forbidden),
+            | Action::Purge
+            | Action::Import => Err(Denied::Forbidden),
         },
         Caller::Service(service) => {
             let scope = required_scope(action).ok_or(Denied::Forbidden)?;
@@ -85,6 +88,11 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     }
 }
 
+/// Tells whether only who runs the service may do this, and no administrator of the platform.
+fn is_for_operators(action: Action) -> bool {
+    matches!(action, Action::Purge | Action::Import)
+}
+
 /// Tells which scope a service needs for an action; for what no service may do there is none.
 pub fn required_scope(action: Action) -> Option<Scope> {
     match action {
@@ -93,7 +101,7 @@ pub fn required_scope(action: Action) -> Option<Scope> {
         Action::Create | Action::Edit(_) | Action::ChangeStanding => Some(Scope::UsersWrite),
         Action::Delete(_) | Action::Erase | Action::Restore => Some(Scope::UsersDelete),
         Action::GrantRole => Some(Scope::RolesWrite),
-        Action::Purge => None,
+        Action::Purge | Action::Import => None,
     }
 }
 

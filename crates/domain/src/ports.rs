@@ -11,6 +11,7 @@ mod store_health;
 mod tokens;
 mod user_cache;
 mod user_directory;
+mod user_import;
 mod user_reader;
 mod user_writer;
 
@@ -21,6 +22,7 @@ pub use store_health::{SchemaState, StoreHealth};
 pub use tokens::{ServiceTokens, TokenRejected, TokenVerifier, VerifiedToken};
 pub use user_cache::{Arrival, Hit, Lease, Lookup, Missed, NoCache, Tier, UserCache, Voucher};
 pub use user_directory::{Page, UserDirectory};
+pub use user_import::{ImportError, UserImport};
 pub use user_reader::{UserKey, UserKeys, UserReader};
 pub use user_writer::UserWriter;
 
@@ -33,6 +35,7 @@ pub use self::{
     tokens::{MockServiceTokens, MockTokenVerifier},
     user_cache::MockUserCache,
     user_directory::MockUserDirectory,
+    user_import::MockUserImport,
     user_reader::MockUserReader,
     user_writer::MockUserWriter,
 };

@@ -16,6 +16,7 @@ mod erase_user;
 mod export_user;
 mod find_user;
 mod grant_role;
+mod import_users;
 mod list_users;
 mod purge_expired;
 mod replace_user;
@@ -34,6 +35,7 @@ pub use erase_user::EraseUser;
 pub use export_user::{ExportUser, UserExport};
 pub use find_user::{FindUser, FindUserError, FoundView, Sought};
 pub use grant_role::{GrantRole, GrantRoleError};
+pub use import_users::{ImportMode, ImportRun, ImportUsers};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use purge_expired::{Pace, PurgeExpired, PurgeReport, PurgedKind};
 pub use replace_user::ReplaceUser;
@@ -42,7 +44,7 @@ pub use update_user::UpdateUser;
 use crate::caller::Caller;
 use crate::ports::{
     ChangeLog, Clock, IdGenerator, Retention, ServiceTokens, StoreHealth, TokenVerifier, UserCache,
-    UserDirectory, UserReader, UserWriter,
+    UserDirectory, UserImport, UserReader, UserWriter,
 };
 use crate::user::Actor;
 use crate::view::UserView;
@@ -56,6 +58,7 @@ pub struct Ports {
     pub reader: Arc<dyn UserReader>,
     pub writer: Arc<dyn UserWriter>,
     pub directory: Arc<dyn UserDirectory>,
+    pub import: Arc<dyn UserImport>,
     pub change_log: Arc<dyn ChangeLog>,
     pub retention: Arc<dyn Retention>,
     pub cache: Arc<dyn UserCache>,
@@ -101,6 +104,7 @@ pub struct UseCases {
     pub grant_role: GrantRole,
     pub export_user: ExportUser,
     pub purge_expired: PurgeExpired,
+    pub import_users: ImportUsers,
 }
 
 impl UseCases {
@@ -162,6 +166,11 @@ impl UseCases {
                 // Whoever gets a role is whom the key names now.
                 reader: ports.reader.clone(),
                 users,
+                stamp: stamp.clone(),
+            },
+            import_users: ImportUsers {
+                import: ports.import.clone(),
+                ids: ports.ids.clone(),
                 stamp,
             },
             export_user: ExportUser {

@@ -5,6 +5,7 @@ mod change;
 mod edit;
 mod event;
 mod field;
+mod import;
 mod profile;
 
 use std::ops::Deref;
@@ -12,7 +13,8 @@ use std::time::Duration;
 
 pub use apply::Applied;
 pub use change::{
-    Change, ChangeRefused, Edit, MetadataEdit, MetadataEdits, NewUser, ProfileEdits, UserEdits,
+    Change, ChangeRefused, Edit, MetadataEdit, MetadataEdits, NewUser, Past, Presence,
+    ProfileEdits, Record, UserEdits,
 };
 pub use event::{Actor, Event, EventKind, SubjectKind};
 pub use field::{Field, ProfileField};

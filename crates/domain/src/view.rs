@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::caller::Caller;
 use crate::permissions::{Access, access};
-use crate::user::{Profile, Status, User};
+use crate::user::{Profile, Standing, Status, User};
 use crate::values::{
     Birthdate, EmailAddress, ExternalId, Metadata, PhoneNumber, Roles, Timestamp, UserId, Username,
     Version,
@@ -63,6 +63,9 @@ pub struct OwnPart<'a> {
 )]
 pub struct FullPart<'a> {
     pub private_metadata: &'a Metadata,
+    /// What the status is, or would be if the user were restored.
+    pub standing: Standing,
+    pub tokens_valid_after: Option<Timestamp>,
 }
 
 /// Shows a user to a caller.
@@ -125,6 +128,8 @@ impl UserView {
     pub fn full(&self) -> Option<FullPart<'_>> {
         (self.access >= Access::Full).then(|| FullPart {
             private_metadata: &self.user.metadata.private,
+            standing: self.user.standing,
+            tokens_valid_after: self.user.tokens_valid_after,
         })
     }
 }

@@ -5,6 +5,7 @@ mod document;
 mod export;
 mod fields;
 mod input;
+mod record;
 mod user;
 
 pub(crate) use batch::{BatchRequest, Users};
@@ -12,4 +13,5 @@ pub(crate) use document::document;
 pub(crate) use export::ExportBody;
 pub(crate) use fields::{FIELD_PATHS, FieldSet};
 pub(crate) use input::decode;
+pub use record::{FaultBody, UserRecord, read_record, show_faults};
 pub(crate) use user::{SelectedUser, UserBody};

@@ -34,6 +34,7 @@ mod users;
 mod tests;
 
 pub use api::{Api, Deadlines, HttpSettings};
+pub use bodies::{FaultBody, UserRecord, read_record, show_faults};
 pub use detach::Writes;
 pub use log_level::LogLevel;
 pub use metrics::{

@@ -214,7 +214,7 @@ fn shown(faults: &[Fault], place: impl Fn(&[String]) -> Place) -> Vec<ShownFault
 }
 
 /// Writes a path as a JSON pointer (RFC 6901).
-fn pointer(path: &[String]) -> String {
+pub(crate) fn pointer(path: &[String]) -> String {
     path.iter().fold(String::new(), |pointer, step| {
         pointer + "/" + &short(step).replace('~', "~0").replace('/', "~1")
     })

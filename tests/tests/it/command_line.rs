@@ -11,20 +11,20 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use user_tests::{API_TOKEN, PostgresDatabase, binary, configured, free_port};
 
-fn status(output: &Output) -> i32 {
+pub(crate) fn status(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A process that is killed with this value.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -59,7 +59,7 @@ impl Running {
 }
 
 /// Starts `serve` on a free port and waits until it is ready.
-async fn serve(folder: &Path, database_uri: &str) -> (Running, String) {
+pub(crate) async fn serve(folder: &Path, database_uri: &str) -> (Running, String) {
     let port = free_port();
     let child = configured(folder, database_uri, &["serve"])
         .env("PORT", port.to_string())
@@ -72,7 +72,7 @@ async fn serve(folder: &Path, database_uri: &str) -> (Running, String) {
     (Running(child), base)
 }
 
-async fn ready(base: &str) {
+pub(crate) async fn ready(base: &str) {
     let client = client();
     for _ in 0..300 {
         if client
@@ -88,7 +88,7 @@ async fn ready(base: &str) {
     panic!("{base} does not become ready");
 }
 
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
 

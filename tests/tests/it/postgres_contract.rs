@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
-use user_domain::test_support::contracts::StoreUnderTest;
+use user_domain::test_support::contracts::{ImportUnderTest, StoreUnderTest};
 use user_tests::PostgresDatabase;
 
-async fn postgres() -> StoreUnderTest {
+async fn postgres() -> ImportUnderTest {
     let database = PostgresDatabase::create().await;
     let options = PoolOptions {
         max_connections: 8,
@@ -15,10 +15,12 @@ async fn postgres() -> StoreUnderTest {
     let connections = Connections::postgres(&database.url(), &options)
         .await
         .unwrap();
-    StoreUnderTest {
-        keeps: Some(Arc::new(database)),
-        ..Arc::new(SeaOrmUsers::new(connections)).into()
-    }
+    ImportUnderTest::from(Arc::new(SeaOrmUsers::new(connections))).keeping(database)
 }
 
-user_domain::store_contract!(postgres());
+async fn store() -> StoreUnderTest {
+    postgres().await.store
+}
+
+user_domain::store_contract!(store());
+user_domain::import_contract!(postgres());

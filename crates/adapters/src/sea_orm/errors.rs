@@ -35,6 +35,11 @@ pub(super) fn commit(error: &DbErr) -> WriteError {
     })
 }
 
+/// Tells whether a value is there already that may be there but once.
+pub(super) fn is_unique_violation(error: &DbErr) -> bool {
+    database_error(error).is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
 /// Tells which unique value an error is about. PostgreSQL names the index, SQLite the column.
 fn taken(error: &DbErr) -> Option<UniqueField> {
     let error = database_error(error)?;

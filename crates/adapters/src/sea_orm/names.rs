@@ -5,12 +5,13 @@ use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
     QueryFilter,
 };
+use user_domain::import::RestingName;
 use user_domain::user::User;
 use user_domain::values::{Timestamp, UserId, Username};
 use user_domain::write::{NAME_REST, UniqueField, WriteError};
 
 use super::entities::released_usernames::{ActiveModel, Column, Entity};
-use super::errors;
+use super::{errors, many};
 
 /// Refuses a user whose name, or one that looks like it, somebody else has given up too recently.
 ///
@@ -39,6 +40,35 @@ pub(super) async fn refuse_resting(
     }
 }
 
+/// Finds which of these names, or of those that look like them, were ever given up, by whom and when.
+pub(super) async fn resting<'a>(
+    tx: &impl ConnectionTrait,
+    names: impl Iterator<Item = &'a Username>,
+) -> Result<Vec<RestingName>, WriteError> {
+    let names = many::padded(names);
+    let keys: Vec<&str> = names.iter().map(|name| name.key()).collect();
+    let skeletons = names.iter().map(|name| name.skeleton());
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = Entity::find()
+        .filter(
+            Condition::any()
+                .add(Column::UsernameKey.is_in(keys))
+                .add(Column::UsernameSkeleton.is_in(skeletons)),
+        )
+        .all(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    let rests = |row: super::entities::released_usernames::Model| RestingName {
+        key: row.username_key,
+        skeleton: row.username_skeleton,
+        owner: UserId::from_uuid(row.user_id),
+        since: Timestamp::from_utc(row.released_at),
+    };
+    Ok(found.into_iter().map(rests).collect())
+}
+
 /// Lets a name rest from now on.
 pub(super) async fn release(
     tx: &impl ConnectionTrait,
@@ -46,19 +76,29 @@ pub(super) async fn release(
     user: UserId,
     at: Timestamp,
 ) -> Result<(), WriteError> {
-    let row = ActiveModel {
-        username_key: Set(name.key().to_owned()),
-        username_skeleton: Set(name.skeleton().to_owned()),
-        user_id: Set(user.as_uuid()),
-        released_at: Set(at.as_utc()),
-    };
-    let latest = OnConflict::column(Column::UsernameKey)
-        .update_columns([Column::UsernameSkeleton, Column::UserId, Column::ReleasedAt])
-        .to_owned();
-    Entity::insert(row)
-        .on_conflict(latest)
-        .exec_without_returning(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
+    release_all(tx, &[(name.clone(), user, at)]).await
+}
+
+/// Lets names rest, each there once.
+pub(super) async fn release_all(
+    tx: &impl ConnectionTrait,
+    released: &[(Username, UserId, Timestamp)],
+) -> Result<(), WriteError> {
+    for part in many::parts(released) {
+        let rows = part.iter().map(|(name, user, at)| ActiveModel {
+            username_key: Set(name.key().to_owned()),
+            username_skeleton: Set(name.skeleton().to_owned()),
+            user_id: Set(user.as_uuid()),
+            released_at: Set(at.as_utc()),
+        });
+        let latest = OnConflict::column(Column::UsernameKey)
+            .update_columns([Column::UsernameSkeleton, Column::UserId, Column::ReleasedAt])
+            .to_owned();
+        Entity::insert_many(rows)
+            .on_conflict(latest)
+            .exec_without_returning(tx)
+            .await
+            .map_err(|error| errors::write(&error))?;
+    }
     Ok(())
 }

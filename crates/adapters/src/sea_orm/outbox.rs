@@ -5,11 +5,29 @@ use user_domain::user::Event;
 use user_domain::write::WriteError;
 
 use super::entities::events::{ActiveModel, Entity};
-use super::{errors, row};
+use super::{errors, many, row};
 
 /// Appends an event.
 pub(super) async fn append(tx: &impl ConnectionTrait, event: &Event) -> Result<(), WriteError> {
-    let row = ActiveModel {
+    append_all(tx, std::slice::from_ref(event)).await
+}
+
+/// Appends events, numbered in their order.
+pub(super) async fn append_all(
+    tx: &impl ConnectionTrait,
+    events: &[Event],
+) -> Result<(), WriteError> {
+    for part in many::parts(events) {
+        Entity::insert_many(part.iter().map(to_row))
+            .exec_without_returning(tx)
+            .await
+            .map_err(|error| errors::write(&error))?;
+    }
+    Ok(())
+}
+
+fn to_row(event: &Event) -> ActiveModel {
+    ActiveModel {
         seq: NotSet,
         id: Set(event.id),
         kind: Set(event.kind.as_str().to_owned()),
@@ -21,10 +39,5 @@ pub(super) async fn append(tx: &impl ConnectionTrait, event: &Event) -> Result<(
         )),
         actor: Set(event.actor.as_str().to_owned()),
         at: Set(event.at.as_utc()),
-    };
-    Entity::insert(row)
-        .exec_without_returning(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
-    Ok(())
+    }
 }

@@ -4,3 +4,4 @@ pub(super) mod add;
 pub(super) mod change;
 pub(super) mod erase;
 pub(super) mod find;
+pub(super) mod import;

@@ -131,7 +131,7 @@ pub(super) fn mistyped(expected: &str) -> Violation {
     Violation::new("type", format!("Must be {expected}."))
 }
 
-fn check<T>(parsed: Result<T, Violation>) -> garde::Result {
+pub(super) fn check<T>(parsed: Result<T, Violation>) -> garde::Result {
     parsed.map(drop).map_err(|violation| error(&violation))
 }
 

@@ -189,3 +189,13 @@ fn a_service_that_may_not_write_roles_is_told_the_scope_it_lacks() {
 fn who_writes_nothing_may() {
     assert_eq!(permit_fields(&person(user_id()), &[]), Ok(()));
 }
+
+#[test]
+fn only_the_operator_may_import() {
+    assert_eq!(permit(&Caller::Operator, Action::Import), Ok(()));
+    let all = Caller::Service(ServiceCaller::with_all_scopes("posts"));
+    for caller in [administrator(), person(user_id()), all] {
+        assert_eq!(permit(&caller, Action::Import), Err(Denied::Forbidden));
+    }
+    assert_eq!(required_scope(Action::Import), None);
+}

@@ -14,19 +14,21 @@
 //!
 //! Each test gets an empty store of its own, and each of [`cache_contract!`](crate::cache_contract) an empty cache. To
 //! add a promise: the sentence in the port's comment, a function here, its name in
-//! [`store_contract!`](crate::store_contract) or [`cache_contract!`](crate::cache_contract), and a guard removed by hand
-//! to see it fail.
+//! [`store_contract!`](crate::store_contract), [`import_contract!`](crate::import_contract) or
+//! [`cache_contract!`](crate::cache_contract), and a guard removed by hand to see it fail.
 
 pub mod change_log;
 pub mod retention;
 pub mod user_cache;
 pub mod user_directory;
+pub mod user_import;
 pub mod user_reader;
 pub mod user_writer;
 
 mod macros;
 
 pub use user_cache::CacheUnderTest;
+pub use user_import::ImportUnderTest;
 
 use std::any::Any;
 use std::fmt;

@@ -53,6 +53,7 @@ impl Fakes {
             reader: self.store.clone(),
             writer: self.store.clone(),
             directory: self.store.clone(),
+            import: self.store.clone(),
             change_log: self.store.clone(),
             retention: self.store.clone(),
             cache: self.cache.clone(),

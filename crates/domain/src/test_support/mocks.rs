@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::ports::NoCache;
 pub use crate::ports::{
     MockChangeLog, MockClock, MockIdGenerator, MockRetention, MockServiceTokens, MockStoreHealth,
-    MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserReader, MockUserWriter,
+    MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport, MockUserReader,
+    MockUserWriter,
 };
 use crate::use_cases::Ports;
 
@@ -18,6 +19,7 @@ pub fn untouched_ports() -> Ports {
         reader: Arc::new(MockUserReader::new()),
         writer: Arc::new(MockUserWriter::new()),
         directory: Arc::new(MockUserDirectory::new()),
+        import: Arc::new(MockUserImport::new()),
         change_log: Arc::new(MockChangeLog::new()),
         retention: Arc::new(MockRetention::new()),
         cache: Arc::new(NoCache),

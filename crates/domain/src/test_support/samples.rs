@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use super::fakes::SequentialIds;
 use crate::caller::{Caller, ServiceCaller, UserCaller};
+use crate::import::Import;
 use crate::ports::IdGenerator as _;
 use crate::user::{
-    Actor, Applied, Change, Edit, MetadataEdit, MetadataEdits, NewUser, ProfileEdits, Standing,
-    User, UserEdits,
+    Actor, Applied, Change, Edit, MetadataEdit, MetadataEdits, NewUser, Past, Presence,
+    ProfileEdits, Record, Standing, User, UserEdits,
 };
 use crate::values::{
     Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Roles, ShortText,
@@ -226,5 +227,24 @@ pub fn awkward_user(name: &str) -> NewUser {
         },
         email: email("O'Brien+Tag@BÜCHER.example"),
         ..new_user(name)
+    }
+}
+
+/// A record of a user, with no id and no past.
+pub fn record(user: NewUser) -> Record {
+    Record {
+        id: None,
+        user,
+        presence: Presence::Untold,
+        past: Past::default(),
+    }
+}
+
+/// A record on its way into a store, at [`start`].
+pub fn import(record: Record) -> Import {
+    Import {
+        record,
+        fresh_id: user_id(),
+        context: context(),
     }
 }

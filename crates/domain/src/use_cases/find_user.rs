@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::UserKey;
-use crate::values::{ExternalId, UserId, UsernameKey};
+use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
 use crate::{CachedUsers, Freshness, Source, StoreError};
 
@@ -18,6 +18,8 @@ pub enum Sought {
     Id(String),
     /// By name, however typed.
     Username(String),
+    /// By address, however typed.
+    Email(String),
     /// By the platform's older id.
     ExternalId(String),
 }
@@ -61,6 +63,7 @@ impl FindUser {
     ) -> Result<FoundView, FindUserError> {
         let action = match sought {
             Sought::Me | Sought::Id(_) | Sought::Username(_) => Action::Read,
+            Sought::Email(_) => Action::ReadByEmail,
             Sought::ExternalId(_) => Action::ReadByExternalId,
         };
         permit(caller, action)?;
@@ -71,6 +74,7 @@ impl FindUser {
             }
             (Sought::Id(text), _) => UserId::parse(text).ok().map(UserKey::Id),
             (Sought::Username(text), _) => UsernameKey::parse(text).ok().map(UserKey::Username),
+            (Sought::Email(text), _) => EmailKey::parse(text).ok().map(UserKey::Email),
             (Sought::ExternalId(text), _) => ExternalId::parse(text).ok().map(UserKey::ExternalId),
         };
         let key = key.ok_or(FindUserError::NotFound)?;

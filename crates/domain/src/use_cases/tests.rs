@@ -3,6 +3,7 @@
 mod authenticating;
 mod denials;
 mod failures;
+mod importing;
 mod lifecycle;
 mod purging;
 mod reading;

@@ -1,8 +1,9 @@
 //! `User::register` and `User::apply`: pure, and the only code that makes or changes a user.
 
-use super::change::{Change, ChangeRefused, Edit, NewUser, UserEdits};
+use super::change::{Change, ChangeRefused, Edit, NewUser, Past, UserEdits};
 use super::edit::{Changed, edit};
 use super::event::{Event, EventKind, SubjectKind, paths};
+use super::import;
 use super::{Field, Profile, Standing, User, UserMetadata, UserState};
 use crate::values::{Roles, UserId, Username, Version};
 use crate::write::{Precondition, WriteContext};
@@ -29,6 +30,18 @@ impl User {
         new: &NewUser,
         context: &WriteContext,
     ) -> Result<Applied, Vec<Fault>> {
+        let (state, changed) = Self::begin(id, new, Past::default(), context)?;
+        Ok(Self::made(state, &changed, context))
+    }
+
+    /// Gives the state that a user begins with, and the fields that are told of it.
+    pub(super) fn begin(
+        id: UserId,
+        new: &NewUser,
+        past: Past,
+        context: &WriteContext,
+    ) -> Result<(UserState, Changed), Vec<Fault>> {
+        let created_at = past.created_at.unwrap_or(context.at);
         let mut state = UserState {
             id,
             username: new.username.clone(),
@@ -41,11 +54,11 @@ impl User {
             roles: Roles::default(),
             profile: Profile::default(),
             metadata: UserMetadata::default(),
-            version: Version::FIRST,
-            created_at: context.at,
-            updated_at: context.at,
+            version: past.version.unwrap_or(Version::FIRST),
+            created_at,
+            updated_at: past.updated_at.unwrap_or(context.at).max(created_at),
             deleted_at: None,
-            tokens_valid_after: None,
+            tokens_valid_after: past.tokens_valid_after,
         };
         let mut changed = Changed(vec![Field::Username, Field::Email]);
         let rest = UserEdits {
@@ -54,17 +67,21 @@ impl User {
             ..new.rest.clone()
         };
         edit(&mut state, &rest, &mut changed)?;
+        Ok((state, changed))
+    }
+
+    pub(super) fn made(state: UserState, changed: &Changed, context: &WriteContext) -> Applied {
         let event = event(EventKind::Created, &state, &changed.0, context);
-        Ok(Applied {
+        Applied {
             user: Self { state },
             event,
             released: None,
-        })
+        }
     }
 
     /// Applies a change, or tells by `None` that it would change nothing.
     ///
-    /// A user that is deleted can only be restored or deleted again. The precondition is looked at first.
+    /// A user that is deleted can only be restored, deleted again or imported. The precondition is looked at first.
     ///
     /// # Errors
     /// [`ChangeRefused`], in the order of its variants.
@@ -73,7 +90,9 @@ impl User {
         change: &Change,
         context: &WriteContext,
     ) -> Result<Option<Applied>, ChangeRefused> {
-        if self.is_deleted() && !matches!(change, Change::Restore | Change::Delete) {
+        let reaches_deleted =
+            matches!(change, Change::Restore | Change::Delete | Change::Import(_));
+        if self.is_deleted() && !reaches_deleted {
             return Err(ChangeRefused::NotFound);
         }
         self.expect_version(context)?;
@@ -100,6 +119,10 @@ impl User {
                 changed.set(Field::Status, &mut next.deleted_at, Some(context.at));
             }
             Change::Restore => changed.set(Field::Status, &mut next.deleted_at, None),
+            Change::Import(record) => {
+                import::edit(&mut next, record, &mut changed, context.at)
+                    .map_err(ChangeRefused::Invalid)?;
+            }
         }
         if changed.0.is_empty() {
             return Ok(None);

@@ -6,7 +6,7 @@ use super::Standing;
 use crate::Fault;
 use crate::values::{
     Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Role, Roles,
-    ShortText, Username, WebUrl, ZoneInfo,
+    ShortText, Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
 };
 
 /// What is to happen to a user.
@@ -24,6 +24,8 @@ pub enum Change {
     Delete,
     /// The user is brought back with the standing it had.
     Restore,
+    /// The user becomes what a record of it says, deleted or not.
+    Import(Box<Record>),
 }
 
 /// Why a change cannot be applied to the user as it is.
@@ -127,4 +129,53 @@ pub struct NewUser {
     pub email: EmailAddress,
     /// The rest, as edits of an otherwise empty user; its `username` and `email` are not looked at.
     pub rest: UserEdits,
+}
+
+impl NewUser {
+    /// All that is known, as edits.
+    pub fn edits(&self) -> UserEdits {
+        UserEdits {
+            username: Some(self.username.clone()),
+            email: Some(self.email.clone()),
+            ..self.rest.clone()
+        }
+    }
+}
+
+/// A user as another store knew it, checked and ready to be imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The user's id, if it has one already.
+    pub id: Option<UserId>,
+    /// What the user is.
+    pub user: NewUser,
+    /// Whether the user is deleted.
+    pub presence: Presence,
+    /// What was before; only a user that is made by the import takes it over.
+    pub past: Past,
+}
+
+/// Whether a record says that its user is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presence {
+    /// It does not say.
+    #[default]
+    Untold,
+    /// It is not.
+    Present,
+    /// It is, since this moment or since the import.
+    Deleted(Option<Timestamp>),
+}
+
+/// What a record tells of a user's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(
+    missing_docs,
+    reason = "each is the field of the same name of `UserState`"
+)]
+pub struct Past {
+    pub version: Option<Version>,
+    pub created_at: Option<Timestamp>,
+    pub updated_at: Option<Timestamp>,
+    pub tokens_valid_after: Option<Timestamp>,
 }

@@ -13,7 +13,10 @@ impl Changed {
     pub(super) fn set<T: PartialEq>(&mut self, field: Field, slot: &mut T, value: T) {
         if *slot != value {
             *slot = value;
-            self.0.push(field);
+            // An import may change both what stands behind a status and whether it is shown.
+            if !self.0.contains(&field) {
+                self.0.push(field);
+            }
         }
     }
 

@@ -67,7 +67,7 @@ impl Misfits {
     }
 }
 
-fn text(value: Value) -> Raw<String> {
+pub(super) fn text(value: Value) -> Raw<String> {
     match value {
         Value::Null => Raw::Null,
         Value::String(text) => Raw::Value(text),

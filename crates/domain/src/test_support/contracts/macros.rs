@@ -163,6 +163,39 @@ macro_rules! store_contract {
     };
 }
 
+/// Makes a test of each promise of [`UserImport`](crate::ports::UserImport), its name the promise, in a module
+/// `user_import`.
+///
+/// Takes an expression whose future gives something that is an
+/// [`ImportUnderTest`](crate::test_support::contracts::ImportUnderTest) by `AsRef`: an empty store, read without a
+/// cache. The expression is evaluated once for each test, as [`store_contract!`](crate::store_contract) does it.
+#[macro_export]
+macro_rules! import_contract {
+    ($make:expr) => {
+        $crate::store_contract! { @port user_import, $make;
+            an_imported_user_is_the_one_that_the_domain_makes
+            an_import_done_again_changes_nothing_and_tells_nothing
+            an_import_finds_its_user_by_each_key
+            an_import_changes_what_differs_with_one_event
+            an_import_keeps_the_id_and_the_past_of_who_is_there
+            keys_of_two_users_are_refused
+            a_refused_record_takes_no_other_along
+            a_later_record_of_a_batch_sees_the_earlier
+            a_look_alike_of_a_name_is_refused
+            a_resting_name_is_refused_but_to_who_gave_it_up
+            a_name_given_up_by_an_import_rests
+            an_erased_id_is_refused
+            a_deleted_user_is_brought_back_only_by_a_record_that_says_so
+            a_deletion_is_imported
+            a_rehearsal_tells_what_an_import_does_and_writes_nothing
+            five_hundred_records_are_imported_at_once
+            values_swapped_within_a_batch_are_refused_and_not_lost
+            racing_imports_of_one_batch_make_each_user_once
+            an_import_that_races_changes_loses_none
+        }
+    };
+}
+
 /// Makes a test of each promise of [`UserCache`](crate::ports::UserCache), its name the promise, in a module
 /// `user_cache`.
 ///

@@ -9,9 +9,10 @@ use state::State;
 
 use crate::StoreError;
 use crate::directory::{DirectoryFilter, PageRequest};
+use crate::import::{Import, ImportOutcome};
 use crate::ports::{
-    ChangeLog, Changes, ExpiredUser, LogPosition, Page, Purged, Records, Retention, SchemaState,
-    StoreHealth, UserDirectory, UserKey, UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, ExpiredUser, ImportError, LogPosition, Page, Purged, Records, Retention,
+    SchemaState, StoreHealth, UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
 };
 use crate::user::{Applied, Change, Event, User};
 use crate::values::{Timestamp, UserId};
@@ -135,5 +136,16 @@ impl Retention for FakeStore {
 impl StoreHealth for FakeStore {
     async fn schema(&self) -> Result<SchemaState, StoreError> {
         Ok(self.state().schema)
+    }
+}
+
+#[async_trait]
+impl UserImport for FakeStore {
+    async fn import(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
+        Ok(self.state().import(batch))
+    }
+
+    async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
+        Ok(self.state().plan(batch).outcomes)
     }
 }

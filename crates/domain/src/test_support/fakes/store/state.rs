@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::StoreError;
+use crate::import::{self, Import, ImportOutcome, Known, Plan, RestingName};
 use crate::ports::{Changed, Changes, LogPosition, SchemaState, UserKey};
-use crate::user::{Actor, Applied, Change, Event, User};
+use crate::user::{Actor, Applied, Change, Event, EventKind, User};
 use crate::values::{Timestamp, UserId, Username};
 use crate::write::{
     Erased, IdempotencyKey, NAME_REST, UniqueField, WriteContext, WriteError, Written,
@@ -154,6 +155,40 @@ impl State {
     fn tell(&mut self, event: Event) {
         self.events.insert(self.next, event);
         self.next += 1;
+    }
+
+    /// Decides what becomes of a batch; all that is stored is known.
+    pub(super) fn plan(&self, batch: &[Import]) -> Plan {
+        let resting = self.resting.iter().map(|(key, rest)| RestingName {
+            key: key.clone(),
+            skeleton: rest.skeleton.clone(),
+            owner: rest.owner,
+            since: rest.since,
+        });
+        let erased = self
+            .events
+            .values()
+            .filter(|event| event.kind == EventKind::Erased);
+        let known = Known {
+            users: self.users().cloned().collect(),
+            resting: resting.collect(),
+            erased: erased.map(|event| event.subject_id).collect(),
+        };
+        import::plan(batch, known)
+    }
+
+    pub(super) fn import(&mut self, batch: &[Import]) -> Vec<ImportOutcome> {
+        let plan = self.plan(batch);
+        for user in plan.created.into_iter().chain(plan.updated) {
+            self.users.insert(user.id, Arc::new(user));
+        }
+        for (name, owner, since) in &plan.released {
+            self.rest(name, *owner, *since);
+        }
+        for event in plan.events {
+            self.tell(event);
+        }
+        plan.outcomes
     }
 
     fn current(&self, id: UserId) -> Result<User, WriteError> {

@@ -1,12 +1,12 @@
 //! `user grant-role`
 
 use user_domain::caller::Caller;
-use user_domain::ports::UserKey;
 use user_domain::use_cases::GrantRoleError;
-use user_domain::values::{EmailKey, Role, UserId, UsernameKey};
+use user_domain::values::Role;
 
-use super::{composition, result, say, settings};
+use super::key;
 use crate::cli::Outcome;
+use crate::commands::{composition, result, say, settings};
 
 pub(crate) async fn run(user: &str, role: &str) -> Outcome {
     let (Some(key), Ok(role)) = (key(user), Role::parse(role)) else {
@@ -60,15 +60,4 @@ fn describe(error: &GrantRoleError) -> String {
             error.to_string()
         }
     }
-}
-
-/// Takes an id for an id and an address for an address; the two and a name cannot be confused.
-fn key(text: &str) -> Option<UserKey> {
-    if let Ok(id) = UserId::parse(text) {
-        return Some(UserKey::Id(id));
-    }
-    if text.contains('@') {
-        return EmailKey::parse(text).ok().map(UserKey::Email);
-    }
-    UsernameKey::parse(text).ok().map(UserKey::Username)
 }

@@ -1,0 +1,109 @@
+//! The examples of each command's help. A test holds each of them to what the command line takes.
+
+pub(super) const USER_SERVICE: &str = "\
+Examples:
+  user-service dev                          # try it, with nothing configured
+  user-service check-settings               # what is set, and is it right?
+  user-service                              # serve
+  user-service user grant-role ann admin    # make the first administrator
+  user-service user export > users.ndjson   # every user, a line each
+  user-service user import --help           # each command tells more";
+
+pub(super) const SERVE: &str = "\
+Examples:
+  user-service serve
+  PORT=8080 LOG_LEVEL=debug user-service serve
+  CONFIG_FILE=/etc/user-service.toml user-service serve";
+
+pub(super) const DEV: &str = "\
+Examples:
+  user-service dev
+  PORT=5001 user-service dev";
+
+pub(super) const MIGRATE: &str = "\
+Examples:
+  user-service migrate status
+  user-service migrate up";
+
+pub(super) const MIGRATE_UP: &str = "\
+Examples:
+  user-service migrate up
+  DATABASE_URI=postgresql://owner@db/users user-service migrate up   # as a role that may change the schema";
+
+pub(super) const MIGRATE_STATUS: &str = "\
+Examples:
+  user-service migrate status || user-service migrate up";
+
+pub(super) const CHECK_SETTINGS: &str = "\
+Examples:
+  user-service check-settings
+  CONFIG_FILE=new.toml user-service check-settings   # before it is rolled out";
+
+pub(super) const HEALTHCHECK: &str = "\
+Examples:
+  user-service healthcheck && echo alive
+  PORT=8080 user-service healthcheck";
+
+pub(super) const OPENAPI: &str = "\
+Examples:
+  user-service openapi > openapi.json";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  user-service completions bash > ~/.local/share/bash-completion/completions/user-service
+  user-service completions zsh > ~/.zfunc/_user-service    # a folder of fpath, before compinit
+  user-service completions fish > ~/.config/fish/completions/user-service.fish";
+
+pub(super) const CACHE: &str = "\
+Examples:
+  user-service cache clear";
+
+pub(super) const CACHE_CLEAR: &str = CACHE;
+
+pub(super) const USER: &str = "\
+Examples:
+  user-service user get ann
+  user-service user list --status suspended
+  user-service user import users.ndjson --dry-run
+  user-service user export > users.ndjson
+  user-service user grant-role ann admin";
+
+pub(super) const USER_GET: &str = "\
+Examples:
+  user-service user get 0199b8f2-7c1e-7000-8000-000000000000
+  user-service user get Ann.Lee
+  user-service user get ann@example.org
+  user-service user get external:42          # by the platform's older id
+  user-service user get ann | jq .roles";
+
+pub(super) const USER_LIST: &str = "\
+Examples:
+  user-service user list                                  # the newest 50
+  user-service user list -q lee --limit 10
+  user-service user list --role admin --sort username
+  user-service user list --status deleted --updated-since 2026-11-01T00:00:00Z
+  user-service user list --status suspended -n 100000 --json | jq -r .email";
+
+pub(super) const USER_IMPORT: &str = "\
+A file of two users, the second with a past:
+  {\"username\":\"ann\",\"email\":\"ann@example.org\",\"profile\":{\"name\":\"Ann Lee\"}}
+  {\"username\":\"bob\",\"email\":\"bob@example.org\",\"external_id\":\"42\",\"status\":\"suspended\",\"created_at\":\"2019-05-04T12:00:00Z\"}
+
+Examples:
+  user-service user import users.ndjson --dry-run                       # what would happen?
+  user-service user import users.ndjson --results results.ndjson
+  user-service user import users.ndjson --results results.ndjson --resume   # after a kill
+  grep refused results.ndjson                                           # which lines, and why
+  zcat users.ndjson.gz | user-service user import -
+  DATABASE_URI=sqlite:///old.db user-service user export | user-service user import -";
+
+pub(super) const USER_EXPORT: &str = "\
+Examples:
+  user-service user export > users.ndjson
+  user-service user export --status active,suspended,deleted | gzip > everybody.ndjson.gz
+  user-service user export --status suspended | jq -r .id";
+
+pub(super) const USER_GRANT_ROLE: &str = "\
+Examples:
+  user-service user grant-role ann admin
+  user-service user grant-role ann@example.org support";

@@ -1,0 +1,84 @@
+//! `user list`
+
+use std::io::{IsTerminal as _, stdout};
+
+use user_domain::directory::DirectoryQuery;
+
+use super::walk::Walk;
+use super::{line, misused, open, table};
+use crate::cli::{ListArguments, Outcome};
+use crate::commands::{failed, result, say};
+
+pub(crate) async fn run(arguments: &ListArguments) -> Outcome {
+    let query = match query(arguments).check() {
+        Ok(query) => query,
+        Err(faults) => return misused(&faults),
+    };
+    let use_cases = match open().await {
+        Ok(use_cases) => use_cases,
+        Err(outcome) => return outcome,
+    };
+    let as_table = stdout().is_terminal() && !arguments.json;
+    let mut left = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let mut walk = Walk::new(&use_cases.list_users, query);
+    let mut shown = Vec::new();
+    while left > 0 {
+        let mut users = match walk.next().await {
+            Ok(Some(users)) => users,
+            Ok(None) => break,
+            Err(error) => return failed(&error),
+        };
+        users.truncate(left);
+        left -= users.len();
+        if as_table {
+            shown.extend(users);
+            continue;
+        }
+        for user in &users {
+            match line(user) {
+                Ok(line) => result(line),
+                Err(error) => return failed(&error),
+            }
+        }
+    }
+    if as_table {
+        for line in table::lay_out(shown.iter()) {
+            result(line);
+        }
+        if left == 0 {
+            say(format_args!(
+                "the first {}; there may be more: --limit",
+                arguments.limit
+            ));
+        }
+    }
+    Outcome::Done
+}
+
+fn query(arguments: &ListArguments) -> DirectoryQuery {
+    let ListArguments {
+        status,
+        role,
+        created_since,
+        updated_since,
+        email,
+        external_id,
+        username_prefix,
+        q,
+        sort,
+        limit: _,
+        json: _,
+    } = arguments.clone();
+    DirectoryQuery {
+        status,
+        role,
+        created_since,
+        updated_since,
+        email,
+        external_id,
+        username_prefix,
+        q,
+        sort: Some(sort),
+        limit: None,
+    }
+}

@@ -1,0 +1,191 @@
+//! A user as a line of an export, which is a line of an import too: the body of the API, and what the API keeps to
+//! itself.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use user_domain::Fault;
+use user_domain::input::{Raw, RecordInput};
+use user_domain::values::Timestamp;
+use user_domain::view::UserView;
+
+use super::UserBody;
+use super::input::{decode, text};
+use crate::problem::{MAX_FAULTS, pointer};
+
+/// All of a user that the full view shows, and what its import needs besides.
+#[derive(Serialize)]
+pub struct UserRecord<'a> {
+    #[serde(flatten)]
+    user: UserBody<'a>,
+    /// The status that a deleted user has again once it is restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standing: Option<&'static str>,
+    /// Tokens issued before this moment are void.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_valid_after: Option<Timestamp>,
+}
+
+/// A fault of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FaultBody {
+    /// Where in the record: a JSON pointer (RFC 6901).
+    pub pointer: String,
+    /// The broken rule, for programs.
+    pub code: String,
+    /// The broken rule, for people; never the value.
+    pub detail: String,
+}
+
+impl<'a> From<&'a UserView> for UserRecord<'a> {
+    fn from(view: &'a UserView) -> Self {
+        let full = view.full();
+        let is_deleted = view.own().is_some_and(|own| own.deleted_at.is_some());
+        Self {
+            user: UserBody::from(view),
+            standing: full
+                .filter(|_| is_deleted)
+                .map(|full| full.standing.as_str()),
+            tokens_valid_after: full.and_then(|full| full.tokens_valid_after),
+        }
+    }
+}
+
+/// Sorts the members of a record into the fields of an input; what fits nowhere is among its misfits.
+pub fn read_record(mut document: Map<String, Value>) -> RecordInput {
+    let mut take = |name: &str| document.remove(name);
+    let mut take_text = |name: &str| take(name).map_or(Raw::Absent, text);
+    RecordInput {
+        id: take_text("id"),
+        created_at: take_text("created_at"),
+        updated_at: take_text("updated_at"),
+        deleted_at: take_text("deleted_at"),
+        standing: take_text("standing"),
+        tokens_valid_after: take_text("tokens_valid_after"),
+        version: take("version").map_or(Raw::Absent, |value| number(&value)),
+        user: decode(document),
+    }
+}
+
+/// Shows the faults of a record.
+pub fn show_faults(faults: &[Fault]) -> Vec<FaultBody> {
+    let shown = |fault: &Fault| FaultBody {
+        pointer: pointer(fault.path()),
+        code: fault.code().to_owned(),
+        detail: fault.detail().to_owned(),
+    };
+    faults.iter().take(MAX_FAULTS).map(shown).collect()
+}
+
+fn number(value: &Value) -> Raw<i64> {
+    match value {
+        Value::Null => Raw::Null,
+        Value::Number(number) => number
+            .as_i64()
+            .map_or(Raw::Mistyped("a whole number"), Raw::Value),
+        Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            Raw::Mistyped("a whole number")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use user_domain::caller::Caller;
+    use user_domain::test_support::samples::{awkward_user, import, record, seconds};
+    use user_domain::user::{Past, Presence, Record, User};
+    use user_domain::values::Version;
+    use user_domain::view::view;
+
+    use super::*;
+
+    fn read(text: &str) -> RecordInput {
+        let Ok(Value::Object(document)) = user_domain::json::parse_strict(text.as_bytes()) else {
+            panic!("{text} is no object")
+        };
+        read_record(document)
+    }
+
+    /// Makes a user, writes it, reads it, and makes it again.
+    fn there_and_back(record: Record) -> (User, User, String) {
+        let import = import(record);
+        let make = |record: &Record| {
+            let id = record.id.unwrap_or(import.fresh_id);
+            User::register_record(id, record, &import.context)
+                .unwrap()
+                .user
+        };
+        let user = make(&import.record);
+        let shown = view(user.clone(), &Caller::Operator);
+        let line = serde_json::to_string(&UserRecord::from(&shown)).unwrap();
+        let again = make(&read(&line).check().unwrap());
+        (user, again, line)
+    }
+
+    fn with_a_past(presence: Presence) -> Record {
+        Record {
+            presence,
+            past: Past {
+                version: Version::from_i64(12),
+                created_at: Some(seconds(1)),
+                updated_at: Some(seconds(4)),
+                tokens_valid_after: Some(seconds(2)),
+            },
+            ..record(awkward_user("alice"))
+        }
+    }
+
+    #[test]
+    fn a_user_survives_its_record_to_the_last_digit() {
+        for presence in [Presence::Present, Presence::Deleted(Some(seconds(3)))] {
+            let (user, again, line) = there_and_back(with_a_past(presence));
+            assert_eq!(user, again, "{line}");
+            assert_eq!(
+                user.metadata.public.to_json(),
+                again.metadata.public.to_json()
+            );
+            assert!(!line.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn the_record_of_a_user_who_is_not_deleted_is_its_body() {
+        let record = Record {
+            past: Past::default(),
+            ..with_a_past(Presence::Present)
+        };
+        let (user, _, line) = there_and_back(record);
+        let shown = view(user, &Caller::Operator);
+        let body = serde_json::to_string(&UserBody::from(&shown)).unwrap();
+        assert_eq!(line, body);
+    }
+
+    #[test]
+    fn the_record_of_a_deleted_user_tells_what_it_is_once_restored() {
+        let (_, _, line) = there_and_back(with_a_past(Presence::Deleted(None)));
+        let line: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["status"], "deleted");
+        assert_eq!(line["standing"], "suspended");
+    }
+
+    #[test]
+    fn unknown_members_of_a_record_are_faults_with_pointers() {
+        let input = read(
+            &json!({"username": "ann", "email": "ann@example.org", "password": "x", "profile": {"a/b": 1}, "version": 1.5})
+                .to_string(),
+        );
+        let faults = show_faults(&input.check().unwrap_err());
+        let places: Vec<(&str, &str)> = faults
+            .iter()
+            .map(|fault| (fault.pointer.as_str(), fault.code.as_str()))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                ("/version", "type"),
+                ("/password", "unknown_field"),
+                ("/profile/a~1b", "unknown_field"),
+            ]
+        );
+    }
+}
