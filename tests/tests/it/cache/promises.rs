@@ -25,10 +25,13 @@ const PAST_THE_BOUND: Duration = Duration::from_millis(1200);
 /// Asserts that a promise is kept with all guards, and broken without one of them.
 async fn stands_on<F: Future<Output = bool>>(guard: Guard, is_kept: impl Fn(Guards) -> F) {
     assert!(is_kept(Guards::default()).await, "the promise is broken");
-    assert!(
-        !is_kept(Guards::without(guard)).await,
-        "the promise is kept without {guard:?}, so this test proves nothing of it"
-    );
+    // On a busy machine Redis may be too late for what would break it.
+    for _ in 0..3 {
+        if !is_kept(Guards::without(guard)).await {
+            return;
+        }
+    }
+    panic!("the promise is kept without {guard:?}, so this test proves nothing of it");
 }
 
 /// A reader whose answers come late: it has read when it says so, and answers when it is let go.
