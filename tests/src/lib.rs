@@ -19,16 +19,21 @@ mod caller;
 mod cluster;
 mod database;
 pub mod history;
+mod ports;
+mod postgres_server;
 mod proxy;
 mod redis;
+mod served;
 
 pub use app::{API_TOKEN, JWT_SECRET, Store, TestApp};
-pub use binary::{binary, configured, free_port};
+pub use binary::{binary, configured, free_port, program};
 pub use caller::{As, Reply, claims, sign, sign_as};
 pub use cluster::{Cluster, Replica};
 pub use database::PostgresDatabase;
+pub use postgres_server::PostgresServer;
 pub use proxy::Proxy;
 pub use redis::{RedisReply, RedisServer, shared_redis};
+pub use served::Served;
 
 /// Makes a test on each store of a test that takes a [`TestApp`]. Its name is a sentence; the store is a module.
 #[macro_export]
