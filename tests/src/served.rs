@@ -189,9 +189,19 @@ impl Drop for Served {
         self.kill();
         if std::thread::panicking() {
             let log = self.log();
-            let from = log.len().saturating_sub(8000);
-            let tail = log.get(from..).unwrap_or(&log);
-            println!("the log of the service at port {}:\n{tail}", self.port);
+            // What tells of refused requests would drown the rest.
+            let (refusals, rest): (Vec<_>, Vec<_>) = log
+                .lines()
+                .partition(|line| line.contains("a request was not served"));
+            println!("the log of the service at port {}:", self.port);
+            for line in refusals
+                .iter()
+                .rev()
+                .take(5)
+                .chain(rest.iter().rev().take(30))
+            {
+                println!("{line}");
+            }
         }
     }
 }

@@ -56,7 +56,8 @@ pub(super) enum What {
     Unavailable,
     /// 504 `outcome_unknown`, of a write.
     Unknown,
-    /// 408: not read, and so not done. Only a service that stood still for longer than a head may take says so.
+    /// 408: not read, and so not done. It may meet a request that is sent just when the service gives up a connection on
+    /// which nothing came, or when a service goes on that stood still.
     Late,
     /// No whole answer came.
     Broken(String),
@@ -79,7 +80,7 @@ impl What {
                 Self::Unavailable
             }
             (504, "outcome_unknown") if kind.is_write() => Self::Unknown,
-            // The framework's own, to a request whose head it has not read in time.
+            // The framework's own, on a connection on which it has read no head in time.
             (408, "") => Self::Late,
             _ => Self::Wrong(format!("{kind:?} was answered {status} {body}")),
         }
