@@ -117,6 +117,7 @@ impl Answer {
 pub(super) struct Tally {
     pub(super) done: usize,
     pub(super) unavailable: usize,
+    pub(super) late: usize,
     pub(super) unknown: usize,
     pub(super) broken: usize,
     pub(super) longest: Duration,
@@ -126,7 +127,8 @@ impl Tally {
     fn add(&mut self, answer: &Answer) {
         *match answer.what {
             What::Done | What::Replayed => &mut self.done,
-            What::Unavailable | What::Late => &mut self.unavailable,
+            What::Unavailable => &mut self.unavailable,
+            What::Late => &mut self.late,
             What::Unknown => &mut self.unknown,
             What::Broken(_) | What::Wrong(_) => &mut self.broken,
         } += 1;
@@ -134,7 +136,7 @@ impl Tally {
     }
 
     pub(super) fn failures(&self) -> usize {
-        self.unavailable + self.unknown + self.broken
+        self.unavailable + self.late + self.unknown + self.broken
     }
 }
 
@@ -143,6 +145,7 @@ impl std::fmt::Display for Tally {
         let counts = [
             (self.done, "ok"),
             (self.unavailable, "503"),
+            (self.late, "408"),
             (self.unknown, "504"),
             (self.broken, "broken"),
         ];
