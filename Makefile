@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help test test-unit test-integration coverage staleness faults lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,11 @@ coverage: ## measure what the tests cover, into target/llvm-cov/html
 
 staleness: ## measure for how long other replicas give what a write has replaced
 	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example staleness
+
+faults: ## try each fault of docs/reliability.md for ten seconds, and print what clients saw
+	cargo build --workspace --all-features
+	FAULT_SECONDS=$${FAULT_SECONDS:-10} TEST_PREVIOUS_RELEASE=$$(scripts/previous-release) scripts/with-servers \
+		cargo test --workspace --all-features --test it -- faults:: --skip cache:: --nocapture --test-threads 1
 
 lint: ## check formatting, lints and documentation
 	cargo fmt --all --check

@@ -7,7 +7,7 @@ use crate::app::{API_TOKEN, JWT_SECRET};
 
 /// A command of the binary with a clean environment, in a folder, with nothing to read.
 pub fn binary(folder: &std::path::Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(path());
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .current_dir(folder)
@@ -19,12 +19,17 @@ pub fn binary(folder: &std::path::Path, arguments: &[&str]) -> Command {
 /// A command with the settings of the tests and this database.
 pub fn configured(folder: &std::path::Path, database_uri: &str, arguments: &[&str]) -> Command {
     let mut command = binary(folder, arguments);
+    configure(&mut command);
+    command.env("DATABASE_URI", database_uri);
+    command
+}
+
+/// Gives a command the usual settings of the tests.
+pub(crate) fn configure(command: &mut Command) {
     command
         .env("JWT_SECRET_KEY", JWT_SECRET)
         .env("ALLOWED_API_TOKENS", API_TOKEN)
-        .env("DATABASE_URI", database_uri)
         .env("HOST", "127.0.0.1");
-    command
 }
 
 /// A port that was free a moment ago.
@@ -36,8 +41,8 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// Cargo puts binaries beside the folder of test programs, and builds this one with the workspace.
-fn path() -> PathBuf {
+/// The service's binary: Cargo puts binaries beside the folder of test programs, and builds this one with the workspace.
+pub fn program() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let path = program
         .parent()

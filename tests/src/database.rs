@@ -42,8 +42,13 @@ impl PostgresDatabase {
 
     /// Makes a database without any table.
     pub async fn create_empty() -> Self {
+        Self::create_empty_on(server()).await
+    }
+
+    /// Makes a database without any table on this server, which has to live as long.
+    pub async fn create_empty_on(server: String) -> Self {
         let database = Self {
-            server: server(),
+            server,
             name: fresh_name("empty"),
         };
         admin(

@@ -62,6 +62,11 @@ pub enum Outcome {
         /// The version.
         version: i64,
     },
+    /// It had been done already, under the same idempotency key, in this version or an earlier one.
+    Replayed {
+        /// The version that the answer shows.
+        version: i64,
+    },
     /// It was refused by a rule (4xx), and certainly not done.
     Refused,
     /// It was not tried (503), and certainly not done.

@@ -21,19 +21,24 @@ mod collector;
 mod database;
 pub mod history;
 pub mod leaks;
+mod ports;
+mod postgres_server;
 mod process;
 mod proxy;
 mod redis;
+mod served;
 
 pub use app::{API_TOKEN, JWT_SECRET, Store, TestApp};
-pub use binary::{binary, configured, free_port};
+pub use binary::{binary, configured, free_port, program};
 pub use caller::{As, Reply, claims, sign, sign_as};
 pub use cluster::{Cluster, Replica};
 pub use collector::{Collector, hex};
 pub use database::PostgresDatabase;
+pub use postgres_server::PostgresServer;
 pub use process::Process;
 pub use proxy::Proxy;
 pub use redis::{RedisReply, RedisServer, shared_redis};
+pub use served::Served;
 
 /// Makes a test on each store of a test that takes a [`TestApp`]. Its name is a sentence; the store is a module.
 #[macro_export]

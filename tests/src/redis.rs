@@ -7,7 +7,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rcgen::{
@@ -20,6 +19,8 @@ mod client;
 
 pub use client::RedisReply;
 use client::exchange;
+
+use crate::ports::next_port;
 
 /// The address of the Redis that tests share: each keeps to keys of its own.
 pub fn shared_redis() -> String {
@@ -309,14 +310,6 @@ impl Drop for Process {
             let _ = child.wait();
         }
     }
-}
-
-/// A port below the range from which clients' ports are taken: it is still free when a killed server comes back.
-fn next_port() -> u16 {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    let started = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let number = (std::process::id() % 12_000 * 101 + started) % 12_000;
-    20_000 + u16::try_from(number).unwrap()
 }
 
 fn program() -> PathBuf {

@@ -61,7 +61,9 @@ impl<'a> Judge<'a> {
         *failed_reads += self.user.failed_reads.len();
         for write in &self.user.writes {
             match write.outcome {
-                Outcome::Acknowledged { .. } => *acknowledged_writes += 1,
+                Outcome::Acknowledged { .. } | Outcome::Replayed { .. } => {
+                    *acknowledged_writes += 1;
+                }
                 Outcome::Refused => *refused_writes += 1,
                 Outcome::Unavailable(_) => *unavailable_writes += 1,
                 Outcome::Unknown(_) => *unknown_writes += 1,
@@ -130,6 +132,14 @@ fn acknowledged(user: &UserRecords) -> impl Iterator<Item = (&Write, i64)> {
     })
 }
 
+/// The writes that are known to be done, with a version by which they are.
+fn done(user: &UserRecords) -> impl Iterator<Item = (&Write, i64)> {
+    user.writes.iter().filter_map(|write| match write.outcome {
+        Outcome::Acknowledged { version } | Outcome::Replayed { version } => Some((write, version)),
+        _ => None,
+    })
+}
+
 /// The oldest and the newest version that each of some deletions made, unless it was certainly not done.
 fn hidings(user: &UserRecords, of: impl Fn(&Write) -> bool) -> impl Iterator<Item = (i64, i64)> {
     let hidings = user
@@ -138,7 +148,7 @@ fn hidings(user: &UserRecords, of: impl Fn(&Write) -> bool) -> impl Iterator<Ite
         .filter(move |write| write.change == Change::Hides && of(write));
     hidings.filter_map(|hiding| match hiding.outcome {
         Outcome::Acknowledged { version } => Some((version, version)),
-        Outcome::Unknown(_) => {
+        Outcome::Unknown(_) | Outcome::Replayed { .. } => {
             let earlier = acknowledged(user).filter(|(write, _)| write.end < hiding.begin);
             let newest = earlier.map(|(_, version)| version).max();
             Some((newest.unwrap_or(0).saturating_add(1), ERASED))

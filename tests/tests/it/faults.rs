@@ -1,4 +1,15 @@
-//! What rude clients and failing databases must not do.
+//! What rude clients and failing databases must not do, and beside it the matrix of `docs/reliability.md`: each fault
+//! while 32 clients read and write.
+
+mod answers;
+mod ledger;
+mod platform;
+mod postgres;
+mod process;
+mod redis;
+mod sqlite;
+mod trial;
+mod workload;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -94,7 +94,9 @@ impl Connections {
     /// # Errors
     /// When the file cannot be opened.
     pub async fn sqlite(path: &Path) -> Result<Self, DbErr> {
-        let write = Database::connect(sqlite_options(path, 1, SQLITE_WRITER_WAIT)).await?;
+        let mut write_options = sqlite_options(path, 1, SQLITE_WRITER_WAIT);
+        keep_ended(&mut write_options);
+        let write = Database::connect(write_options).await?;
         let read = Database::connect(sqlite_options(path, SQLITE_READERS, POOL_WAIT)).await?;
         let tail = Database::connect(sqlite_options(path, 1, POOL_WAIT)).await?;
         Ok(Self {
@@ -256,4 +258,20 @@ fn sqlite_options(path: &Path, connections: u32, wait: Duration) -> ConnectOptio
                 .optimize_on_close(true, 1000)
         });
     connect
+}
+
+/// Takes a connection to SQLite out of the pool when the driver believes it to be in a transaction still.
+///
+/// SQLite rolls back by itself when a commit fails for want of room, and the driver goes on counting the transaction. It
+/// would make each later one a savepoint within one that nobody ever commits: acknowledged, seen by nobody, and lost.
+fn keep_ended(connect: &mut ConnectOptions) {
+    connect.map_sqlx_sqlite_pool_opts(|pool| {
+        pool.after_release(|connection, _| {
+            Box::pin(async move {
+                // A rollback that is under way ends first.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+    });
 }

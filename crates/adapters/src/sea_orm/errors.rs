@@ -24,10 +24,7 @@ pub(super) fn write(error: &DbErr) -> WriteError {
 /// Translates an error of a commit: the database may have done it all the same, unless it says that it has not.
 pub(super) fn commit(error: &DbErr) -> WriteError {
     let code = database_error(error).and_then(sqlx::error::DatabaseError::code);
-    // Serialisation failure, deadlock, SQLite's BUSY: rolled back.
-    let rolled_back = code.is_some_and(|code| {
-        matches!(&*code, "40001" | "40P01") || (code.len() < 5 && primary(&code) == Some(5))
-    });
+    let rolled_back = code.is_some_and(|code| is_rolled_back(&code));
     WriteError::Store(if rolled_back {
         StoreError::Unavailable(error.to_string())
     } else {
@@ -38,6 +35,17 @@ pub(super) fn commit(error: &DbErr) -> WriteError {
 /// Tells whether a value is there already that may be there but once.
 pub(super) fn is_unique_violation(error: &DbErr) -> bool {
     database_error(error).is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+/// Tells whether a commit that failed with this code has kept nothing for certain.
+fn is_rolled_back(code: &str) -> bool {
+    // Serialisation failure, deadlock.
+    const STATES: [&str; 2] = ["40001", "40P01"];
+    // BUSY; FULL and IOERR_WRITE, by which the end of the transaction did not get into the journal. (Whether it is there
+    // after a failure to sync is open.)
+    const RESULTS: [&str; 2] = ["13", "778"];
+    let is_busy = code.len() < 5 && primary(code) == Some(5);
+    is_busy || RESULTS.contains(&code) || STATES.contains(&code)
 }
 
 /// Tells which unique value an error is about. PostgreSQL names the index, SQLite the column.

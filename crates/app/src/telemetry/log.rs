@@ -71,6 +71,8 @@ pub(super) fn layer(
     };
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
+        // It would tell so on stderr, and panic in the midst of a request when that, too, cannot be written.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let layer = match settings.format {
         LogFormat::Json => layer

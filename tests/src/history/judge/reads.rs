@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::{Judge, acknowledged, hidings};
+use super::{Judge, acknowledged, done, hidings};
 use crate::history::verdict::{BackwardRead, StaleRead};
 use crate::history::{Change, Sight, Sighting, UserRecords};
 
@@ -117,7 +117,7 @@ impl Acknowledgements {
     /// Each version with the earliest acknowledgement of it or a later one, in ascending order.
     fn of(user: &UserRecords) -> Self {
         let mut replicas: BTreeMap<usize, Vec<(i64, Instant)>> = BTreeMap::new();
-        for (write, version) in acknowledged(user) {
+        for (write, version) in done(user) {
             let versions = replicas.entry(write.replica).or_default();
             versions.push((version, write.end));
         }

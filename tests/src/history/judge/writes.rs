@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Judge, acknowledged, hidings};
+use super::{Judge, acknowledged, done, hidings};
 use crate::history::verdict::{DoubledWrite, LostWrite, TornRead, VisibleRefusal};
 use crate::history::{Change, Outcome, Sight, UserRecords, Write};
 
@@ -16,6 +16,12 @@ impl Judge<'_> {
                 Change::Hides => self.seen_without_any(version),
             };
             self.lost(write, version, missing);
+        }
+        for (write, version) in done(self.user) {
+            if let (Change::Keeps(mark), Outcome::Replayed { .. }) = (&write.change, &write.outcome)
+            {
+                self.lost(write, version, self.seen_without(mark, version..=i64::MAX));
+            }
         }
         let settled = marks(self.user, |outcome| {
             matches!(outcome, Outcome::Acknowledged { .. })
@@ -45,7 +51,7 @@ impl Judge<'_> {
                 (hidden.unwrap_or(0), "the end, where nobody is".to_owned())
             }
         };
-        for (write, version) in acknowledged(self.user) {
+        for (write, version) in done(self.user) {
             self.lost(write, version, (version > reached).then(|| name.clone()));
         }
     }

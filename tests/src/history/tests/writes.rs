@@ -128,3 +128,24 @@ fn a_failed_request_is_a_fault_unless_it_is_allowed() {
     let refused = two_versions().write(0, [200, 210], keeps("c"), Outcome::Refused);
     refused.verdict().assert_clean();
 }
+
+#[test]
+fn a_replayed_write_is_done_by_the_version_shown_and_makes_none() {
+    let told = two_versions()
+        .write(1, [130, 140], keeps("c"), unknown())
+        .write(0, [142, 144], keeps("d"), done(4))
+        .write(1, [150, 160], keeps("c"), Outcome::Replayed { version: 4 });
+    let told = told.read(1, 1, [161, 162], user(4, "a b c d"));
+    let verdict = told.allowing(FailuresAllowed::Always);
+    verdict.assert_clean();
+    let lost = two_versions()
+        .write(1, [150, 160], keeps("c"), Outcome::Replayed { version: 3 })
+        .read(1, 1, [161, 162], user(4, "a b d"))
+        .verdict();
+    assert_only(&lost, &lost.lost_writes);
+    let stale = two_versions()
+        .write(1, [150, 160], sets("c"), Outcome::Replayed { version: 3 })
+        .read(1, 1, [161, 162], user(2, "a b"))
+        .verdict();
+    assert_only(&stale, &stale.stale_on_own_replica);
+}

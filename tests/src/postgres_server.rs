@@ -1,0 +1,328 @@
+//! A PostgreSQL of a test's own, to be killed, paused, restarted and configured.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tempfile::TempDir;
+
+use crate::ports::next_port;
+use processes::{Watchman, children, signal};
+
+mod processes;
+
+/// A PostgreSQL of one test; ended with this value, at the latest with the test's process.
+///
+/// It does not sync, since what is killed here is the server and never the machine.
+#[derive(Debug)]
+pub struct PostgresServer {
+    directory: TempDir,
+    port: u16,
+    settings: Vec<String>,
+    process: Mutex<Option<Process>>,
+    /// Kept for the next server that a test starts meanwhile.
+    _template: Arc<TempDir>,
+}
+
+impl PostgresServer {
+    /// Starts a server on a free port of 127.0.0.1.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with settings, as `["max_connections=20"]`.
+    pub async fn start_with(settings: &[&str]) -> Self {
+        let template = template();
+        let directory = temporary();
+        run_to_end(
+            Command::new("cp")
+                .arg("-a")
+                .arg(template.path().join(DATA))
+                .arg(directory.path()),
+        );
+        let mut server = Self {
+            directory,
+            port: 0,
+            settings: settings.iter().map(ToString::to_string).collect(),
+            process: Mutex::new(None),
+            _template: template,
+        };
+        for _ in 0..10 {
+            server.port = next_port();
+            if server.run().await {
+                return server;
+            }
+        }
+        panic!("the test's PostgreSQL did not start: {}", server.log());
+    }
+
+    /// The address of its first database, the same after a restart. The role may do anything.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Lets the server and all its processes stand still: nothing is answered any more, connections stay open, and new
+    /// ones are taken by the system alone.
+    pub fn pause(&self) {
+        let mut process = self.process.lock().unwrap();
+        let process = process.as_mut().expect("the server runs");
+        // The first one first: it must not start others meanwhile.
+        signal("STOP", &[process.server.id()]);
+        let children = children(process.server.id());
+        signal("STOP", &children);
+        process.watchman.end_as_well(&children);
+        process.paused = children;
+    }
+
+    /// Lets a paused server go on, also with what it was asked meanwhile.
+    pub fn resume(&self) {
+        let mut process = self.process.lock().unwrap();
+        process.as_mut().expect("the server runs").resume();
+    }
+
+    /// Ends the server and all its processes at once by SIGKILL, as the kernel does that is out of memory.
+    pub fn kill(&self) {
+        self.process.lock().unwrap().take();
+    }
+
+    /// Kills one of its processes that serve a client: the server then ends all others, and starts anew by itself.
+    pub fn crash(&self) {
+        let process = self.process.lock().unwrap();
+        let server = process.as_ref().expect("the server runs").server.id();
+        let backend = children(server)
+            .into_iter()
+            .find(|child| processes::title(*child).contains("127.0.0.1("))
+            .or_else(|| children(server).pop());
+        signal("KILL", &[backend.expect("a process of the server")]);
+    }
+
+    /// Starts a killed server again, on the same port with the same data, which it first has to recover.
+    pub async fn restart(&self) {
+        self.kill();
+        for _ in 0..20 {
+            if self.run().await {
+                return;
+            }
+            // Its killed processes may still be ending.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the test's PostgreSQL did not start again: {}", self.log());
+    }
+
+    /// Opens a connection of the test's own.
+    pub async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url())
+            .await
+            .expect("the test's PostgreSQL can be reached")
+    }
+
+    /// Runs a statement on a connection of its own.
+    pub async fn execute(&self, statement: &str) {
+        let mut connection = self.connect().await;
+        let done = connection.execute(AssertSqlSafe(statement)).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        connection.close().await.unwrap();
+    }
+
+    /// Starts the process and waits until it takes connections; `false` if it ended instead, as when the port is taken.
+    async fn run(&self) -> bool {
+        let data = self.directory.path().join(DATA);
+        let pid_file = data.join("postmaster.pid");
+        let _ = fs::remove_file(&pid_file);
+        let log = File::create(self.directory.path().join(LOG)).unwrap();
+        let mut command = as_server(&program("postgres"));
+        command
+            .current_dir(self.directory.path())
+            .arg("-D")
+            .arg(&data)
+            .args(["-h", "127.0.0.1", "-k", ""])
+            .args(["-p", &self.port.to_string()]);
+        let usual = ["fsync=off", "full_page_writes=off", "shared_buffers=16MB"];
+        for setting in usual
+            .into_iter()
+            .chain(self.settings.iter().map(String::as_str))
+        {
+            command.args(["-c", setting]);
+        }
+        command
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().unwrap())
+            .stdout(log);
+        *self.process.lock().unwrap() = Some(Process::start(&mut command));
+        for _ in 0..3000 {
+            let state = fs::read_to_string(&pid_file).unwrap_or_default();
+            if state.lines().any(|line| line.starts_with("ready")) {
+                return true;
+            }
+            if self.has_ended() {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut process = self.process.lock().unwrap();
+        let process = process.as_mut().expect("the server has been started");
+        process.server.try_wait().unwrap().is_some()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join(LOG)).unwrap_or_default()
+    }
+}
+
+const DATA: &str = "data";
+const LOG: &str = "postgres.log";
+
+/// A running server, and beside it what ends it should the test's process die.
+#[derive(Debug)]
+struct Process {
+    server: Child,
+    watchman: Watchman,
+    /// Its processes that stand still.
+    paused: Vec<u32>,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        let server = command.spawn().unwrap_or_else(|error| {
+            let program = command.get_program().display();
+            panic!("{program}: {error}")
+        });
+        let watchman = Watchman::of(server.id());
+        Self {
+            server,
+            watchman,
+            paused: Vec::new(),
+        }
+    }
+
+    fn resume(&mut self) {
+        let paused = std::mem::take(&mut self.paused);
+        signal("CONT", &paused);
+        signal("CONT", &[self.server.id()]);
+        self.watchman.end_as_well(&[]);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The watchman first: it must not kill a process that has got the number since.
+        self.watchman.dismiss();
+        if self.server.try_wait().ok().flatten().is_some() {
+            return;
+        }
+        signal("STOP", &[self.server.id()]);
+        let mut all = children(self.server.id());
+        all.push(self.server.id());
+        signal("KILL", &all);
+        let _ = self.server.wait();
+    }
+}
+
+/// A folder with the data of a server that has never been used: copying it is cheaper than making it anew each time.
+/// It lives as long as some server does.
+fn template() -> Arc<TempDir> {
+    static TEMPLATE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
+    let mut shared = TEMPLATE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(template) = shared.upgrade() {
+        return template;
+    }
+    let template = Arc::new(temporary());
+    let data = template.path().join(DATA);
+    let initialised = |locale: &str| {
+        let mut initdb = as_server(&program("initdb"));
+        initdb
+            .current_dir(template.path())
+            .arg("-D")
+            .arg(&data)
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"])
+            .arg(locale)
+            .output()
+            .unwrap()
+    };
+    let mut output = initialised("--locale=C.UTF-8");
+    if !output.status.success() {
+        let _ = fs::remove_dir_all(&data);
+        output = initialised("--locale=C");
+    }
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "initdb: {told}");
+    *shared = Arc::downgrade(&template);
+    template
+}
+
+/// A folder that the server's user may use.
+fn temporary() -> TempDir {
+    let directory = tempfile::Builder::new()
+        .prefix("postgres-")
+        .tempdir()
+        .unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    if let Some((user, group)) = server_user() {
+        chown(directory.path(), Some(user), Some(group)).unwrap();
+    }
+    directory
+}
+
+/// A command of a server's program, as another user where we are root, which PostgreSQL refuses.
+fn as_server(program: &Path) -> Command {
+    let Some((user, group)) = server_user() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid", &user.to_string(), "--regid", &group.to_string()])
+        .arg("--clear-groups")
+        .arg(program);
+    command
+}
+
+/// The numbers of the user and group that the server runs as, if we are root.
+fn server_user() -> Option<(u32, u32)> {
+    let number = |arguments: &[&str]| {
+        let output = Command::new("id").args(arguments).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        text.trim().parse::<u32>().ok()
+    };
+    if number(&["-u"]) != Some(0) {
+        return None;
+    }
+    ["postgres", "nobody"]
+        .into_iter()
+        .find_map(|name| Some((number(&["-u", name])?, number(&["-g", name])?)))
+}
+
+/// A program of PostgreSQL: from the folder that `TEST_POSTGRES_BIN` names, or as the system finds it.
+fn program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("TEST_POSTGRES_BIN").filter(|path| !path.is_empty());
+    let path = folder.map_or_else(
+        || {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let found = std::env::split_paths(&path)
+                .map(|folder| folder.join(name))
+                .find(|candidate| candidate.is_file());
+            found.unwrap_or_else(|| PathBuf::from(name))
+        },
+        |folder| Path::new(&folder).join(name),
+    );
+    assert!(
+        path.is_file(),
+        "{} is not there: name the folder of PostgreSQL's programs in TEST_POSTGRES_BIN, or run the tests by `make test`",
+        path.display()
+    );
+    path
+}
+
+fn run_to_end(command: &mut Command) {
+    let status = command.status().unwrap();
+    assert!(status.success(), "{command:?}");
+}
