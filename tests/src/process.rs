@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::binary::{configured, free_port};
+use crate::leaks;
 
 /// A running `serve`, which is killed with this value.
 pub struct Process {
@@ -134,6 +135,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        leaks::look_into("the log of a process", &self.written());
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::binary;
+use crate::leaks;
 use crate::ports::next_port;
 
 /// A process of the service; killed with this value.
@@ -187,6 +188,7 @@ impl Drop for Served {
     #[expect(clippy::print_stdout, reason = "the log of a test that failed")]
     fn drop(&mut self) {
         self.kill();
+        leaks::look_into("the log of a process", &self.log());
         if std::thread::panicking() {
             let log = self.log();
             // What tells of refused requests would drown the rest.

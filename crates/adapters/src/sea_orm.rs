@@ -43,6 +43,7 @@ pub use connect::{Connections, PoolOptions};
 use door::Turn;
 pub use errors::is_passing;
 use gates::Gates;
+use health::SchemaCheck;
 
 /// The store of users. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -50,6 +51,7 @@ pub struct SeaOrmUsers {
     connections: Connections,
     system: System,
     gates: Arc<Gates>,
+    schema: Arc<SchemaCheck>,
     guards: Guards,
 }
 
@@ -61,6 +63,7 @@ impl SeaOrmUsers {
             guards: connections.guards,
             connections,
             gates: Arc::default(),
+            schema: Arc::default(),
         }
     }
 
@@ -148,14 +151,18 @@ impl UserWriter for SeaOrmUsers {
 #[async_trait]
 impl UserDirectory for SeaOrmUsers {
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        let _turn = self.listing().await?;
-        let work = directory::page::page(&self.connections.reads, request);
+        let work = async {
+            let _turn = self.listing().await?;
+            directory::page::page(&self.connections.reads, request).await
+        };
         self.timed("page_users", work).await
     }
 
     async fn count(&self, filter: &DirectoryFilter) -> Result<u64, StoreError> {
-        let _turn = self.listing().await?;
-        let work = directory::count::count(&self.connections.reads, filter);
+        let work = async {
+            let _turn = self.listing().await?;
+            directory::count::count(&self.connections.reads, filter).await
+        };
         self.timed("count_users", work).await
     }
 }
@@ -217,7 +224,7 @@ impl Retention for SeaOrmUsers {
 #[async_trait]
 impl StoreHealth for SeaOrmUsers {
     async fn schema(&self) -> Result<SchemaState, StoreError> {
-        let work = health::schema(&self.connections.tail);
-        self.timed("check_schema", work).await
+        let look = self.timed("check_schema", health::schema(&self.connections.tail));
+        self.schema.look(look).await
     }
 }

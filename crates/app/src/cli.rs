@@ -46,7 +46,7 @@ enum Command {
     CheckSettings,
     /// Asks the service on this machine whether it is alive.
     ///
-    /// At `PORT`, for containers that have no curl: exits with 0 if it is and with 1 if it is not.
+    /// At `MANAGEMENT_PORT`, or at `PORT` without one, for containers that have no curl: exits with 0 if it is and with 1 if it is not.
     #[command(after_help = help::HEALTHCHECK)]
     Healthcheck,
     /// Prints the OpenAPI document.

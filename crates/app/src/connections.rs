@@ -11,7 +11,8 @@ use rustix::process::{Resource, getrlimit};
 const CONNECTIONS: &str = "http_server_connections";
 /// The most connections of a process: so many requests at once are answered by a core within a second.
 const MOST: usize = 10_000;
-/// The files that are kept for all else: databases, Redis, the log, and connections that are just being refused.
+/// The files that are kept for all else but connections to the database: operators, Redis, the log, and connections that
+/// are just being refused.
 const RESERVED_FILES: u64 = 128;
 /// How long what was sent may stay unread before the connection is cut.
 #[cfg(target_os = "linux")]
@@ -22,10 +23,12 @@ pub(crate) fn describe_metrics() {
     describe_gauge!(CONNECTIONS, Unit::Count, "Open connections of clients");
 }
 
-/// The most connections that each of so many workers may have, by what the process may open.
-pub(crate) fn most(workers: usize) -> usize {
+/// The most connections that each of so many workers may have, by what the process may open besides so many connections
+/// to its database.
+pub(crate) fn most(workers: usize, database: u32) -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let left = usize::try_from(files.saturating_sub(RESERVED_FILES)).unwrap_or(usize::MAX);
+    let left = usize::try_from(files.saturating_sub(RESERVED_FILES + u64::from(database)))
+        .unwrap_or(usize::MAX);
     (left.min(MOST) / workers.max(1)).max(1)
 }
 

@@ -10,4 +10,5 @@ mod migrating;
 mod retention;
 pub mod serve;
 pub mod settings;
+pub mod signals;
 pub mod telemetry;

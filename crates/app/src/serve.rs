@@ -7,7 +7,6 @@ use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use user_adapters::guards::Guards;
@@ -21,6 +20,7 @@ use crate::keys;
 use crate::migrating;
 use crate::retention::Retention;
 use crate::settings::Settings;
+use crate::signals::Signals;
 use crate::telemetry::{self, LogControl};
 
 /// How long a client may take to send its headers.
@@ -97,7 +97,10 @@ impl Service {
         let server = HttpServer::new(move || user_http::app(&api))
             .disable_signals()
             .workers(workers)
-            .max_connections(connections::most(workers))
+            .max_connections(connections::most(
+                workers,
+                settings.database.max_connections,
+            ))
             .on_connect(connections::opened)
             .client_request_timeout(HEADER_DEADLINE)
             .keep_alive(KEEP_ALIVE)
@@ -136,17 +139,10 @@ impl Service {
             .map(|management| management.address)
     }
 
-    /// Serves until SIGTERM or SIGINT, then ends cleanly; a second signal ends it at once.
-    pub async fn run_until_signalled(mut self) -> Outcome {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-        ) else {
-            tracing::error!("signals cannot be listened for");
-            return Outcome::Failed;
-        };
+    /// Serves until it is signalled, then ends cleanly; a second signal ends it at once.
+    pub async fn run_until_signalled(mut self, mut signals: Signals) -> Outcome {
         tokio::select! {
-            () = either(&mut terminate, &mut interrupt) => {}
+            () = signals.next() => {}
             ended = &mut self.server => {
                 tracing::error!(?ended, "the server ended by itself");
                 return Outcome::Failed;
@@ -154,7 +150,7 @@ impl Service {
         }
         tokio::select! {
             () = self.stop() => Outcome::Done,
-            () = either(&mut terminate, &mut interrupt) => {
+            () = signals.next() => {
                 tracing::warn!("stopped at once by a second signal");
                 Outcome::Failed
             }
@@ -244,13 +240,6 @@ async fn keep_up(metrics: PrometheusHandle) {
     loop {
         sleep(UPKEEP).await;
         metrics.run_upkeep();
-    }
-}
-
-async fn either(first: &mut Signal, second: &mut Signal) {
-    tokio::select! {
-        _ = first.recv() => {}
-        _ = second.recv() => {}
     }
 }
 

@@ -7,6 +7,9 @@ mod freshness;
 mod path;
 mod selection;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
@@ -17,6 +20,7 @@ use user_domain::caller::Caller;
 
 use crate::api::Api;
 use crate::problem::Problem;
+use crate::resource::Pattern;
 use crate::trace;
 
 pub(crate) use body::{Ignored, JsonDocument, MergePatch};
@@ -26,9 +30,26 @@ pub(crate) use freshness::Fresh;
 pub(crate) use path::{Segment, Target};
 pub(crate) use selection::Selection;
 
-/// When a request came in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Received(pub(crate) Instant);
+/// When a request came in, and where it has got to.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) at: Instant,
+    /// The pattern of its route, once a handler has it: known even of a request that nobody waits for to the end.
+    pub(crate) route: Rc<Cell<Option<&'static str>>>,
+}
+
+impl Received {
+    /// Notes which handler has the request, and tells when it came in.
+    fn note_route(request: &HttpRequest) -> Instant {
+        let extensions = request.extensions();
+        let Some(received) = extensions.get::<Self>() else {
+            return Instant::now();
+        };
+        let pattern = request.app_data::<Pattern>();
+        received.route.set(pattern.map(|pattern| pattern.0));
+        received.at
+    }
+}
 
 /// A request whose caller is known.
 ///
@@ -139,11 +160,7 @@ impl<T: Part + 'static> FromRequest for Call<T> {
             let Some(api) = request.app_data::<Data<Api>>().map(|api| Api::clone(api)) else {
                 return Err(Problem::internal("the app was built without its data"));
             };
-            let received = request
-                .extensions()
-                .get::<Received>()
-                .map(|received| received.0);
-            let received = received.unwrap_or_else(Instant::now);
+            let received = Received::note_route(&request);
             let caller = caller::authenticate(&api, &request, received).await?;
             let parts = T::read(&api, &request, &mut payload).await?;
             let begun = if T::AWAITS_CLIENT {

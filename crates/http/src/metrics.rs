@@ -10,6 +10,7 @@ use utoipa::OpenApi;
 
 use crate::api::Api;
 use crate::openapi::OpenErrors;
+use crate::problem::Code;
 use crate::resource::read_only;
 
 /// A histogram of seconds by `method`, `route` (the pattern, never the path) and `status`.
@@ -53,6 +54,10 @@ pub fn describe_metrics() {
     metrics::describe_histogram!(REQUEST_DURATION, Unit::Seconds, "Time to answer a request");
     metrics::describe_gauge!(ACTIVE_REQUESTS, Unit::Count, "Requests being answered");
     metrics::describe_counter!(PROBLEMS, Unit::Count, "Problems answered, by their code");
+    // From the start, so that the first ones are an increase.
+    for code in Code::ALL {
+        metrics::counter!(PROBLEMS, "code" => code.as_str()).increment(0);
+    }
 }
 
 /// The description of the resource.

@@ -2,7 +2,6 @@
 //!
 //! Spans hold patterns, names and statuses: no path, no query, no header field, nobody's id.
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::TraceContextExt as _;
@@ -42,7 +41,7 @@ pub(crate) fn answered(
     span: &Span,
     method: &'static str,
     route: &'static str,
-    status: StatusCode,
+    status: u16,
     request_id: &str,
 ) {
     if span.is_disabled() {
@@ -52,9 +51,9 @@ pub(crate) fn answered(
     let context = span.context();
     context.span().update_name(format!("{method} {route}"));
     span.record("http.route", route);
-    span.record("http.response.status_code", status.as_u16());
+    span.record("http.response.status_code", status);
     span.record("request_id", request_id);
-    if status.is_server_error() {
+    if status >= 499 {
         span.record("otel.status_code", "ERROR");
     }
 }

@@ -126,6 +126,19 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.trim_start().starts_with("//"))
 }
 
+/// The exporter takes the spans of one target, by a name that stands in each crate that makes them.
+#[test]
+fn every_crate_traces_to_the_same_target() {
+    for file in [
+        "crates/adapters/src/operations.rs",
+        "crates/http/src/trace.rs",
+        "crates/app/src/telemetry/traces.rs",
+    ] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        assert!(text.contains("const TRACE: &str = \"traces\";"), "{file}");
+    }
+}
+
 #[test]
 fn the_arrows_between_the_packages_never_turn() {
     let packages = packages();

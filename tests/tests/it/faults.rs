@@ -127,6 +127,8 @@ async fn a_database_that_goes_away_is_a_503_and_is_used_again_when_it_is_back() 
     assert_eq!(app.anonymous().get("/health/ready").await.status, 200);
 
     proxy.cut();
+    // Longer than an answer is kept for the next probe.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let ready = app.anonymous().get("/health/ready").await;
     assert_eq!((ready.status, ready.code()), (503, "not_ready"));
     assert_eq!(app.anonymous().get("/health/live").await.status, 200);

@@ -80,7 +80,7 @@ on_two_replicas_of_each_store! {
         let expected: Vec<u16> = [vec![200], vec![412; 23]].concat();
         assert_eq!(statuses(&replies), expected);
         let winner = replies.iter().find(|reply| reply.status == 200).unwrap();
-        let now = a.service().get(&path).await;
+        let now = a.service().get_with(&path, &[("Cache-Control", "no-cache")]).await;
         assert_eq!(now.json, winner.json);
     }
 

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use sea_orm::sqlx::{self, Connection};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use user_tests::{
     API_TOKEN, Collector, JWT_SECRET, PostgresDatabase, Process, Proxy, RedisServer, Store,
     TestApp, claims, hex, leaks, sign,
 };
 
-use crate::common::{assert_problem, everything};
+use crate::common::{assert_problem, everything, id};
 
 fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
@@ -195,6 +197,38 @@ async fn a_collector_that_hangs_or_is_away_costs_no_request_and_no_clean_end() {
         }
         assert_eq!(service.terminate().await, Some(0), "{endpoint}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_its_client_gives_up_is_counted_all_the_same() {
+    let app = TestApp::start(Store::Postgres).await;
+    let user = app.register("awaited").await;
+    let mut locker = app.postgres().connect().await;
+    let mut lock = locker.begin().await.unwrap();
+    sqlx::query("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let mut stream = TcpStream::connect(app.address()).await.unwrap();
+    let request = format!(
+        "GET /v1/users/{}/export HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_TOKEN}\r\n\r\n",
+        id(&user)
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stream.set_zero_linger().unwrap();
+    drop(stream);
+    let counted = async {
+        let wanted = r#"route="/v1/users/{id}/export",status="499""#;
+        while !app.anonymous().get("/metrics").await.text.contains(wanted) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), counted)
+        .await
+        .expect("the request is counted by its route");
+    lock.rollback().await.unwrap();
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -91,11 +91,17 @@ impl Door {
         Err(Refused)
     }
 
-    /// How long whoever is so far back in the queue will wait.
+    /// How long whoever is so far back in the queue will wait: turns end one after the other, all places taken together.
     fn expected_wait(&self, place: usize) -> Duration {
         let usual = Duration::from_nanos(self.usual.load(Ordering::Relaxed));
-        let rounds = u32::try_from(place.div_ceil(self.places.max(1))).unwrap_or(u32::MAX);
-        usual.saturating_mul(rounds)
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        let places = u32::try_from(self.places.max(1)).unwrap_or(u32::MAX);
+        usual.saturating_mul(place) / places
+    }
+
+    /// Counts somebody who had a turn and got no connection all the same.
+    pub(super) fn count_refusal(&self) {
+        self.refused.increment(1);
     }
 
     fn turn(&self, place: OwnedSemaphorePermit) -> Turn {
@@ -198,6 +204,16 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::ZERO);
         assert!(second.await.is_err());
         assert_eq!(door.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_many_places_one_comes_free_sooner() {
+        let door = door(4, Duration::from_millis(500));
+        accustom(&door, Duration::from_millis(600)).await;
+        // 150 ms for the first in the queue, 450 for the third, 600 for the fourth.
+        assert_eq!(door.expected_wait(1), Duration::from_millis(150));
+        assert!(door.expected_wait(3) < door.patience);
+        assert!(door.expected_wait(4) > door.patience);
     }
 
     #[tokio::test(start_paused = true)]

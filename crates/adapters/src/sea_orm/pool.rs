@@ -68,7 +68,7 @@ impl Pool {
         let span = statement_span(self.get_database_backend(), "BEGIN");
         let begun = traced(span, self.db.begin_with_options(options)).await;
         Ok(Transaction {
-            tx: begun?,
+            tx: self.noted(begun)?,
             _turn: turn,
         })
     }
@@ -89,6 +89,14 @@ impl Pool {
 
     pub(super) async fn close(self) -> Result<(), DbErr> {
         self.db.close().await
+    }
+
+    /// Notes that whoever had a turn got no connection: the database is away, or its last one has not come back.
+    fn noted<T>(&self, answer: Result<T, DbErr>) -> Result<T, DbErr> {
+        if matches!(answer, Err(DbErr::ConnectionAcquire(_))) {
+            self.door.count_refusal();
+        }
+        answer
     }
 
     async fn turn(&self) -> Result<Turn, DbErr> {
@@ -116,25 +124,25 @@ impl ConnectionTrait for Pool {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let _turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        traced(span, self.db.execute_raw(statement)).await
+        self.noted(traced(span, self.db.execute_raw(statement)).await)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let _turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), sql);
-        traced(span, self.db.execute_unprepared(sql)).await
+        self.noted(traced(span, self.db.execute_unprepared(sql)).await)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let _turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        traced(span, self.db.query_one_raw(statement)).await
+        self.noted(traced(span, self.db.query_one_raw(statement)).await)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let _turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        traced(span, self.db.query_all_raw(statement)).await
+        self.noted(traced(span, self.db.query_all_raw(statement)).await)
     }
 }
 

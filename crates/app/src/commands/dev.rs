@@ -10,6 +10,7 @@ use super::{failed, result, say};
 use crate::cli::Outcome;
 use crate::serve::Service;
 use crate::settings::{Settings, Sources};
+use crate::signals::Signals;
 use crate::telemetry;
 use keys::Keys;
 use sample::Samples;
@@ -36,6 +37,10 @@ pub(crate) async fn run() -> Outcome {
         Ok(traces) => traces,
         Err(error) => return failed(&error),
     };
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&error),
+    };
     let service = match Service::start(&settings).await {
         Ok(service) => service,
         Err(error) => return failed(&error),
@@ -50,7 +55,7 @@ pub(crate) async fn run() -> Outcome {
             return Outcome::Failed;
         }
     }
-    let outcome = service.run_until_signalled().await;
+    let outcome = service.run_until_signalled(signals).await;
     traces.stop().await;
     outcome
 }

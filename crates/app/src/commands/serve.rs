@@ -3,6 +3,7 @@
 use super::{failed, settings};
 use crate::cli::Outcome;
 use crate::serve::Service;
+use crate::signals::Signals;
 use crate::telemetry;
 
 pub(crate) async fn run() -> Outcome {
@@ -17,10 +18,23 @@ pub(crate) async fn run() -> Outcome {
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
-    let outcome = match Service::start(&settings).await {
-        Ok(service) => service.run_until_signalled().await,
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&error),
+    };
+    let started = tokio::select! {
+        started = Service::start(&settings) => started,
+        () = signals.next() => {
+            tracing::info!("stopped before it had started");
+            return Outcome::Done;
+        }
+    };
+    let outcome = match started {
+        Ok(service) => service.run_until_signalled(signals).await,
         Err(error) => failed(&error),
     };
-    traces.stop().await;
+    if outcome == Outcome::Done {
+        traces.stop().await;
+    }
     outcome
 }

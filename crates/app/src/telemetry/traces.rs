@@ -37,7 +37,8 @@ const FLUSH: Duration = Duration::from_secs(2);
 pub struct TraceError(String);
 
 /// The traces of this process, or none.
-#[must_use = "the last spans are sent when it is stopped"]
+///
+/// The last spans are sent by [`Traces::stop`]; a process that ends without it does not wait for a collector.
 pub struct Traces {
     provider: Option<SdkTracerProvider>,
 }

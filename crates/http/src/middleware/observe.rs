@@ -1,14 +1,16 @@
 //! Gives requests ids, counts, times and traces them, writes their line in the log, and survives their panics.
 
+use std::cell::Cell;
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
 use actix_web::http::header::HeaderMap;
-use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage as _};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -26,6 +28,8 @@ use crate::metrics::{ACTIVE_REQUESTS, REQUEST_DURATION};
 use crate::resource::Pattern;
 use crate::trace;
 
+/// What stands for the status of a request that its client gave up, as others write it; it is never sent.
+const CLIENT_GONE: u16 = 499;
 /// The route of a request for which there is none.
 const UNMATCHED: &str = "unmatched";
 
@@ -97,18 +101,24 @@ where
         let active = Active::begin(self.active.clone());
         let id = request_id(request.headers(), self.api.ids());
         let method = method_name(request.method());
-        request.extensions_mut().insert(Received(received));
+        let route = Rc::new(Cell::new(None));
+        request.extensions_mut().insert(Received {
+            at: received,
+            route: route.clone(),
+        });
         request.extensions_mut().insert(id.clone());
         let span = if self.has_traces {
             trace::request(method, request.headers())
         } else {
             Span::none()
         };
-        let line = Line {
+        let mut line = Line {
             id,
             method,
             received,
+            route,
             span: span.clone(),
+            is_written: false,
         };
         let readiness = self.api.readiness().clone();
         let answer = span
@@ -131,16 +141,16 @@ where
                         .extensions()
                         .get::<CallerKind>()
                         .map_or("none", |kind| kind.0);
-                    line.write(pattern, caller, response.status());
+                    line.write(pattern, caller, response.status().as_u16());
                     Ok(response)
                 }
                 Ok(Err(error)) => {
                     let status = error.as_response_error().status_code();
-                    line.write(UNMATCHED, "none", status);
+                    line.write(UNMATCHED, "none", status.as_u16());
                     Err(error)
                 }
                 Err(panic) => {
-                    line.write(UNMATCHED, "none", StatusCode::INTERNAL_SERVER_ERROR);
+                    line.write(UNMATCHED, "none", 500);
                     let response = after_panic(&panic_message(&*panic), &line.id);
                     Err(InternalError::from_response("a handler panicked", response).into())
                 }
@@ -172,24 +182,39 @@ struct Line {
     id: RequestId,
     method: &'static str,
     received: Instant,
+    /// The route, once a handler has the request.
+    route: Rc<Cell<Option<&'static str>>>,
     span: Span,
+    is_written: bool,
+}
+
+impl Drop for Line {
+    /// Tells of a request that its client gave up before it was answered.
+    fn drop(&mut self) {
+        if !self.is_written {
+            let route = self.route.get().unwrap_or(UNMATCHED);
+            self.write(route, "none", CLIENT_GONE);
+        }
+    }
 }
 
 impl Line {
     /// Counts the answer, logs it and ends its trace, without anything that a person typed.
-    fn write(&self, route: &'static str, caller: &'static str, status: StatusCode) {
+    fn write(&mut self, route: &'static str, caller: &'static str, status: u16) {
+        self.is_written = true;
         let Self {
             id,
             method,
             received,
             span,
+            ..
         } = self;
         let duration = received.elapsed();
         metrics::histogram!(
             REQUEST_DURATION,
             "method" => *method,
             "route" => route,
-            "status" => status.as_u16().to_string()
+            "status" => status.to_string()
         )
         .record(duration);
         trace::answered(span, method, route, status, &id.0);
@@ -198,7 +223,7 @@ impl Line {
             trace_id = trace::id(span).map(tracing::field::display),
             method,
             route,
-            status = status.as_u16(),
+            status,
             duration_ms = duration.as_secs_f64() * 1000.0,
             caller,
             "request"
