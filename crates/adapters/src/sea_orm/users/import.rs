@@ -72,6 +72,11 @@ async fn write(
     Ok(outcomes)
 }
 
+/// Leaves PostgreSQL no way to the rows but by their keys. Statistics lag behind an import that fills an empty table, and a
+/// plan made for the empty one stays: without this each batch reads the whole table, or the whole of the index that
+/// gives the order.
+const BY_KEYS_ONLY: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off";
+
 /// Finds all that the plan of a batch needs to know, and locks the users among it.
 async fn look(
     tx: &impl ConnectionTrait,
@@ -79,8 +84,7 @@ async fn look(
     batch: &[Import],
 ) -> Result<Known, WriteError> {
     if tx.get_database_backend() == DbBackend::Postgres {
-        // Statistics lag behind an import that fills an empty table, and a plan made for the empty one stays.
-        tx.execute_unprepared("SET LOCAL enable_seqscan = off")
+        tx.execute_unprepared(BY_KEYS_ONLY)
             .await
             .map_err(|error| write_error(&error))?;
     }
