@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness faults lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help test test-unit test-integration coverage staleness overload faults lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,9 @@ coverage: ## measure what the tests cover, into target/llvm-cov/html
 
 staleness: ## measure for how long other replicas give what a write has replaced
 	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example staleness
+
+overload: ## measure what four times the load leaves of the work that is done
+	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example overload
 
 faults: ## try each fault of docs/reliability.md for ten seconds, and print what clients saw
 	cargo build --workspace --all-features
