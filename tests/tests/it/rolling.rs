@@ -15,26 +15,27 @@ use user_tests::{API_TOKEN, PostgresDatabase, Process, free_port, shared_redis};
 struct Balancer {
     child: Child,
     port: u16,
+    statistics: u16,
 }
 
 impl Balancer {
-    /// Starts the haproxy that `TEST_HAPROXY` names, or that is on the path: it asks each replica five times a second
+    /// Starts the haproxy that `TEST_HAPROXY` names, or that is on the path: it asks each replica four times a second
     /// whether it is ready, and repeats only what never reached one.
     fn before(replicas: [u16; 2], folder: &Path) -> Self {
         let port = free_port();
         let file = folder.join("haproxy.cfg");
+        let statistics = free_port();
         let servers: String = replicas
             .iter()
             .map(|port| {
-                format!(
-                    "    server replica{port} 127.0.0.1:{port} check inter 200ms fall 1 rise 1\n"
-                )
+                format!("    server {port} 127.0.0.1:{port} check inter 250ms fall 2 rise 1\n")
             })
             .collect();
         let text = format!(
             "defaults\n    mode http\n    timeout connect 1s\n    timeout client 10s\n    timeout server 10s\n    \
-             retries 3\n    option redispatch 1\n    retry-on conn-failure\n\n\
-             listen users\n    bind 127.0.0.1:{port}\n    option httpchk GET /health/ready\n{servers}"
+             timeout check 2s\n    retries 3\n    option redispatch 1\n    retry-on conn-failure\n\n\
+             listen users\n    bind 127.0.0.1:{port}\n    option httpchk GET /health/ready\n{servers}\n\
+             frontend statistics\n    bind 127.0.0.1:{statistics}\n    stats enable\n    stats uri /\n"
         );
         fs::write(&file, text).unwrap();
         let program = std::env::var("TEST_HAPROXY").unwrap_or_else(|_| "haproxy".to_owned());
@@ -44,7 +45,33 @@ impl Balancer {
             .stdout(Stdio::null())
             .spawn()
             .expect("haproxy is there: run the tests by scripts/with-servers");
-        Self { child, port }
+        Self {
+            child,
+            port,
+            statistics,
+        }
+    }
+
+    /// Waits until it sends requests to a replica, or no longer does.
+    async fn sees(&self, replica: u16, is_up: bool) {
+        let url = format!("http://127.0.0.1:{}/;csv", self.statistics);
+        let seen = async {
+            loop {
+                if let Ok(reply) = reqwest::get(&url).await {
+                    let text = reply.text().await.unwrap();
+                    let name = format!("users,{replica},");
+                    let line = text.lines().find(|line| line.starts_with(&name));
+                    if line.is_some_and(|line| line.split(',').any(|field| field == "UP")) == is_up
+                    {
+                        return;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), seen)
+            .await
+            .expect("haproxy sees the replica come and go");
     }
 
     fn url(&self, path: &str) -> String {
@@ -76,7 +103,7 @@ async fn no_request_fails_while_two_replicas_are_restarted_in_turn_behind_a_load
         let settings = [
             ("PORT", port.as_str()),
             ("REDIS_URL", &redis),
-            ("SHUTDOWN_DELAY_SECONDS", "1"),
+            ("SHUTDOWN_DELAY_SECONDS", "2"),
             ("HTTP_WORKERS", "1"),
         ];
         Process::serve(folder.path(), &uri, &settings).await
@@ -84,20 +111,9 @@ async fn no_request_fails_while_two_replicas_are_restarted_in_turn_behind_a_load
     let mut replicas = vec![start(ports[0]).await, start(ports[1]).await];
     let balancer = Balancer::before(ports, folder.path());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let ready = async {
-        let url = balancer.url("/health/ready");
-        while !client
-            .get(&url)
-            .send()
-            .await
-            .is_ok_and(|reply| reply.status() == 200)
-        {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), ready)
-        .await
-        .unwrap();
+    for port in ports {
+        balancer.sees(port, true).await;
+    }
 
     let over = AtomicBool::new(false);
     let (answered, created) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -144,9 +160,9 @@ async fn no_request_fails_while_two_replicas_are_restarted_in_turn_behind_a_load
             for (place, port) in ports.into_iter().enumerate() {
                 let leaving = replicas.remove(0);
                 assert_eq!(leaving.terminate().await, Some(0), "replica {place}");
+                balancer.sees(port, false).await;
                 replicas.push(start(port).await);
-                // As long as the load balancer takes to see it.
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                balancer.sees(port, true).await;
             }
         }
         over.store(true, Ordering::Relaxed);
