@@ -2,6 +2,7 @@
 """Holds the files of deploy/ to each other and to the service.
 
     manifests.py check SERVICE RENDERED...   SERVICE is the program, RENDERED the manifests of the overlays
+    manifests.py compose RENDERED            RENDERED is what docker-compose makes of compose.yaml
     manifests.py rule                        prints the Kubernetes rule that says what prometheus/rules.yaml says
 """
 
@@ -159,6 +160,16 @@ def check_compose():
     check_variables("compose.yaml", service["environment"])
 
 
+def check_rendered_compose(path):
+    """Holds the service's environment, as compose gives it, to what the service has to know."""
+    services = yaml.safe_load(pathlib.Path(path).read_text())["services"]
+    environment = services["user-service"]["environment"]
+    check_variables("compose.yaml", environment)
+    grafana = services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"]
+    if any(grafana in value for value in environment.values()):
+        fault("compose.yaml: the service is given Grafana's password")
+
+
 def check_dockerfile():
     text = (DEPLOY / "Dockerfile").read_text()
     image = re.search(r"^FROM rust:([\d.]+)-slim", text, re.M)[1]
@@ -178,13 +189,16 @@ def main():
     if sys.argv[1:] == ["rule"]:
         print_rule()
         return
-    service, rendered = sys.argv[2], sys.argv[3:]
-    check_rule()
-    alerted_memory = check_alerts()
-    for path in rendered:
-        check_manifests(service, path, alerted_memory)
-    check_compose()
-    check_dockerfile()
+    if sys.argv[1] == "compose":
+        check_rendered_compose(sys.argv[2])
+    else:
+        service, rendered = sys.argv[2], sys.argv[3:]
+        check_rule()
+        alerted_memory = check_alerts()
+        for path in rendered:
+            check_manifests(service, path, alerted_memory)
+        check_compose()
+        check_dockerfile()
     for text in faults:
         print(f"deploy: {text}", file=sys.stderr)
     sys.exit(bool(faults))
