@@ -32,7 +32,6 @@ SCRAPES = 8
 # What may have no answer while nothing is wrong.
 EMPTY = {
     'outcome="error"': "nothing that the stores were asked has failed",
-    'code="outcome_unknown"': "every write has an outcome",
     "absent(": "the service is there",
 }
 

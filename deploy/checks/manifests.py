@@ -2,10 +2,12 @@
 """Holds the files of deploy/ to each other and to the service.
 
     manifests.py check SERVICE RENDERED...   SERVICE is the program, RENDERED the manifests of the overlays
+    manifests.py compose RENDERED            RENDERED is what docker-compose makes of compose.yaml
     manifests.py rule                        prints the Kubernetes rule that says what prometheus/rules.yaml says
 """
 
 import base64
+import math
 import pathlib
 import re
 import subprocess
@@ -108,12 +110,24 @@ def megabytes(quantity):
     return int(re.fullmatch(r"(\d+)Mi", quantity)[1])
 
 
+def most_connections(deployment, replicas, settings, settings_of_job):
+    """The connections to the database at the worst moment of a rollout, and whose they are."""
+    # A replica is told to end when another has been ready for so long, and has its connections until it has ended.
+    ending = math.ceil(deployment["template"]["spec"]["terminationGracePeriodSeconds"] / max(deployment["minReadySeconds"], 1))
+    ending = min(ending, replicas)
+    pods = replicas + deployment["strategy"]["rollingUpdate"]["maxSurge"] + ending
+    # One more than is set follows the outbox.
+    each, of_job = (int(of["DATABASE_MAX_CONNECTIONS"]) + 1 for of in (settings, settings_of_job))
+    return pods * each + of_job, f"{pods} replicas, {ending} of them ending, and the Job"
+
+
 def check_manifests(service, path, alerted_memory):
     where = pathlib.Path(path).stem
     documents = [d for d in yaml.safe_load_all(pathlib.Path(path).read_text()) if d]
     named = {(d["kind"], d["metadata"]["name"]): d for d in documents}
     deployment = named["Deployment", "user-service"]
     pods = [deployment["spec"]["template"]["spec"], named["Job", "user-service-migrate"]["spec"]["template"]["spec"]]
+    environments = []
     for pod in pods:
         container = pod["containers"][0]
         environment = {}
@@ -131,9 +145,11 @@ def check_manifests(service, path, alerted_memory):
                     "DATABASE_URI": "postgresql://users@postgres:5432/users",
                     "REDIS_URL": "redis://redis:6379/0",
                 }
+        environment |= {variable["name"]: variable["value"] for variable in container.get("env", [])}
         check_variables(where, environment)
         check_settings(service, where, environment)
-    settings = environment
+        environments.append(environment)
+    settings, settings_of_job = environments
     pod = pods[0]
     container = pod["containers"][0]
     ending = int(settings["SHUTDOWN_DELAY_SECONDS"]) + int(settings["SHUTDOWN_GRACE_SECONDS"])
@@ -148,15 +164,24 @@ def check_manifests(service, path, alerted_memory):
         fault(f"{where}: the memory that is asked for is mostly the cache's")
     autoscaler = named.get(("HorizontalPodAutoscaler", "user-service"))
     replicas = autoscaler["spec"]["maxReplicas"] if autoscaler else deployment["spec"]["replicas"]
-    replicas += deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
-    each = int(settings["DATABASE_MAX_CONNECTIONS"]) + 1
-    if replicas * each > CONNECTIONS:
-        fault(f"{where}: {replicas} replicas take {replicas * each} connections, of {CONNECTIONS}")
+    connections, counted = most_connections(deployment["spec"], replicas, settings, settings_of_job)
+    if connections > CONNECTIONS:
+        fault(f"{where}: {counted} take {connections} connections, of {CONNECTIONS}")
 
 
 def check_compose():
     service = load("compose.yaml")["services"]["user-service"]
     check_variables("compose.yaml", service["environment"])
+
+
+def check_rendered_compose(path):
+    """Holds the service's environment, as compose gives it, to what the service has to know."""
+    services = yaml.safe_load(pathlib.Path(path).read_text())["services"]
+    environment = services["user-service"]["environment"]
+    check_variables("compose.yaml", environment)
+    grafana = services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"]
+    if any(grafana in value for value in environment.values()):
+        fault("compose.yaml: the service is given Grafana's password")
 
 
 def check_dockerfile():
@@ -178,13 +203,16 @@ def main():
     if sys.argv[1:] == ["rule"]:
         print_rule()
         return
-    service, rendered = sys.argv[2], sys.argv[3:]
-    check_rule()
-    alerted_memory = check_alerts()
-    for path in rendered:
-        check_manifests(service, path, alerted_memory)
-    check_compose()
-    check_dockerfile()
+    if sys.argv[1] == "compose":
+        check_rendered_compose(sys.argv[2])
+    else:
+        service, rendered = sys.argv[2], sys.argv[3:]
+        check_rule()
+        alerted_memory = check_alerts()
+        for path in rendered:
+            check_manifests(service, path, alerted_memory)
+        check_compose()
+        check_dockerfile()
     for text in faults:
         print(f"deploy: {text}", file=sys.stderr)
     sys.exit(bool(faults))

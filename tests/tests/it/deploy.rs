@@ -13,8 +13,8 @@ use promql::{Selector, Words, words};
 
 /// Labels that Prometheus gives to what it scrapes.
 const OF_THE_TARGET: [&str; 3] = ["job", "instance", "namespace"];
-/// Values that a service to which nothing bad happened has not used.
-const OF_TROUBLE: [(&str, &str); 2] = [("code", "outcome_unknown"), ("outcome", "error")];
+/// Values that a service to which nothing bad happened has not used. (A problem's code is there before its first use.)
+const OF_TROUBLE: [(&str, &str); 2] = [("status", "499"), ("outcome", "error")];
 
 /// A series as it is scraped: its name and its labels.
 type Series = (String, BTreeMap<String, String>);
