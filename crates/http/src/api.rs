@@ -1,6 +1,7 @@
 //! What every handler works with.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use user_domain::ports::{IdGenerator, StoreHealth};
@@ -30,6 +31,8 @@ pub struct HttpSettings {
     pub body_limit: usize,
     /// The most bytes of all header fields together.
     pub header_limit: usize,
+    /// The most requests of the API at a time; the next is refused before anything of it is looked at.
+    pub active_limit: usize,
 }
 
 /// How long the parts of a request may take.
@@ -58,6 +61,8 @@ struct Inner {
     writes: Writes,
     readiness: Readiness,
     metrics: Exposition,
+    /// The requests that are being answered.
+    active: AtomicUsize,
 }
 
 impl HttpSettings {
@@ -71,6 +76,7 @@ impl HttpSettings {
             deadlines: Deadlines::default(),
             body_limit: 1024 * 1024,
             header_limit: 16 * 1024,
+            active_limit: 4096,
         }
     }
 }
@@ -104,6 +110,7 @@ impl Api {
             writes,
             readiness,
             metrics,
+            active: AtomicUsize::new(0),
         };
         Self {
             inner: Arc::new(inner),
@@ -136,6 +143,10 @@ impl Api {
 
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.inner.readiness
+    }
+
+    pub(crate) fn active(&self) -> &AtomicUsize {
+        &self.inner.active
     }
 
     pub(crate) fn metrics(&self) -> &Exposition {

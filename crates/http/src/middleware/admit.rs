@@ -1,6 +1,7 @@
-//! Refuses oversized header fields, and brings addresses to one form.
+//! Refuses oversized header fields and what is too much at once, and brings addresses to one form.
 
 use std::future::{Ready, ready};
+use std::sync::atomic::Ordering;
 
 use actix_web::Error;
 use actix_web::body::{EitherBody, MessageBody};
@@ -13,8 +14,10 @@ use futures_util::future::LocalBoxFuture;
 use crate::api::Api;
 use crate::problem::{Code, Problem};
 
-/// Refuses requests with too many bytes of header fields; takes the gateway's prefix and one trailing slash off.
+/// Refuses requests with too many bytes of header fields, and those of the API past its limit; takes the gateway's prefix
+/// and one trailing slash off.
 pub(crate) struct Admit {
+    api: Api,
     header_limit: usize,
     base_path: String,
 }
@@ -23,6 +26,7 @@ impl Admit {
     pub(crate) fn new(api: &Api) -> Self {
         let settings = api.settings();
         Self {
+            api: api.clone(),
             header_limit: settings.header_limit,
             base_path: settings.base_path.clone(),
         }
@@ -31,6 +35,7 @@ impl Admit {
 
 pub(crate) struct AdmitService<S> {
     service: S,
+    api: Api,
     header_limit: usize,
     base_path: String,
 }
@@ -51,6 +56,7 @@ where
         let (header_limit, base_path) = (self.header_limit, self.base_path.clone());
         ready(Ok(AdmitService {
             service,
+            api: self.api.clone(),
             header_limit,
             base_path,
         }))
@@ -81,6 +87,12 @@ where
         if let Some(uri) = plain(request.uri(), &self.base_path) {
             request.match_info_mut().get_mut().update(&uri);
             request.head_mut().uri = uri;
+        }
+        // Health, metrics and the description are for those who want to know why.
+        let is_api = request.path().starts_with("/v1/");
+        if is_api && self.api.active().load(Ordering::Relaxed) > self.api.settings().active_limit {
+            let response = request.error_response(Problem::overloaded());
+            return Box::pin(ready(Ok(response.map_into_right_body())));
         }
         let answer = self.service.call(request);
         Box::pin(async move { answer.await.map(ServiceResponse::map_into_left_body) })

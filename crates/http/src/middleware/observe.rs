@@ -5,6 +5,7 @@ use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -98,7 +99,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let received = Instant::now();
-        let active = Active::begin(self.active.clone());
+        let active = Active::begin(self.api.clone(), self.active.clone());
         let id = request_id(request.headers(), self.api.ids());
         let method = method_name(request.method());
         let route = Rc::new(Cell::new(None));
@@ -150,7 +151,8 @@ where
                     Err(error)
                 }
                 Err(panic) => {
-                    line.write(UNMATCHED, "none", 500);
+                    let route = line.route.get().unwrap_or(UNMATCHED);
+                    line.write(route, "none", 500);
                     let response = after_panic(&panic_message(&*panic), &line.id);
                     Err(InternalError::from_response("a handler panicked", response).into())
                 }
@@ -161,18 +163,21 @@ where
 
 /// A request that is being answered; also when its client goes away, it ends.
 struct Active {
+    api: Api,
     gauge: Arc<Gauge>,
 }
 
 impl Active {
-    fn begin(gauge: Arc<Gauge>) -> Self {
+    fn begin(api: Api, gauge: Arc<Gauge>) -> Self {
+        api.active().fetch_add(1, Ordering::Relaxed);
         gauge.increment(1.0);
-        Self { gauge }
+        Self { api, gauge }
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
+        self.api.active().fetch_sub(1, Ordering::Relaxed);
         self.gauge.decrement(1.0);
     }
 }

@@ -9,6 +9,18 @@ use user_domain::ports::{MockStoreHealth, MockUserReader, SchemaState};
 use super::{World, get, post, problem};
 
 #[actix_web::test]
+async fn past_the_limit_of_requests_at_a_time_the_api_is_overloaded_and_health_is_not() {
+    let world = World::with(|settings| settings.active_limit = 0, |_| ());
+    let refused = world.as_service(get("/v1/users/count")).await;
+    assert_eq!(refused.problem(), problem(503, "overloaded"));
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(world.send(get("/health/live")).await.status, 200);
+    let one = World::with(|settings| settings.active_limit = 1, |_| ());
+    assert_eq!(one.as_service(get("/v1/users/count")).await.status, 200);
+    assert_eq!(one.as_service(get("/v1/users/count")).await.status, 200);
+}
+
+#[actix_web::test]
 async fn a_wrong_method_is_a_405_and_options_a_204_with_the_same_allow() {
     let world = World::new();
     for (uri, allow) in [
