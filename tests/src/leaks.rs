@@ -41,10 +41,10 @@ static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Listens to what the service in this process logs and traces, from now on; not where the service is measured.
 pub(crate) fn watch() {
+    static ONCE: Once = Once::new();
     if !cfg!(debug_assertions) {
         return;
     }
-    static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let log = tracing_subscriber::fmt::layer()
             .with_writer(Reader)

@@ -27,8 +27,9 @@ pub(crate) fn describe_metrics() {
 /// to its database.
 pub(crate) fn most(workers: usize, database: u32) -> usize {
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let left = usize::try_from(files.saturating_sub(RESERVED_FILES + u64::from(database)))
-        .unwrap_or(usize::MAX);
+    // Where there are very few, clients and all else share them.
+    let reserved = (RESERVED_FILES + u64::from(database)).min(files / 2);
+    let left = usize::try_from(files - reserved).unwrap_or(usize::MAX);
     (left.min(MOST) / workers.max(1)).max(1)
 }
 

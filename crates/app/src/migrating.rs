@@ -30,30 +30,28 @@ pub(crate) async fn start(
     };
     // A task of its own: a migration that takes long is not to be cut off by whoever waits for it.
     let mut first = tokio::spawn(migrating.clone().attempt());
-    match timeout(PATIENCE, &mut first).await {
-        Ok(ended) => match outcome(ended) {
-            Ok(applied) => {
-                tell(&applied);
-                Ok(None)
-            }
-            Err(error) if error.is_passing() => {
-                tracing::warn!(%error, "the database is away; it is asked again until it is there");
-                Ok(Some(tokio::spawn(async move { migrating.go_on().await })))
-            }
-            Err(error) => Err(error),
-        },
-        Err(_) => {
-            tracing::warn!("the database takes long to be brought up to date; it is waited for");
-            Ok(Some(tokio::spawn(async move {
-                match outcome(first.await) {
-                    Ok(applied) => tell(&applied),
-                    Err(error) => {
-                        tracing::warn!(%error, "the database cannot be brought up to date");
-                        migrating.go_on().await;
-                    }
+    let Ok(ended) = timeout(PATIENCE, &mut first).await else {
+        tracing::warn!("the database takes long to be brought up to date; it is waited for");
+        return Ok(Some(tokio::spawn(async move {
+            match outcome(first.await) {
+                Ok(applied) => tell(&applied),
+                Err(error) => {
+                    tracing::warn!(%error, "the database cannot be brought up to date");
+                    migrating.go_on().await;
                 }
-            })))
+            }
+        })));
+    };
+    match outcome(ended) {
+        Ok(applied) => {
+            tell(&applied);
+            Ok(None)
         }
+        Err(error) if error.is_passing() => {
+            tracing::warn!(%error, "the database is away; it is asked again until it is there");
+            Ok(Some(tokio::spawn(async move { migrating.go_on().await })))
+        }
+        Err(error) => Err(error),
     }
 }
 

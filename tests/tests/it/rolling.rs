@@ -25,12 +25,10 @@ impl Balancer {
         let port = free_port();
         let file = folder.join("haproxy.cfg");
         let statistics = free_port();
-        let servers: String = replicas
-            .iter()
-            .map(|port| {
-                format!("    server {port} 127.0.0.1:{port} check inter 250ms fall 2 rise 1\n")
-            })
-            .collect();
+        let server = |port: u16| {
+            format!("    server {port} 127.0.0.1:{port} check inter 250ms fall 2 rise 1\n")
+        };
+        let servers = replicas.map(server).concat();
         let text = format!(
             "defaults\n    mode http\n    timeout connect 1s\n    timeout client 10s\n    timeout server 10s\n    \
              timeout check 2s\n    retries 3\n    option redispatch 1\n    retry-on conn-failure\n\n\
@@ -44,7 +42,7 @@ impl Balancer {
             .arg(&file)
             .stdout(Stdio::null())
             .spawn()
-            .expect("haproxy is there: run the tests by scripts/with-servers");
+            .unwrap_or_else(|error| panic!("{error}: run the tests by scripts/with-servers"));
         Self {
             child,
             port,
@@ -71,7 +69,7 @@ impl Balancer {
         };
         tokio::time::timeout(Duration::from_secs(20), seen)
             .await
-            .expect("haproxy sees the replica come and go");
+            .unwrap();
     }
 
     fn url(&self, path: &str) -> String {

@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn as_many_get_in_as_there_are_places_and_the_next_when_one_leaves() {
-        let door = door(2, Duration::from_secs(60));
+        let door = door(2, Duration::from_mins(1));
         let first = door.enter().await;
         let _second = door.enter().await;
         let mut third = std::pin::pin!(door.enter());
