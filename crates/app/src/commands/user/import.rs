@@ -190,8 +190,8 @@ impl Run {
 
     /// Writes a batch, and then records what became of its lines, as far as the store let it come.
     async fn take(&mut self, batch: Vec<Entry>) -> Result<(), String> {
-        let (places, records) = split(batch);
-        let (outcomes, stopped) = self.pace.write(&records).await;
+        let (places, mut records) = split(batch);
+        let (outcomes, stopped) = self.pace.write(&mut records).await;
         let mut outcomes = outcomes.into_iter();
         for place in places {
             let settled = match place.faults {

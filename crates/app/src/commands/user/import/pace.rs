@@ -36,12 +36,13 @@ impl Pace {
     /// Writes records in order. What was written has its outcomes, also where the store then stops it for good.
     pub(super) async fn write(
         &mut self,
-        records: &[Import],
+        records: &mut [Import],
     ) -> (Vec<ImportOutcome>, Option<StoreError>) {
         let mut outcomes = Vec::with_capacity(records.len());
         loop {
-            let left = records.get(outcomes.len()..).unwrap_or_default();
-            let batch = left.get(..self.size).unwrap_or(left);
+            let left = records.get_mut(outcomes.len()..).unwrap_or_default();
+            let size = self.size.min(left.len());
+            let batch = left.get_mut(..size).unwrap_or_default();
             if batch.is_empty() {
                 return (outcomes, None);
             }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use user_domain::import::Imported;
 use user_domain::ports::{ImportError, UserImport};
+use user_domain::test_support::fakes::Fakes;
 use user_domain::test_support::mocks::untouched_ports;
 use user_domain::test_support::samples::{import, new_user, record};
 use user_domain::use_cases::{Ports, UseCases};
@@ -52,8 +53,11 @@ impl UserImport for Slow {
 }
 
 fn pace(store: &Arc<Slow>, mode: ImportMode) -> Pace {
+    let fakes = Fakes::default();
     let ports = Ports {
         import: store.clone(),
+        clock: fakes.clock,
+        ids: fakes.ids,
         ..untouched_ports()
     };
     Pace::new(UseCases::new(&ports).import_users, mode)
@@ -70,8 +74,8 @@ async fn a_store_that_fails_at_many_records_is_given_fewer_and_none_is_lost_or_o
         most: 7,
         ..Slow::default()
     });
-    let records = records(100);
-    let (outcomes, stopped) = pace(&store, ImportMode::Write).write(&records).await;
+    let mut records = records(100);
+    let (outcomes, stopped) = pace(&store, ImportMode::Write).write(&mut records).await;
     assert_eq!(stopped, None);
     let ids: Vec<UserId> = outcomes
         .iter()
@@ -88,7 +92,7 @@ async fn a_store_that_fails_at_many_records_is_given_fewer_and_none_is_lost_or_o
 #[tokio::test(start_paused = true)]
 async fn a_store_that_stays_away_is_given_up_with_what_was_done_before() {
     let store = Arc::new(Slow::default());
-    let (outcomes, stopped) = pace(&store, ImportMode::Write).write(&records(3)).await;
+    let (outcomes, stopped) = pace(&store, ImportMode::Write).write(&mut records(3)).await;
     assert_eq!(outcomes, []);
     assert_eq!(
         stopped,
@@ -103,7 +107,7 @@ async fn a_store_that_stays_away_is_given_up_with_what_was_done_before() {
 async fn what_will_not_pass_is_not_tried_again() {
     let store = Arc::new(Slow::default());
     let mut pace = pace(&store, ImportMode::Rehearse);
-    let (outcomes, stopped) = pace.write(&records(3)).await;
+    let (outcomes, stopped) = pace.write(&mut records(3)).await;
     assert_eq!(outcomes, []);
     assert_eq!(stopped, Some(StoreError::Internal("broken".to_owned())));
 }
