@@ -19,7 +19,7 @@ use user_http::{FaultBody, show_faults};
 
 use self::entries::{Batch, Entry};
 use self::lines::Lines;
-use self::pace::Pace;
+use self::pace::{Pace, Rhythm};
 use self::progress::Progress;
 use self::results::{Earlier, Results, Settled};
 use self::tally::{Kind, Tally};
@@ -35,10 +35,19 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Outcome {
         Ok(input) => input,
         Err(reason) => return misused(&reason),
     };
-    on_users(async |_, use_cases| import(arguments, input, use_cases.import_users).await).await
+    on_users(async |settings, use_cases| {
+        let rhythm = Rhythm::of(&settings.database.target);
+        import(arguments, input, use_cases.import_users, rhythm).await
+    })
+    .await
 }
 
-async fn import(arguments: &ImportArguments, input: Input, use_case: ImportUsers) -> Outcome {
+async fn import(
+    arguments: &ImportArguments,
+    input: Input,
+    use_case: ImportUsers,
+    rhythm: Rhythm,
+) -> Outcome {
     let (results, earlier) = match open_results(arguments) {
         Ok(opened) => opened,
         Err(reason) => return misused(&reason),
@@ -53,7 +62,7 @@ async fn import(arguments: &ImportArguments, input: Input, use_case: ImportUsers
         ImportMode::Write
     };
     let import = Run {
-        pace: Pace::new(use_case.clone(), mode),
+        pace: Pace::new(use_case.clone(), mode, rhythm),
         results,
         progress: Progress::new(input.bytes),
         tally: earlier.tally,
