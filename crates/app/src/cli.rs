@@ -55,6 +55,7 @@ enum Command {
     /// Removes what is over its time now, and tells how much of each kind; `serve` does so every hour.
     ///
     /// Users deleted 30 days ago, events after 30 days, idempotency keys after 24 hours, usernames given up 90 days ago.
+    #[command(after_help = help::PURGE)]
     Purge,
     /// Prints a script that lets a shell complete this command line.
     #[command(after_help = help::COMPLETIONS)]

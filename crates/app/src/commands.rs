@@ -36,11 +36,27 @@ fn settings() -> Result<Settings, Outcome> {
     })
 }
 
-/// Composes the service for a command that works on its store.
-async fn composition(settings: &Settings) -> Result<Composition, Outcome> {
-    Composition::new(settings)
-        .await
-        .map_err(|error| failed(&error))
+/// Does a command's work on the store of the settings, and takes leave of it whatever came of it: PostgreSQL logs no
+/// lost connection, and SQLite brings its statistics up to date.
+async fn on_store(work: impl AsyncFnOnce(&Settings, &Composition) -> Outcome) -> Outcome {
+    match settings() {
+        Ok(settings) => on_store_of(&settings, work).await,
+        Err(outcome) => outcome,
+    }
+}
+
+/// Does what [`on_store`] does, on the store of settings that were looked at before.
+async fn on_store_of(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Settings, &Composition) -> Outcome,
+) -> Outcome {
+    let composition = match Composition::new(settings).await {
+        Ok(composition) => composition,
+        Err(error) => return failed(&error),
+    };
+    let outcome = work(settings, &composition).await;
+    composition.close().await;
+    outcome
 }
 
 fn failed(error: &impl Display) -> Outcome {

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use tokio::time::timeout;
 use user_adapters::cache::{CacheOptions, GatheredReader, RedisOptions, UserTiers};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
@@ -13,6 +15,9 @@ use user_domain::use_cases::{Ports, UseCases};
 
 use crate::keys;
 use crate::settings::{self, DatabaseTarget, Settings, TokenSettings};
+
+/// How long connections to the database may take to close; a dead one never does.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Why the service could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +114,13 @@ impl Composition {
     /// Keeps the cache fresh for as long as it is polled; without this, every read asks the database.
     pub async fn keep_cache_fresh(&self) {
         self.cache.keep_fresh(&self.store).await;
+    }
+
+    /// Closes the connections to the database, once nothing uses them any more. A dead one is not waited for.
+    pub async fn close(self) {
+        if timeout(CLOSING, self.connections.close()).await.is_err() {
+            tracing::warn!("some connections to the database did not close in time");
+        }
     }
 
     /// The use cases on these ports.

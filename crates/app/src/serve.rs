@@ -10,7 +10,6 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use user_adapters::guards::Guards;
-use user_adapters::sea_orm::Connections;
 use user_http::{Api, HttpSettings, Readiness, Writes};
 
 use crate::cli::Outcome;
@@ -29,8 +28,6 @@ const HEADER_DEADLINE: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The most connections of operators: probes, scrapers and a few people.
 const MANAGEMENT_CONNECTIONS: usize = 64;
-/// How long connections to the database may take to close; a dead one never does.
-const CLOSING: Duration = Duration::from_secs(2);
 /// How often the recorder of metrics takes in what was recorded, whether or not anybody scrapes it.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long to wait before the cache is kept fresh again after a defect.
@@ -48,7 +45,6 @@ pub struct Service {
     retention: Retention,
     readiness: Readiness,
     writes: Writes,
-    connections: Connections,
     delay: Duration,
     grace: Duration,
 }
@@ -112,7 +108,6 @@ impl Service {
         let handle = server.handle();
         tracing::info!(%address, store = %settings.database.target, "listening");
         Ok(Self {
-            connections: composition.connections.clone(),
             address,
             server: tokio::spawn(server),
             handle,
@@ -178,9 +173,7 @@ impl Service {
         for task in self.background {
             task.abort();
         }
-        if timeout(CLOSING, self.connections.close()).await.is_err() {
-            tracing::warn!("some connections to the database did not close in time");
-        }
+        self.composition.close().await;
         if let Some(management) = self.management {
             management.handle.stop(false).await;
         }

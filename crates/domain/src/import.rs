@@ -17,7 +17,7 @@ pub struct Import {
     pub record: Record,
     /// The id that the user gets if the record makes one and has none.
     pub fresh_id: UserId,
-    /// Who imports, and when; conditions are not looked at.
+    /// Who imports, and when it is tried; conditions are not looked at.
     pub context: WriteContext,
 }
 

@@ -1,5 +1,6 @@
 //! `user get`, `user list`, `user export`, `user import` and `completions`, as an operator runs them.
 
+mod beside;
 mod import;
 mod kill;
 

@@ -60,8 +60,17 @@ impl Pool {
 
     /// Begins a transaction that may write at once; SQLite's default would fail when it meets another.
     pub(super) async fn begin(&self) -> Result<Transaction, DbErr> {
+        self.begin_with(SqliteTransactionMode::Immediate).await
+    }
+
+    /// Begins a transaction that only reads; no writer waits for it.
+    pub(super) async fn begin_reading(&self) -> Result<Transaction, DbErr> {
+        self.begin_with(SqliteTransactionMode::Deferred).await
+    }
+
+    async fn begin_with(&self, mode: SqliteTransactionMode) -> Result<Transaction, DbErr> {
         let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            sqlite_transaction_mode: Some(mode),
             ..TransactionOptions::default()
         };
         let turn = self.turn().await?;

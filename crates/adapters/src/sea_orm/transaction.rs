@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sea_orm::DbErr;
 use tokio::time::timeout;
 use user_domain::StoreError;
 use user_domain::write::WriteError;
@@ -15,7 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Begins a transaction.
 pub(super) async fn begin(db: &Pool) -> Result<Transaction, WriteError> {
-    match timeout(PATIENCE, db.begin()).await {
+    begun(db.begin()).await
+}
+
+/// Begins a transaction that only reads.
+pub(super) async fn begin_reading(db: &Pool) -> Result<Transaction, WriteError> {
+    begun(db.begin_reading()).await
+}
+
+async fn begun(
+    beginning: impl Future<Output = Result<Transaction, DbErr>>,
+) -> Result<Transaction, WriteError> {
+    match timeout(PATIENCE, beginning).await {
         Ok(begun) => begun.map_err(|error| errors::write(&error)),
         Err(_) => Err(StoreError::Unavailable(SILENT.to_owned()).into()),
     }

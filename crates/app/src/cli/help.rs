@@ -48,6 +48,11 @@ pub(super) const OPENAPI: &str = "\
 Examples:
   user-service openapi > openapi.json";
 
+pub(super) const PURGE: &str = "\
+Examples:
+  user-service purge
+  user-service purge | awk '$1 == \"users\" { print $2 }'   # how many users were removed";
+
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   user-service completions bash > ~/.local/share/bash-completion/completions/user-service

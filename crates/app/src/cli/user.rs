@@ -40,6 +40,7 @@ pub(super) enum User {
     /// Prints all users, a line of JSON each, as `user import` takes them.
     ///
     /// The oldest first. Every user that is there from beginning to end is printed once, whatever is written meanwhile.
+    /// Addresses and private metadata are among it: `umask 077` before a redirection keeps the file to its owner.
     #[command(after_help = help::USER_EXPORT)]
     Export(ExportArguments),
     /// Gives a user a role: how the first administrator is made.
@@ -111,12 +112,14 @@ pub(crate) struct ImportArguments {
     /// Writes what became of each line into this file, a line of JSON each
     ///
     /// `line`, `outcome` (created, updated, unchanged, refused), `id` of the user, or `errors` with JSON pointers. A
-    /// line is written once its user is in the database for certain.
+    /// line is written once its user is in the database for certain. The file must not be there yet, unless --resume
+    /// goes on with it; only its owner may read it.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) results: Option<PathBuf>,
     /// Goes on behind the last line that the results tell of
     ///
     /// For an import that was stopped or killed. Without earlier results it begins at the beginning.
+    /// A file that holds something else is refused and left as it is.
     #[arg(long, requires = "results")]
     pub(crate) resume: bool,
 }

@@ -1,10 +1,10 @@
 //! `cache clear`
 
-use user_adapters::cache;
+use user_adapters::cache::{self, RedisOptions};
 
-use super::{composition, failed, say, settings};
+use super::{failed, on_store_of, say, settings};
 use crate::cli::Outcome;
-use crate::compose::redis_options;
+use crate::compose::{Composition, redis_options};
 
 pub(crate) async fn run() -> Outcome {
     let settings = match settings() {
@@ -17,15 +17,18 @@ pub(crate) async fn run() -> Outcome {
         );
         return Outcome::Failed;
     };
-    let composition = match composition(&settings).await {
-        Ok(composition) => composition,
-        Err(outcome) => return outcome,
-    };
+    on_store_of(&settings, async |_, composition| {
+        clear(composition, &redis).await
+    })
+    .await
+}
+
+async fn clear(composition: &Composition, redis: &RedisOptions) -> Outcome {
     let store = match composition.store.store_id().await {
         Ok(store) => store,
         Err(error) => return failed(&error),
     };
-    match cache::clear(&redis, &store).await {
+    match cache::clear(redis, &store).await {
         Ok(count) => {
             say(format_args!(
                 "every replica that Redis reaches has forgotten; {count} users were taken out of Redis"

@@ -1,48 +1,41 @@
 //! `migrate up` and `migrate status`
 
-use super::{composition, failed, result, say, settings};
+use super::{failed, on_store, result, say};
 use crate::cli::Outcome;
-use crate::compose::Composition;
 
 pub(crate) async fn up() -> Outcome {
-    let (composition, schema) = match open().await {
-        Ok(open) => open,
-        Err(outcome) => return outcome,
-    };
-    match composition.migrate(schema.as_deref()).await {
-        Ok(applied) => {
-            for name in &applied {
-                result(name);
+    on_store(async |settings, composition| {
+        let schema = settings.database.schema.as_deref();
+        match composition.migrate(schema).await {
+            Ok(applied) => {
+                for name in &applied {
+                    result(name);
+                }
+                say(format_args!("{} migrations applied", applied.len()));
+                Outcome::Done
             }
-            say(format_args!("{} migrations applied", applied.len()));
-            Outcome::Done
+            Err(error) => failed(&error),
         }
-        Err(error) => failed(&error),
-    }
+    })
+    .await
 }
 
 pub(crate) async fn status() -> Outcome {
-    let (composition, _) = match open().await {
-        Ok(open) => open,
-        Err(outcome) => return outcome,
-    };
-    match composition.pending_migrations().await {
-        Ok(pending) if pending.is_empty() => {
-            say("the database is up to date");
-            Outcome::Done
-        }
-        Ok(pending) => {
-            for name in &pending {
-                result(name);
+    on_store(
+        async |_, composition| match composition.pending_migrations().await {
+            Ok(pending) if pending.is_empty() => {
+                say("the database is up to date");
+                Outcome::Done
             }
-            say(format_args!("{} migrations pending", pending.len()));
-            Outcome::Failed
-        }
-        Err(error) => failed(&error),
-    }
-}
-
-async fn open() -> Result<(Composition, Option<String>), Outcome> {
-    let settings = settings()?;
-    Ok((composition(&settings).await?, settings.database.schema))
+            Ok(pending) => {
+                for name in &pending {
+                    result(name);
+                }
+                say(format_args!("{} migrations pending", pending.len()));
+                Outcome::Failed
+            }
+            Err(error) => failed(&error),
+        },
+    )
+    .await
 }

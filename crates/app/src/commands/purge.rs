@@ -1,18 +1,15 @@
 //! `purge`
 
-use super::{composition, failed, result, say, settings};
+use super::{failed, on_store, result, say};
 use crate::cli::Outcome;
+use crate::compose::Composition;
 use crate::retention;
 
 pub(crate) async fn run() -> Outcome {
-    let settings = match settings() {
-        Ok(settings) => settings,
-        Err(outcome) => return outcome,
-    };
-    let composition = match composition(&settings).await {
-        Ok(composition) => composition,
-        Err(outcome) => return outcome,
-    };
+    on_store(async |_, composition| purge(composition).await).await
+}
+
+async fn purge(composition: &Composition) -> Outcome {
     let report = match retention::run_once(&composition.ports).await {
         Ok(report) => report,
         Err(error) => return failed(&error),

@@ -16,23 +16,25 @@ use user_domain::view::UserView;
 use user_domain::{Fault, StoreError};
 use user_http::UserRecord;
 
-use super::{composition, failed, say, settings};
+use super::{failed, on_store, say};
 use crate::cli::Outcome;
+use crate::settings::Settings;
 
-/// Opens the store of the settings, which has to be up to date.
-async fn open() -> Result<UseCases, Outcome> {
-    let settings = settings()?;
-    let composition = composition(&settings).await?;
-    match composition.pending_migrations().await {
-        Ok(pending) if pending.is_empty() => Ok(composition.use_cases()),
-        Ok(_) => {
-            say(
-                "user-service: the database is not up to date: run `user-service migrate up` first",
-            );
-            Err(Outcome::Failed)
+/// Does a command's work on the users of the settings' store, which has to be up to date.
+async fn on_users(work: impl AsyncFnOnce(&Settings, UseCases) -> Outcome) -> Outcome {
+    on_store(async |settings, composition| {
+        match composition.pending_migrations().await {
+            Ok(pending) if pending.is_empty() => work(settings, composition.use_cases()).await,
+            Ok(_) => {
+                say(
+                    "user-service: the database is not up to date: run `user-service migrate up` first",
+                );
+                Outcome::Failed
+            }
+            Err(error) => failed(&error),
         }
-        Err(error) => Err(failed(&error)),
-    }
+    })
+    .await
 }
 
 /// Takes an id for an id and an address for an address; the two and a name cannot be confused.

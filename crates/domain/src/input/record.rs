@@ -18,7 +18,7 @@ pub struct RecordInput {
     /// The id, if the user has one already.
     #[garde(custom(optional(UserId::parse)))]
     pub id: Raw<String>,
-    /// At least 1.
+    /// From 1 to 2^52.
     #[garde(custom(counted))]
     pub version: Raw<i64>,
     /// When the user was made.
@@ -106,7 +106,7 @@ impl RecordInput {
             Raw::Absent | Raw::Null | Raw::Mistyped(_) => None,
         };
         Past {
-            version: number.and_then(Version::from_i64),
+            version: number.and_then(|number| Version::imported(number).ok()),
             created_at: value(&self.created_at, Timestamp::parse),
             updated_at: value(&self.updated_at, Timestamp::parse),
             tokens_valid_after: value(&self.tokens_valid_after, Timestamp::parse),
@@ -122,10 +122,7 @@ impl RecordInput {
 fn counted(raw: &Raw<i64>, _: &Writing) -> garde::Result {
     match raw {
         Raw::Absent | Raw::Null => Ok(()),
-        Raw::Value(number) => rules::check(Version::from_i64(*number).ok_or(Violation::new(
-            "out_of_range",
-            "Must be a whole number from 1 on.",
-        ))),
+        Raw::Value(number) => rules::check(Version::imported(*number)),
         Raw::Mistyped(expected) => rules::check::<()>(Err(rules::mistyped(expected))),
     }
 }

@@ -58,19 +58,22 @@ impl ImportUsers {
     /// A user is found by its id, external id, username or address, and becomes what its record says; nobody is made
     /// twice. A record that races other writers is tried again by itself, so that it takes no other along.
     ///
+    /// Each try stamps its records with its own moment: they may have been checked long before, and what is told of a
+    /// change must not be older than the change. Who is made is known again by its id, which stays.
+    ///
     /// # Errors
     /// [`Denied`].
     pub async fn run(
         &self,
         caller: &Caller,
-        batch: &[Import],
+        batch: &mut [Import],
         mode: ImportMode,
     ) -> Result<ImportRun, Denied> {
         permit(caller, Action::Import)?;
         if batch.is_empty() {
             return Ok(ImportRun::default());
         }
-        Ok(match self.once(batch, mode).await {
+        Ok(match self.once(caller, batch, mode).await {
             Ok(outcomes) => ImportRun {
                 outcomes,
                 stopped: None,
@@ -79,14 +82,19 @@ impl ImportUsers {
                 outcomes: Vec::new(),
                 stopped: Some(error),
             },
-            Err(ImportError::Raced(_)) => self.one_by_one(batch, mode).await,
+            Err(ImportError::Raced(_)) => self.one_by_one(caller, batch, mode).await,
         })
     }
 
-    async fn one_by_one(&self, batch: &[Import], mode: ImportMode) -> ImportRun {
+    async fn one_by_one(
+        &self,
+        caller: &Caller,
+        batch: &mut [Import],
+        mode: ImportMode,
+    ) -> ImportRun {
         let mut run = ImportRun::default();
         for import in batch {
-            match self.alone(import, mode).await {
+            match self.alone(caller, import, mode).await {
                 Ok(outcome) => run.outcomes.push(outcome),
                 Err(error) => {
                     run.stopped = Some(error);
@@ -97,10 +105,15 @@ impl ImportUsers {
         run
     }
 
-    async fn alone(&self, import: &Import, mode: ImportMode) -> Result<ImportOutcome, StoreError> {
+    async fn alone(
+        &self,
+        caller: &Caller,
+        import: &mut Import,
+        mode: ImportMode,
+    ) -> Result<ImportOutcome, StoreError> {
         let mut outcome = Err(Vec::new());
         for _ in 0..TRIES {
-            match self.once(slice::from_ref(import), mode).await {
+            match self.once(caller, slice::from_mut(import), mode).await {
                 Ok(mut outcomes) => {
                     let none = || StoreError::Internal("a record came to no outcome".to_owned());
                     return outcomes.pop().ok_or_else(none);
@@ -114,9 +127,13 @@ impl ImportUsers {
 
     async fn once(
         &self,
-        batch: &[Import],
+        caller: &Caller,
+        batch: &mut [Import],
         mode: ImportMode,
     ) -> Result<Vec<ImportOutcome>, ImportError> {
+        for import in batch.iter_mut() {
+            import.context = self.stamp.context(caller, WriteConditions::default());
+        }
         match mode {
             ImportMode::Write => self.import.import(batch).await,
             ImportMode::Rehearse => self.import.rehearse(batch).await,

@@ -56,6 +56,12 @@ impl Version {
     /// The version of a user just created.
     pub const FIRST: Self = Self(1);
 
+    /// The greatest number that a user brings along: 2^52.
+    ///
+    /// Versions are compared as doubles too, by scripts in Redis and by clients in JavaScript, which are exact up to
+    /// 2^53: from here on there is room for as many changes as nobody will make.
+    pub const GREATEST_IMPORTED: i64 = 1 << 52;
+
     /// Takes a number of at least 1; `None` for any other.
     pub const fn from_i64(number: i64) -> Option<Self> {
         if number >= 1 {
@@ -63,6 +69,18 @@ impl Version {
         } else {
             None
         }
+    }
+
+    /// Takes the version of a user of another store: from 1 to [`Version::GREATEST_IMPORTED`]. Violation: `out_of_range`.
+    pub fn imported(number: i64) -> Result<Self, Violation> {
+        Self::from_i64(number)
+            .filter(|version| version.0 <= Self::GREATEST_IMPORTED)
+            .ok_or_else(|| {
+                Violation::new(
+                    "out_of_range",
+                    "Must be a whole number from 1 to 4503599627370496.",
+                )
+            })
     }
 
     /// The number.
@@ -135,6 +153,17 @@ mod tests {
         assert_eq!(Version::from_i64(0), None);
         assert_eq!(Version::from_i64(-1), None);
         assert_eq!(Version::from_i64(i64::MAX).unwrap().next().get(), i64::MAX);
+    }
+
+    #[test]
+    fn a_version_is_imported_as_long_as_it_and_those_after_it_are_exact_as_doubles() {
+        assert_eq!(Version::imported(1), Ok(Version::FIRST));
+        let greatest = Version::imported(4_503_599_627_370_496).unwrap();
+        assert_eq!(greatest.get(), Version::GREATEST_IMPORTED);
+        for number in [i64::MIN, 0, Version::GREATEST_IMPORTED + 1, i64::MAX] {
+            let refused = Version::imported(number).unwrap_err();
+            assert_eq!(refused.code(), "out_of_range", "{number}");
+        }
     }
 
     proptest! {

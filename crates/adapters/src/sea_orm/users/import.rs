@@ -42,7 +42,7 @@ pub(crate) async fn rehearse(
     batch: &[Import],
 ) -> Result<Vec<ImportOutcome>, ImportError> {
     let rehearsed = async {
-        let tx = transaction::begin(db).await?;
+        let tx = transaction::begin_reading(db).await?;
         let known = transaction::bounded(Box::pin(look(&tx, false, batch))).await?;
         transaction::commit(tx).await?;
         Ok(plan(batch, known).outcomes)

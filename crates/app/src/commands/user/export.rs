@@ -2,10 +2,11 @@
 
 use std::io::{self, BufWriter, Write as _};
 
-use user_domain::directory::{DirectoryQuery, Sort};
+use user_domain::directory::{CheckedQuery, DirectoryQuery, Sort};
+use user_domain::use_cases::ListUsers;
 
 use super::walk::Walk;
-use super::{line, misused, open};
+use super::{line, misused, on_users};
 use crate::cli::{ExportArguments, Outcome};
 use crate::commands::{failed, say};
 
@@ -23,11 +24,11 @@ pub(crate) async fn run(arguments: &ExportArguments) -> Outcome {
         Ok(query) => query,
         Err(faults) => return misused(&faults),
     };
-    let use_cases = match open().await {
-        Ok(use_cases) => use_cases,
-        Err(outcome) => return outcome,
-    };
-    let mut walk = Walk::new(&use_cases.list_users, query);
+    on_users(async |_, use_cases| export(&use_cases.list_users, query).await).await
+}
+
+async fn export(users: &ListUsers, query: CheckedQuery) -> Outcome {
+    let mut walk = Walk::new(users, query);
     let mut out = BufWriter::with_capacity(BUFFER, io::stdout());
     let mut count = 0_u64;
     loop {

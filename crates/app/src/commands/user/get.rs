@@ -9,7 +9,7 @@ use user_domain::use_cases::Sought;
 use user_domain::view::UserView;
 use user_http::UserRecord;
 
-use super::{key, line, open};
+use super::{key, line, on_users};
 use crate::cli::Outcome;
 use crate::commands::{failed, result, say};
 
@@ -18,18 +18,17 @@ pub(crate) async fn run(user: &str) -> Outcome {
         say("user-service: give a user's id, username, email address, or external:ID");
         return Outcome::Misused;
     };
-    let use_cases = match open().await {
-        Ok(use_cases) => use_cases,
-        Err(outcome) => return outcome,
-    };
-    let found = use_cases
-        .find_user
-        .run(&Caller::Operator, &sought(&key), Freshness::Current)
-        .await;
-    match found {
-        Ok(found) => show(&found.view),
-        Err(error) => failed(&error),
-    }
+    on_users(async |_, use_cases| {
+        let found = use_cases
+            .find_user
+            .run(&Caller::Operator, &sought(&key), Freshness::Current)
+            .await;
+        match found {
+            Ok(found) => show(&found.view),
+            Err(error) => failed(&error),
+        }
+    })
+    .await
 }
 
 fn sought(key: &UserKey) -> Sought {

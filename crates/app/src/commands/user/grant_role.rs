@@ -1,12 +1,14 @@
 //! `user grant-role`
 
 use user_domain::caller::Caller;
+use user_domain::ports::UserKey;
 use user_domain::use_cases::GrantRoleError;
 use user_domain::values::Role;
 
 use super::key;
 use crate::cli::Outcome;
-use crate::commands::{composition, result, say, settings};
+use crate::commands::{on_store, result, say};
+use crate::compose::Composition;
 
 pub(crate) async fn run(user: &str, role: &str) -> Outcome {
     let (Some(key), Ok(role)) = (key(user), Role::parse(role)) else {
@@ -15,18 +17,14 @@ pub(crate) async fn run(user: &str, role: &str) -> Outcome {
         );
         return Outcome::Misused;
     };
-    let settings = match settings() {
-        Ok(settings) => settings,
-        Err(outcome) => return outcome,
-    };
-    let composition = match composition(&settings).await {
-        Ok(composition) => composition,
-        Err(outcome) => return outcome,
-    };
+    on_store(async |_, composition| grant(composition, &key, role).await).await
+}
+
+async fn grant(composition: &Composition, key: &UserKey, role: Role) -> Outcome {
     match composition
         .use_cases()
         .grant_role
-        .run(&Caller::Operator, &key, role)
+        .run(&Caller::Operator, key, role)
         .await
     {
         Ok(written) => {

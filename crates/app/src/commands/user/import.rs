@@ -14,16 +14,16 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 use user_domain::import::{Import, ImportOutcome};
-use user_domain::use_cases::ImportMode;
+use user_domain::use_cases::{ImportMode, ImportUsers};
 use user_http::{FaultBody, show_faults};
 
 use self::entries::{Batch, Entry};
 use self::lines::Lines;
-use self::pace::Pace;
+use self::pace::{Pace, Rhythm};
 use self::progress::Progress;
 use self::results::{Earlier, Results, Settled};
 use self::tally::{Kind, Tally};
-use super::open;
+use super::on_users;
 use crate::cli::{ImportArguments, Outcome};
 use crate::commands::{failed, result, say};
 
@@ -35,10 +35,19 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Outcome {
         Ok(input) => input,
         Err(reason) => return misused(&reason),
     };
-    let use_cases = match open().await {
-        Ok(use_cases) => use_cases,
-        Err(outcome) => return outcome,
-    };
+    on_users(async |settings, use_cases| {
+        let rhythm = Rhythm::of(&settings.database.target);
+        import(arguments, input, use_cases.import_users, rhythm).await
+    })
+    .await
+}
+
+async fn import(
+    arguments: &ImportArguments,
+    input: Input,
+    use_case: ImportUsers,
+    rhythm: Rhythm,
+) -> Outcome {
     let (results, earlier) = match open_results(arguments) {
         Ok(opened) => opened,
         Err(reason) => return misused(&reason),
@@ -53,18 +62,14 @@ pub(crate) async fn run(arguments: &ImportArguments) -> Outcome {
         ImportMode::Write
     };
     let import = Run {
-        pace: Pace::new(use_cases.import_users.clone(), mode),
+        pace: Pace::new(use_case.clone(), mode, rhythm),
         results,
         progress: Progress::new(input.bytes),
         tally: earlier.tally,
     };
     let before = earlier.tally.lines();
     import
-        .finish(
-            entries::read_ahead(lines, use_cases.import_users),
-            before,
-            mode,
-        )
+        .finish(entries::read_ahead(lines, use_case), before, mode)
         .await
 }
 
@@ -194,8 +199,8 @@ impl Run {
 
     /// Writes a batch, and then records what became of its lines, as far as the store let it come.
     async fn take(&mut self, batch: Vec<Entry>) -> Result<(), String> {
-        let (places, records) = split(batch);
-        let (outcomes, stopped) = self.pace.write(&records).await;
+        let (places, mut records) = split(batch);
+        let (outcomes, stopped) = self.pace.write(&mut records).await;
         let mut outcomes = outcomes.into_iter();
         for place in places {
             let settled = match place.faults {

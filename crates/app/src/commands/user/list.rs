@@ -2,10 +2,11 @@
 
 use std::io::{IsTerminal as _, stdout};
 
-use user_domain::directory::DirectoryQuery;
+use user_domain::directory::{CheckedQuery, DirectoryQuery};
+use user_domain::use_cases::ListUsers;
 
 use super::walk::Walk;
-use super::{line, misused, open, table};
+use super::{line, misused, on_users, table};
 use crate::cli::{ListArguments, Outcome};
 use crate::commands::{failed, result, say};
 
@@ -14,13 +15,13 @@ pub(crate) async fn run(arguments: &ListArguments) -> Outcome {
         Ok(query) => query,
         Err(faults) => return misused(&faults),
     };
-    let use_cases = match open().await {
-        Ok(use_cases) => use_cases,
-        Err(outcome) => return outcome,
-    };
+    on_users(async |_, use_cases| list(arguments, &use_cases.list_users, query).await).await
+}
+
+async fn list(arguments: &ListArguments, users: &ListUsers, query: CheckedQuery) -> Outcome {
     let as_table = stdout().is_terminal() && !arguments.json;
     let mut left = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let mut walk = Walk::new(&use_cases.list_users, query);
+    let mut walk = Walk::new(users, query);
     let mut shown = Vec::new();
     while left > 0 {
         let mut users = match walk.next().await {

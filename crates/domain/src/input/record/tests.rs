@@ -116,6 +116,19 @@ fn every_fault_of_a_record_is_told_at_once() {
 }
 
 #[test]
+fn a_version_that_leaves_no_room_for_changes_is_refused() {
+    for (number, expected) in [(1_i64 << 52, vec![]), ((1 << 52) + 1, vec!["version"])] {
+        let record = RecordInput {
+            version: Raw::Value(number),
+            ..input()
+        };
+        let refused = record.check().err().unwrap_or_default();
+        let paths: Vec<String> = refused.iter().map(|fault| fault.path().join(".")).collect();
+        assert_eq!(paths, expected, "{number}");
+    }
+}
+
+#[test]
 fn what_is_said_of_a_deletion_needs_the_status_deleted() {
     let mut active = input();
     active.user.status = text("active");

@@ -14,6 +14,9 @@ use super::tally::{Kind, Tally};
 /// What became of one line.
 pub(super) type Settled<'a> = Result<Imported, &'a [FaultBody]>;
 
+/// What every line begins with, and how a file that was torn in its first line is known.
+const BEGINNING: &[u8] = br#"{"line":"#;
+
 /// A file of results, open to go on.
 pub(super) struct Results {
     out: BufWriter<File>,
@@ -55,8 +58,10 @@ struct Read {
 
 impl Results {
     /// Begins a file that is not there yet.
+    ///
+    /// It is for its owner only: it tells which line is which user.
     pub(super) fn begin(path: &Path, is_rehearsal: bool) -> Result<Self, String> {
-        let created = OpenOptions::new().write(true).create_new(true).open(path);
+        let created = for_owner().write(true).create_new(true).open(path);
         let file = created.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => format!(
                 "{} is there already: go on from it by --resume, or name another file",
@@ -67,19 +72,22 @@ impl Results {
         Ok(Self::on(file, is_rehearsal))
     }
 
-    /// Goes on behind earlier results, if there are any. A last line without its end was torn by a kill, and is cut off.
+    /// Goes on behind earlier results, if there are any. A last line without its end was torn by a kill, and is cut off,
+    /// if it is a piece of what is written here. Any other file is refused and left as it is.
     pub(super) fn resume(path: &Path, is_rehearsal: bool) -> Result<(Self, Earlier), String> {
         let failed = |error: &io::Error| unusable(path, error);
-        let file = OpenOptions::new()
+        let file = for_owner()
             .read(true)
             .append(true)
             .create(true)
             .open(path)
             .map_err(|error| failed(&error))?;
-        let (earlier, sound) = read(&file, is_rehearsal)
+        let (earlier, torn) = read(&file, is_rehearsal)
             .map_err(|error| failed(&error))?
             .map_err(|reason| format!("{} {reason}", path.display()))?;
-        file.set_len(sound).map_err(|error| failed(&error))?;
+        if let Some(sound) = torn {
+            file.set_len(sound).map_err(|error| failed(&error))?;
+        }
         Ok((Self::on(file, is_rehearsal), earlier))
     }
 
@@ -117,27 +125,50 @@ impl Results {
     }
 }
 
+fn for_owner() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 fn unusable(path: &Path, error: &io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
-/// Reads results to their last whole line, and tells where that ends.
-fn read(file: &File, is_rehearsal: bool) -> io::Result<Result<(Earlier, u64), &'static str>> {
+/// Tells whether a kill may have left this of a line.
+fn is_torn(text: &[u8]) -> bool {
+    text.starts_with(BEGINNING) || BEGINNING.starts_with(text)
+}
+
+/// Reads results to their last whole line, and tells where that ends if something torn is behind it.
+fn read(
+    file: &File,
+    is_rehearsal: bool,
+) -> io::Result<Result<(Earlier, Option<u64>), &'static str>> {
+    const OTHER: &str = "does not hold the results of an import, and was left as it is";
     let mut reader = BufReader::new(file);
     let (mut earlier, mut sound) = (Earlier::default(), 0);
     let mut text = Vec::new();
     loop {
         text.clear();
         let length = reader.read_until(b'\n', &mut text)?;
+        if text.is_empty() {
+            return Ok(Ok((earlier, None)));
+        }
         if text.last() != Some(&b'\n') {
-            return Ok(Ok((earlier, sound)));
+            return Ok(if is_torn(&text) {
+                Ok((earlier, Some(sound)))
+            } else {
+                Err(OTHER)
+            });
         }
         let Ok(result) = serde_json::from_slice::<Read>(&text) else {
-            return Ok(Err("does not hold the results of an import"));
+            return Ok(Err(OTHER));
         };
         let kind = Kind::from_name(&result.outcome);
         let (Some(kind), true) = (kind, result.line > earlier.line) else {
-            return Ok(Err("does not hold the results of an import"));
+            return Ok(Err(OTHER));
         };
         if result.dry_run != is_rehearsal {
             return Ok(Err(if result.dry_run {

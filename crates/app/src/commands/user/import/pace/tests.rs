@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use user_domain::import::Imported;
 use user_domain::ports::{ImportError, UserImport};
+use user_domain::test_support::fakes::Fakes;
 use user_domain::test_support::mocks::untouched_ports;
 use user_domain::test_support::samples::{import, new_user, record};
 use user_domain::use_cases::{Ports, UseCases};
@@ -51,12 +53,15 @@ impl UserImport for Slow {
     }
 }
 
-fn pace(store: &Arc<Slow>, mode: ImportMode) -> Pace {
+fn pace(store: &Arc<impl UserImport + 'static>, mode: ImportMode, rhythm: Rhythm) -> Pace {
+    let fakes = Fakes::default();
     let ports = Ports {
         import: store.clone(),
+        clock: fakes.clock,
+        ids: fakes.ids,
         ..untouched_ports()
     };
-    Pace::new(UseCases::new(&ports).import_users, mode)
+    Pace::new(UseCases::new(&ports).import_users, mode, rhythm)
 }
 
 fn records(count: usize) -> Vec<Import> {
@@ -70,8 +75,9 @@ async fn a_store_that_fails_at_many_records_is_given_fewer_and_none_is_lost_or_o
         most: 7,
         ..Slow::default()
     });
-    let records = records(100);
-    let (outcomes, stopped) = pace(&store, ImportMode::Write).write(&records).await;
+    let mut records = records(100);
+    let mut pace = pace(&store, ImportMode::Write, Rhythm::SHARED);
+    let (outcomes, stopped) = pace.write(&mut records).await;
     assert_eq!(stopped, None);
     let ids: Vec<UserId> = outcomes
         .iter()
@@ -88,7 +94,8 @@ async fn a_store_that_fails_at_many_records_is_given_fewer_and_none_is_lost_or_o
 #[tokio::test(start_paused = true)]
 async fn a_store_that_stays_away_is_given_up_with_what_was_done_before() {
     let store = Arc::new(Slow::default());
-    let (outcomes, stopped) = pace(&store, ImportMode::Write).write(&records(3)).await;
+    let mut pace = pace(&store, ImportMode::Write, Rhythm::SHARED);
+    let (outcomes, stopped) = pace.write(&mut records(3)).await;
     assert_eq!(outcomes, []);
     assert_eq!(
         stopped,
@@ -102,24 +109,131 @@ async fn a_store_that_stays_away_is_given_up_with_what_was_done_before() {
 #[tokio::test(start_paused = true)]
 async fn what_will_not_pass_is_not_tried_again() {
     let store = Arc::new(Slow::default());
-    let mut pace = pace(&store, ImportMode::Rehearse);
-    let (outcomes, stopped) = pace.write(&records(3)).await;
+    let mut pace = pace(&store, ImportMode::Rehearse, Rhythm::EXCLUSIVE);
+    let (outcomes, stopped) = pace.write(&mut records(3)).await;
     assert_eq!(outcomes, []);
     assert_eq!(stopped, Some(StoreError::Internal("broken".to_owned())));
 }
 
 #[test]
 fn batches_shrink_when_they_are_slow_and_grow_when_they_are_fast() {
-    let mut pace = pace(&Arc::new(Slow::default()), ImportMode::Write);
-    pace.adapt(SLOW * 2);
-    assert_eq!(pace.size, 250);
-    pace.adapt((FAST + SLOW) / 2);
-    assert_eq!(pace.size, 250);
-    pace.adapt(FAST / 2);
-    pace.adapt(FAST / 2);
-    assert_eq!(pace.size, MAX_IMPORT_BATCH);
-    for _ in 0..20 {
-        pace.adapt(SLOW * 2);
+    for rhythm in [Rhythm::SHARED, Rhythm::EXCLUSIVE] {
+        let Rhythm {
+            slow, fast, least, ..
+        } = rhythm;
+        let mut pace = pace(&Arc::new(Slow::default()), ImportMode::Write, rhythm);
+        pace.adapt(slow * 2);
+        assert_eq!(pace.size, 250);
+        pace.adapt((fast + slow) / 2);
+        assert_eq!(pace.size, 250);
+        pace.adapt(fast / 2);
+        pace.adapt(fast / 2);
+        assert_eq!(pace.size, MAX_IMPORT_BATCH);
+        for _ in 0..20 {
+            pace.adapt(slow * 2);
+        }
+        assert_eq!(pace.size, least);
+        pace.size = 1;
+        for _ in 0..20 {
+            pace.adapt(slow * 2);
+        }
+        assert!(
+            pace.size >= least,
+            "what was made small by failures grows again"
+        );
     }
-    assert_eq!(pace.size, 1);
+}
+
+/// Tells how long others had a store for themselves between batches that took no time.
+async fn rests(mode: ImportMode, rhythm: Rhythm) -> Duration {
+    let store = Arc::new(Slow {
+        most: MAX_IMPORT_BATCH,
+        ..Slow::default()
+    });
+    let mut pace = pace(&store, mode, rhythm);
+    let begun = Instant::now();
+    for _ in 0..3 {
+        pace.write(&mut records(2)).await;
+    }
+    begun.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_get_their_turn_between_batches_where_there_is_one_writer() {
+    let (least, most) = Rhythm::EXCLUSIVE.rest.unwrap();
+    let rested = rests(ImportMode::Write, Rhythm::EXCLUSIVE).await;
+    assert!(rested >= least * 2, "{rested:?}");
+    for (mode, rhythm) in [
+        (ImportMode::Write, Rhythm::SHARED),
+        (ImportMode::Rehearse, Rhythm::EXCLUSIVE),
+    ] {
+        assert_eq!(rests(mode, rhythm).await, Duration::ZERO, "{mode:?}");
+    }
+    let mut pace = pace(
+        &Arc::new(Slow::default()),
+        ImportMode::Write,
+        Rhythm::EXCLUSIVE,
+    );
+    pace.rest_after(Duration::from_millis(80));
+    assert_eq!(pace.rested - Instant::now(), Duration::from_millis(80));
+    pace.rest_after(most * 4);
+    assert_eq!(pace.rested - Instant::now(), most, "nobody waits for ever");
+}
+
+/// A store that nobody else writes to while a batch is written.
+struct OneWriter {
+    takes: Duration,
+    is_held: AtomicBool,
+}
+
+#[async_trait]
+impl UserImport for OneWriter {
+    async fn import(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
+        self.is_held.store(true, Ordering::Relaxed);
+        sleep(self.takes).await;
+        self.is_held.store(false, Ordering::Relaxed);
+        let outcomes = batch
+            .iter()
+            .map(|import| Ok(Imported::Created(import.fresh_id)));
+        Ok(outcomes.collect())
+    }
+
+    async fn rehearse(&self, _: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
+        Err(StoreError::Internal("broken".to_owned()).into())
+    }
+}
+
+impl OneWriter {
+    /// Looks as often as SQLite does whether the lock is free, and tells whether it ever was.
+    async fn comes_free(&self) -> bool {
+        const PAUSES: [u64; 11] = [1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50];
+        const PATIENCE: Duration = Duration::from_millis(1500);
+        let begun = Instant::now();
+        let mut pauses = PAUSES.into_iter();
+        while self.is_held.load(Ordering::Relaxed) {
+            if begun.elapsed() >= PATIENCE {
+                return false;
+            }
+            sleep(Duration::from_millis(pauses.next().unwrap_or(100))).await;
+        }
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_as_sqlite_does_gets_the_lock_whenever_it_comes_and_however_long_a_batch_takes() {
+    for takes in [1, 40, 75, 100, 400, 1000].map(Duration::from_millis) {
+        let store = Arc::new(OneWriter {
+            takes,
+            is_held: AtomicBool::default(),
+        });
+        let mut pace = pace(&store, ImportMode::Write, Rhythm::EXCLUSIVE);
+        let import =
+            tokio::spawn(async move { while pace.write(&mut records(1)).await.1.is_none() {} });
+        for _ in 0..60 {
+            assert!(store.comes_free().await, "{takes:?}");
+            sleep(Duration::from_millis(37)).await;
+        }
+        import.abort();
+    }
 }

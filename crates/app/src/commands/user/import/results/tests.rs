@@ -125,10 +125,30 @@ fn what_does_not_hold_results_is_not_gone_on_from_and_not_touched() {
         line(1, "eaten"),
         line(2, "created") + &line(1, "created"),
         line(0, "created"),
+        // Whole files of one line without an end, and what stands behind results.
+        "precious".to_owned(),
+        r#"{"username":"ann","email":"ann@example.org"}"#.to_owned(),
+        line(1, "created") + "precious",
+        " ".to_owned(),
+        "{}".to_owned(),
     ] {
         fs::write(&place.path, &text).unwrap();
         assert!(resumed(&place.path).is_err(), "{text}");
         assert_eq!(fs::read_to_string(&place.path).unwrap(), text);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn results_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (begun, resumed) = (place(), place());
+    assert!(Results::begin(&begun.path, false).is_ok());
+    assert!(Results::resume(&resumed.path, false).is_ok());
+    for place in [begun, resumed] {
+        let mode = fs::metadata(&place.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 }
 
