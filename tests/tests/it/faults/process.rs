@@ -47,7 +47,7 @@ async fn a_replica_that_stands_still_and_goes_on_gives_nothing_old() {
 const DESCRIPTORS: usize = 128;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_without_a_free_descriptor_answers_whom_it_has_accepted_and_the_others_later() {
+async fn a_service_of_few_descriptors_keeps_some_for_itself_and_answers_who_has_to_wait_later() {
     let mut platform = Platform::without_replicas(&[]).await;
     let before = format!("ulimit -n {DESCRIPTORS}");
     let starved = platform.another_so(&program(), &[], &before).await;
@@ -66,11 +66,10 @@ async fn a_service_without_a_free_descriptor_answers_whom_it_has_accepted_and_th
         let waiting = tokio::spawn(reqwest::get(replica.url("/health/live")));
         sleep(fault_time()).await;
         assert!(replica.is_alive());
-        let refused = replica.log();
-        assert!(
-            refused.contains("Too many open files"),
-            "the descriptors last"
-        );
+        // Clients may not have them all: the database needs some.
+        let log = replica.log();
+        assert!(!log.contains("Too many open files"), "{log}");
+        assert!(!waiting.is_finished(), "there is room for all");
         drop(idle);
         assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
     };
