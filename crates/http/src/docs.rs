@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use crate::api::Api;
-use crate::openapi::{OpenErrors, openapi};
+use crate::openapi::{OpenErrors, describe as describe_api};
 use crate::problem::{Code, Problem};
 use crate::resource::read_only;
 
@@ -36,7 +36,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
     let base_path = api.settings().base_path.clone();
     let browser = Config::from(format!("{base_path}/openapi.json")).validator_url("none");
     let documents = Data::new(Documents {
-        description: openapi(&base_path).into(),
+        description: describe_api(&base_path, api.settings().has_management).into(),
         base_path,
         browser: Arc::new(browser),
     });

@@ -80,11 +80,18 @@ struct Description;
 ///
 /// The base path is empty, or begins with a slash and does not end with one. The same base path gives the same text.
 pub fn openapi(base_path: &str) -> String {
-    let mut description = Description::openapi()
-        .merge_from(users::Description::openapi())
-        .merge_from(health::Description::openapi())
-        .merge_from(metrics::Description::openapi())
-        .merge_from(docs::Description::openapi());
+    describe(base_path, false)
+}
+
+/// Writes the description of what is served to all: without health and metrics where they have a port of their own.
+pub(crate) fn describe(base_path: &str, has_management: bool) -> String {
+    let mut description = Description::openapi().merge_from(users::Description::openapi());
+    if !has_management {
+        description = description
+            .merge_from(health::Description::openapi())
+            .merge_from(metrics::Description::openapi());
+    }
+    description = description.merge_from(docs::Description::openapi());
     SecuritySchemes.modify(&mut description);
     Shared.modify(&mut description);
     description.info = Info::builder()

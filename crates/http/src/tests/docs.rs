@@ -34,6 +34,17 @@ async fn below_a_base_path_the_description_names_it_as_its_server() {
 }
 
 #[actix_web::test]
+async fn what_has_a_port_of_its_own_is_not_described() {
+    let world = World::with(|settings| settings.has_management = true, |_| ());
+    let description = world.send(get("/openapi.json")).await.json();
+    let paths = description["paths"].as_object().unwrap();
+    assert!(paths.contains_key("/v1/users") && paths.contains_key("/docs"));
+    for path in paths.keys() {
+        assert!(!path.starts_with("/health") && path != "/metrics", "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn every_resource_has_exactly_the_methods_that_are_described() {
     let world = World::new();
     let description = world.send(get("/openapi.json")).await.json();
