@@ -16,6 +16,9 @@ use crate::resource::read_only;
 /// A histogram of seconds by `method`, `route` (the pattern, never the path) and `status`.
 pub const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 
+/// What stands for the status of a request that its client gave up, as others write it; it is never sent.
+pub(crate) const CLIENT_GONE: u16 = 499;
+
 /// A counter of the problems that were answered, by `code`.
 pub(crate) const PROBLEMS: &str = "http_server_problems_total";
 

@@ -10,6 +10,8 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::metrics::CLIENT_GONE;
+
 /// The target of all spans that make a trace; no line of the log has it.
 const TRACE: &str = "traces";
 
@@ -53,7 +55,7 @@ pub(crate) fn answered(
     span.record("http.route", route);
     span.record("http.response.status_code", status);
     span.record("request_id", request_id);
-    if status >= 499 {
+    if status >= CLIENT_GONE {
         span.record("otel.status_code", "ERROR");
     }
 }

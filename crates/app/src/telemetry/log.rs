@@ -12,8 +12,7 @@ use crate::settings::{LogFormat, LogLevel, LogSettings};
 #[derive(Clone)]
 pub struct LogControl {
     level: LogLevel,
-    /// The log's own filter, where there is a log.
-    filter: Option<Handle<EnvFilter, Registry>>,
+    filter: Handle<EnvFilter, Registry>,
 }
 
 static OF_THIS_PROCESS: Mutex<Option<LogControl>> = Mutex::new(None);
@@ -51,10 +50,8 @@ impl user_http::LogLevel for Shared {
         let mut control = control.unwrap_or_else(PoisonError::into_inner);
         if let Some(control) = &mut *control {
             control.level = level;
-            if let Some(log) = &control.filter {
-                // It fails when the log has ended, and the process with it.
-                let _ = log.reload(filter(level));
-            }
+            // It fails when the log has ended, and the process with it.
+            let _ = control.filter.reload(filter(level));
         }
         true
     }
@@ -67,7 +64,7 @@ pub(super) fn layer(
     let (filter, handle) = reload::Layer::new(filter(settings.level));
     let control = LogControl {
         level: settings.level,
-        filter: Some(handle),
+        filter: handle,
     };
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())

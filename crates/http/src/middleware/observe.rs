@@ -25,12 +25,10 @@ use super::conform::after_panic;
 use crate::api::Api;
 use crate::detach::panic_message;
 use crate::extract::{CallerKind, Received};
-use crate::metrics::{ACTIVE_REQUESTS, REQUEST_DURATION};
+use crate::metrics::{ACTIVE_REQUESTS, CLIENT_GONE, REQUEST_DURATION};
 use crate::resource::Pattern;
 use crate::trace;
 
-/// What stands for the status of a request that its client gave up, as others write it; it is never sent.
-const CLIENT_GONE: u16 = 499;
 /// The route of a request for which there is none.
 const UNMATCHED: &str = "unmatched";
 
