@@ -23,6 +23,8 @@ const TAIL_TIMEOUT: Duration = Duration::from_millis(500);
 const LOCK_TIMEOUT: &str = "900";
 /// How long a forgotten transaction lives, in milliseconds.
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "5000";
+/// How old a connection becomes: after a fail-over, or behind a balancer, new ones lead elsewhere.
+const LIFETIME: Duration = Duration::from_mins(30);
 /// How long a request may wait for a connection.
 const POOL_WAIT: Duration = Duration::from_millis(500);
 /// How long the one writer of SQLite may be waited for; there is no second one to ask.
@@ -172,47 +174,58 @@ fn postgres_options(
         .statement_timeout(timeout)
         .set_application_name("user-service")
         .connect_lazy(true)
-        .sqlx_logging(false)
-        .map_sqlx_postgres_opts(|postgres| {
-            postgres.options([
-                ("lock_timeout", LOCK_TIMEOUT),
-                (
-                    "idle_in_transaction_session_timeout",
-                    IDLE_IN_TRANSACTION_TIMEOUT,
-                ),
-            ])
-        });
+        .sqlx_logging(false);
+    leave_alone(&mut connect);
+    connect.map_sqlx_postgres_opts(|postgres| {
+        postgres.options([
+            ("lock_timeout", LOCK_TIMEOUT),
+            (
+                "idle_in_transaction_session_timeout",
+                IDLE_IN_TRANSACTION_TIMEOUT,
+            ),
+        ])
+    });
     if let Some(schema) = &options.schema {
         connect.set_schema_search_path(schema);
     }
     connect
 }
 
-/// Takes a connection out of the pool when it comes back still in a transaction, or dead.
+/// Keeps the driver from looking through the idle connections by itself.
+///
+/// While one comes back and is taken again at once, its count of them passes below zero for a moment. A look that begins
+/// in that moment goes on for ever, on a thread that takes requests.
+fn leave_alone(connect: &mut ConnectOptions) {
+    connect.idle_timeout(None).max_lifetime(None);
+}
+
+/// Takes a connection out of the pool when it comes back still in a transaction, dead, or old.
 ///
 /// A future dropped while it begins a transaction leaves one open that the driver does not know of, and whoever gets
 /// the connection next would write into it and lose the write. Outside a transaction `now()` is the start of the very
 /// statement; inside one it is earlier, and in a failed one the statement fails.
 fn keep_clean(connect: &mut ConnectOptions, guards: Guards) {
     connect.map_sqlx_postgres_pool_opts(move |pool| {
-        pool.after_release(move |connection, _| {
+        pool.after_release(move |connection, metadata| {
+            let is_young = metadata.age < LIFETIME;
             let check = async move {
                 let row = connection
                     .fetch_one("SELECT now() = statement_timestamp()")
                     .await?;
-                row.try_get::<bool, _>(0)
+                Ok(row.try_get::<bool, _>(0)? && is_young)
             };
             Box::pin(in_time(check, guards))
         })
     });
 }
 
-/// Takes a connection out of the pool when it comes back dead. The driver asks too, but waits for the answer until the
+/// Takes a connection out of the pool when it comes back dead, or old. The driver asks too, but waits for the answer until the
 /// kernel gives the connection up, a quarter of an hour later, while the connection's place in the pool is taken.
 fn keep_alive(connect: &mut ConnectOptions, guards: Guards) {
     connect.map_sqlx_postgres_pool_opts(move |pool| {
-        pool.after_release(move |connection, _| {
-            let check = async move { connection.ping().await.map(|()| true) };
+        pool.after_release(move |connection, metadata| {
+            let is_young = metadata.age < LIFETIME;
+            let check = async move { connection.ping().await.map(|()| is_young) };
             Box::pin(in_time(check, guards))
         })
     });
@@ -244,19 +257,20 @@ fn sqlite_options(path: &Path, connections: u32, wait: Duration) -> ConnectOptio
         .max_connections(connections)
         .acquire_timeout(wait)
         .test_before_acquire(false)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .filename(&path)
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                // An acknowledged write outlives a power failure, as on PostgreSQL.
-                .synchronous(SqliteSynchronous::Full)
-                // Another process may be writing: the command line, say.
-                .busy_timeout(SQLITE_WRITER_WAIT)
-                // Without statistics a filtered list is walked in the order of its sort.
-                .optimize_on_close(true, 1000)
-        });
+        .sqlx_logging(false);
+    leave_alone(&mut connect);
+    connect.map_sqlx_sqlite_opts(move |sqlite| {
+        sqlite
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged write outlives a power failure, as on PostgreSQL.
+            .synchronous(SqliteSynchronous::Full)
+            // Another process may be writing: the command line, say.
+            .busy_timeout(SQLITE_WRITER_WAIT)
+            // Without statistics a filtered list is walked in the order of its sort.
+            .optimize_on_close(true, 1000)
+    });
     connect
 }
 
@@ -274,4 +288,29 @@ fn keep_ended(connect: &mut ConnectOptions) {
             })
         })
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_pool_is_looked_through_by_the_driver() {
+        let options = PoolOptions::default();
+        let postgres = Connections::postgres("postgres://nobody@localhost/none", &options);
+        let postgres = postgres.await.unwrap();
+        for pool in [&postgres.reads, &postgres.writes, &postgres.tail] {
+            let options = pool.unguarded().get_postgres_connection_pool().options();
+            let looked_for = (options.get_idle_timeout(), options.get_max_lifetime());
+            assert_eq!(looked_for, (None, None));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.db");
+        let sqlite = Connections::sqlite(&path).await.unwrap();
+        for pool in [&sqlite.reads, &sqlite.writes, &sqlite.tail] {
+            let options = pool.unguarded().get_sqlite_connection_pool().options();
+            let looked_for = (options.get_idle_timeout(), options.get_max_lifetime());
+            assert_eq!(looked_for, (None, None));
+        }
+    }
 }
