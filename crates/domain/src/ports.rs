@@ -6,6 +6,7 @@
 
 mod change_log;
 mod clock;
+mod password_hasher;
 mod retention;
 mod store_health;
 mod tokens;
@@ -17,6 +18,7 @@ mod user_writer;
 
 pub use change_log::{ChangeLog, Changed, Changes, LogPosition};
 pub use clock::{Clock, IdGenerator};
+pub use password_hasher::{HashingError, PasswordHasher, Verdict};
 pub use retention::{ExpiredUser, Purged, Records, Retention};
 pub use store_health::{SchemaState, StoreHealth};
 pub use tokens::{ServiceTokens, TokenRejected, TokenVerifier, VerifiedToken};
@@ -30,6 +32,7 @@ pub use user_writer::UserWriter;
 pub use self::{
     change_log::MockChangeLog,
     clock::{MockClock, MockIdGenerator},
+    password_hasher::MockPasswordHasher,
     retention::MockRetention,
     store_health::MockStoreHealth,
     tokens::{MockServiceTokens, MockTokenVerifier},

@@ -34,7 +34,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
 ];
 
 /// What the domain may be built on: rules of text and time, and what ports are written with.
-const DOMAIN_MAY_USE: [&str; 18] = [
+const DOMAIN_MAY_USE: [&str; 19] = [
     "async-trait",
     "chrono",
     "garde",
@@ -44,6 +44,7 @@ const DOMAIN_MAY_USE: [&str; 18] = [
     "mockall",
     "oxilangtag",
     "precis-profiles",
+    "secrecy",
     "serde",
     "serde_json",
     "thiserror",
