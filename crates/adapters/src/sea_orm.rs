@@ -6,6 +6,7 @@
 
 mod change_log;
 pub mod connect;
+mod credentials;
 mod directory;
 mod door;
 pub(crate) mod entities;
@@ -13,6 +14,7 @@ mod errors;
 mod gates;
 mod health;
 mod idempotency;
+mod logins;
 mod many;
 mod names;
 mod outbox;
@@ -30,11 +32,12 @@ use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
 use user_domain::import::{Import, ImportOutcome};
 use user_domain::ports::{
-    ChangeLog, Changes, ExpiredUser, ImportError, LogPosition, Page, Purged, Records, Retention,
-    SchemaState, StoreHealth, UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, Credentials, ExpiredUser, ImportError, LogPosition, Page, Purged, Records,
+    Retention, SchemaState, StoreHealth, StoredCredential, UserDirectory, UserImport, UserKey,
+    UserKeys, UserReader, UserWriter,
 };
 use user_domain::user::{Applied, Change, Event, User};
-use user_domain::values::{Timestamp, UserId};
+use user_domain::values::{PasswordHash, Timestamp, UserId};
 use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
 use crate::guards::Guards;
@@ -44,6 +47,7 @@ use door::Turn;
 pub use errors::is_passing;
 use gates::Gates;
 use health::SchemaCheck;
+pub use logins::SeaOrmLogins;
 
 /// The store of users. Cheap to clone; clones share connections.
 #[derive(Clone)]
@@ -177,6 +181,25 @@ impl UserImport for SeaOrmUsers {
     async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
         let work = users::import::rehearse(&self.connections.writes, batch);
         self.timed("rehearse_import", work).await
+    }
+}
+
+#[async_trait]
+impl Credentials for SeaOrmUsers {
+    async fn find_credential(&self, key: &UserKey) -> Result<Option<StoredCredential>, StoreError> {
+        let work = credentials::find_credential(&self.connections.reads, key);
+        self.timed("find_credential", work).await
+    }
+
+    async fn rehash(
+        &self,
+        user: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        let work = credentials::rehash(&self.connections.writes, user, old, new);
+        let rehashed = self.timed("renew_password", work).await;
+        rehashed.map_err(errors::of_store)
     }
 }
 

@@ -4,21 +4,35 @@
 
 use std::sync::Arc;
 
-use user_adapters::sea_orm::{Connections, SeaOrmUsers};
-use user_domain::test_support::contracts::{ImportUnderTest, StoreUnderTest};
+use user_adapters::sea_orm::{Connections, SeaOrmLogins, SeaOrmUsers};
+use user_domain::test_support::contracts::{CredentialsUnderTest, ImportUnderTest, StoreUnderTest};
+use user_domain::test_support::fakes::FakeHasher;
 
-async fn sqlite() -> ImportUnderTest {
+async fn sqlite() -> CredentialsUnderTest {
     let folder = tempfile::tempdir().unwrap();
     let connections = Connections::sqlite(&folder.path().join("users.db"))
         .await
         .unwrap();
     connections.migrate(None).await.unwrap();
-    ImportUnderTest::from(Arc::new(SeaOrmUsers::new(connections))).keeping(folder)
+    let users = SeaOrmUsers::new(connections);
+    let nobody = FakeHasher::stored("of nobody");
+    let logins = SeaOrmLogins::new(users.clone(), &[7; 64], nobody);
+    let users = Arc::new(users);
+    CredentialsUnderTest {
+        store: ImportUnderTest::from(users.clone()).keeping(folder),
+        credentials: users,
+        attempts: Arc::new(logins),
+    }
 }
 
 async fn store() -> StoreUnderTest {
+    sqlite().await.store.store
+}
+
+async fn import() -> ImportUnderTest {
     sqlite().await.store
 }
 
 user_domain::store_contract!(store());
-user_domain::import_contract!(sqlite());
+user_domain::import_contract!(import());
+user_domain::credentials_contract!(sqlite());

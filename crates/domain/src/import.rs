@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::user::{Applied, Change, ChangeRefused, Event, Field, Record, User};
-use crate::values::{Timestamp, UserId, Username};
+use crate::user::{Applied, Change, ChangeRefused, Event, Field, PasswordWrite, Record, User};
+use crate::values::{StoredPassword, Timestamp, UserId, Username};
 use crate::write::{NAME_REST, UniqueField, WriteContext};
 use crate::{Fault, Violation};
 
@@ -73,6 +73,8 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// Names that are given up: by whom and when.
     pub released: Vec<(Username, UserId, Timestamp)>,
+    /// The passwords that are taken over, each of a user that had none.
+    pub passwords: Vec<(UserId, StoredPassword)>,
 }
 
 /// Decides what becomes of each record of a batch; a later one sees what an earlier one does.
@@ -241,7 +243,11 @@ impl Planner {
             user,
             event,
             released,
+            password,
         } = applied;
+        if let Some(PasswordWrite::Set(stored)) = password {
+            self.plan.passwords.push((user.id, stored));
+        }
         if let Some(name) = released {
             self.resting.retain(|resting| resting.key != name.key());
             self.resting.push(RestingName {

@@ -1,6 +1,7 @@
 //! A user as a caller words it: raw values, checked all at once.
 
 mod edits;
+mod password;
 mod record;
 mod rules;
 
@@ -15,6 +16,7 @@ use crate::values::{
     Bio, Birthdate, EmailAddress, ExternalId, Locale, PhoneNumber, ShortText, Username, WebUrl,
     ZoneInfo,
 };
+pub use password::{Login, LoginInput, NewPassword, PasswordInput};
 pub use record::RecordInput;
 use rules::{optional, required, standing, typed};
 
@@ -78,6 +80,9 @@ pub struct UserInput {
     pub profile: ProfileInput,
     #[garde(dive)]
     pub metadata: MetadataInput,
+    /// Only a new user's is written with the rest of it.
+    #[garde(skip)]
+    pub password: PasswordInput,
     /// What was found where no field is: unknown and read-only members, objects of another type.
     #[garde(skip)]
     pub misfits: Vec<Fault>,
@@ -182,9 +187,18 @@ impl UserInput {
     ///
     /// # Errors
     /// Every fault of the input.
-    pub fn check_new(&self) -> Result<NewUser, Vec<Fault>> {
-        self.check(Writing::Create)?;
-        edits::new_user(self).map_err(|fault| vec![fault])
+    pub fn check_new(&self) -> Result<(NewUser, Option<NewPassword>), Vec<Fault>> {
+        let password = self.password.check();
+        match (self.check(Writing::Create), password) {
+            (Ok(()), Ok(password)) => {
+                let new = edits::new_user(self).map_err(|fault| vec![fault])?;
+                Ok((new, password))
+            }
+            (user, password) => {
+                let faults = [user.err(), password.err()];
+                Err(faults.into_iter().flatten().flatten().collect())
+            }
+        }
     }
 
     /// Checks an input that is merged into a user.
@@ -213,6 +227,9 @@ impl UserInput {
         let mut faults = self.misfits.clone();
         if let Err(report) = self.validate_with(&writing) {
             faults.extend(rules::faults(&report));
+        }
+        if writing != Writing::Create {
+            faults.extend(self.password.misplaced());
         }
         if faults.is_empty() {
             Ok(())

@@ -31,8 +31,10 @@ mod fault;
 pub mod import;
 pub mod input;
 pub mod json;
+pub mod lockout;
 pub mod permissions;
 pub mod ports;
+mod secret;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 pub mod use_cases;
@@ -45,4 +47,5 @@ pub mod write;
 pub use cached_users::{CachedRetention, CachedUsers, Freshness, Reading, Source};
 pub use fault::Fault;
 pub use ports::StoreError;
+pub use secret::Secret;
 pub use violation::Violation;

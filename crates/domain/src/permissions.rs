@@ -30,6 +30,14 @@ pub enum Action {
     ChangeStanding,
     /// Give a user a role.
     GrantRole,
+    /// Set or remove a user's password.
+    SetPassword,
+    /// Ask whether a password is a user's.
+    VerifyCredentials,
+    /// See and forget the failures of those who tried to be let in as a user.
+    ManageLockout,
+    /// Make the tokens of this user void.
+    SignOut(UserId),
     /// Get all that is kept about this user.
     Export(UserId),
     /// Remove what is over its time.
@@ -59,13 +67,21 @@ pub enum Denied {
 pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     match caller {
         Caller::Operator => Ok(()),
-        Caller::User(user) if user.is_admin && !is_for_operators(action) => Ok(()),
+        Caller::User(user) if user.is_admin && !is_closed_to_people(action) => Ok(()),
         Caller::User(user) => match action {
             Action::Read => Ok(()),
-            Action::Edit(id) | Action::Delete(id) | Action::Export(id) if id == user.id => Ok(()),
+            Action::Edit(id) | Action::Delete(id) | Action::Export(id) | Action::SignOut(id)
+                if id == user.id =>
+            {
+                Ok(())
+            }
             Action::Edit(_)
             | Action::Delete(_)
             | Action::Export(_)
+            | Action::SignOut(_)
+            | Action::SetPassword
+            | Action::VerifyCredentials
+            | Action::ManageLockout
             | Action::Create
             | Action::ReadByExternalId
             | Action::ReadByEmail
@@ -88,9 +104,13 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     }
 }
 
-/// Tells whether only who runs the service may do this, and no administrator of the platform.
-fn is_for_operators(action: Action) -> bool {
-    matches!(action, Action::Purge | Action::Import)
+/// Tells whether no person may do this, administrators included: it is for services, or for who runs this one. A password
+/// is shown to the Auth Service alone, which knows how its owner is recognised.
+fn is_closed_to_people(action: Action) -> bool {
+    matches!(
+        action,
+        Action::SetPassword | Action::VerifyCredentials | Action::Purge | Action::Import
+    )
 }
 
 /// Tells which scope a service needs for an action; for what no service may do there is none.
@@ -98,7 +118,11 @@ pub fn required_scope(action: Action) -> Option<Scope> {
     match action {
         Action::Read | Action::ReadByExternalId | Action::List => Some(Scope::UsersRead),
         Action::ReadByEmail | Action::Export(_) => Some(Scope::UsersReadPrivate),
-        Action::Create | Action::Edit(_) | Action::ChangeStanding => Some(Scope::UsersWrite),
+        Action::Create | Action::Edit(_) | Action::ChangeStanding | Action::SignOut(_) => {
+            Some(Scope::UsersWrite)
+        }
+        Action::SetPassword | Action::ManageLockout => Some(Scope::CredentialsWrite),
+        Action::VerifyCredentials => Some(Scope::CredentialsVerify),
         Action::Delete(_) | Action::Erase | Action::Restore => Some(Scope::UsersDelete),
         Action::GrantRole => Some(Scope::RolesWrite),
         Action::Purge | Action::Import => None,
@@ -122,7 +146,9 @@ pub fn may_write(caller: &Caller, field: Field) -> bool {
             | Field::Status
             | Field::Roles
             | Field::MetadataPublic
-            | Field::MetadataPrivate => false,
+            | Field::MetadataPrivate
+            | Field::Password
+            | Field::TokensValidAfter => false,
         },
         Caller::Service(service) => {
             field != Field::Roles || service.scopes.contains(&Scope::RolesWrite)

@@ -6,6 +6,8 @@
 
 mod change_log;
 mod clock;
+mod credentials;
+mod login_attempts;
 mod password_hasher;
 mod retention;
 mod store_health;
@@ -18,6 +20,8 @@ mod user_writer;
 
 pub use change_log::{ChangeLog, Changed, Changes, LogPosition};
 pub use clock::{Clock, IdGenerator};
+pub use credentials::{Credentials, Decoys, StoredCredential};
+pub use login_attempts::{LoginAttempts, LoginTurn};
 pub use password_hasher::{HashingError, PasswordHasher, Verdict};
 pub use retention::{ExpiredUser, Purged, Records, Retention};
 pub use store_health::{SchemaState, StoreHealth};
@@ -32,6 +36,8 @@ pub use user_writer::UserWriter;
 pub use self::{
     change_log::MockChangeLog,
     clock::{MockClock, MockIdGenerator},
+    credentials::{MockCredentials, MockDecoys},
+    login_attempts::MockLoginAttempts,
     password_hasher::MockPasswordHasher,
     retention::MockRetention,
     store_health::MockStoreHealth,

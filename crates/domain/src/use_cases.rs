@@ -7,7 +7,9 @@
 
 mod authenticate;
 mod batch_users;
+mod change_password;
 mod change_status;
+mod clear_lockout;
 mod count_users;
 mod create_user;
 mod delete_user;
@@ -20,13 +22,18 @@ mod import_users;
 mod list_users;
 mod purge_expired;
 mod replace_user;
+mod show_lockout;
+mod sign_out;
 mod update_user;
+mod verify_credentials;
 
 use std::sync::Arc;
 
 pub use authenticate::{Authenticate, AuthenticateError, Credential};
 pub use batch_users::{BatchKeys, BatchUsers, BatchUsersError, BatchViews, MAX_BATCH};
+pub use change_password::{ChangePasswordError, PasswordChanged, RemovePassword, SetPassword};
 pub use change_status::{ChangeStatus, ChangeStatusError, StatusChange};
+pub use clear_lockout::ClearLockout;
 pub use count_users::CountUsers;
 pub use create_user::{CreateUser, CreateUserError};
 pub use delete_user::{DeleteUser, Deletion};
@@ -39,17 +46,22 @@ pub use import_users::{ImportMode, ImportRun, ImportUsers};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use purge_expired::{Pace, PurgeExpired, PurgeReport, PurgedKind};
 pub use replace_user::ReplaceUser;
+pub use show_lockout::{LockoutReport, ShowLockout};
+pub use sign_out::{SignOut, SignedOut};
 pub use update_user::UpdateUser;
+pub use verify_credentials::{VerifyCredentials, VerifyCredentialsError};
 
 use crate::caller::Caller;
 use crate::ports::{
-    ChangeLog, Clock, IdGenerator, Retention, ServiceTokens, StoreHealth, TokenVerifier, UserCache,
-    UserDirectory, UserImport, UserReader, UserWriter,
+    ChangeLog, Clock, Credentials, Decoys, IdGenerator, LoginAttempts, PasswordHasher, Retention,
+    ServiceTokens, StoreHealth, TokenVerifier, UserCache, UserDirectory, UserImport, UserReader,
+    UserWriter,
 };
 use crate::user::Actor;
 use crate::view::UserView;
 use crate::write::{Idempotency, Precondition, WriteContext};
 use crate::{CachedRetention, CachedUsers};
+use change_password::Hashing;
 
 /// All that the use cases need of the world.
 #[derive(Clone)]
@@ -61,6 +73,10 @@ pub struct Ports {
     pub import: Arc<dyn UserImport>,
     pub change_log: Arc<dyn ChangeLog>,
     pub retention: Arc<dyn Retention>,
+    pub credentials: Arc<dyn Credentials>,
+    pub login_attempts: Arc<dyn LoginAttempts>,
+    pub decoys: Arc<dyn Decoys>,
+    pub hasher: Arc<dyn PasswordHasher>,
     pub cache: Arc<dyn UserCache>,
     pub tokens: Arc<dyn TokenVerifier>,
     pub service_tokens: Arc<dyn ServiceTokens>,
@@ -102,6 +118,12 @@ pub struct UseCases {
     pub erase_user: EraseUser,
     pub change_status: ChangeStatus,
     pub grant_role: GrantRole,
+    pub sign_out: SignOut,
+    pub set_password: SetPassword,
+    pub remove_password: RemovePassword,
+    pub verify_credentials: VerifyCredentials,
+    pub show_lockout: ShowLockout,
+    pub clear_lockout: ClearLockout,
     pub export_user: ExportUser,
     pub purge_expired: PurgeExpired,
     pub import_users: ImportUsers,
@@ -118,6 +140,10 @@ impl UseCases {
         let find_user = FindUser {
             users: users.clone(),
         };
+        let hashing = Hashing {
+            hasher: ports.hasher.clone(),
+        };
+        let attempts = &ports.login_attempts;
         Self {
             authenticate: Authenticate {
                 users: users.clone(),
@@ -126,6 +152,7 @@ impl UseCases {
             },
             create_user: CreateUser {
                 users: users.clone(),
+                hashing: hashing.clone(),
                 ids: ports.ids.clone(),
                 stamp: stamp.clone(),
             },
@@ -161,6 +188,37 @@ impl UseCases {
             change_status: ChangeStatus {
                 users: users.clone(),
                 stamp: stamp.clone(),
+            },
+            sign_out: SignOut {
+                users: users.clone(),
+                stamp: stamp.clone(),
+            },
+            set_password: SetPassword {
+                reader: users.clone(),
+                users: users.clone(),
+                attempts: attempts.clone(),
+                hashing,
+                stamp: stamp.clone(),
+            },
+            remove_password: RemovePassword {
+                users: users.clone(),
+                stamp: stamp.clone(),
+            },
+            verify_credentials: VerifyCredentials {
+                credentials: ports.credentials.clone(),
+                decoys: ports.decoys.clone(),
+                attempts: attempts.clone(),
+                hasher: ports.hasher.clone(),
+                clock: ports.clock.clone(),
+            },
+            show_lockout: ShowLockout {
+                find_user: find_user.clone(),
+                attempts: attempts.clone(),
+                clock: ports.clock.clone(),
+            },
+            clear_lockout: ClearLockout {
+                find_user: find_user.clone(),
+                attempts: attempts.clone(),
             },
             grant_role: GrantRole {
                 // Whoever gets a role is whom the key names now.

@@ -11,7 +11,7 @@ mod profile;
 use std::ops::Deref;
 use std::time::Duration;
 
-pub use apply::Applied;
+pub use apply::{Applied, PasswordWrite};
 pub use change::{
     Change, ChangeRefused, Edit, MetadataEdit, MetadataEdits, NewUser, Past, Presence,
     ProfileEdits, Record, UserEdits,
@@ -67,6 +67,8 @@ pub struct UserState {
     pub deleted_at: Option<Timestamp>,
     /// Tokens issued before this moment are void.
     pub tokens_valid_after: Option<Timestamp>,
+    /// When the password was last set; none while the user has no password.
+    pub password_changed_at: Option<Timestamp>,
 }
 
 /// The three drawers of free-form data, by who may open them.

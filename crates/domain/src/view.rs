@@ -53,6 +53,8 @@ pub struct OwnPart<'a> {
     pub roles: &'a Roles,
     pub updated_at: Timestamp,
     pub deleted_at: Option<Timestamp>,
+    /// Shown only where somebody asks which credentials there are.
+    pub password_changed_at: Option<Timestamp>,
 }
 
 /// What services and administrators see besides.
@@ -121,6 +123,7 @@ impl UserView {
             roles: &self.user.roles,
             updated_at: self.user.updated_at,
             deleted_at: self.user.deleted_at,
+            password_changed_at: self.user.password_changed_at,
         })
     }
 

@@ -106,6 +106,13 @@ pub enum Written {
 
 impl Written {
     /// The user now.
+    pub fn user(&self) -> &User {
+        match self {
+            Self::Applied(user) | Self::Unchanged(user) | Self::Replayed(user) => user,
+        }
+    }
+
+    /// The user now.
     pub fn into_user(self) -> User {
         match self {
             Self::Applied(user) | Self::Unchanged(user) | Self::Replayed(user) => user,

@@ -5,6 +5,8 @@ mod document;
 mod export;
 mod fields;
 mod input;
+mod lockout;
+mod password;
 mod record;
 mod user;
 
@@ -13,5 +15,7 @@ pub(crate) use document::document;
 pub(crate) use export::ExportBody;
 pub(crate) use fields::{FIELD_PATHS, FieldSet};
 pub(crate) use input::decode;
+pub(crate) use lockout::LockoutBody;
+pub(crate) use password::{decode_login, decode_password};
 pub use record::{FaultBody, UserRecord, read_record, show_faults};
 pub(crate) use user::{SelectedUser, UserBody};

@@ -19,7 +19,7 @@ use tracing::Instrument;
 use user_domain::caller::Caller;
 
 use crate::api::Api;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::resource::Pattern;
 use crate::trace;
 
@@ -119,6 +119,24 @@ impl<T> Call<T> {
             .await
             .map_err(|_| Problem::overloaded())?
             .map_err(Into::into)
+    }
+
+    /// Runs a use case in a task of its own that counts what it is asked, and waits for it no longer than its deadline:
+    /// whoever leaves is counted all the same, and whoever waited in vain may ask again.
+    pub(crate) async fn counted<R, E>(
+        &self,
+        name: &'static str,
+        question: impl Future<Output = Result<R, E>> + Send + 'static,
+    ) -> Result<R, Problem>
+    where
+        R: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        let answered = self.detached(name, question).await;
+        answered.map_err(|problem| match problem.code() {
+            Code::OutcomeUnknown => Problem::overloaded(),
+            _ => problem,
+        })
     }
 
     /// Runs a use case that writes in a task of its own, and waits for it no longer than its deadline. It is not begun if

@@ -11,6 +11,7 @@
 mod api;
 mod bodies;
 mod cache_status;
+mod credentials;
 mod cursor;
 mod detach;
 mod docs;

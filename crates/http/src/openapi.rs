@@ -10,7 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Components, Info, Server};
 use utoipa::{Modify, OpenApi};
 
-use crate::{docs, health, metrics, users};
+use crate::{credentials, docs, health, metrics, users};
 
 pub(crate) use params::{
     CacheControlHeader, EraseQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath,
@@ -20,11 +20,13 @@ pub(crate) use params::{
 use responses::Shared;
 pub(crate) use responses::{
     BatchErrors, Created, CreationErrors, DeletionErrors, EditErrors, Exported, Found,
-    LifecycleErrors, ListErrors, Listed, OpenErrors, ReadErrors, ReadinessErrors, Written,
+    LifecycleErrors, ListErrors, Listed, LockoutErrors, OpenErrors, PasswordErrors, ReadErrors,
+    ReadinessErrors, VerificationErrors, Written,
 };
 pub(crate) use schemas::{
-    BatchAnswer, BatchQuestion, Count, Export, Liveness, NewUser, Problem, ReadinessState,
-    SortOrder, User, UserOrSelection, UserPage, UserPatch, UserReplacement, UserSelection,
+    BatchAnswer, BatchQuestion, Count, Export, Liveness, Lockout, Login, NewPassword, NewUser,
+    Problem, ReadinessState, SortOrder, User, UserOrSelection, UserPage, UserPatch,
+    UserReplacement, UserSelection,
 };
 
 const ABOUT: &str = "\
@@ -71,6 +73,7 @@ HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is acce
     tags(
         (name = "users", description = "People: reading, finding, listing and writing them."),
         (name = "lifecycle", description = "Suspending, deleting and bringing back."),
+        (name = "credentials", description = "Passwords, for the service that lets people in."),
         (name = "operations", description = "Health, metrics and this description; no credential is needed."),
     ),
 )]
@@ -85,7 +88,9 @@ pub fn openapi(base_path: &str) -> String {
 
 /// Writes the description of what is served to all: without health and metrics where they have a port of their own.
 pub(crate) fn describe(base_path: &str, has_management: bool) -> String {
-    let mut description = Description::openapi().merge_from(users::Description::openapi());
+    let mut description = Description::openapi()
+        .merge_from(users::Description::openapi())
+        .merge_from(credentials::Description::openapi());
     if !has_management {
         description = description
             .merge_from(health::Description::openapi())

@@ -8,9 +8,12 @@ mod delete;
 mod export;
 mod find;
 mod list;
+mod lockout;
+mod password;
 mod replace;
 mod restore;
 mod shown;
+mod sign_out;
 mod suspend;
 mod update;
 
@@ -38,6 +41,11 @@ use crate::resource::{read, read_only, resource};
     restore::restore,
     suspend::suspend,
     activate::activate,
+    sign_out::sign_out,
+    password::set,
+    password::remove,
+    lockout::show,
+    lockout::clear,
 ))]
 pub(crate) struct Description;
 
@@ -75,5 +83,21 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(
             resource("/v1/users/{id}/activate", "POST, OPTIONS")
                 .route(web::post().to(activate::activate)),
+        )
+        .service(
+            resource("/v1/users/{id}/sign-out", "POST, OPTIONS")
+                .route(web::post().to(sign_out::sign_out)),
+        )
+        .service(
+            resource("/v1/users/{id}/password", "PUT, DELETE, OPTIONS")
+                .route(web::put().to(password::set))
+                .route(web::delete().to(password::remove)),
+        )
+        .service(
+            read(
+                resource("/v1/users/{id}/lockout", "GET, HEAD, DELETE, OPTIONS"),
+                lockout::show,
+            )
+            .route(web::delete().to(lockout::clear)),
         );
 }

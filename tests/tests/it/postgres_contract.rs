@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
-use user_domain::test_support::contracts::{ImportUnderTest, StoreUnderTest};
+use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmLogins, SeaOrmUsers};
+use user_domain::test_support::contracts::{CredentialsUnderTest, ImportUnderTest, StoreUnderTest};
+use user_domain::test_support::fakes::FakeHasher;
 use user_tests::PostgresDatabase;
 
-async fn postgres() -> ImportUnderTest {
+async fn postgres() -> CredentialsUnderTest {
     let database = PostgresDatabase::create().await;
     let options = PoolOptions {
         max_connections: 8,
@@ -15,12 +16,25 @@ async fn postgres() -> ImportUnderTest {
     let connections = Connections::postgres(&database.url(), &options)
         .await
         .unwrap();
-    ImportUnderTest::from(Arc::new(SeaOrmUsers::new(connections))).keeping(database)
+    let users = SeaOrmUsers::new(connections);
+    let nobody = FakeHasher::stored("of nobody");
+    let logins = SeaOrmLogins::new(users.clone(), &[7; 64], nobody);
+    let users = Arc::new(users);
+    CredentialsUnderTest {
+        store: ImportUnderTest::from(users.clone()).keeping(database),
+        credentials: users,
+        attempts: Arc::new(logins),
+    }
 }
 
 async fn store() -> StoreUnderTest {
+    postgres().await.store.store
+}
+
+async fn import() -> ImportUnderTest {
     postgres().await.store
 }
 
 user_domain::store_contract!(store());
-user_domain::import_contract!(postgres());
+user_domain::import_contract!(import());
+user_domain::credentials_contract!(postgres());

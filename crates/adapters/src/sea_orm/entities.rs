@@ -1,6 +1,8 @@
 //! The rows, as the migrations made them.
 
+pub(super) mod credentials;
 pub(super) mod events;
 pub(super) mod idempotency_keys;
+pub(super) mod login_attempts;
 pub(super) mod released_usernames;
 pub(crate) mod users;

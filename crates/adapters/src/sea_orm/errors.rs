@@ -32,6 +32,17 @@ pub(super) fn commit(error: &DbErr) -> WriteError {
     })
 }
 
+/// Translates an error of a write that only the store can keep from being done.
+pub(super) fn of_store(error: WriteError) -> StoreError {
+    match error {
+        WriteError::Store(error) => error,
+        WriteError::NotFound
+        | WriteError::Taken(_)
+        | WriteError::KeyReused
+        | WriteError::Refused(_) => StoreError::Internal(format!("a write was refused: {error}")),
+    }
+}
+
 /// Tells whether a value is there already that may be there but once.
 pub(super) fn is_unique_violation(error: &DbErr) -> bool {
     database_error(error).is_some_and(sqlx::error::DatabaseError::is_unique_violation)

@@ -65,6 +65,7 @@ pub(crate) fn to_row(user: &User) -> users::Model {
         updated_at: user.updated_at.as_utc(),
         deleted_at: user.deleted_at.map(Timestamp::as_utc),
         tokens_valid_after: user.tokens_valid_after.map(Timestamp::as_utc),
+        password_changed_at: user.password_changed_at.map(Timestamp::as_utc),
     }
 }
 
@@ -113,6 +114,7 @@ pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
         updated_at: Timestamp::from_utc(row.updated_at),
         deleted_at: row.deleted_at.map(Timestamp::from_utc),
         tokens_valid_after: row.tokens_valid_after.map(Timestamp::from_utc),
+        password_changed_at: row.password_changed_at.map(Timestamp::from_utc),
     }))
 }
 

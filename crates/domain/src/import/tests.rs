@@ -35,6 +35,7 @@ fn a_user_changed_twice_is_written_once_as_the_last_change_leaves_it() {
     let stored = user("alice");
     let named = |name: &str| {
         import(record(NewUser {
+            password: None,
             username: username(name),
             email: stored.email.clone(),
             rest: crate::user::UserEdits::default(),

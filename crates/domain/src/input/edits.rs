@@ -22,6 +22,7 @@ pub(super) fn new_user(input: &UserInput) -> Result<NewUser, Fault> {
             .ok_or_else(|| required(Field::Username))?,
         email: rest.email.clone().ok_or_else(|| required(Field::Email))?,
         rest,
+        password: None,
     })
 }
 

@@ -3,9 +3,9 @@
 use garde::Validate;
 
 use super::rules::{self, optional, parse_standing};
-use super::{Raw, UserInput, Writing};
-use crate::user::{Past, Presence, Record, Status};
-use crate::values::{Timestamp, UserId, Version};
+use super::{NewPassword, Raw, UserInput, Writing};
+use crate::user::{NewUser, Past, Presence, Record, Status};
+use crate::values::{PasswordOrigin, StoredPassword, Timestamp, UserId, Version};
 use crate::{Fault, Violation};
 
 /// The members of a record, as they came in; null is as good as absence in all but those of the user.
@@ -48,9 +48,18 @@ impl RecordInput {
         if let Err(report) = self.validate_with(&Writing::Create) {
             faults.extend(rules::faults(&report));
         }
+        if self.user.password.password.is_named() {
+            let detail = "Is not imported; password_hash is.";
+            let violation = Violation::new("unknown_field", detail);
+            faults.push(Fault::new("password", &violation));
+            self.user.password.password = Raw::Absent;
+        }
         let presence = self.take_presence(&mut faults);
         let user = match self.user.check_new() {
-            Ok(user) if faults.is_empty() => user,
+            Ok((user, password)) if faults.is_empty() => NewUser {
+                password: password.and_then(imported),
+                ..user
+            },
             Ok(_) => return Err(faults),
             Err(more) => {
                 faults.extend(more);
@@ -124,6 +133,17 @@ fn counted(raw: &Raw<i64>, _: &Writing) -> garde::Result {
         Raw::Absent | Raw::Null => Ok(()),
         Raw::Value(number) => rules::check(Version::imported(*number)),
         Raw::Mistyped(expected) => rules::check::<()>(Err(rules::mistyped(expected))),
+    }
+}
+
+/// Takes the hash of a password; a record holds no password itself.
+fn imported(password: NewPassword) -> Option<StoredPassword> {
+    match password {
+        NewPassword::Chosen(_) => None,
+        NewPassword::Hashed(hash) => Some(StoredPassword {
+            hash,
+            origin: PasswordOrigin::Imported,
+        }),
     }
 }
 

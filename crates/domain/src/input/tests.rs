@@ -51,6 +51,7 @@ fn expected(faults: &[(&str, &str)]) -> Vec<(String, String)> {
 /// A fault in every field that can have one.
 fn all_wrong() -> UserInput {
     UserInput {
+        password: PasswordInput::default(),
         username: text("a"),
         email: text("nowhere"),
         email_verified: Raw::Mistyped("a boolean"),
@@ -163,7 +164,7 @@ fn nobody_is_made_without_a_username_and_an_email_address() {
 
 #[test]
 fn a_new_user_of_a_minimal_input_keeps_every_default() {
-    let new = minimal().check_new().unwrap();
+    let (new, _) = minimal().check_new().unwrap();
     assert_eq!(new.username, username("Alice"));
     assert_eq!(new.email.as_str(), "alice@example.org");
     let rest = UserEdits {
@@ -183,7 +184,7 @@ fn a_new_users_metadata_keeps_its_nulls() {
         },
         ..minimal()
     };
-    let new = input.check_new().unwrap();
+    let (new, _) = input.check_new().unwrap();
     assert_eq!(
         new.rest.metadata.user,
         MetadataEdit::Set(metadata(r#"{"a":null}"#))

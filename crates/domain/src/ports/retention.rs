@@ -16,6 +16,9 @@ pub enum Records {
     IdempotencyKeys,
     /// The names that were given up.
     Usernames,
+    /// The failures of those who tried to be let in, each until the moment that it names itself
+    /// ([`Tries::forgotten_at`](crate::lockout::Tries::forgotten_at)).
+    LoginAttempts,
 }
 
 /// A user whose deletion is over its time, and its place among them.
@@ -66,7 +69,12 @@ pub trait Retention: Send + Sync {
 
 impl Records {
     /// Each kind there is.
-    pub const ALL: [Self; 3] = [Self::Events, Self::IdempotencyKeys, Self::Usernames];
+    pub const ALL: [Self; 4] = [
+        Self::Events,
+        Self::IdempotencyKeys,
+        Self::Usernames,
+        Self::LoginAttempts,
+    ];
 
     /// The name in logs and metrics.
     pub fn as_str(self) -> &'static str {
@@ -74,6 +82,7 @@ impl Records {
             Self::Events => "events",
             Self::IdempotencyKeys => "idempotency_keys",
             Self::Usernames => "usernames",
+            Self::LoginAttempts => "login_attempts",
         }
     }
 
@@ -83,6 +92,7 @@ impl Records {
             Self::Events => Event::KEPT,
             Self::IdempotencyKeys => IdempotencyKey::KEPT,
             Self::Usernames => NAME_REST,
+            Self::LoginAttempts => Duration::ZERO,
         }
     }
 

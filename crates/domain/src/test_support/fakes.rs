@@ -2,6 +2,7 @@
 
 mod cache;
 mod clock;
+mod hasher;
 mod store;
 mod tokens;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 pub use cache::FakeCache;
 pub use clock::{FixedClock, SequentialIds, SteppingClock};
+pub use hasher::FakeHasher;
 pub use store::FakeStore;
 pub use tokens::{FakeServiceTokens, FakeTokens};
 
@@ -56,6 +58,10 @@ impl Fakes {
             import: self.store.clone(),
             change_log: self.store.clone(),
             retention: self.store.clone(),
+            credentials: self.store.clone(),
+            login_attempts: self.store.clone(),
+            decoys: Arc::new(FakeHasher),
+            hasher: Arc::new(FakeHasher),
             cache: self.cache.clone(),
             tokens: self.tokens.clone(),
             service_tokens: self.service_tokens.clone(),

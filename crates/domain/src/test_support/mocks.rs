@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::ports::NoCache;
 pub use crate::ports::{
-    MockChangeLog, MockClock, MockIdGenerator, MockRetention, MockServiceTokens, MockStoreHealth,
-    MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport, MockUserReader,
-    MockUserWriter,
+    MockChangeLog, MockClock, MockCredentials, MockDecoys, MockIdGenerator, MockLoginAttempts,
+    MockPasswordHasher, MockRetention, MockServiceTokens, MockStoreHealth, MockTokenVerifier,
+    MockUserCache, MockUserDirectory, MockUserImport, MockUserReader, MockUserWriter,
 };
 use crate::use_cases::Ports;
 
@@ -22,6 +22,10 @@ pub fn untouched_ports() -> Ports {
         import: Arc::new(MockUserImport::new()),
         change_log: Arc::new(MockChangeLog::new()),
         retention: Arc::new(MockRetention::new()),
+        credentials: Arc::new(MockCredentials::new()),
+        login_attempts: Arc::new(MockLoginAttempts::new()),
+        decoys: Arc::new(MockDecoys::new()),
+        hasher: Arc::new(MockPasswordHasher::new()),
         cache: Arc::new(NoCache),
         tokens: Arc::new(MockTokenVerifier::new()),
         service_tokens: Arc::new(MockServiceTokens::new()),

@@ -136,6 +136,7 @@ pub fn new_user(name: &str) -> NewUser {
         username: username(name),
         email: email(&format!("person{number}@example.org")),
         rest: UserEdits::default(),
+        password: None,
     }
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use uuid::{Uuid, Variant};
 
-use super::contracts::{CacheUnderTest, ImportUnderTest, StoreUnderTest};
+use super::contracts::{CacheUnderTest, CredentialsUnderTest, ImportUnderTest, StoreUnderTest};
 use super::fakes::{FakeStore, FixedClock, SequentialIds, SteppingClock};
 use super::samples;
 use crate::ports::{ChangeLog as _, Changes, Clock as _, IdGenerator as _, UserWriter as _};
 
 crate::store_contract!(ready(StoreUnderTest::default()));
 crate::import_contract!(ready(ImportUnderTest::default()));
+crate::credentials_contract!(ready(CredentialsUnderTest::default()));
 crate::cache_contract!(ready(CacheUnderTest::default()));
 
 /// Walks the sources, so that a promise in a new file counts too.
@@ -46,7 +47,7 @@ fn every_promise_is_tried_by_the_macro() {
     for promise in &promises {
         assert!(
             tried.contains(promise.as_str()),
-            "{promise} is in none of store_contract!, import_contract! and cache_contract!"
+            "{promise} is in none of store_contract!, import_contract!, credentials_contract! and cache_contract!"
         );
     }
 }

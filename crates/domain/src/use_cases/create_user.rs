@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::change_password::{Hashing, expect_unlike};
 use super::{Stamp, WriteConditions, WrittenView};
 use crate::caller::Caller;
-use crate::input::UserInput;
+use crate::input::{NewPassword, UserInput};
 use crate::permissions::{Action, Denied, permit, permit_fields};
-use crate::ports::{IdGenerator, UserWriter};
+use crate::ports::{HashingError, IdGenerator, UserWriter};
 use crate::user::User;
 use crate::view::view;
 use crate::write::{UniqueField, WriteError};
@@ -30,6 +31,9 @@ pub enum CreateUserError {
     /// The user was made earlier under the same idempotency key, and is gone since.
     #[error("there is no such user any more")]
     NotFound,
+    /// The password was not hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,6 +43,7 @@ pub enum CreateUserError {
 #[derive(Clone)]
 pub struct CreateUser {
     pub(super) users: Arc<dyn UserWriter>,
+    pub(super) hashing: Hashing,
     pub(super) ids: Arc<dyn IdGenerator>,
     pub(super) stamp: Stamp,
 }
@@ -53,7 +58,14 @@ impl CreateUser {
     ) -> Result<WrittenView, CreateUserError> {
         permit(caller, Action::Create)?;
         permit_fields(caller, &input.named())?;
-        let new = input.check_new().map_err(CreateUserError::Invalid)?;
+        let (mut new, password) = input.check_new().map_err(CreateUserError::Invalid)?;
+        if let Some(password) = password {
+            if let NewPassword::Chosen(chosen) = &password {
+                expect_unlike(chosen, &new.username, &new.email)
+                    .map_err(CreateUserError::Invalid)?;
+            }
+            new.password = Some(self.hashing.store(password).await?);
+        }
         let context = self.stamp.context(caller, conditions);
         let applied =
             User::register(self.ids.user_id(), &new, &context).map_err(CreateUserError::Invalid)?;

@@ -5,7 +5,7 @@ use super::edit::{Changed, edit};
 use super::event::{Event, EventKind, SubjectKind, paths};
 use super::import;
 use super::{Field, Profile, Standing, User, UserMetadata, UserState};
-use crate::values::{Roles, UserId, Username, Version};
+use crate::values::{Roles, StoredPassword, UserId, Username, Version};
 use crate::write::{Precondition, WriteContext};
 use crate::{Fault, Violation};
 
@@ -18,6 +18,17 @@ pub struct Applied {
     pub event: Event,
     /// The name that the change gave up, which now rests.
     pub released: Option<Username>,
+    /// What becomes of the password, which is no part of the user.
+    pub password: Option<PasswordWrite>,
+}
+
+/// What becomes of a stored password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasswordWrite {
+    /// It becomes this one.
+    Set(StoredPassword),
+    /// It goes.
+    Remove,
 }
 
 impl User {
@@ -31,7 +42,7 @@ impl User {
         context: &WriteContext,
     ) -> Result<Applied, Vec<Fault>> {
         let (state, changed) = Self::begin(id, new, Past::default(), context)?;
-        Ok(Self::made(state, &changed, context))
+        Ok(Self::made(state, &changed, new, context))
     }
 
     /// Gives the state that a user begins with, and the fields that are told of it.
@@ -59,6 +70,7 @@ impl User {
             updated_at: past.updated_at.unwrap_or(context.at).max(created_at),
             deleted_at: None,
             tokens_valid_after: past.tokens_valid_after,
+            password_changed_at: None,
         };
         let mut changed = Changed(vec![Field::Username, Field::Email]);
         let rest = UserEdits {
@@ -67,15 +79,28 @@ impl User {
             ..new.rest.clone()
         };
         edit(&mut state, &rest, &mut changed)?;
+        if new.password.is_some() {
+            changed.set(
+                Field::Password,
+                &mut state.password_changed_at,
+                Some(context.at),
+            );
+        }
         Ok((state, changed))
     }
 
-    pub(super) fn made(state: UserState, changed: &Changed, context: &WriteContext) -> Applied {
+    pub(super) fn made(
+        state: UserState,
+        changed: &Changed,
+        new: &NewUser,
+        context: &WriteContext,
+    ) -> Applied {
         let event = event(EventKind::Created, &state, &changed.0, context);
         Applied {
             user: Self { state },
             event,
             released: None,
+            password: new.password.clone().map(PasswordWrite::Set),
         }
     }
 
@@ -99,6 +124,7 @@ impl User {
 
         let mut next = self.state.clone();
         let mut changed = Changed::default();
+        let mut password = None;
         match change {
             Change::Edit(edits) => {
                 self.expect_known_contacts(edits, context)?;
@@ -119,9 +145,25 @@ impl User {
                 changed.set(Field::Status, &mut next.deleted_at, Some(context.at));
             }
             Change::Restore => changed.set(Field::Status, &mut next.deleted_at, None),
+            Change::SetPassword(stored) => {
+                next.password_changed_at = Some(context.at);
+                // Set again in the same moment it is another one all the same.
+                changed.0.push(Field::Password);
+                password = Some(PasswordWrite::Set(stored.clone()));
+            }
+            Change::RemovePassword => {
+                changed.set(Field::Password, &mut next.password_changed_at, None);
+                password = Some(PasswordWrite::Remove);
+            }
+            Change::SignOut => {
+                // Nobody is let in again by a clock that went back.
+                let limit = next.tokens_valid_after.max(Some(context.at));
+                changed.set(Field::TokensValidAfter, &mut next.tokens_valid_after, limit);
+            }
             Change::Import(record) => {
                 import::edit(&mut next, record, &mut changed, context.at)
                     .map_err(ChangeRefused::Invalid)?;
+                password = import::password(&mut next, record, &mut changed, context.at);
             }
         }
         if changed.0.is_empty() {
@@ -136,6 +178,7 @@ impl User {
             user: Self { state: next },
             event,
             released,
+            password,
         }))
     }
 

@@ -6,7 +6,7 @@ use super::Standing;
 use crate::Fault;
 use crate::values::{
     Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Role, Roles,
-    ShortText, Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
+    ShortText, StoredPassword, Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
 };
 
 /// What is to happen to a user.
@@ -24,6 +24,12 @@ pub enum Change {
     Delete,
     /// The user is brought back with the standing it had.
     Restore,
+    /// The password becomes this one.
+    SetPassword(StoredPassword),
+    /// The password goes, if there is one.
+    RemovePassword,
+    /// Every token that was issued until now is void.
+    SignOut,
     /// The user becomes what a record of it says, deleted or not.
     Import(Box<Record>),
 }
@@ -129,6 +135,8 @@ pub struct NewUser {
     pub email: EmailAddress,
     /// The rest, as edits of an otherwise empty user; its `username` and `email` are not looked at.
     pub rest: UserEdits,
+    /// The password, if there is to be one.
+    pub password: Option<StoredPassword>,
 }
 
 impl NewUser {
@@ -147,7 +155,7 @@ impl NewUser {
 pub struct Record {
     /// The user's id, if it has one already.
     pub id: Option<UserId>,
-    /// What the user is.
+    /// What the user is. Its password is taken over only where the user has none: whoever has set one since keeps it.
     pub user: NewUser,
     /// Whether the user is deleted.
     pub presence: Presence,

@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(
     missing_docs,
-    reason = "each is the field of the same name of `UserState`"
+    reason = "each is the field of the same name of `UserState`, and the password itself"
 )]
 pub enum Field {
     Username,
@@ -19,6 +19,8 @@ pub enum Field {
     MetadataPublic,
     MetadataUser,
     MetadataPrivate,
+    Password,
+    TokensValidAfter,
 }
 
 /// A part of the profile: an OpenID Connect claim, or bio, or location.
@@ -57,6 +59,8 @@ impl Field {
             Self::MetadataPublic => "metadata.public",
             Self::MetadataUser => "metadata.user",
             Self::MetadataPrivate => "metadata.private",
+            Self::Password => "password",
+            Self::TokensValidAfter => "tokens_valid_after",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a record makes of a user: of a new one, and of one that is there.
 
-use super::apply::Applied;
+use super::apply::{Applied, PasswordWrite};
 use super::change::{Presence, Record};
 use super::edit::{self, Changed};
 use super::{Field, User, UserState};
@@ -23,8 +23,23 @@ impl User {
             let since = since.unwrap_or(context.at);
             changed.set(Field::Status, &mut state.deleted_at, Some(since));
         }
-        Ok(Self::made(state, &changed, context))
+        Ok(Self::made(state, &changed, &record.user, context))
     }
+}
+
+/// Takes a record's password over where the user has none.
+pub(super) fn password(
+    state: &mut UserState,
+    record: &Record,
+    changed: &mut Changed,
+    at: Timestamp,
+) -> Option<PasswordWrite> {
+    let stored = record.user.password.as_ref()?;
+    if state.password_changed_at.is_some() {
+        return None;
+    }
+    changed.set(Field::Password, &mut state.password_changed_at, Some(at));
+    Some(PasswordWrite::Set(stored.clone()))
 }
 
 /// Edits a user's state to what a record says of it; its id and its past stay.

@@ -2,6 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::{EmailAddress, Username};
 use crate::Violation;
 
 /// A password that somebody chose: 8 to 128 characters in the form of PRECIS `OpaqueString` (RFC 8265), and none of the
@@ -39,6 +40,12 @@ impl Password {
             ));
         }
         Ok(Self(PreparedPassword(text.into())))
+    }
+
+    /// Tells whether the password is what everybody knows of its user.
+    pub fn resembles(&self, username: &Username, email: &EmailAddress) -> bool {
+        let text = self.0.expose();
+        text.eq_ignore_ascii_case(username.as_str()) || text.eq_ignore_ascii_case(email.as_str())
     }
 
     /// What is hashed.

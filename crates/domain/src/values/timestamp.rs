@@ -57,6 +57,13 @@ impl Timestamp {
         (self.0 - earlier.0).to_std().unwrap_or_default()
     }
 
+    /// The first moment of the next whole second.
+    #[must_use]
+    pub fn next_second(self) -> Self {
+        let begun = Duration::from_nanos(self.0.timestamp_subsec_nanos().into());
+        self.minus(begun).plus(Duration::from_secs(1))
+    }
+
     /// The moment so much earlier, at least the first one of the year 0000.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {

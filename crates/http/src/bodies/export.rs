@@ -12,7 +12,16 @@ use super::UserBody;
 #[derive(Serialize)]
 pub(crate) struct ExportBody<'a> {
     user: UserBody<'a>,
+    credentials: Vec<CredentialBody>,
     events: Vec<EventBody<'a>>,
+}
+
+/// A credential that the user has; never itself.
+#[derive(Serialize)]
+struct CredentialBody {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    changed_at: Timestamp,
 }
 
 /// One change of the user.
@@ -33,6 +42,13 @@ impl<'a> From<&'a UserExport> for ExportBody<'a> {
     fn from(export: &'a UserExport) -> Self {
         Self {
             user: UserBody::from(&export.user),
+            credentials: export.user.own().map_or_else(Vec::new, |own| {
+                let password = own.password_changed_at.map(|changed_at| CredentialBody {
+                    kind: "password",
+                    changed_at,
+                });
+                password.into_iter().collect()
+            }),
             events: export.events.iter().map(EventBody::from).collect(),
         }
     }

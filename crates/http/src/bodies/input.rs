@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use user_domain::input::{MetadataInput, ProfileInput, Raw, RolesInput, UserInput};
 use user_domain::{Fault, Violation};
 
+use super::password::secret;
 use crate::problem::MAX_FAULTS;
 
 /// Sorts the members of an object into the fields of an input; what fits nowhere is among its misfits.
@@ -22,6 +23,8 @@ pub(crate) fn decode(document: Map<String, Value>) -> UserInput {
             "roles" => input.roles = roles(value),
             "profile" => input.profile = profile(value, &mut misfits),
             "metadata" => input.metadata = metadata(value, &mut misfits),
+            "password" => input.password.password = secret(value),
+            "password_hash" => input.password.password_hash = secret(value),
             "id" | "version" | "created_at" | "updated_at" | "deleted_at" => {
                 misfits.read_only(name);
             }
@@ -33,8 +36,8 @@ pub(crate) fn decode(document: Map<String, Value>) -> UserInput {
 }
 
 #[derive(Default)]
-struct Misfits {
-    faults: Vec<Fault>,
+pub(super) struct Misfits {
+    pub(super) faults: Vec<Fault>,
 }
 
 impl Misfits {
@@ -45,7 +48,7 @@ impl Misfits {
         }
     }
 
-    fn unknown(&mut self, parents: &[&str], name: String) {
+    pub(super) fn unknown(&mut self, parents: &[&str], name: String) {
         let path = parents
             .iter()
             .map(|parent| (*parent).to_owned())

@@ -49,6 +49,12 @@ errors! {
     EditErrors: 400 401 403 404 405 409 412 413 415 422 428 431 500 503 504;
     /// Of a change of a user's status.
     LifecycleErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
+    /// Of a change of a user's password.
+    PasswordErrors: 400 401 403 404 405 412 413 415 422 431 500 503 504;
+    /// Of a question whether somebody may be let in.
+    VerificationErrors: 400 401 403 405 413 415 422 431 500 503;
+    /// Of a look at failed tries.
+    LockoutErrors: 400 401 403 404 405 431 500 503;
     /// Of a deletion.
     DeletionErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
 }
@@ -112,6 +118,7 @@ impl IntoResponses for Exported {
     fn responses() -> Statuses {
         let example = json!({
             "user": user_example(),
+            "credentials": [{"type": "password", "changed_at": "2026-11-23T00:45:12.123456Z"}],
             "events": [{
                 "id": "0199b8f2-7c1e-7000-8000-00000000000e",
                 "type": "user.created",

@@ -12,6 +12,7 @@ pub(crate) enum Code {
     AmbiguousCredentials,
     MissingCredentials,
     InvalidToken,
+    InvalidCredentials,
     Forbidden,
     ForbiddenField,
     InsufficientScope,
@@ -38,7 +39,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// Each code there is, by status.
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::MalformedJson,
         Self::MalformedRequest,
         Self::InvalidHeader,
@@ -46,6 +47,7 @@ impl Code {
         Self::AmbiguousCredentials,
         Self::MissingCredentials,
         Self::InvalidToken,
+        Self::InvalidCredentials,
         Self::Forbidden,
         Self::ForbiddenField,
         Self::InsufficientScope,
@@ -83,7 +85,9 @@ impl Code {
             | Self::InvalidHeader
             | Self::InvalidCursor
             | Self::AmbiguousCredentials => StatusCode::BAD_REQUEST,
-            Self::MissingCredentials | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::MissingCredentials | Self::InvalidToken | Self::InvalidCredentials => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::Forbidden | Self::ForbiddenField | Self::InsufficientScope => {
                 StatusCode::FORBIDDEN
             }
@@ -135,6 +139,10 @@ impl Code {
             Self::AmbiguousCredentials => ("ambiguous_credentials", "More than one credential"),
             Self::MissingCredentials => ("missing_credentials", "No credential"),
             Self::InvalidToken => ("invalid_token", "The token was not accepted"),
+            Self::InvalidCredentials => (
+                "invalid_credentials",
+                "The identifier and the password let nobody in",
+            ),
             Self::Forbidden => ("forbidden", "Not allowed"),
             Self::ForbiddenField => ("forbidden_field", "A field may not be written"),
             Self::InsufficientScope => ("insufficient_scope", "The token lacks a scope"),

@@ -1,15 +1,20 @@
 //! Which problem each error of the domain is.
 
+use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use user_domain::json::JsonFault;
 use user_domain::permissions::Denied;
+use user_domain::ports::HashingError;
 use user_domain::use_cases::{
-    AuthenticateError, BatchUsersError, ChangeStatusError, CreateUserError, EditUserError,
-    FindUserError, ListUsersError, MAX_BATCH,
+    AuthenticateError, BatchUsersError, ChangePasswordError, ChangeStatusError, CreateUserError,
+    EditUserError, FindUserError, ListUsersError, MAX_BATCH, VerifyCredentialsError,
 };
 use user_domain::write::UniqueField;
 use user_domain::{Fault, StoreError, Violation};
 
 use super::{Code, Problem};
+
+/// What goes with every 401 (RFC 9110); the caller's own token was accepted.
+const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="user-service""#);
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -74,6 +79,48 @@ impl From<BatchUsersError> for Problem {
     }
 }
 
+impl From<HashingError> for Problem {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Busy => Self::new(
+                Code::Overloaded,
+                "Too many passwords wait to be hashed. Nothing was changed.",
+            ),
+            HashingError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<VerifyCredentialsError> for Problem {
+    fn from(error: VerifyCredentialsError) -> Self {
+        match error {
+            VerifyCredentialsError::Denied(denied) => denied.into(),
+            VerifyCredentialsError::Invalid(faults) => Self::invalid(&faults),
+            VerifyCredentialsError::Wrong => Self::new(
+                Code::InvalidCredentials,
+                "The identifier and the password let nobody in.",
+            )
+            .with_header(WWW_AUTHENTICATE, CHALLENGE),
+            VerifyCredentialsError::Hashing(error) => error.into(),
+            VerifyCredentialsError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for Problem {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::Denied(denied) => denied.into(),
+            ChangePasswordError::Invalid(faults) => Self::invalid(&faults),
+            ChangePasswordError::NotFound => user_not_found(),
+            ChangePasswordError::PreconditionFailed => precondition_failed(),
+            ChangePasswordError::KeyReused => key_reused(),
+            ChangePasswordError::Hashing(error) => error.into(),
+            ChangePasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<ListUsersError> for Problem {
     fn from(error: ListUsersError) -> Self {
         match error {
@@ -91,6 +138,7 @@ impl From<CreateUserError> for Problem {
             CreateUserError::Taken(field) => taken(field),
             CreateUserError::KeyReused => key_reused(),
             CreateUserError::NotFound => user_not_found(),
+            CreateUserError::Hashing(error) => error.into(),
             CreateUserError::Store(error) => error.into(),
         }
     }

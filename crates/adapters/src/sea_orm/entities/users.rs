@@ -41,6 +41,7 @@ pub(crate) struct Model {
     pub(crate) updated_at: DateTimeUtc,
     pub(crate) deleted_at: Option<DateTimeUtc>,
     pub(crate) tokens_valid_after: Option<DateTimeUtc>,
+    pub(crate) password_changed_at: Option<DateTimeUtc>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

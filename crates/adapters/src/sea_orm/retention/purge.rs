@@ -11,7 +11,6 @@ use user_domain::ports::{Purged, Records};
 use user_domain::values::Timestamp;
 use user_domain::write::WriteError;
 
-use super::store_error;
 use crate::sea_orm::pool::Pool;
 use crate::sea_orm::{errors, transaction};
 
@@ -26,14 +25,17 @@ pub(crate) async fn purge(
         Records::Events => purge_events(db, cutoff).await,
         Records::IdempotencyKeys => purge_rows(db, IDEMPOTENCY_KEYS, cutoff).await,
         Records::Usernames => purge_rows(db, USERNAMES, cutoff).await,
+        Records::LoginAttempts => purge_rows(db, LOGIN_ATTEMPTS, cutoff).await,
     };
-    let removed = removed.map_err(store_error)?;
+    let removed = removed.map_err(errors::of_store)?;
     Ok(Purged {
         removed,
         // Of the oldest events some may be younger than others behind them.
         has_more: match records {
             Records::Events => removed > 0,
-            Records::IdempotencyKeys | Records::Usernames => removed == u64::from(Purged::MOST),
+            Records::IdempotencyKeys | Records::Usernames | Records::LoginAttempts => {
+                removed == u64::from(Purged::MOST)
+            }
         },
     })
 }
@@ -147,5 +149,18 @@ const USERNAMES: Words = Words {
     sqlite: "
         DELETE FROM released_usernames WHERE rowid IN (
             SELECT rowid FROM released_usernames WHERE released_at <= ? ORDER BY released_at LIMIT ?
+        )",
+};
+
+/// Each row names the moment itself.
+const LOGIN_ATTEMPTS: Words = Words {
+    postgres: "
+        DELETE FROM login_attempts WHERE ctid = ANY (ARRAY (
+            SELECT ctid FROM login_attempts WHERE forgotten_at <= $1
+            ORDER BY forgotten_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        ))",
+    sqlite: "
+        DELETE FROM login_attempts WHERE rowid IN (
+            SELECT rowid FROM login_attempts WHERE forgotten_at <= ? ORDER BY forgotten_at LIMIT ?
         )",
 };

@@ -8,7 +8,7 @@ use crate::guards::Guards;
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::pool::Pool;
-use crate::sea_orm::{errors, names, outbox, row, transaction};
+use crate::sea_orm::{credentials, errors, names, outbox, row, transaction};
 
 /// Adds a user with its event and the record of its idempotency key, or none of them.
 pub(crate) async fn add(
@@ -34,6 +34,9 @@ async fn write(
     }
     insert(tx, applied).await?;
     names::refuse_resting(tx, &applied.user, context.at).await?;
+    if let Some(password) = &applied.password {
+        credentials::write(tx, applied.user.id, password).await?;
+    }
     outbox::append(tx, &applied.event).await?;
     Ok(Written::Applied(applied.user.clone()))
 }

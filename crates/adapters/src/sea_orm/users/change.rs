@@ -9,7 +9,7 @@ use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::pool::Pool;
-use crate::sea_orm::{errors, names, outbox, row, transaction};
+use crate::sea_orm::{credentials, errors, names, outbox, row, transaction};
 
 /// Changes a user by [`User::apply`] while its row is locked, with the event and the record of the idempotency key.
 pub(crate) async fn change(
@@ -77,6 +77,9 @@ async fn store(
     if let Some(released) = &applied.released {
         names::refuse_resting(tx, &applied.user, context.at).await?;
         names::release(tx, released, applied.user.id, context.at).await?;
+    }
+    if let Some(password) = &applied.password {
+        credentials::write(tx, applied.user.id, password).await?;
     }
     outbox::append(tx, &applied.event).await
 }

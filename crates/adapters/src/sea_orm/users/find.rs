@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Value};
 use user_domain::StoreError;
 use user_domain::ports::{UserKey, UserKeys};
@@ -17,19 +18,24 @@ pub(crate) async fn find(
     db: &impl ConnectionTrait,
     key: &UserKey,
 ) -> Result<Option<Arc<User>>, StoreError> {
-    let select = match key {
-        UserKey::Id(id) => Entity::find_by_id(id.as_uuid()),
-        UserKey::Username(key) => Entity::find().filter(Column::UsernameKey.eq(key.as_str())),
-        UserKey::Email(key) => Entity::find().filter(Column::EmailKey.eq(key.as_str())),
-        UserKey::ExternalId(id) => Entity::find().filter(Column::ExternalId.eq(id.as_str())),
-    };
-    let found = select
+    let found = Entity::find()
+        .filter(bears(key))
         .one(db)
         .await
         .map_err(|error| errors::store(&error))?;
     found
         .map(|found| row::to_user(found).map(Arc::new))
         .transpose()
+}
+
+/// Matches whoever bears a key.
+pub(crate) fn bears(key: &UserKey) -> SimpleExpr {
+    match key {
+        UserKey::Id(id) => Column::Id.eq(id.as_uuid()),
+        UserKey::Username(key) => Column::UsernameKey.eq(key.as_str()),
+        UserKey::Email(key) => Column::EmailKey.eq(key.as_str()),
+        UserKey::ExternalId(id) => Column::ExternalId.eq(id.as_str()),
+    }
 }
 
 /// Finds many users by one query.

@@ -18,7 +18,7 @@ use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::events;
 use crate::sea_orm::entities::users::{Column, Entity};
 use crate::sea_orm::pool::Pool;
-use crate::sea_orm::{errors, many, names, outbox, row, transaction};
+use crate::sea_orm::{credentials, errors, many, names, outbox, row, transaction};
 
 /// Imports a batch: all that its plan says, or nothing.
 pub(crate) async fn import(
@@ -62,12 +62,14 @@ async fn write(
         updated,
         events,
         released,
+        passwords,
     } = plan(batch, known);
     // First who is there: what they give up may be taken by who is made.
     store(tx, &updated, true).await?;
     store(tx, &created, false).await?;
     refuse_resting(tx, batch, created.iter().chain(&updated)).await?;
     names::release_all(tx, &released).await?;
+    credentials::set_all(tx, &passwords).await?;
     outbox::append_all(tx, &events).await?;
     Ok(outcomes)
 }

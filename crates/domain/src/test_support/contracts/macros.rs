@@ -196,6 +196,35 @@ macro_rules! import_contract {
     };
 }
 
+/// Makes a test of each promise of [`Credentials`](crate::ports::Credentials) and
+/// [`LoginAttempts`](crate::ports::LoginAttempts), its name the promise, in a module `credentials`.
+///
+/// Takes an expression whose future gives something that is a
+/// [`CredentialsUnderTest`](crate::test_support::contracts::CredentialsUnderTest) by `AsRef`: an empty store, read
+/// without a cache. The expression is evaluated once for each test, as [`store_contract!`](crate::store_contract) does
+/// it.
+#[macro_export]
+macro_rules! credentials_contract {
+    ($make:expr) => {
+        $crate::store_contract! { @port credentials, $make;
+            a_user_may_be_added_with_a_password
+            a_password_is_set_and_removed_with_its_user
+            a_refused_or_repeated_password_is_not_stored
+            a_password_goes_and_comes_with_its_user
+            a_hash_is_renewed_unless_it_has_changed
+            racing_passwords_leave_the_one_of_the_last_version
+            an_import_takes_passwords_over_once
+            failures_are_counted_as_the_domain_counts_them
+            the_failures_of_accounts_and_sources_do_not_meet
+            racing_failures_are_all_counted
+            what_is_remembered_of_a_user_is_seen_and_cleared
+            a_known_source_outlives_a_clearing
+            turns_are_given_and_given_back
+            what_is_over_its_time_is_purged
+        }
+    };
+}
+
 /// Makes a test of each promise of [`UserCache`](crate::ports::UserCache), its name the promise, in a module
 /// `user_cache`.
 ///

@@ -10,12 +10,14 @@ use state::State;
 use crate::StoreError;
 use crate::directory::{DirectoryFilter, PageRequest};
 use crate::import::{Import, ImportOutcome};
+use crate::lockout::{Lockout, LoginAttempt, Tries};
 use crate::ports::{
-    ChangeLog, Changes, ExpiredUser, ImportError, LogPosition, Page, Purged, Records, Retention,
-    SchemaState, StoreHealth, UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, Credentials, ExpiredUser, ImportError, LogPosition, LoginAttempts,
+    LoginTurn, Page, Purged, Records, Retention, SchemaState, StoreHealth, StoredCredential,
+    UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
 };
 use crate::user::{Applied, Change, Event, User};
-use crate::values::{Timestamp, UserId};
+use crate::values::{PasswordHash, Timestamp, UserId};
 use crate::write::{Erased, WriteContext, WriteError, Written};
 
 /// A store in memory, which keeps every promise of the ports it stands for.
@@ -147,5 +149,56 @@ impl UserImport for FakeStore {
 
     async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
         Ok(self.state().plan(batch).outcomes)
+    }
+}
+
+#[async_trait]
+impl Credentials for FakeStore {
+    async fn find_credential(&self, key: &UserKey) -> Result<Option<StoredCredential>, StoreError> {
+        Ok(self.state().credential(key))
+    }
+
+    async fn rehash(
+        &self,
+        user: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<bool, StoreError> {
+        Ok(self.state().rehash(user, old, new))
+    }
+}
+
+#[async_trait]
+impl LoginAttempts for FakeStore {
+    /// Lets everybody in at once: tests that race do so on real stores.
+    async fn enter(&self, _: &LoginAttempt) -> Result<LoginTurn, StoreError> {
+        Ok(LoginTurn::holding(()))
+    }
+
+    async fn lockout(&self, attempt: &LoginAttempt) -> Result<Lockout, StoreError> {
+        Ok(self.state().lockout(attempt))
+    }
+
+    async fn fail(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<Lockout, StoreError> {
+        let mut state = self.state();
+        let lockout = state.lockout(attempt).failed(at);
+        state.set_lockout(attempt, lockout);
+        Ok(lockout)
+    }
+
+    async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let lockout = state.lockout(attempt).succeeded(at);
+        state.set_lockout(attempt, lockout);
+        Ok(())
+    }
+
+    async fn of_user(&self, user: UserId, at: Timestamp) -> Result<(Tries, u64), StoreError> {
+        Ok(self.state().tries_of(user, at))
+    }
+
+    async fn clear(&self, user: UserId) -> Result<(), StoreError> {
+        self.state().clear_tries(user);
+        Ok(())
     }
 }

@@ -115,6 +115,7 @@ async fn what_is_over_its_time_goes_and_the_rest_stays() {
         ("events", 0),
         ("idempotency_keys", 1),
         ("usernames", 0),
+        ("login_attempts", 0),
     ];
     assert_eq!(counts(&report), expected);
     assert!(report.is_whole());
@@ -127,6 +128,7 @@ async fn what_is_over_its_time_goes_and_the_rest_stays() {
         ("events", 4),
         ("idempotency_keys", 0),
         ("usernames", 0),
+        ("login_attempts", 0),
     ];
     assert_eq!(counts(&report), expected);
     let left = fakes.store.about(leaver).await.unwrap();
@@ -142,6 +144,7 @@ async fn what_is_over_its_time_goes_and_the_rest_stays() {
         ("events", 1),
         ("idempotency_keys", 0),
         ("usernames", 2),
+        ("login_attempts", 0),
     ];
     assert_eq!(counts(&report), expected);
     let stayer = fakes.store.find(&UserKey::Id(stayer)).await.unwrap();
@@ -216,10 +219,10 @@ async fn a_kind_that_fails_does_not_keep_the_others_from_being_purged() {
         .returning(|_, _| Err(away()));
     store
         .expect_purge()
-        .times(3)
+        .times(4)
         .returning(|records, _| match records {
             Records::IdempotencyKeys => Err(away()),
-            Records::Events | Records::Usernames => Ok(Purged {
+            Records::Events | Records::Usernames | Records::LoginAttempts => Ok(Purged {
                 removed: 7,
                 has_more: false,
             }),
@@ -230,6 +233,7 @@ async fn a_kind_that_fails_does_not_keep_the_others_from_being_purged() {
         ("events", 7),
         ("idempotency_keys", 0),
         ("usernames", 7),
+        ("login_attempts", 7),
     ];
     assert_eq!(counts(&report), expected);
     let failures: Vec<_> = report
@@ -237,7 +241,7 @@ async fn a_kind_that_fails_does_not_keep_the_others_from_being_purged() {
         .iter()
         .map(|done| done.failure.clone())
         .collect();
-    assert_eq!(failures, [Some(away()), None, Some(away()), None]);
+    assert_eq!(failures, [Some(away()), None, Some(away()), None, None]);
     assert!(report.has_failed() && !report.is_whole());
 }
 

@@ -154,8 +154,35 @@ pub(crate) struct BatchAnswer {
 #[derive(ToSchema)]
 pub(crate) struct Export {
     user: User,
+    /// Which credentials the user has.
+    credentials: Vec<CredentialKind>,
     /// What happened to the user, the oldest first.
     events: Vec<Event>,
+}
+
+/// A credential that a user has; never itself.
+#[derive(ToSchema)]
+pub(crate) struct CredentialKind {
+    /// `password`.
+    r#type: String,
+    #[schema(value_type = String, format = DateTime)]
+    changed_at: (),
+}
+
+/// What is remembered of failed tries to be let in as a user.
+#[derive(ToSchema)]
+#[schema(example = json!({"failures": 7, "failed_at": "2026-11-23T00:45:12.123456Z", "blocked_until": "2026-11-23T00:45:22.123456Z", "blocked_sources": 0}))]
+pub(crate) struct Lockout {
+    /// The failures in a row, from anywhere.
+    failures: u32,
+    /// The last of them.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    failed_at: Option<()>,
+    /// Until when nobody is let in, but from a source that was let in before.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    blocked_until: Option<()>,
+    /// The sources from which nobody is let in just now.
+    blocked_sources: u64,
 }
 
 /// One change of a user.

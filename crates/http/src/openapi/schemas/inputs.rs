@@ -241,8 +241,12 @@ impl ToSchema for FieldName {}
 impl PartialSchema for NewUser {
     fn schema() -> RefOr<Schema> {
         let mut fields = object(UserFields::schema());
+        fields.properties.insert("password".to_owned(), password());
+        fields
+            .properties
+            .insert("password_hash".to_owned(), password_hash());
         fields.description = Some(
-            "What a user is made of. Texts are trimmed and brought to NFC before their characters are counted."
+            "What a user is made of, and its password or the hash of one, if it is to have one. Texts are trimmed and brought to NFC before their characters are counted."
                 .to_owned(),
         );
         fields.example = Some(json!({
@@ -259,6 +263,55 @@ impl ToSchema for NewUser {
     fn schemas(schemas: &mut Named) {
         UserFields::schemas(schemas);
     }
+}
+
+/// A password, or the hash of one; one of the two.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(min_properties = 1, max_properties = 1, example = json!({"password": "correct horse battery staple"}))]
+pub(crate) struct NewPassword {
+    #[schema(min_length = 8, max_length = 128, schema_with = password, required = false)]
+    password: (),
+    #[schema(schema_with = password_hash, required = false)]
+    password_hash: (),
+}
+
+/// What somebody shows to be let in.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"identifier": "Alice.Smith", "password": "correct horse battery staple"}))]
+pub(crate) struct Login {
+    /// A username or an email address.
+    #[schema(min_length = 1, max_length = 320)]
+    identifier: String,
+    /// The password as it was typed, at most 1024 bytes.
+    #[schema(min_length = 1, max_length = 1024, format = "password")]
+    password: String,
+    /// From where it was tried, as the caller knows it: an address, or a device that it has seen before. Kept as a digest
+    /// only.
+    #[schema(min_length = 1, max_length = 255)]
+    source: Option<String>,
+}
+
+fn password() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(8))
+        .max_length(Some(128))
+        .description(Some(
+            "8 to 128 characters, and none of the common ones; not the username or the email address.",
+        ))
+        .into()
+}
+
+fn password_hash() -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(512))
+        .description(Some(
+            "A hash from elsewhere: argon2, bcrypt, scrypt or PBKDF2 in PHC or crypt form, or as Werkzeug writes it.",
+        ))
+        .into()
 }
 
 impl PartialSchema for UserReplacement {

@@ -1,3 +1,4 @@
+mod credentials;
 mod retention;
 
 use std::collections::{BTreeMap, HashMap};
@@ -5,9 +6,10 @@ use std::sync::Arc;
 
 use crate::StoreError;
 use crate::import::{self, Import, ImportOutcome, Known, Plan, RestingName};
+use crate::lockout::Tries;
 use crate::ports::{Changed, Changes, LogPosition, SchemaState, UserKey};
-use crate::user::{Actor, Applied, Change, Event, EventKind, User};
-use crate::values::{Timestamp, UserId, Username};
+use crate::user::{Actor, Applied, Change, Event, EventKind, PasswordWrite, User};
+use crate::values::{StoredPassword, Timestamp, UserId, Username};
 use crate::write::{
     Erased, IdempotencyKey, NAME_REST, UniqueField, WriteContext, WriteError, Written,
 };
@@ -17,6 +19,9 @@ use crate::write::{
 pub(super) struct State {
     pub(super) schema: SchemaState,
     users: BTreeMap<UserId, Arc<User>>,
+    passwords: HashMap<UserId, StoredPassword>,
+    /// By account and source; of an identifier that nobody has by its text.
+    tries: HashMap<(String, Option<String>), Tries>,
     /// Names that were given up, by their keys.
     resting: HashMap<String, Rest>,
     records: HashMap<(Actor, IdempotencyKey), Record>,
@@ -48,6 +53,8 @@ impl Default for State {
         Self {
             schema: SchemaState::Ready,
             users: BTreeMap::new(),
+            passwords: HashMap::new(),
+            tries: HashMap::new(),
             resting: HashMap::new(),
             records: HashMap::new(),
             events: BTreeMap::new(),
@@ -149,6 +156,7 @@ impl State {
     fn remove(&mut self, user: &User, event: Event, at: Timestamp) {
         self.tell(event);
         self.users.remove(&user.id);
+        self.passwords.remove(&user.id);
         self.rest(&user.username, user.id, at);
     }
 
@@ -182,6 +190,7 @@ impl State {
         for user in plan.created.into_iter().chain(plan.updated) {
             self.users.insert(user.id, Arc::new(user));
         }
+        self.passwords.extend(plan.passwords);
         for (name, owner, since) in &plan.released {
             self.rest(name, *owner, *since);
         }
@@ -256,6 +265,15 @@ impl State {
         let id = applied.user.id;
         self.users.insert(id, Arc::new(applied.user.clone()));
         self.tell(applied.event.clone());
+        match &applied.password {
+            Some(PasswordWrite::Set(stored)) => {
+                self.passwords.insert(id, stored.clone());
+            }
+            Some(PasswordWrite::Remove) => {
+                self.passwords.remove(&id);
+            }
+            None => {}
+        }
         if let Some(name) = &applied.released {
             self.rest(name, id, context.at);
         }

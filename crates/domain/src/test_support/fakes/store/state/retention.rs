@@ -54,6 +54,9 @@ impl State {
             }
             Records::IdempotencyKeys => self.records.retain(|_, record| !is_due(record.at)),
             Records::Usernames => self.resting.retain(|_, rest| !is_due(rest.since)),
+            Records::LoginAttempts => self
+                .tries
+                .retain(|_, tries| !tries.forgotten_at().is_none_or(&mut is_due)),
         }
         Purged {
             removed,

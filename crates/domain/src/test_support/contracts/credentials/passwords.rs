@@ -1,0 +1,232 @@
+use super::CredentialsUnderTest;
+use crate::ports::UserKey;
+use crate::test_support::contracts::race;
+use crate::test_support::fakes::FakeHasher;
+use crate::test_support::samples::{
+    context, context_expecting, context_under, import, new_user, record, seconds, user_id,
+};
+use crate::user::{Change, ChangeRefused, EventKind, NewUser};
+use crate::values::{EmailKey, PasswordOrigin, UsernameKey};
+use crate::write::{WriteError, Written};
+
+fn set(password: &str) -> Change {
+    Change::SetPassword(FakeHasher::stored(password))
+}
+
+fn with_password(name: &str) -> NewUser {
+    NewUser {
+        password: Some(FakeHasher::imported("first")),
+        ..new_user(name)
+    }
+}
+
+/// A user registered with a password has it, by every key, and its event says so.
+pub async fn a_user_may_be_added_with_a_password(store: &CredentialsUnderTest) {
+    let new = with_password("alice");
+    let user = store.added(&new).await;
+    assert_eq!(user.password_changed_at, Some(context().at));
+    let keys = [
+        UserKey::Id(user.id),
+        UserKey::Username(UsernameKey::parse("ALICE").expect("a name")),
+        UserKey::Email(EmailKey::parse(new.email.as_str()).expect("an address")),
+    ];
+    for key in keys {
+        let found = store
+            .credentials
+            .find_credential(&key)
+            .await
+            .expect("an answer");
+        let found = found.expect("a user");
+        assert_eq!(*found.user, user, "{key:?}");
+        assert_eq!(found.password, new.password, "{key:?}");
+    }
+    let events = store.events(user.id).await;
+    assert!(events[0].changed.contains(&"password".to_owned()));
+    let plain = store.added(&new_user("bob")).await;
+    assert_eq!(
+        (plain.password_changed_at, store.password(plain.id).await),
+        (None, None)
+    );
+}
+
+/// A password is set, set again, removed, and removed again; each that changes something has its event.
+pub async fn a_password_is_set_and_removed_with_its_user(store: &CredentialsUnderTest) {
+    let user = store.added(&new_user("alice")).await;
+    for password in ["first", "second", "second"] {
+        let changed = store.changed(user.id, &set(password)).await;
+        assert_eq!(changed.password_changed_at, Some(context().at));
+        assert_eq!(
+            store.password(user.id).await,
+            Some(FakeHasher::stored(password))
+        );
+    }
+    let removed = store.changed(user.id, &Change::RemovePassword).await;
+    assert_eq!(
+        (removed.password_changed_at, store.password(user.id).await),
+        (None, None)
+    );
+    let again = store
+        .writer
+        .change(user.id, &Change::RemovePassword, &context())
+        .await;
+    assert!(matches!(again, Ok(Written::Unchanged(_))), "{again:?}");
+    let events = store.events(user.id).await;
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event.kind, event.changed.join(",")))
+        .collect();
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert!(
+        told[1..]
+            .iter()
+            .all(|event| *event == (EventKind::Updated, "password".to_owned()))
+    );
+    let stored = store.find(user.id).await.expect("a user");
+    assert_eq!(stored.version.get(), 5);
+}
+
+/// What is refused or repeated leaves the password as it is.
+pub async fn a_refused_or_repeated_password_is_not_stored(store: &CredentialsUnderTest) {
+    let user = store.added(&with_password("alice")).await;
+    let refused = store
+        .writer
+        .change(user.id, &set("second"), &context_expecting(9))
+        .await;
+    assert_eq!(
+        refused,
+        Err(WriteError::Refused(ChangeRefused::PreconditionFailed))
+    );
+    assert_eq!(
+        store.password(user.id).await,
+        Some(FakeHasher::imported("first"))
+    );
+
+    store
+        .changed_with(user.id, &set("second"), &context_under("key", 1))
+        .await;
+    store.changed(user.id, &set("third")).await;
+    let repeated = store
+        .writer
+        .change(user.id, &set("second"), &context_under("key", 1))
+        .await;
+    assert!(matches!(repeated, Ok(Written::Replayed(_))), "{repeated:?}");
+    assert_eq!(
+        store.password(user.id).await,
+        Some(FakeHasher::stored("third"))
+    );
+
+    let unknown = store
+        .writer
+        .change(user_id(), &set("any"), &context())
+        .await;
+    assert_eq!(unknown, Err(WriteError::NotFound));
+}
+
+/// A deleted user has no credential until it is restored; an erased one leaves none.
+pub async fn a_password_goes_and_comes_with_its_user(store: &CredentialsUnderTest) {
+    let user = store.added(&with_password("alice")).await;
+    store.changed(user.id, &Change::Delete).await;
+    let found = store
+        .credentials
+        .find_credential(&UserKey::Id(user.id))
+        .await;
+    assert_eq!(found, Ok(None));
+    let refused = store
+        .writer
+        .change(user.id, &set("second"), &context())
+        .await;
+    assert_eq!(refused, Err(WriteError::Refused(ChangeRefused::NotFound)));
+    store.changed(user.id, &Change::Restore).await;
+    assert_eq!(
+        store.password(user.id).await,
+        Some(FakeHasher::imported("first"))
+    );
+    store.erased(user.id).await;
+    assert_eq!(
+        store
+            .credentials
+            .find_credential(&UserKey::Id(user.id))
+            .await,
+        Ok(None)
+    );
+}
+
+/// A hash is replaced by another of the same password only while it is the one that was compared.
+pub async fn a_hash_is_renewed_unless_it_has_changed(store: &CredentialsUnderTest) {
+    let user = store.added(&with_password("alice")).await;
+    let old = FakeHasher::imported("first").hash;
+    let new = FakeHasher::stored("first").hash;
+    assert_eq!(
+        store.credentials.rehash(user.id, &old, &new).await,
+        Ok(true)
+    );
+    let renewed = store.password(user.id).await.expect("a password");
+    assert_eq!((&renewed.hash, renewed.origin), (&new, PasswordOrigin::Own));
+    assert_eq!(
+        store.credentials.rehash(user.id, &old, &old).await,
+        Ok(false)
+    );
+    assert_eq!(store.password(user.id).await, Some(renewed));
+    assert_eq!(
+        store.credentials.rehash(user_id(), &old, &new).await,
+        Ok(false)
+    );
+    assert_eq!(store.events(user.id).await.len(), 1, "nobody is told");
+    assert_eq!(*store.find(user.id).await.expect("a user"), user);
+}
+
+/// Of racing sets of one password each takes effect, and the last one stays.
+pub async fn racing_passwords_leave_the_one_of_the_last_version(store: &CredentialsUnderTest) {
+    let id = store.added(&new_user("alice")).await.id;
+    let written = race(store, 16, |store, number| async move {
+        let stored = FakeHasher::stored(&format!("password {number}"));
+        let change = Change::SetPassword(stored.clone());
+        let written = store.writer.change(id, &change, &context()).await;
+        (written.expect("a write").into_user().version, stored)
+    });
+    let written = written.await;
+    let last = written.into_iter().max_by_key(|(version, _)| version.get());
+    let (version, stored) = last.expect("a write");
+    assert_eq!(version.get(), 17);
+    assert_eq!(store.password(id).await, Some(stored));
+}
+
+/// An import takes passwords over of those who have none, and changes none that is there.
+pub async fn an_import_takes_passwords_over_once(store: &CredentialsUnderTest) {
+    let there = store.added(&new_user("bob")).await;
+    let batch = |password: &str| {
+        ["alice", "bob"].map(|name| {
+            let mut record = record(new_user(name));
+            record.user.email =
+                crate::test_support::samples::email(&format!("{name}@import.example"));
+            record.user.password = Some(FakeHasher::imported(password));
+            import(record)
+        })
+    };
+    let import = &store.store.import;
+    let outcomes = import.import(&batch("first")).await.expect("an import");
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let alice = UserKey::Username(UsernameKey::parse("alice").expect("a name"));
+    let alice = store.find_by(&alice).await.expect("a user").id;
+    for id in [alice, there.id] {
+        assert_eq!(
+            store.password(id).await,
+            Some(FakeHasher::imported("first"))
+        );
+        let user = store.find(id).await.expect("a user");
+        assert_eq!(user.password_changed_at, Some(seconds(0)));
+    }
+    store.changed(alice, &set("chosen since")).await;
+    let before = store.find(alice).await;
+    let outcomes = import.import(&batch("second")).await.expect("an import");
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(
+        store.password(alice).await,
+        Some(FakeHasher::stored("chosen since"))
+    );
+    assert_eq!(
+        store.password(there.id).await,
+        Some(FakeHasher::imported("first"))
+    );
+    assert_eq!(store.find(alice).await, before);
+}

@@ -1,0 +1,25 @@
+//! What is remembered of failed tries.
+
+use serde::Serialize;
+use user_domain::use_cases::LockoutReport;
+use user_domain::values::Timestamp;
+
+/// What is remembered of failed tries to be let in as a user.
+#[derive(Serialize)]
+pub(crate) struct LockoutBody {
+    failures: u32,
+    failed_at: Option<Timestamp>,
+    blocked_until: Option<Timestamp>,
+    blocked_sources: u64,
+}
+
+impl From<LockoutReport> for LockoutBody {
+    fn from(report: LockoutReport) -> Self {
+        Self {
+            failures: report.failures,
+            failed_at: report.failed_at,
+            blocked_until: report.blocked_until,
+            blocked_sources: report.blocked_sources,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `GET` and `DELETE /v1/users/{id}/lockout`.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+
+use crate::bodies::{LockoutBody, document};
+use crate::extract::{Call, Target};
+use crate::openapi::{IdPath, Lockout, LockoutErrors};
+use crate::problem::Problem;
+
+/// Shows whether the user is kept out by failed tries.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{id}/lockout",
+    operation_id = "getLockout",
+    tag = "credentials",
+    description = "For services with `credentials:write` and administrators.",
+    params(IdPath),
+    responses((status = 200, description = "What is remembered of failed tries.", body = Lockout), LockoutErrors)
+)]
+pub(crate) async fn show(call: Call<Target>) -> Result<HttpResponse, Problem> {
+    let (call, target) = call.split();
+    let show = call
+        .api
+        .use_cases()
+        .show_lockout
+        .run(&call.caller, target.0);
+    let report = call.within_deadline("show_lockout", show).await?;
+    let mut response = document(StatusCode::OK, &LockoutBody::from(report))?;
+    not_stored(&mut response);
+    Ok(response)
+}
+
+/// Forgets failed tries.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{id}/lockout",
+    operation_id = "clearLockout",
+    tag = "credentials",
+    description = "The user can be let in at once, from everywhere. Repeating it changes nothing. For services with `credentials:write` and administrators.",
+    params(IdPath),
+    responses((status = 204, description = "No failure is remembered."), LockoutErrors)
+)]
+pub(crate) async fn clear(call: Call<Target>) -> Result<HttpResponse, Problem> {
+    let (call, target) = call.split();
+    let (use_case, caller) = (
+        call.api.use_cases().clear_lockout.clone(),
+        call.caller.clone(),
+    );
+    call.counted("clear_lockout", async move {
+        use_case.run(&caller, target.0).await
+    })
+    .await?;
+    let mut response = HttpResponse::NoContent().finish();
+    not_stored(&mut response);
+    Ok(response)
+}
+
+fn not_stored(response: &mut HttpResponse) {
+    let fields = response.headers_mut();
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
