@@ -12,7 +12,7 @@ fn service_with(scopes: &[Scope]) -> Caller {
 }
 
 /// Each action on a user, whether that user may, whether another may, and the scope a service needs.
-fn actions(on: UserId) -> [(Action, bool, bool, Scope); 12] {
+fn actions(on: UserId) -> [(Action, bool, bool, Scope); 14] {
     [
         (Action::Create, false, false, Scope::UsersWrite),
         (Action::Read, true, true, Scope::UsersRead),
@@ -26,11 +26,13 @@ fn actions(on: UserId) -> [(Action, bool, bool, Scope); 12] {
         (Action::ChangeStanding, false, false, Scope::UsersWrite),
         (Action::GrantRole, false, false, Scope::RolesWrite),
         (Action::Export(on), true, false, Scope::UsersReadPrivate),
+        (Action::SignOut(on), true, false, Scope::UsersWrite),
+        (Action::ManageLockout, false, false, Scope::CredentialsWrite),
     ]
 }
 
 /// Each field, whether a user may write it of itself, a service without and one with `roles:write`.
-const FIELDS: [(Field, bool, bool, bool); 22] = [
+const FIELDS: [(Field, bool, bool, bool); 24] = [
     (Field::Username, true, true, true),
     (Field::Email, true, true, true),
     (Field::EmailVerified, false, true, true),
@@ -53,6 +55,8 @@ const FIELDS: [(Field, bool, bool, bool); 22] = [
     (Field::MetadataPublic, false, true, true),
     (Field::MetadataUser, true, true, true),
     (Field::MetadataPrivate, false, true, true),
+    (Field::Password, false, true, true),
+    (Field::TokensValidAfter, false, true, true),
 ];
 
 #[test]
@@ -90,6 +94,23 @@ fn the_table_of_callers_and_actions() {
             "{action:?}"
         );
         assert_eq!(permit(&service_with(&[]), action), lacking, "{action:?}");
+    }
+}
+
+#[test]
+fn passwords_are_for_services_alone() {
+    for (action, scope) in [
+        (Action::SetPassword, Scope::CredentialsWrite),
+        (Action::VerifyCredentials, Scope::CredentialsVerify),
+    ] {
+        assert_eq!(required_scope(action), Some(scope));
+        assert_eq!(permit(&service_with(&[scope]), action), Ok(()));
+        assert_eq!(permit(&Caller::Operator, action), Ok(()));
+        for caller in [person(user_id()), administrator()] {
+            assert_eq!(permit(&caller, action), Err(Denied::Forbidden));
+        }
+        let lacking = Err(Denied::InsufficientScope(scope));
+        assert_eq!(permit(&service_with(&[]), action), lacking);
     }
 }
 

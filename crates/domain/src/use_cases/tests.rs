@@ -5,6 +5,7 @@ mod denials;
 mod failures;
 mod importing;
 mod lifecycle;
+mod passwords;
 mod purging;
 mod reading;
 mod writing;

@@ -46,6 +46,14 @@ impl FakeStore {
             .expect("a store without this user");
     }
 
+    /// Gives a user that is there.
+    ///
+    /// # Panics
+    /// When there is none of this id.
+    pub fn find_by_id(&self, id: UserId) -> Arc<User> {
+        self.state().find(&UserKey::Id(id)).expect("a user")
+    }
+
     /// Answers so from now on when asked for the state of its schema.
     pub fn set_schema(&self, schema: SchemaState) {
         self.state().schema = schema;
