@@ -16,7 +16,9 @@ NAMED = {
     "operation": [
         ("adapters/src/sea_orm.rs", r'\.timed\("(\w+)"'),
         ("adapters/src/cache/redis.rs", r'timed\(System::Redis, "(\w+)"'),
+        ("adapters/src/passwords/meters.rs", r'Self::\w+ => "(\w+)"'),
     ],
+    "algorithm": [("domain/src/values/password_hash/scheme.rs", r'Self::\w+(?: \{ \.\. \})? => "([\w-]+)"')],
     "outcome": [
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "(\w+)" \} else'),
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "error" \} else \{ "(\w+)" \}'),

@@ -19,8 +19,8 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::app::{API_TOKEN, JWT_SECRET};
 
-/// What the tests give their users, and what nobody else is to read: parts of addresses, tokens, keys and numbers.
-const PLANTED: [&str; 12] = [
+/// What the tests give their users, and what nobody else is to read: parts of addresses, tokens, keys, passwords and numbers.
+const PLANTED: [&str; 14] = [
     API_TOKEN,
     JWT_SECRET,
     // An address, as typed and in a URL.
@@ -29,6 +29,9 @@ const PLANTED: [&str; 12] = [
     "example.org/ann.png",
     // A signed token begins so.
     "eyJ",
+    // A password, and what hashes begin with.
+    "correct horse battery staple",
+    "$argon2id$",
     "+4930123456",
     "Ann Lee",
     "Annie",

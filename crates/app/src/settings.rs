@@ -11,6 +11,7 @@ mod database;
 mod database_uri;
 mod faults;
 mod log;
+mod passwords;
 mod reader;
 mod server;
 mod sources;
@@ -24,6 +25,7 @@ pub use cache::CacheSettings;
 pub use database::{DatabaseSettings, DatabaseTarget};
 pub use faults::{Fault, SettingsFaults};
 pub use log::{LogFormat, LogLevel, LogSettings};
+pub use passwords::PasswordSettings;
 pub use server::ServerSettings;
 pub use sources::Sources;
 pub use tokens::{JwtSubject, TokenSettings};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// Who is believed.
     pub tokens: TokenSettings,
+    /// How passwords are hashed.
+    pub passwords: PasswordSettings,
     /// What is written to the log, and how.
     pub log: LogSettings,
     /// Where traces are sent.
@@ -62,24 +66,30 @@ impl Settings {
         let database = DatabaseSettings::read(&mut reader);
         let cache = CacheSettings::read(&mut reader);
         let tokens = TokenSettings::read(&mut reader);
+        let passwords = PasswordSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
         let traces = TraceSettings::read(&mut reader);
 
         let (faults, warnings) = reader.finish();
-        match (server, database, cache, tokens, log, traces) {
-            (Ok(server), Ok(database), Ok(cache), Ok(tokens), Ok(log), Ok(traces))
-                if faults.is_empty() =>
-            {
-                Ok(Self {
-                    server,
-                    database,
-                    cache,
-                    tokens,
-                    log,
-                    traces,
-                    warnings,
-                })
-            }
+        match (server, database, cache, tokens, passwords, log, traces) {
+            (
+                Ok(server),
+                Ok(database),
+                Ok(cache),
+                Ok(tokens),
+                Ok(passwords),
+                Ok(log),
+                Ok(traces),
+            ) if faults.is_empty() => Ok(Self {
+                server,
+                database,
+                cache,
+                tokens,
+                passwords,
+                log,
+                traces,
+                warnings,
+            }),
             _ => Err(SettingsFaults::new(faults)),
         }
     }

@@ -29,7 +29,10 @@ pub use identity::{UserId, Version};
 pub use locale::{Locale, ZoneInfo};
 pub use metadata::Metadata;
 pub use password::{Password, PreparedPassword, TypedPassword};
-pub use password_hash::{PasswordHash, PasswordOrigin, StoredPassword};
+pub use password_hash::{
+    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, PasswordHash, PasswordOrigin,
+    Pbkdf2Digest, StoredPassword,
+};
 pub use phone::PhoneNumber;
 pub use profile::{Bio, ShortText};
 pub use role::{Role, Roles};

@@ -34,8 +34,9 @@ const ARROWS: [(&str, &[&str]); 6] = [
 ];
 
 /// What the domain may be built on: rules of text and time, and what ports are written with.
-const DOMAIN_MAY_USE: [&str; 19] = [
+const DOMAIN_MAY_USE: [&str; 20] = [
     "async-trait",
+    "base64",
     "chrono",
     "garde",
     "icu_casemap",

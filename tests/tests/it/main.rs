@@ -22,6 +22,7 @@ mod guards;
 mod health;
 mod idempotency;
 mod naughty;
+mod password_hashes;
 mod postgres_contract;
 mod proxy;
 mod races;

@@ -83,6 +83,21 @@ const VARIABLES: &[Variable] = &[
         "SEALING_KEY",
         "the key of cursors and fingerprints, at least 32 bytes; unset: derived from JWT_SECRET_KEY",
     ),
+    with_default(
+        "ARGON2_MEMORY_KIB",
+        "the memory in which Argon2id hashes one password, 8 to 262144 KiB; under 8192 is for tests",
+        "19456",
+    ),
+    with_default(
+        "ARGON2_ITERATIONS",
+        "the passes of Argon2id over its memory, 1 to 16",
+        "2",
+    ),
+    with_default("ARGON2_PARALLELISM", "the lanes of Argon2id, 1 to 16", "1"),
+    plain(
+        "PASSWORD_HASHING_THREADS",
+        "the threads that hash passwords, 1 to 64; unset: half of the cores",
+    ),
     secret(
         "DATABASE_URI",
         "where users are kept: postgresql://… or sqlite:///…; unset: SQLite in ./data",

@@ -45,7 +45,7 @@ pub(crate) fn exposition(recorder: PrometheusHandle, composition: &Composition) 
     })
 }
 
-fn buckets() -> [(&'static str, &'static [f64]); 3] {
+fn buckets() -> [(&'static str, &'static [f64]); 4] {
     [
         (
             user_http::REQUEST_DURATION,
@@ -59,6 +59,10 @@ fn buckets() -> [(&'static str, &'static [f64]); 3] {
             user_adapters::cache::OUTBOX_LAG,
             &user_adapters::cache::OUTBOX_LAG_BUCKETS,
         ),
+        (
+            user_adapters::passwords::HASHING_DURATION,
+            &user_adapters::passwords::HASHING_DURATION_BUCKETS,
+        ),
     ]
 }
 
@@ -66,6 +70,7 @@ fn describe() {
     user_http::describe_metrics();
     user_adapters::cache::describe_metrics();
     user_adapters::operations::describe_metrics();
+    user_adapters::passwords::describe_metrics();
     user_adapters::sea_orm::describe_metrics();
     connections::describe_metrics();
     crate::retention::describe_metrics();

@@ -1,10 +1,24 @@
 //! What is stored of a password.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::text::at_most_bytes;
 use crate::Violation;
 
-/// The hash of a password with its salt and parameters, in one of the text forms of its algorithm.
+mod forms;
+mod scheme;
+
+pub use scheme::{Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, Pbkdf2Digest};
+
+/// The hash of a password with its salt and parameters, in one of the text forms of its algorithm:
+///
+/// - Argon2, PHC: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, also `argon2i` and `argon2d`
+/// - bcrypt: `$2b$12$…`, also `$2a$` and `$2y$`
+/// - scrypt, PHC: `$scrypt$ln=…,r=…,p=…$salt$hash`; crypt: `$7$…`; Werkzeug: `scrypt:32768:8:1$salt$hex`
+/// - PBKDF2 with SHA-256 or SHA-512, PHC: `$pbkdf2-sha256$i=…,l=…$salt$hash`; passlib: `$pbkdf2-sha256$29000$salt$hash`;
+///   Werkzeug: `pbkdf2:sha256:600000$salt$hex`
 #[derive(Clone, Debug)]
 pub struct PasswordHash(SecretString);
 
@@ -33,8 +47,13 @@ impl PasswordHash {
     /// Takes a hash that another service made. Violations: `too_long`, `unknown_algorithm`, `format`, and `too_costly`
     /// for parameters that would take longer to verify than anybody can wait.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        if text.len() > Self::MAX_BYTES {
-            return Err(Violation::new("too_long", "Must have at most 512 bytes."));
+        at_most_bytes(text, Self::MAX_BYTES)?;
+        let scheme = forms::read(text)?;
+        if !scheme.is_affordable() {
+            return Err(Violation::new(
+                "too_costly",
+                "Must have parameters by which a password is verified within a second and 256 MiB.",
+            ));
         }
         Ok(Self(text.into()))
     }
@@ -42,6 +61,27 @@ impl PasswordHash {
     /// Takes back what a store kept, or takes what a hasher made.
     pub fn from_store(text: String) -> Self {
         Self(text.into())
+    }
+
+    /// Writes a hash by Argon2 in its PHC form.
+    pub fn of_argon2(parameters: Argon2, salt: &[u8], output: &[u8]) -> Self {
+        let text = format!(
+            "${}$v={}$m={},t={},p={}${}${}",
+            parameters.variant.name(),
+            parameters.version.number(),
+            parameters.memory_kib,
+            parameters.iterations,
+            parameters.parallelism,
+            BASE64_STANDARD_NO_PAD.encode(salt),
+            BASE64_STANDARD_NO_PAD.encode(output),
+        );
+        Self(text.into())
+    }
+
+    /// What it takes to compare a password with it, whatever that costs. It is there of every hash that was parsed or
+    /// made here; violations as of [`parse`](Self::parse).
+    pub fn scheme(&self) -> Result<HashScheme, Violation> {
+        forms::read(self.expose())
     }
 
     /// The text form. It is a secret.
@@ -74,3 +114,6 @@ impl PasswordOrigin {
             .find(|origin| origin.as_str() == name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -275,3 +275,60 @@ fn certificates_are_a_file_that_is_there() {
         assert_refused(&[("REDIS_CA_FILE", absent)], "REDIS_CA_FILE", "");
     }
 }
+
+#[test]
+fn passwords_are_hashed_as_owasp_recommends_unless_told_otherwise() {
+    let usual = load(&[]);
+    let parameters = |settings: &super::super::Settings| {
+        let passwords = &settings.passwords;
+        (
+            passwords.memory_kib,
+            passwords.iterations,
+            passwords.parallelism,
+        )
+    };
+    assert_eq!(parameters(&usual), (19456, 2, 1));
+    assert_eq!(usual.passwords.threads, None);
+    let most = load(&[
+        ("ARGON2_MEMORY_KIB", "262144"),
+        ("ARGON2_ITERATIONS", "16"),
+        ("ARGON2_PARALLELISM", "16"),
+        ("PASSWORD_HASHING_THREADS", "64"),
+    ]);
+    assert_eq!(parameters(&most), (262_144, 16, 16));
+    assert_eq!(most.passwords.threads.unwrap().get(), 64);
+    for (variable, value, words) in [
+        ("ARGON2_MEMORY_KIB", "7", "from 8 to 262144"),
+        ("ARGON2_MEMORY_KIB", "262145", "from 8 to 262144"),
+        ("ARGON2_ITERATIONS", "0", "from 1 to 16"),
+        ("ARGON2_ITERATIONS", "17", "from 1 to 16"),
+        ("ARGON2_PARALLELISM", "0", "from 1 to 16"),
+        ("ARGON2_PARALLELISM", "17", "from 1 to 16"),
+        ("PASSWORD_HASHING_THREADS", "0", "from 1 to 64"),
+        ("PASSWORD_HASHING_THREADS", "65", "from 1 to 64"),
+    ] {
+        assert_refused(&[(variable, value)], variable, words);
+    }
+}
+
+#[test]
+fn each_lane_of_a_hash_has_its_memory() {
+    let lanes = ("ARGON2_PARALLELISM", "2");
+    load(&[("ARGON2_MEMORY_KIB", "16"), lanes]);
+    assert_refused(
+        &[("ARGON2_MEMORY_KIB", "15"), lanes],
+        "ARGON2_MEMORY_KIB",
+        "8 times ARGON2_PARALLELISM",
+    );
+}
+
+#[test]
+fn little_memory_for_a_hash_is_warned_of() {
+    let warned = |memory| {
+        let settings = load(&[("ARGON2_MEMORY_KIB", memory)]);
+        let is_named = |warning: &String| warning.starts_with("ARGON2_MEMORY_KIB");
+        settings.warnings().iter().any(is_named)
+    };
+    assert!(warned("8191"));
+    assert!(!warned("8192"));
+}

@@ -1,0 +1,95 @@
+//! What comes of a password by each algorithm.
+
+use std::fmt::Display;
+
+use argon2::{Algorithm, Params, Version};
+use pbkdf2::pbkdf2_hmac_with_params;
+use subtle::ConstantTimeEq;
+use user_domain::ports::HashingError;
+use user_domain::values::{
+    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, Pbkdf2Digest,
+};
+
+/// The bytes of a password that bcrypt can take; it leaves out what follows, as the libraries do that made the hashes.
+const BCRYPT_KEY: usize = 72;
+
+/// Compares a password with a hash, in constant time after the work.
+pub(super) fn verify(scheme: &HashScheme, password: &[u8]) -> Result<bool, HashingError> {
+    let mut output = vec![0; scheme.expose_output().len()];
+    derive(
+        scheme.algorithm(),
+        password,
+        scheme.expose_salt(),
+        &mut output,
+    )?;
+    Ok(output.ct_eq(scheme.expose_output()).into())
+}
+
+/// Fills the output with what comes of a password.
+pub(super) fn derive(
+    algorithm: HashAlgorithm,
+    password: &[u8],
+    salt: &[u8],
+    output: &mut [u8],
+) -> Result<(), HashingError> {
+    match algorithm {
+        HashAlgorithm::Argon2(parameters) => argon2(parameters)
+            .and_then(|argon2| argon2.hash_password_into(password, salt, output))
+            .map_err(failed),
+        HashAlgorithm::Bcrypt { cost } => bcrypt(cost, password, salt, output),
+        HashAlgorithm::Scrypt { log_n, r, p } => {
+            let parameters = scrypt::Params::new(log_n, r, p).map_err(failed)?;
+            scrypt::scrypt(password, salt, &parameters, output).map_err(failed)
+        }
+        HashAlgorithm::Pbkdf2 { digest, iterations } => {
+            let digest = match digest {
+                Pbkdf2Digest::Sha256 => pbkdf2::Algorithm::Pbkdf2Sha256,
+                Pbkdf2Digest::Sha512 => pbkdf2::Algorithm::Pbkdf2Sha512,
+            };
+            let parameters = pbkdf2::Params::new(iterations).map_err(failed)?;
+            pbkdf2_hmac_with_params(password, salt, digest, parameters, output);
+            Ok(())
+        }
+    }
+}
+
+/// Argon2 by these parameters.
+pub(super) fn argon2(parameters: Argon2) -> Result<argon2::Argon2<'static>, argon2::Error> {
+    let variant = match parameters.variant {
+        Argon2Variant::D => Algorithm::Argon2d,
+        Argon2Variant::I => Algorithm::Argon2i,
+        Argon2Variant::Id => Algorithm::Argon2id,
+    };
+    let version = match parameters.version {
+        Argon2Version::V16 => Version::V0x10,
+        Argon2Version::V19 => Version::V0x13,
+    };
+    let bounds = Params::new(
+        parameters.memory_kib,
+        parameters.iterations,
+        parameters.parallelism,
+        None,
+    )?;
+    Ok(argon2::Argon2::new(variant, version, bounds))
+}
+
+/// bcrypt of the password with the NUL at its end, as `2a`, `2b` and `2y` agree on.
+fn bcrypt(cost: u32, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), HashingError> {
+    let salt = salt.try_into().map_err(failed)?;
+    let key: Vec<u8> = password
+        .iter()
+        .copied()
+        .chain([0])
+        .take(BCRYPT_KEY)
+        .collect();
+    let made = bcrypt::bcrypt(cost, salt, &key);
+    // The text form leaves out the last byte.
+    for (place, byte) in output.iter_mut().zip(made) {
+        *place = byte;
+    }
+    Ok(())
+}
+
+fn failed(cause: impl Display) -> HashingError {
+    HashingError::Internal(cause.to_string())
+}

@@ -1,0 +1,235 @@
+//! The text forms of hashes. Each function reads what follows its prefix; `None` is a text of another form.
+
+use base64::Engine as _;
+use base64::alphabet::{BCRYPT, STANDARD};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, NO_PAD};
+
+use super::scheme::{
+    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, Pbkdf2Digest,
+};
+use crate::Violation;
+
+/// The fewest and the most bytes that come of a password: those of the PHC form. Fewer could be guessed.
+const OUTPUT_BYTES: std::ops::RangeInclusive<usize> = 10..=64;
+/// The fewest bytes of Argon2's salt (RFC 9106).
+const ARGON2_SALT: usize = 8;
+/// The fewest iterations of PBKDF2 (RFC 8018).
+const PBKDF2_ITERATIONS: u32 = 1000;
+/// The bound of scrypt's r times p (RFC 7914).
+const SCRYPT_BLOCKS: u64 = 1 << 30;
+/// The characters of crypt's own base 64, in their order.
+const CRYPT: &str = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, NO_PAD);
+/// bcrypt's salt ends within a character; some programs left the rest of it as it was.
+const BASE64_OF_BCRYPT: GeneralPurpose = GeneralPurpose::new(&BCRYPT, LENIENT);
+const LENIENT: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(true);
+
+type Reading = fn(&str) -> Option<HashScheme>;
+
+/// The beginnings by which a form is known.
+const FORMS: [(&str, Reading); 13] = [
+    ("$argon2id$", |rest| argon2(Argon2Variant::Id, rest)),
+    ("$argon2i$", |rest| argon2(Argon2Variant::I, rest)),
+    ("$argon2d$", |rest| argon2(Argon2Variant::D, rest)),
+    ("$2a$", bcrypt),
+    ("$2b$", bcrypt),
+    ("$2y$", bcrypt),
+    ("$scrypt$", scrypt),
+    ("$7$", scrypt_of_crypt),
+    ("scrypt:", scrypt_of_werkzeug),
+    ("$pbkdf2-sha256$", |rest| pbkdf2(Pbkdf2Digest::Sha256, rest)),
+    ("$pbkdf2-sha512$", |rest| pbkdf2(Pbkdf2Digest::Sha512, rest)),
+    ("pbkdf2:sha256:", |rest| {
+        pbkdf2_of_werkzeug(Pbkdf2Digest::Sha256, rest)
+    }),
+    ("pbkdf2:sha512:", |rest| {
+        pbkdf2_of_werkzeug(Pbkdf2Digest::Sha512, rest)
+    }),
+];
+
+/// Reads a hash in any of the forms. Violations: `unknown_algorithm`, `format`.
+pub(super) fn read(text: &str) -> Result<HashScheme, Violation> {
+    let (rest, reading) = FORMS
+        .iter()
+        .find_map(|(beginning, reading)| Some((text.strip_prefix(beginning)?, reading)))
+        .ok_or_else(|| {
+            Violation::new(
+                "unknown_algorithm",
+                "Must be a hash by argon2, bcrypt, scrypt or pbkdf2 with SHA-256 or SHA-512.",
+            )
+        })?;
+    reading(rest).ok_or_else(|| {
+        Violation::new(
+            "format",
+            "Must be a whole hash in the PHC or crypt form of its algorithm, or in Werkzeug's.",
+        )
+    })
+}
+
+/// `[v=19$]m=65536,t=3,p=4$salt$hash`
+fn argon2(variant: Argon2Variant, rest: &str) -> Option<HashScheme> {
+    let (version, rest) = match rest.strip_prefix("v=") {
+        None => (Argon2Version::V16, rest),
+        Some(versioned) => match versioned.split_once('$')? {
+            ("16", rest) => (Argon2Version::V16, rest),
+            ("19", rest) => (Argon2Version::V19, rest),
+            _ => return None,
+        },
+    };
+    let [parameters, salt, output] = fields(rest, '$')?;
+    let [memory, iterations, parallelism] = fields(parameters, ',')?;
+    let memory_kib = number(memory.strip_prefix("m=")?)?;
+    let iterations = number(iterations.strip_prefix("t=")?)?;
+    let parallelism = number(parallelism.strip_prefix("p=")?)?;
+    let salt = BASE64.decode(salt).ok()?;
+    let is_sound = parallelism >= 1
+        && memory_kib / 8 >= parallelism
+        && iterations >= 1
+        && salt.len() >= ARGON2_SALT;
+    let argon2 = Argon2 {
+        variant,
+        version,
+        memory_kib,
+        iterations,
+        parallelism,
+    };
+    let output = BASE64.decode(output).ok()?;
+    whole(HashAlgorithm::Argon2(argon2), salt, output).filter(|_| is_sound)
+}
+
+/// `12$` and 22 characters of salt with 31 of hash
+fn bcrypt(rest: &str) -> Option<HashScheme> {
+    let [cost, both] = fields(rest, '$')?;
+    if cost.len() != 2 || !cost.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let cost = cost.parse().ok().filter(|cost| (4..=31).contains(cost))?;
+    let (salt, output) = both.split_at_checked(22)?;
+    if output.len() != 31 {
+        return None;
+    }
+    let salt = BASE64_OF_BCRYPT.decode(salt).ok()?;
+    let output = BASE64_OF_BCRYPT.decode(output).ok()?;
+    whole(HashAlgorithm::Bcrypt { cost }, salt, output)
+}
+
+/// `ln=16,r=8,p=1$salt$hash`
+fn scrypt(rest: &str) -> Option<HashScheme> {
+    let [parameters, salt, output] = fields(rest, '$')?;
+    let [log_n, r, p] = fields(parameters, ',')?;
+    let algorithm = scrypt_by(
+        number(log_n.strip_prefix("ln=")?)?,
+        number(r.strip_prefix("r=")?)?,
+        number(p.strip_prefix("p=")?)?,
+    )?;
+    let (salt, output) = (BASE64.decode(salt).ok()?, BASE64.decode(output).ok()?);
+    whole(algorithm, salt, output)
+}
+
+/// One character of log N, five each of r and p, the salt as it stands, and `$hash`
+fn scrypt_of_crypt(rest: &str) -> Option<HashScheme> {
+    let [settings, output] = fields(rest, '$')?;
+    let (log_n, settings) = settings.split_at_checked(1)?;
+    let (r, settings) = settings.split_at_checked(5)?;
+    let (p, salt) = settings.split_at_checked(5)?;
+    let algorithm = scrypt_by(bits(log_n)?, bits(r)?, bits(p)?)?;
+    let output = crypt_bytes(output)?;
+    whole(algorithm, salt.as_bytes().to_vec(), output)
+}
+
+/// `32768:8:1$salt$hex`, the salt as it stands
+fn scrypt_of_werkzeug(rest: &str) -> Option<HashScheme> {
+    let [parameters, salt, output] = fields(rest, '$')?;
+    let [n, r, p] = fields(parameters, ':')?;
+    let n = number(n)?;
+    if !n.is_power_of_two() {
+        return None;
+    }
+    let algorithm = scrypt_by(n.ilog2(), number(r)?, number(p)?)?;
+    whole(algorithm, salt.as_bytes().to_vec(), hex(output)?)
+}
+
+/// `29000$salt$hash` as passlib writes it, or `i=600000[,l=32]$salt$hash`
+fn pbkdf2(digest: Pbkdf2Digest, rest: &str) -> Option<HashScheme> {
+    let [parameters, salt, output] = fields(rest, '$')?;
+    let decode = |text: &str| BASE64.decode(text.replace('.', "+")).ok();
+    let (salt, output) = (decode(salt)?, decode(output)?);
+    let iterations = match parameters.strip_prefix("i=") {
+        None => parameters,
+        Some(named) => match named.split_once(",l=") {
+            None => named,
+            Some((iterations, length)) if length == output.len().to_string() => iterations,
+            Some(_) => return None,
+        },
+    };
+    whole(pbkdf2_by(digest, iterations)?, salt, output)
+}
+
+/// `600000$salt$hex`, the salt as it stands
+fn pbkdf2_of_werkzeug(digest: Pbkdf2Digest, rest: &str) -> Option<HashScheme> {
+    let [iterations, salt, output] = fields(rest, '$')?;
+    let algorithm = pbkdf2_by(digest, iterations)?;
+    whole(algorithm, salt.as_bytes().to_vec(), hex(output)?)
+}
+
+fn scrypt_by(log_n: u32, r: u32, p: u32) -> Option<HashAlgorithm> {
+    let blocks = u64::from(r) * u64::from(p);
+    let is_sound = (1..=31).contains(&log_n) && (1..SCRYPT_BLOCKS).contains(&blocks);
+    let log_n = u8::try_from(log_n).ok()?;
+    is_sound.then_some(HashAlgorithm::Scrypt { log_n, r, p })
+}
+
+fn pbkdf2_by(digest: Pbkdf2Digest, iterations: &str) -> Option<HashAlgorithm> {
+    let iterations = number(iterations).filter(|iterations| *iterations >= PBKDF2_ITERATIONS)?;
+    Some(HashAlgorithm::Pbkdf2 { digest, iterations })
+}
+
+fn whole(algorithm: HashAlgorithm, salt: Vec<u8>, output: Vec<u8>) -> Option<HashScheme> {
+    OUTPUT_BYTES
+        .contains(&output.len())
+        .then(|| HashScheme::new(algorithm, salt, output))
+}
+
+/// Parts a text into exactly so many fields.
+fn fields<const N: usize>(text: &str, separator: char) -> Option<[&str; N]> {
+    let fields: Vec<&str> = text.split(separator).collect();
+    fields.try_into().ok()
+}
+
+/// Reads a decimal number without sign or leading zeros.
+fn number(text: &str) -> Option<u32> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit())
+        && (text.len() == 1 || !text.starts_with('0'));
+    text.parse().ok().filter(|_| is_plain)
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    pairs
+        .iter()
+        .map(|[high, low]| u8::try_from(digit(high)? * 16 + digit(low)?).ok())
+        .collect()
+}
+
+/// Reads up to five characters of crypt's base 64 as a number: the lowest six bits come first.
+fn bits(text: &str) -> Option<u32> {
+    text.chars().rev().try_fold(0, |number, character| {
+        let six = u32::try_from(CRYPT.find(character)?).ok()?;
+        Some(number << 6 | six)
+    })
+}
+
+/// Reads crypt's base 64 as bytes: four characters are three bytes, the lowest first.
+fn crypt_bytes(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for four in text.as_bytes().chunks(4) {
+        let whole = four.len() * 6 / 8;
+        let number = bits(std::str::from_utf8(four).ok()?)?;
+        bytes.extend(number.to_le_bytes().into_iter().take(whole));
+    }
+    Some(bytes)
+}
