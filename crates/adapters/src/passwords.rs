@@ -125,6 +125,15 @@ impl HashingPool {
         })
     }
 
+    /// Gives what a password is compared with where there is nothing else: a hash that takes as long as one of today, and
+    /// that nobody has a password for.
+    pub fn stand_in(&self) -> StoredPassword {
+        StoredPassword {
+            hash: PasswordHash::of_argon2(self.today, &[0; SALT_BYTES], &[0; OUTPUT_BYTES]),
+            origin: PasswordOrigin::Own,
+        }
+    }
+
     /// Has something done by one of the threads, and counts whom none of them has time for.
     async fn run<T: Send + 'static>(
         &self,

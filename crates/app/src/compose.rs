@@ -8,13 +8,14 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use user_adapters::cache::{CacheOptions, GatheredReader, RedisOptions, UserTiers};
 use user_adapters::guards::Guards;
-use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
+use user_adapters::passwords::{HashingOptions, HashingPool, HashingPoolError};
+use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmLogins, SeaOrmUsers};
 use user_adapters::tokens::{AllowedTokens, JwtOptions, JwtSubject, JwtVerifier};
 use user_adapters::{SystemClock, UuidV7Ids};
 use user_domain::use_cases::{Ports, UseCases};
 
 use crate::keys;
-use crate::settings::{self, DatabaseTarget, Settings, TokenSettings};
+use crate::settings::{self, DatabaseTarget, PasswordSettings, Settings, TokenSettings};
 
 /// How long connections to the database may take to close; a dead one never does.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -34,6 +35,9 @@ pub enum ComposeError {
     /// The recorder of metrics could not be made.
     #[error("metrics cannot be recorded: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// Passwords cannot be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingPoolError),
     /// The address could not be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(String, std::io::Error),
@@ -50,6 +54,7 @@ impl ComposeError {
             | Self::Folder(..)
             | Self::Database(_)
             | Self::Metrics(_)
+            | Self::Hashing(_)
             | Self::Listen(..) => false,
         }
     }
@@ -62,6 +67,7 @@ pub struct Composition {
     pub ports: Ports,
     pub(crate) connections: Connections,
     pub(crate) store: Arc<SeaOrmUsers>,
+    pub(crate) logins: SeaOrmLogins,
     cache: UserTiers,
 }
 
@@ -82,6 +88,12 @@ impl Composition {
         let connections = connect(settings).await?;
         let users = Arc::new(SeaOrmUsers::new(connections.clone()));
         let cache = UserTiers::new(cache_options(settings, guards));
+        let hasher = HashingPool::start(&hashing_options(&settings.passwords))?;
+        let logins = SeaOrmLogins::new(
+            SeaOrmUsers::clone(&users),
+            &keys::derive(&settings.tokens, "user-service logins v1"),
+            hasher.stand_in(),
+        );
         let clock = Arc::new(SystemClock);
         let ports = Ports {
             reader: Arc::new(GatheredReader::new(users.clone())),
@@ -90,6 +102,10 @@ impl Composition {
             import: users.clone(),
             change_log: users.clone(),
             retention: users.clone(),
+            credentials: users.clone(),
+            login_attempts: Arc::new(logins.clone()),
+            decoys: Arc::new(logins.clone()),
+            hasher: Arc::new(hasher),
             cache: Arc::new(cache.clone()),
             health: users.clone(),
             tokens: Arc::new(JwtVerifier::new(
@@ -107,6 +123,7 @@ impl Composition {
             ports,
             connections,
             store: users,
+            logins,
             cache,
         })
     }
@@ -146,6 +163,15 @@ impl Composition {
             .await
             .map_err(|error| ComposeError::Database(error.to_string()))
     }
+}
+
+fn hashing_options(passwords: &PasswordSettings) -> HashingOptions {
+    HashingOptions::new(
+        passwords.memory_kib,
+        passwords.iterations,
+        passwords.parallelism,
+        passwords.threads,
+    )
 }
 
 fn cache_options(settings: &Settings, guards: Guards) -> CacheOptions {

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use user_adapters::guards::Guards;
+use user_adapters::sea_orm::SeaOrmLogins;
 use user_http::{Api, HttpSettings, Readiness, Writes};
 
 use crate::cli::Outcome;
@@ -32,6 +33,10 @@ const MANAGEMENT_CONNECTIONS: usize = 64;
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long to wait before the cache is kept fresh again after a defect.
 const FRESH_RETRY: Duration = Duration::from_secs(1);
+/// How often users' passwords are sampled.
+const SAMPLING: Duration = Duration::from_mins(5);
+/// How long to wait for a database that could not be asked.
+const SAMPLING_RETRY: Duration = Duration::from_secs(1);
 
 /// A service that takes requests.
 pub struct Service {
@@ -78,6 +83,7 @@ impl Service {
         let cached = composition.clone();
         background.push(tokio::spawn(keep_fresh(cached)));
         background.push(tokio::spawn(keep_up(metrics.clone())));
+        background.push(tokio::spawn(keep_sampled(composition.logins.clone())));
         let readiness = Readiness::default();
         let api = Api::new(
             &composition.ports,
@@ -225,6 +231,19 @@ async fn keep_fresh(composition: Composition) {
         let ended = tasks.join_next().await;
         tracing::error!(?ended, "what keeps the cache fresh has ended");
         sleep(FRESH_RETRY).await;
+    }
+}
+
+/// Keeps up with the costs of users' passwords, by which strangers are answered.
+async fn keep_sampled(logins: SeaOrmLogins) {
+    loop {
+        match logins.sample().await {
+            Ok(()) => sleep(SAMPLING).await,
+            Err(error) => {
+                tracing::debug!(%error, "the passwords could not be sampled");
+                sleep(SAMPLING_RETRY).await;
+            }
+        }
     }
 }
 

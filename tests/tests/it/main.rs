@@ -23,6 +23,7 @@ mod health;
 mod idempotency;
 mod naughty;
 mod password_hashes;
+mod passwords;
 mod postgres_contract;
 mod proxy;
 mod races;

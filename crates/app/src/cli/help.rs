@@ -112,3 +112,12 @@ pub(super) const USER_GRANT_ROLE: &str = "\
 Examples:
   user-service user grant-role ann admin
   user-service user grant-role ann@example.org support";
+
+pub(super) const USER_LOCKOUT: &str = "\
+Examples:
+  user-service user lockout ann
+  user-service user lockout ann@example.org";
+
+pub(super) const USER_UNLOCK: &str = "\
+Examples:
+  user-service user unlock ann";

@@ -26,8 +26,9 @@ pub(super) enum User {
     /// Makes and changes many users, from a file of a line of JSON each.
     ///
     /// A line is the body of `POST /v1/users`, and may have `id`, `version`, `created_at`, `updated_at`, `deleted_at`,
-    /// `tokens_valid_after` and, of a deleted user, `standing` (the status once it is restored). `user export` writes
-    /// such lines. Each is checked like any other write; unknown members are refused.
+    /// `tokens_valid_after`, `password_hash` and, of a deleted user, `standing` (the status once it is restored).
+    /// `user export` writes such lines, without hashes. A hash is taken over where the user has no password: argon2,
+    /// bcrypt, scrypt and PBKDF2 in PHC or crypt form, and what Werkzeug makes. Each is checked like any other write; unknown members are refused.
     ///
     /// Who has the line's `id`, `external_id`, `username` or `email` is changed to what the line says: absent members
     /// stay, null clears. Its id and the times of its past stay. Who is not there is made, with the past that the line
@@ -52,6 +53,23 @@ pub(super) enum User {
         user: String,
         /// The role, such as admin.
         role: String,
+    },
+    /// Shows whether a user is kept out by failed tries to be let in.
+    ///
+    /// Prints the user's id, the failures in a row, until when all tries are refused (or -), and from how many sources
+    /// they are refused just now.
+    #[command(after_help = help::USER_LOCKOUT)]
+    Lockout {
+        /// The user's id, username, email address, or external:ID.
+        user: String,
+    },
+    /// Forgets the failed tries at a user, so that it can be let in at once.
+    ///
+    /// Prints the user's id. Doing it again changes nothing.
+    #[command(after_help = help::USER_UNLOCK)]
+    Unlock {
+        /// The user's id, username, email address, or external:ID.
+        user: String,
     },
 }
 
@@ -139,6 +157,8 @@ impl User {
             Self::List(arguments) => commands::user::list::run(&arguments).await,
             Self::Import(arguments) => commands::user::import::run(&arguments).await,
             Self::Export(arguments) => commands::user::export::run(&arguments).await,
+            Self::Lockout { user } => commands::user::lockout::show(&user).await,
+            Self::Unlock { user } => commands::user::lockout::clear(&user).await,
             Self::GrantRole { user, role } => commands::user::grant_role::run(&user, &role).await,
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod get;
 pub(crate) mod grant_role;
 pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod lockout;
 mod patience;
 mod table;
 mod walk;

@@ -31,7 +31,7 @@ pub(crate) async fn run(user: &str) -> Outcome {
     .await
 }
 
-fn sought(key: &UserKey) -> Sought {
+pub(super) fn sought(key: &UserKey) -> Sought {
     match key {
         UserKey::Id(id) => Sought::Id(id.to_string()),
         UserKey::Username(name) => Sought::Username(name.as_str().to_owned()),

@@ -1,0 +1,231 @@
+//! Those who guess: at one account through many replicas, at many accounts, and by the time that answers take.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use user_tests::{Store, TestApp};
+
+use super::{PASSWORD, assert_refused, verify, with_password};
+use crate::common::{assert_problem, id, path};
+
+async fn three_replicas(settings: &[(&str, &str)]) -> [TestApp; 3] {
+    let first = TestApp::start_with(Store::Postgres, settings).await;
+    let second = first.replica_with(settings).await;
+    let third = first.replica_with(settings).await;
+    [first, second, third]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_count_failures_together() {
+    let replicas = three_replicas(&[]).await;
+    let user = with_password(&replicas[0], "alice").await;
+    with_password(&replicas[0], "bob").await;
+    for _ in 0..2 {
+        for replica in &replicas {
+            assert_refused(&verify(replica, "alice", "wrong").await);
+        }
+    }
+    for replica in &replicas {
+        assert_refused(&verify(replica, "alice", PASSWORD).await);
+        assert_eq!(verify(replica, "bob", PASSWORD).await.status, 200);
+    }
+    let place = format!("{}/lockout", path(&user));
+    assert_eq!(replicas[1].service().delete(&place).await.status, 204);
+    for replica in &replicas {
+        assert_eq!(verify(replica, "alice", PASSWORD).await.status, 200);
+    }
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guesses_at_once_are_no_more_than_one_after_another() {
+    let replicas = three_replicas(&[]).await;
+    let user = with_password(&replicas[0], "alice").await;
+    let guesses = (0..60).map(|number| verify(&replicas[number % 3], "alice", "wrong"));
+    for guess in join_all(guesses).await {
+        assert!(guess.status == 401 || guess.status == 503, "{}", guess.text);
+    }
+    let shown = replicas[0]
+        .service()
+        .get(&format!("{}/lockout", path(&user)))
+        .await;
+    let counted = shown.json["failures"].as_u64().unwrap();
+    // Each replica may have been at one when the sixth was counted; a delay that passed meanwhile lets one more in.
+    assert!(
+        (6..=12).contains(&counted),
+        "{counted} guesses were looked at"
+    );
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_devices_of_one_user_log_in_at_once() {
+    let replicas = three_replicas(&[]).await;
+    with_password(&replicas[0], "alice").await;
+    let logins = (0..30).map(|number| verify(&replicas[number % 3], "alice", PASSWORD));
+    for login in join_all(logins).await {
+        assert_eq!(login.status, 200, "{}", login.text);
+    }
+    for replica in replicas {
+        replica.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guess_is_counted_though_the_guesser_leaves() {
+    let app = TestApp::start_with(
+        Store::Postgres,
+        &[("ARGON2_MEMORY_KIB", "19456"), ("ARGON2_ITERATIONS", "2")],
+    )
+    .await;
+    let user = with_password(&app, "alice").await;
+    for _ in 0..6 {
+        let guess = tokio::time::timeout(Duration::from_millis(5), verify(&app, "alice", "wrong"));
+        let _ = guess.await;
+    }
+    let place = format!("{}/lockout", path(&user));
+    let mut counted = 0;
+    for _ in 0..200 {
+        counted = app.service().get(&place).await.json["failures"]
+            .as_u64()
+            .unwrap();
+        if counted >= 6 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // Some left before their request was there.
+        if counted < 6 {
+            let guess =
+                tokio::time::timeout(Duration::from_millis(5), verify(&app, "alice", "wrong"));
+            let _ = guess.await;
+        }
+    }
+    assert_eq!(counted, 6);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_logins_than_can_be_hashed_are_refused_at_once_and_reads_go_on() {
+    let slow = [
+        ("ARGON2_MEMORY_KIB", "65536"),
+        ("ARGON2_ITERATIONS", "4"),
+        ("PASSWORD_HASHING_THREADS", "1"),
+    ];
+    let app = TestApp::start_with(Store::Postgres, &slow).await;
+    let user = with_password(&app, "alice").await;
+    let names: Vec<String> = (0..120).map(|number| format!("stranger{number}")).collect();
+    let storm = join_all(names.iter().map(|name| verify(&app, name, "x")));
+    let reads = async {
+        let mut served = 0;
+        for _ in 0..20 {
+            let read = app.user(id(&user)).get("/v1/users/me").await;
+            assert_eq!(read.status, 200, "{}", read.text);
+            served += 1;
+        }
+        served
+    };
+    let (answers, served) = tokio::join!(storm, reads);
+    assert_eq!(served, 20);
+    let mut refused = 0;
+    for answer in &answers {
+        if answer.status == 503 {
+            assert_problem(answer, 503, "overloaded");
+            assert!(!answer.header("retry-after").is_empty());
+            refused += 1;
+        } else {
+            assert_refused(answer);
+        }
+    }
+    assert!((1..120).contains(&refused), "{refused} of 120 were refused");
+    assert_eq!(verify(&app, "alice", PASSWORD).await.status, 200);
+    app.stop().await;
+}
+
+/// How often something of the first takes longer than something of the second; 0.5 where nothing tells them apart.
+fn longer(first: &[Duration], second: &[Duration]) -> f64 {
+    let mut wins = 0.0;
+    for one in first {
+        for other in second {
+            wins += match one.cmp(other) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    wins / f64::from(u32::try_from(first.len() * second.len()).unwrap())
+}
+
+/// Compares distributions, measured turn by turn: whatever slows the machine down slows all alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_of_a_refusal_does_not_tell_its_reason() {
+    let costs = [("ARGON2_MEMORY_KIB", "19456"), ("ARGON2_ITERATIONS", "2")];
+    let app = TestApp::start_with(Store::Postgres, &costs).await;
+    with_password(&app, "locked").await;
+    for _ in 0..9 {
+        verify(&app, "locked", "wrong").await;
+    }
+    let suspended = with_password(&app, "suspended").await;
+    app.service()
+        .verb(&format!("{}/suspend", path(&suspended)), &[])
+        .await;
+    app.register("plain").await;
+    let mut times: [Vec<Duration>; 5] = Default::default();
+    for round in 0..60 {
+        // Everybody's first failure in this test, so that none of them is locked but the one that is.
+        let wrong = with_password(&app, &format!("wrong{round}")).await;
+        let wrong = wrong["username"].as_str().unwrap().to_owned();
+        let unknown = format!("unknown{round}");
+        let tries = [
+            (wrong.as_str(), "wrong"),
+            (unknown.as_str(), PASSWORD),
+            ("locked", PASSWORD),
+            ("suspended", PASSWORD),
+            ("plain", PASSWORD),
+        ];
+        for step in 0..tries.len() {
+            let place = (round + step) % tries.len();
+            let (identifier, password) = tries[place];
+            let begun = Instant::now();
+            assert_refused(&verify(&app, identifier, password).await);
+            times[place].push(begun.elapsed());
+        }
+    }
+    for (place, name) in [
+        (1, "unknown"),
+        (2, "locked"),
+        (3, "suspended"),
+        (4, "without one"),
+    ] {
+        let share = longer(&times[place], &times[0]);
+        // Without the comparison it would be 0.
+        assert!(
+            (0.2..=0.8).contains(&share),
+            "{name}: {share} of the refusals take longer than wrong ones"
+        );
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_that_cannot_be_counted_is_no_answer() {
+    let app = TestApp::start(Store::Postgres).await;
+    with_password(&app, "alice").await;
+    let mut connection = app.postgres().connect().await;
+    sea_orm::sqlx::query("ALTER TABLE login_attempts RENAME TO away")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    for password in [PASSWORD, "wrong"] {
+        let answer = verify(&app, "alice", password).await;
+        assert_eq!(answer.status, 500, "{}", answer.text);
+    }
+    let body = json!({"username": "bob", "email": "bob@example.org", "password": PASSWORD});
+    assert_eq!(app.service().post("/v1/users", &body).await.status, 201);
+    app.stop().await;
+}
