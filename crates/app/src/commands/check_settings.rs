@@ -36,6 +36,11 @@ pub(crate) fn run() -> Outcome {
         "believes {} service tokens",
         settings.tokens.allowed_api_tokens.len()
     ));
+    let passwords = &settings.passwords;
+    result(format_args!(
+        "hashes passwords by Argon2id in {} KiB, passes: {}, lanes: {}",
+        passwords.memory_kib, passwords.iterations, passwords.parallelism
+    ));
     result(format_args!("logs at {} and above", settings.log.level));
     if let Some(endpoint) = &settings.traces.endpoint {
         result(format_args!("sends traces to {endpoint}"));

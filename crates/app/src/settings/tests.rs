@@ -185,6 +185,6 @@ fn assigned(line: &str) -> Option<&str> {
     let (name, _) = line.trim_start_matches('#').split_once('=')?;
     let is_name = name
         .chars()
-        .all(|letter| letter.is_ascii_uppercase() || letter == '_');
+        .all(|letter| matches!(letter, 'A'..='Z' | '0'..='9' | '_'));
     is_name.then_some(name)
 }

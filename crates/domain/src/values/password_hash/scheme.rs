@@ -85,7 +85,7 @@ pub enum Pbkdf2Digest {
 /// The most memory that one hash may take, in KiB.
 const MOST_MEMORY_KIB: u32 = 256 * 1024;
 /// The most passes of Argon2 over a KiB.
-const MOST_ARGON2_WORK: u64 = 1536 * 1024;
+const MOST_ARGON2_WORK: u64 = 1280 * 1024;
 /// The most of bcrypt's cost.
 const MOST_BCRYPT_COST: u32 = 14;
 /// The most of scrypt's N times r times p. A block of N takes 128 r bytes, so it bounds the memory too.

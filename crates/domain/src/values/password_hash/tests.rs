@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 const ARGON2: &str = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
-const BCRYPT: &str = "$2b$12$abcdefghijklmnopqrstuuJc6VyZ1aKYyJc6VyZ1aKYyJc6VyZ1aKYy";
+const BCRYPT: &str = "$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW";
 const SCRYPT: &str =
     "$scrypt$ln=16,r=8,p=1$c2FsdHNhbHQ$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI";
 const CRYPT: &str = "$7$C6..../....saltsaltsalt$97Ie.z7oHwMm5soVeg3zgEzye.iqwKqurIzhn8Q.sx1";
@@ -209,14 +209,14 @@ fn what_is_cut_or_changed_is_refused() {
 fn what_takes_too_long_or_too_much_memory_is_refused() {
     for (text, from, to) in [
         (ARGON2, "m=65536,t=3", "m=262145,t=1"),
-        (ARGON2, "m=65536,t=3", "m=262144,t=7"),
+        (ARGON2, "m=65536,t=3", "m=262144,t=6"),
         (ARGON2, "m=65536,t=3", "m=65536,t=4294967295"),
         (BCRYPT, "12$", "15$"),
         (BCRYPT, "12$", "31$"),
         (SCRYPT, "ln=16", "ln=19"),
         (SCRYPT, "ln=16", "ln=31"),
         (SCRYPT, "p=1", "p=5"),
-        (CRYPT, "C6", "CJ"),
+        (CRYPT, "$7$C", "$7$H"),
         (PASSLIB, "29000", "2000001"),
         (PHC_PBKDF2, "600000", "4294967295"),
         (WERKZEUG_SCRYPT, "32768", "1048576"),
@@ -227,7 +227,7 @@ fn what_takes_too_long_or_too_much_memory_is_refused() {
         assert_eq!(code(&costly), "too_costly", "{costly}");
     }
     for (text, from, to) in [
-        (ARGON2, "m=65536,t=3", "m=262144,t=6"),
+        (ARGON2, "m=65536,t=3", "m=262144,t=5"),
         (BCRYPT, "12$", "14$"),
         (SCRYPT, "ln=16", "ln=18"),
         (WERKZEUG_PBKDF2, "600000", "2000000"),
