@@ -62,7 +62,7 @@ async fn a_run_comes_every_hour_though_the_ones_before_it_failed() {
         .returning(|_, _| Err(StoreError::Unavailable("the pool is empty".to_owned())));
     failing
         .expect_purge()
-        .times(9)
+        .times(12)
         .returning(|_, _| Err(StoreError::Unavailable("the pool is empty".to_owned())));
     let ports = Ports {
         retention: Arc::new(failing),

@@ -10,7 +10,7 @@ use crate::ports::{HashingError, LoginAttempts, PasswordHasher, UserKey, UserRea
 use crate::user::{Change, ChangeRefused, Field};
 use crate::values::{EmailAddress, Password, PasswordOrigin, StoredPassword, UserId, Username};
 use crate::write::WriteError;
-use crate::{Fault, StoreError, Violation};
+use crate::{Fault, StoreError};
 
 /// Why a password was not set or removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,9 +91,8 @@ pub(super) fn expect_unlike(
     email: &EmailAddress,
 ) -> Result<(), Vec<Fault>> {
     if password.resembles(username, email) {
-        let detail = "Must not be the username or the email address.";
-        let violation = Violation::new("common", detail);
-        return Err(vec![Fault::new(Field::Password.path(), &violation)]);
+        let fault = Fault::new(Field::Password.path(), &Password::common());
+        return Err(vec![fault]);
     }
     Ok(())
 }

@@ -211,7 +211,7 @@ async fn an_export_holds_the_user_and_its_events() {
     assert_eq!(body["user"]["email"], "ann@example.org");
     assert_eq!(body["events"][0]["type"], "user.created");
     assert_eq!(body["events"][0]["actor"], "service:posts");
-    assert_eq!(body.as_object().unwrap().len(), 2);
+    assert_eq!(body.as_object().unwrap().len(), 3);
     let denied = world
         .as_user(&bob, get(&format!("/v1/users/{ann}/export")))
         .await;
