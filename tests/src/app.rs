@@ -40,7 +40,7 @@ enum Kept {
 
 /// A running service.
 pub struct TestApp {
-    service: Service,
+    service: Box<Service>,
     kept: Kept,
     /// The client that the callers of this app share.
     pub client: reqwest::Client,
@@ -107,7 +107,7 @@ impl TestApp {
             .await
             .expect("the replica starts");
         Self {
-            service,
+            service: Box::new(service),
             kept: self.kept.clone(),
             client: client(),
         }
@@ -117,7 +117,7 @@ impl TestApp {
         leaks::watch();
         let service = Service::start(&load(&kept, more)).await?;
         Ok(Self {
-            service,
+            service: Box::new(service),
             kept,
             client: client(),
         })

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::user::{Applied, Change, ChangeRefused, Event, Field, PasswordWrite, Record, User};
-use crate::values::{StoredPassword, Timestamp, UserId, Username};
+use crate::values::{PasswordHash, StoredPassword, Timestamp, UserId, Username};
 use crate::write::{NAME_REST, UniqueField, WriteContext};
 use crate::{Fault, Violation};
 
@@ -45,6 +45,8 @@ pub struct Known {
     pub resting: Vec<RestingName>,
     /// The ids of the records that users had who were erased.
     pub erased: HashSet<UserId>,
+    /// The passwords of these users that were imported, and not used since.
+    pub imported_passwords: HashMap<UserId, PasswordHash>,
 }
 
 /// A name that was given up.
@@ -73,7 +75,7 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// Names that are given up: by whom and when.
     pub released: Vec<(Username, UserId, Timestamp)>,
-    /// The passwords that are taken over, each of a user that had none.
+    /// The passwords that are taken over, one a user.
     pub passwords: Vec<(UserId, StoredPassword)>,
 }
 
@@ -111,6 +113,7 @@ struct Planner {
     external_ids: HashMap<String, UserId>,
     resting: Vec<RestingName>,
     erased: HashSet<UserId>,
+    imported_passwords: HashMap<UserId, PasswordHash>,
     /// The users made and changed, each once, in order.
     created: Vec<UserId>,
     updated: Vec<UserId>,
@@ -123,6 +126,7 @@ impl Planner {
         let mut planner = Self {
             resting: known.resting,
             erased: known.erased,
+            imported_passwords: known.imported_passwords,
             ..Self::default()
         };
         for user in known.users {
@@ -197,7 +201,12 @@ impl Planner {
         let Some(user) = self.users.get(&id) else {
             return Ok(Imported::Unchanged(id));
         };
-        let change = Change::Import(Box::new(import.record.clone()));
+        let mut record = import.record.clone();
+        record.user.password = record
+            .user
+            .password
+            .filter(|password| self.takes_over(user, password));
+        let change = Change::Import(Box::new(record));
         let Some(changed) = user
             .apply(&change, &unconditional(&import.context))
             .map_err(faults)?
@@ -217,6 +226,14 @@ impl Planner {
         }
         self.note(changed, import);
         Ok(Imported::Updated(id))
+    }
+
+    /// Tells whether a record's password takes the place of the user's: not of one that was set here, nor of the same.
+    fn takes_over(&self, user: &User, password: &StoredPassword) -> bool {
+        match self.imported_passwords.get(&user.id) {
+            Some(known) => *known != password.hash,
+            None => user.password_changed_at.is_none(),
+        }
     }
 
     /// Refuses a name that looks like another user's or still rests; whose other values are another's was found by them.
@@ -246,6 +263,8 @@ impl Planner {
             password,
         } = applied;
         if let Some(PasswordWrite::Set(stored)) = password {
+            self.imported_passwords.insert(user.id, stored.hash.clone());
+            self.plan.passwords.retain(|(other, _)| *other != user.id);
             self.plan.passwords.push((user.id, stored));
         }
         if let Some(name) = released {

@@ -143,7 +143,6 @@ impl UseCases {
         let hashing = Hashing {
             hasher: ports.hasher.clone(),
         };
-        let attempts = &ports.login_attempts;
         Self {
             authenticate: Authenticate {
                 users: users.clone(),
@@ -196,7 +195,7 @@ impl UseCases {
             set_password: SetPassword {
                 reader: users.clone(),
                 users: users.clone(),
-                attempts: attempts.clone(),
+                attempts: ports.login_attempts.clone(),
                 hashing,
                 stamp: stamp.clone(),
             },
@@ -204,22 +203,9 @@ impl UseCases {
                 users: users.clone(),
                 stamp: stamp.clone(),
             },
-            verify_credentials: VerifyCredentials {
-                credentials: ports.credentials.clone(),
-                decoys: ports.decoys.clone(),
-                attempts: attempts.clone(),
-                hasher: ports.hasher.clone(),
-                clock: ports.clock.clone(),
-            },
-            show_lockout: ShowLockout {
-                find_user: find_user.clone(),
-                attempts: attempts.clone(),
-                clock: ports.clock.clone(),
-            },
-            clear_lockout: ClearLockout {
-                find_user: find_user.clone(),
-                attempts: attempts.clone(),
-            },
+            verify_credentials: VerifyCredentials::new(ports),
+            show_lockout: ShowLockout::new(ports, find_user.clone()),
+            clear_lockout: ClearLockout::new(ports, find_user.clone()),
             grant_role: GrantRole {
                 // Whoever gets a role is whom the key names now.
                 reader: ports.reader.clone(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use serde_json::{Value, json};
@@ -135,6 +136,20 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// A password, and its hash as Werkzeug made it for the older service.
+fn password_of(id: i32) -> (String, String) {
+    static MADE: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+        let all: Vec<Value> =
+            serde_json::from_str(include_str!("../../data/password_hashes.json")).unwrap();
+        let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
+        all.iter()
+            .filter(|entry| entry["library"] == "werkzeug" && text(entry, "password").len() > 1)
+            .map(|entry| (text(entry, "password"), text(entry, "hash")))
+            .collect()
+    });
+    MADE[usize::try_from(id).unwrap() % MADE.len()].clone()
+}
+
 /// A row as the older service inserted it.
 fn row(id: i32) -> String {
     let odd = ODD.iter().find(|odd| odd.0 == id);
@@ -152,10 +167,11 @@ fn row(id: i32) -> String {
         _ => "timestamp '2024-01-01 00:00:00'".to_owned(),
     };
     format!(
-        "({id}, {}, {}, 'pbkdf2:sha256:1000$x$y', {}, {bio}, NULL, {}, {}, {}, \
+        "({id}, {}, {}, {}, {}, {bio}, NULL, {}, {}, {}, \
          timestamp '2019-05-04 12:00:00.123456' + interval '{id} minutes', {updated})",
         literal(&name),
         literal(&email),
+        literal(&password_of(id).1),
         literal(&format!("Member Number {id}")),
         !is_suspended(id),
         id == 1,
@@ -334,6 +350,7 @@ async fn a_thousand_users_of_a_flask_service_move_by_the_guide_and_are_read_with
     assert_eq!(outcomes, beside.outcomes("rehearsal.ndjson"));
 
     read_with_old_tokens(&base).await;
+    log_in_with_old_passwords(&base).await;
 
     // The odd ones are settled in the older service, and others change there.
     for (id, ..) in ODD {
@@ -404,4 +421,25 @@ async fn read_with_old_tokens(base: &str) {
     let (_, administrators) = get(base, "/v1/users?role=admin", API_TOKEN).await;
     assert_eq!(administrators["users"].as_array().unwrap().len(), 1);
     assert_eq!(administrators["users"][0]["external_id"], "1");
+}
+
+async fn log_in(base: &str, id: i32, password: &str) -> u16 {
+    let login = json!({"identifier": format!("member{id}@example.org"), "password": password});
+    let reply = client()
+        .post(format!("{base}/v1/credentials/verify"))
+        .bearer_auth(API_TOKEN)
+        .json(&login)
+        .send();
+    reply.await.unwrap().status().as_u16()
+}
+
+async fn log_in_with_old_passwords(base: &str) {
+    // A thousand hashes in turn: each kind that Werkzeug makes is among these.
+    for id in (100..150).filter(|id| !is_suspended(*id)) {
+        let (password, hash) = password_of(id);
+        assert_eq!(log_in(base, id, &password).await, 200, "{hash}");
+        assert_eq!(log_in(base, id, "another").await, 401, "{hash}");
+    }
+    let (password, _) = password_of(107);
+    assert_eq!(log_in(base, 107, &password).await, 401, "a suspended user");
 }

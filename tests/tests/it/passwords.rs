@@ -245,10 +245,8 @@ user_tests::on_each_store! {
         let user = app.register("alice").await;
         let replica = app.replica().await;
         let mut claims = user_tests::claims(id(&user));
-        let seconds = || {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            now.unwrap().as_secs()
-        };
+        let clock = app.composition().ports.clock.clone();
+        let seconds = || clock.now().as_utc().timestamp();
         claims["iat"] = json!(seconds());
         let older = format!("Bearer {}", user_tests::sign(&claims));
         for app in [app, &replica] {

@@ -1,5 +1,6 @@
 //! The passwords of users, beside their rows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::sea_query::OnConflict;
@@ -109,6 +110,30 @@ pub(super) async fn set_all(
             .map_err(|error| errors::write(&error))?;
     }
     Ok(())
+}
+
+/// Finds the passwords that were imported, among those of some users.
+pub(super) async fn imported(
+    tx: &impl ConnectionTrait,
+    users: &[UserId],
+) -> Result<HashMap<UserId, PasswordHash>, WriteError> {
+    if users.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let ids = many::padded(users.iter().map(|user| user.as_uuid()));
+    let rows = Entity::find()
+        .filter(Column::UserId.is_in(ids))
+        .filter(Column::Origin.eq(PasswordOrigin::Imported.as_str()))
+        .all(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let hash = PasswordHash::from_store(row.password_hash);
+            (UserId::from_uuid(row.user_id), hash)
+        })
+        .collect())
 }
 
 pub(super) fn to_password(row: Model) -> Result<StoredPassword, StoreError> {

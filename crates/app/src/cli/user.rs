@@ -27,7 +27,8 @@ pub(super) enum User {
     ///
     /// A line is the body of `POST /v1/users`, and may have `id`, `version`, `created_at`, `updated_at`, `deleted_at`,
     /// `tokens_valid_after`, `password_hash` and, of a deleted user, `standing` (the status once it is restored).
-    /// `user export` writes such lines, without hashes. A hash is taken over where the user has no password: argon2,
+    /// `user export` writes such lines, without hashes. A hash is taken over where the user has no password, or one that
+    /// was imported and not used yet: argon2,
     /// bcrypt, scrypt and PBKDF2 in PHC or crypt form, and what Werkzeug makes. Each is checked like any other write; unknown members are refused.
     ///
     /// Who has the line's `id`, `external_id`, `username` or `email` is changed to what the line says: absent members

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FindUser, FindUserError};
+use super::{FindUser, FindUserError, Ports};
 use crate::Freshness;
 use crate::caller::Caller;
 use crate::permissions::{Action, permit};
@@ -12,11 +12,18 @@ use crate::values::UserId;
 /// Lets a user be tried again at once.
 #[derive(Clone)]
 pub struct ClearLockout {
-    pub(super) find_user: FindUser,
-    pub(super) attempts: Arc<dyn LoginAttempts>,
+    find_user: FindUser,
+    attempts: Arc<dyn LoginAttempts>,
 }
 
 impl ClearLockout {
+    pub(super) fn new(ports: &Ports, find_user: FindUser) -> Self {
+        Self {
+            find_user,
+            attempts: ports.login_attempts.clone(),
+        }
+    }
+
     /// Forgets all failures, from everywhere.
     pub async fn run(&self, caller: &Caller, id: UserId) -> Result<(), FindUserError> {
         permit(caller, Action::ManageLockout)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FindUser, FindUserError};
+use super::{FindUser, FindUserError, Ports};
 use crate::Freshness;
 use crate::caller::Caller;
 use crate::lockout::Tries;
@@ -26,12 +26,20 @@ pub struct LockoutReport {
 /// Shows whether a user is kept out.
 #[derive(Clone)]
 pub struct ShowLockout {
-    pub(super) find_user: FindUser,
-    pub(super) attempts: Arc<dyn LoginAttempts>,
-    pub(super) clock: Arc<dyn Clock>,
+    find_user: FindUser,
+    attempts: Arc<dyn LoginAttempts>,
+    clock: Arc<dyn Clock>,
 }
 
 impl ShowLockout {
+    pub(super) fn new(ports: &Ports, find_user: FindUser) -> Self {
+        Self {
+            find_user,
+            attempts: ports.login_attempts.clone(),
+            clock: ports.clock.clone(),
+        }
+    }
+
     /// Shows what is remembered now.
     pub async fn run(&self, caller: &Caller, id: UserId) -> Result<LockoutReport, FindUserError> {
         permit(caller, Action::ManageLockout)?;

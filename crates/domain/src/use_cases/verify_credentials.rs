@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Ports;
 use crate::caller::Caller;
 use crate::input::LoginInput;
 use crate::lockout::{Account, LoginAttempt};
@@ -35,14 +36,24 @@ pub enum VerifyCredentialsError {
 /// Tells whether a password is a user's.
 #[derive(Clone)]
 pub struct VerifyCredentials {
-    pub(super) credentials: Arc<dyn Credentials>,
-    pub(super) decoys: Arc<dyn Decoys>,
-    pub(super) attempts: Arc<dyn LoginAttempts>,
-    pub(super) hasher: Arc<dyn PasswordHasher>,
-    pub(super) clock: Arc<dyn Clock>,
+    credentials: Arc<dyn Credentials>,
+    decoys: Arc<dyn Decoys>,
+    attempts: Arc<dyn LoginAttempts>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<dyn Clock>,
 }
 
 impl VerifyCredentials {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            credentials: ports.credentials.clone(),
+            decoys: ports.decoys.clone(),
+            attempts: ports.login_attempts.clone(),
+            hasher: ports.hasher.clone(),
+            clock: ports.clock.clone(),
+        }
+    }
+
     /// Gives the user whose password it is.
     ///
     /// All that can be wrong takes the same work: one look for the user, one for its failures, one comparison, one

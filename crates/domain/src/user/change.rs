@@ -155,7 +155,8 @@ impl NewUser {
 pub struct Record {
     /// The user's id, if it has one already.
     pub id: Option<UserId>,
-    /// What the user is. Its password is taken over only where the user has none: whoever has set one since keeps it.
+    /// What the user is. Its password is taken over where the user has none, or one that was imported too: whoever has
+    /// set one here, or was let in by the one that there is, keeps it.
     pub user: NewUser,
     /// Whether the user is deleted.
     pub presence: Presence,

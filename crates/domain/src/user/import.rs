@@ -27,7 +27,7 @@ impl User {
     }
 }
 
-/// Takes a record's password over where the user has none.
+/// Takes a record's password over. Whether it is to be taken is decided where the one that is there is known.
 pub(super) fn password(
     state: &mut UserState,
     record: &Record,
@@ -35,10 +35,8 @@ pub(super) fn password(
     at: Timestamp,
 ) -> Option<PasswordWrite> {
     let stored = record.user.password.as_ref()?;
-    if state.password_changed_at.is_some() {
-        return None;
-    }
-    changed.set(Field::Password, &mut state.password_changed_at, Some(at));
+    state.password_changed_at = Some(at);
+    changed.0.push(Field::Password);
     Some(PasswordWrite::Set(stored.clone()))
 }
 

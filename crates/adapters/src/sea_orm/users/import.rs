@@ -1,6 +1,6 @@
 //! Imports many users by few statements.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -11,7 +11,7 @@ use user_domain::StoreError;
 use user_domain::import::{Import, ImportOutcome, Known, Plan, plan};
 use user_domain::ports::ImportError;
 use user_domain::user::{Edit, EventKind, User};
-use user_domain::values::UserId;
+use user_domain::values::{PasswordHash, UserId};
 use user_domain::write::{UniqueField, WriteError};
 
 use crate::guards::{Guard, Guards};
@@ -104,6 +104,7 @@ async fn look(
         .collect::<Result<Vec<User>, _>>()?;
     let names = batch.iter().map(|import| &import.record.user.username);
     Ok(Known {
+        imported_passwords: imported_passwords(tx, batch, &users).await?,
         users,
         resting: names::resting(tx, names).await?,
         erased: erased(tx, batch).await?,
@@ -133,6 +134,22 @@ fn sought(batch: &[Import]) -> Condition {
         .add(Column::UsernameSkeleton.is_in(of(|import| import.record.user.username.skeleton())))
         .add(Column::EmailKey.is_in(of(|import| import.record.user.email.key())))
         .add(Column::ExternalId.is_in(many::padded(external_ids)))
+}
+
+/// Finds which of the users have passwords that were imported, if the batch has any.
+async fn imported_passwords(
+    tx: &impl ConnectionTrait,
+    batch: &[Import],
+    users: &[User],
+) -> Result<HashMap<UserId, PasswordHash>, WriteError> {
+    let has_any = batch
+        .iter()
+        .any(|import| import.record.user.password.is_some());
+    let of = users
+        .iter()
+        .filter(|user| has_any && user.password_changed_at.is_some());
+    let of: Vec<UserId> = of.map(|user| user.id).collect();
+    credentials::imported(tx, &of).await
 }
 
 /// Finds which of the records' ids were those of users who were erased.

@@ -213,7 +213,8 @@ macro_rules! credentials_contract {
             a_password_goes_and_comes_with_its_user
             a_hash_is_renewed_unless_it_has_changed
             racing_passwords_leave_the_one_of_the_last_version
-            an_import_takes_passwords_over_once
+            an_import_takes_passwords_over_until_they_are_used
+            a_password_changed_elsewhere_is_imported_again
             failures_are_counted_as_the_domain_counts_them
             the_failures_of_accounts_and_sources_do_not_meet
             racing_failures_are_all_counted

@@ -3,7 +3,7 @@ use crate::ports::UserKey;
 use crate::test_support::contracts::race;
 use crate::test_support::fakes::FakeHasher;
 use crate::test_support::samples::{
-    context, context_expecting, context_under, import, new_user, record, seconds, user_id,
+    context, context_expecting, context_under, email, import, new_user, record, seconds, user_id,
 };
 use crate::user::{Change, ChangeRefused, EventKind, NewUser};
 use crate::values::{EmailKey, PasswordOrigin, UsernameKey};
@@ -41,7 +41,8 @@ pub async fn a_user_may_be_added_with_a_password(store: &CredentialsUnderTest) {
         assert_eq!(found.password, new.password, "{key:?}");
     }
     let events = store.events(user.id).await;
-    assert!(events[0].changed.contains(&"password".to_owned()));
+    let made = events.first().expect("an event");
+    assert!(made.changed.contains(&"password".to_owned()));
     let plain = store.added(&new_user("bob")).await;
     assert_eq!(
         (plain.password_changed_at, store.password(plain.id).await),
@@ -77,8 +78,8 @@ pub async fn a_password_is_set_and_removed_with_its_user(store: &CredentialsUnde
         .collect();
     assert_eq!(told.len(), 5, "{told:?}");
     assert!(
-        told[1..]
-            .iter()
+        told.iter()
+            .skip(1)
             .all(|event| *event == (EventKind::Updated, "password".to_owned()))
     );
     let stored = store.find(user.id).await.expect("a user");
@@ -191,14 +192,13 @@ pub async fn racing_passwords_leave_the_one_of_the_last_version(store: &Credenti
     assert_eq!(store.password(id).await, Some(stored));
 }
 
-/// An import takes passwords over of those who have none, and changes none that is there.
-pub async fn an_import_takes_passwords_over_once(store: &CredentialsUnderTest) {
+/// An import takes passwords over of those who have none, or one that was imported and not used since.
+pub async fn an_import_takes_passwords_over_until_they_are_used(store: &CredentialsUnderTest) {
     let there = store.added(&new_user("bob")).await;
     let batch = |password: &str| {
         ["alice", "bob"].map(|name| {
             let mut record = record(new_user(name));
-            record.user.email =
-                crate::test_support::samples::email(&format!("{name}@import.example"));
+            record.user.email = email(&format!("{name}@import.example"));
             record.user.password = Some(FakeHasher::imported(password));
             import(record)
         })
@@ -217,7 +217,13 @@ pub async fn an_import_takes_passwords_over_once(store: &CredentialsUnderTest) {
         assert_eq!(user.password_changed_at, Some(seconds(0)));
     }
     store.changed(alice, &set("chosen since")).await;
-    let before = store.find(alice).await;
+    let (old, new) = (
+        FakeHasher::imported("first").hash,
+        FakeHasher::stored("first").hash,
+    );
+    let used = store.credentials.rehash(there.id, &old, &new);
+    assert_eq!(used.await, Ok(true));
+    let before = (store.find(alice).await, store.find(there.id).await);
     let outcomes = import.import(&batch("second")).await.expect("an import");
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!(
@@ -226,7 +232,33 @@ pub async fn an_import_takes_passwords_over_once(store: &CredentialsUnderTest) {
     );
     assert_eq!(
         store.password(there.id).await,
-        Some(FakeHasher::imported("first"))
+        Some(FakeHasher::stored("first"))
     );
-    assert_eq!(store.find(alice).await, before);
+    assert_eq!(
+        (store.find(alice).await, store.find(there.id).await),
+        before
+    );
+}
+
+/// A password that was changed elsewhere between two imports is the one of the second; the same again changes nothing.
+pub async fn a_password_changed_elsewhere_is_imported_again(store: &CredentialsUnderTest) {
+    let id = user_id();
+    let record_of = |password: &str| {
+        let mut record = record(new_user("alice"));
+        record.id = Some(id);
+        record.user.email = email("alice@import.example");
+        record.user.password = Some(FakeHasher::imported(password));
+        import(record)
+    };
+    let import = &store.store.import;
+    for (password, version) in [("first", 1), ("second", 2), ("second", 2), ("third", 3)] {
+        let outcomes = import.import(&[record_of(password)]).await;
+        assert!(matches!(outcomes.as_deref(), Ok([Ok(_)])), "{outcomes:?}");
+        assert_eq!(
+            store.password(id).await,
+            Some(FakeHasher::imported(password))
+        );
+        let user = store.find(id).await.expect("a user");
+        assert_eq!(user.version.get(), version, "{password}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::import::{self, Import, ImportOutcome, Known, Plan, RestingName};
 use crate::lockout::Tries;
 use crate::ports::{Changed, Changes, LogPosition, SchemaState, UserKey};
 use crate::user::{Actor, Applied, Change, Event, EventKind, PasswordWrite, User};
-use crate::values::{StoredPassword, Timestamp, UserId, Username};
+use crate::values::{PasswordOrigin, StoredPassword, Timestamp, UserId, Username};
 use crate::write::{
     Erased, IdempotencyKey, NAME_REST, UniqueField, WriteContext, WriteError, Written,
 };
@@ -181,6 +181,12 @@ impl State {
             users: self.users().cloned().collect(),
             resting: resting.collect(),
             erased: erased.map(|event| event.subject_id).collect(),
+            imported_passwords: self
+                .passwords
+                .iter()
+                .filter(|(_, stored)| stored.origin == PasswordOrigin::Imported)
+                .map(|(user, stored)| (*user, stored.hash.clone()))
+                .collect(),
         };
         import::plan(batch, known)
     }
