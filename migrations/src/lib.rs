@@ -7,6 +7,7 @@ mod dialect;
 mod m20261123_000001_users;
 mod m20261123_000002_tail;
 mod m20261123_000003_retention;
+mod m20261123_000005_service_tokens;
 
 use std::collections::HashSet;
 
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261123_000001_users::Migration),
         Box::new(m20261123_000002_tail::Migration),
         Box::new(m20261123_000003_retention::Migration),
+        Box::new(m20261123_000005_service_tokens::Migration),
     ]
 }
 

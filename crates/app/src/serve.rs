@@ -77,6 +77,10 @@ impl Service {
             .collect();
         let cached = composition.clone();
         background.push(tokio::spawn(keep_fresh(cached)));
+        let noting = composition.clone();
+        background.push(tokio::spawn(async move {
+            noting.keep_noting_token_uses().await;
+        }));
         background.push(tokio::spawn(keep_up(metrics.clone())));
         let readiness = Readiness::default();
         let api = Api::new(
@@ -164,6 +168,7 @@ impl Service {
         let left = self.grace.saturating_sub(closed.elapsed());
         let ended = async {
             self.writes.drain().await;
+            self.composition.note_token_uses().await;
             retention.await;
         };
         if timeout(left, ended).await.is_err() {

@@ -33,6 +33,7 @@ pub mod input;
 pub mod json;
 pub mod permissions;
 pub mod ports;
+pub mod service_token;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 pub mod use_cases;

@@ -8,6 +8,7 @@ mod change_log;
 mod clock;
 mod password_hasher;
 mod retention;
+mod service_token_registry;
 mod store_health;
 mod tokens;
 mod user_cache;
@@ -20,6 +21,7 @@ pub use change_log::{ChangeLog, Changed, Changes, LogPosition};
 pub use clock::{Clock, IdGenerator};
 pub use password_hasher::{HashingError, PasswordHasher, Verdict};
 pub use retention::{ExpiredUser, Purged, Records, Retention};
+pub use service_token_registry::{KeptToken, ServiceTokenRegistry, TokenUse};
 pub use store_health::{SchemaState, StoreHealth};
 pub use tokens::{ServiceTokens, TokenRejected, TokenVerifier, VerifiedToken};
 pub use user_cache::{Arrival, Hit, Lease, Lookup, Missed, NoCache, Tier, UserCache, Voucher};
@@ -34,6 +36,7 @@ pub use self::{
     clock::{MockClock, MockIdGenerator},
     password_hasher::MockPasswordHasher,
     retention::MockRetention,
+    service_token_registry::MockServiceTokenRegistry,
     store_health::MockStoreHealth,
     tokens::{MockServiceTokens, MockTokenVerifier},
     user_cache::MockUserCache,

@@ -21,6 +21,17 @@ pub(super) fn write(error: &DbErr) -> WriteError {
     }
 }
 
+/// Translates an error of a write that no caller is told may be refused.
+pub(super) fn unrefused(error: WriteError) -> StoreError {
+    match error {
+        WriteError::Store(error) => error,
+        WriteError::NotFound
+        | WriteError::Taken(_)
+        | WriteError::KeyReused
+        | WriteError::Refused(_) => StoreError::Internal(format!("a write was refused: {error}")),
+    }
+}
+
 /// Translates an error of a commit: the database may have done it all the same, unless it says that it has not.
 pub(super) fn commit(error: &DbErr) -> WriteError {
     let code = database_error(error).and_then(sqlx::error::DatabaseError::code);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::ports::NoCache;
 pub use crate::ports::{
-    MockChangeLog, MockClock, MockIdGenerator, MockRetention, MockServiceTokens, MockStoreHealth,
-    MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport, MockUserReader,
-    MockUserWriter,
+    MockChangeLog, MockClock, MockIdGenerator, MockRetention, MockServiceTokenRegistry,
+    MockServiceTokens, MockStoreHealth, MockTokenVerifier, MockUserCache, MockUserDirectory,
+    MockUserImport, MockUserReader, MockUserWriter,
 };
 use crate::use_cases::Ports;
 
@@ -25,6 +25,7 @@ pub fn untouched_ports() -> Ports {
         cache: Arc::new(NoCache),
         tokens: Arc::new(MockTokenVerifier::new()),
         service_tokens: Arc::new(MockServiceTokens::new()),
+        token_registry: Arc::new(MockServiceTokenRegistry::new()),
         health: Arc::new(MockStoreHealth::new()),
         clock: Arc::new(MockClock::new()),
         ids: Arc::new(MockIdGenerator::new()),

@@ -7,6 +7,7 @@ mod importing;
 mod lifecycle;
 mod purging;
 mod reading;
+mod tokens;
 mod writing;
 
 use crate::input::{ProfileInput, Raw, UserInput};

@@ -6,7 +6,6 @@ use user_domain::StoreError;
 use user_domain::values::UserId;
 use user_domain::write::{WriteContext, WriteError};
 
-use super::store_error;
 use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::pool::Pool;
@@ -26,7 +25,7 @@ pub(crate) async fn erase_expired(
         transaction::commit(tx).await?;
         Ok(erased)
     };
-    erased.await.map_err(store_error)
+    erased.await.map_err(errors::unrefused)
 }
 
 /// The user is looked at again while its row is locked: since it was named it may have been restored. A row that

@@ -11,7 +11,6 @@ use user_domain::ports::{Purged, Records};
 use user_domain::values::Timestamp;
 use user_domain::write::WriteError;
 
-use super::store_error;
 use crate::sea_orm::pool::Pool;
 use crate::sea_orm::{errors, transaction};
 
@@ -27,7 +26,7 @@ pub(crate) async fn purge(
         Records::IdempotencyKeys => purge_rows(db, IDEMPOTENCY_KEYS, cutoff).await,
         Records::Usernames => purge_rows(db, USERNAMES, cutoff).await,
     };
-    let removed = removed.map_err(store_error)?;
+    let removed = removed.map_err(errors::unrefused)?;
     Ok(Purged {
         removed,
         // Of the oldest events some may be younger than others behind them.

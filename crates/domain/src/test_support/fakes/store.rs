@@ -11,11 +11,13 @@ use crate::StoreError;
 use crate::directory::{DirectoryFilter, PageRequest};
 use crate::import::{Import, ImportOutcome};
 use crate::ports::{
-    ChangeLog, Changes, ExpiredUser, ImportError, LogPosition, Page, Purged, Records, Retention,
-    SchemaState, StoreHealth, UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, ExpiredUser, ImportError, KeptToken, LogPosition, Page, Purged, Records,
+    Retention, SchemaState, ServiceTokenRegistry, StoreHealth, TokenUse, UserDirectory, UserImport,
+    UserKey, UserKeys, UserReader, UserWriter,
 };
+use crate::service_token::{AppliedToken, ServiceToken};
 use crate::user::{Applied, Change, Event, User};
-use crate::values::{Timestamp, UserId};
+use crate::values::{ServiceTokenId, Timestamp, TokenDigest, UserId};
 use crate::write::{Erased, WriteContext, WriteError, Written};
 
 /// A store in memory, which keeps every promise of the ports it stands for.
@@ -147,5 +149,37 @@ impl UserImport for FakeStore {
 
     async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
         Ok(self.state().plan(batch).outcomes)
+    }
+}
+
+#[async_trait]
+impl ServiceTokenRegistry for FakeStore {
+    async fn add_token(
+        &self,
+        issued: &AppliedToken,
+        digest: &TokenDigest,
+    ) -> Result<(), StoreError> {
+        self.state().add_token(issued, digest)
+    }
+
+    async fn find_token(&self, id: ServiceTokenId) -> Result<Option<KeptToken>, StoreError> {
+        Ok(self.state().find_token(id))
+    }
+
+    async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError> {
+        Ok(self.state().list_tokens())
+    }
+
+    async fn revoke_token(
+        &self,
+        id: ServiceTokenId,
+        context: &WriteContext,
+    ) -> Result<Option<ServiceToken>, StoreError> {
+        Ok(self.state().revoke_token(id, context))
+    }
+
+    async fn note_used(&self, uses: &[TokenUse]) -> Result<(), StoreError> {
+        self.state().note_used(uses);
+        Ok(())
     }
 }
