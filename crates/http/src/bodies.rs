@@ -6,6 +6,7 @@ mod export;
 mod fields;
 mod input;
 mod record;
+mod token;
 mod user;
 
 pub(crate) use batch::{BatchRequest, Users};
@@ -14,4 +15,6 @@ pub(crate) use export::ExportBody;
 pub(crate) use fields::{FIELD_PATHS, FieldSet};
 pub(crate) use input::decode;
 pub use record::{FaultBody, UserRecord, read_record, show_faults};
+pub use token::ServiceTokenRecord;
+pub(crate) use token::{ServiceTokens, decode_token};
 pub(crate) use user::{SelectedUser, UserBody};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Stamp, WriteConditions};
 use crate::caller::Caller;
@@ -17,7 +17,14 @@ pub struct IssuedServiceToken {
     /// The token.
     pub token: ServiceToken,
     /// What the service sends. Nobody can show it again.
-    pub shown_once: SecretString,
+    shown_once: SecretString,
+}
+
+impl IssuedServiceToken {
+    /// What the service sends. It is a secret.
+    pub fn expose(&self) -> &str {
+        self.shown_once.expose_secret()
+    }
 }
 
 /// Why no token was made.

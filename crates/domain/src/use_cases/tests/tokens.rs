@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use secrecy::ExposeSecret as _;
-
 use crate::StoreError;
 use crate::caller::{Caller, Scope, ServiceCaller};
 use crate::permissions::Denied;
@@ -43,7 +41,7 @@ async fn a_token_is_made_shown_once_and_kept_without_its_secret() {
         .run(&Caller::Operator, &input(&[Scope::UsersRead]))
         .await
         .unwrap();
-    let (id, secret) = TokenSecret::read(issued.shown_once.expose_secret()).unwrap();
+    let (id, secret) = TokenSecret::read(issued.expose()).unwrap();
     assert_eq!(id, issued.token.id);
     assert!(!format!("{issued:?}").contains(secret.expose()));
     assert_eq!(issued.token.created_by.as_str(), "operator");
