@@ -20,7 +20,7 @@ use tracing_subscriber::{Layer, Registry};
 use crate::app::{API_TOKEN, JWT_SECRET};
 
 /// What the tests give their users, and what nobody else is to read: parts of addresses, tokens, keys and numbers.
-const PLANTED: [&str; 12] = [
+const PLANTED: [&str; 13] = [
     API_TOKEN,
     JWT_SECRET,
     // An address, as typed and in a URL.
@@ -29,6 +29,8 @@ const PLANTED: [&str; 12] = [
     "example.org/ann.png",
     // A signed token begins so.
     "eyJ",
+    // A token of a service begins so.
+    "ust_0",
     "+4930123456",
     "Ann Lee",
     "Annie",

@@ -79,6 +79,49 @@ async fn another_secret_or_another_id_is_nobody() {
 }
 
 #[tokio::test]
+async fn a_known_token_asks_the_registry_once_until_it_is_revoked() {
+    let store = FakeStore::default();
+    let issued = issue(&store, None).await;
+    let kept = store.find_token(issued.id).await.unwrap();
+    let mut registry = MockServiceTokenRegistry::new();
+    registry
+        .expect_find_token()
+        .times(2)
+        .returning(move |_| Ok(kept.clone()));
+    registry.expect_revoke_token().returning(|_, _| Ok(None));
+    let clock = Arc::new(FixedClock::from(start()));
+    let tokens = ManagedTokens::new(Arc::new(registry), TokenCache::vouched_for(), clock);
+    for _ in 0..100 {
+        assert!(is_known(&tokens, &issued.token).await);
+    }
+    // A wrong secret of a known token is no question for the registry either.
+    let other = UuidV7Ids.token_secret().0.token_of(issued.id);
+    assert!(!is_known(&tokens, other.expose_secret()).await);
+    let revoked = tokens.revoke_token(issued.id, &context()).await;
+    assert_eq!(revoked, Ok(None));
+    for _ in 0..100 {
+        assert!(is_known(&tokens, &issued.token).await);
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_made_up_are_not_remembered() {
+    let mut registry = MockServiceTokenRegistry::new();
+    registry
+        .expect_find_token()
+        .times(100)
+        .returning(|_| Ok(None));
+    let clock = Arc::new(FixedClock::from(start()));
+    let tokens = ManagedTokens::new(Arc::new(registry), TokenCache::vouched_for(), clock);
+    for _ in 0..100 {
+        let token = UuidV7Ids.token_secret().0.token_of(token_id());
+        assert!(!is_known(&tokens, token.expose_secret()).await);
+    }
+    assert_eq!(tokens.cache.remembered(), 0);
+    assert!(tokens.uses().is_empty());
+}
+
+#[tokio::test]
 async fn what_is_no_managed_token_asks_nobody() {
     let (tokens, _) = managed(Arc::new(MockServiceTokenRegistry::new()));
     for text in ["", "ust_", "secret", "eyJhbGciOiJIUzI1NiJ9.e30.x"] {
