@@ -16,6 +16,7 @@ NAMED = {
     "operation": [
         ("adapters/src/sea_orm.rs", r'\.timed\("(\w+)"'),
         ("adapters/src/cache/redis.rs", r'timed\(System::Redis, "(\w+)"'),
+        ("adapters/src/cache/redis/tokens.rs", r'timed\(System::Redis, "(\w+)"'),
     ],
     "outcome": [
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "(\w+)" \} else'),

@@ -154,6 +154,11 @@ impl TokenInput {
     /// The longest that a token may be told to last: ten years.
     pub const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
 
+    /// The names of the scopes that there are.
+    pub fn scope_names() -> [&'static str; Scope::ALL.len()] {
+        Scope::ALL.map(Scope::as_str)
+    }
+
     /// Checks all of it at once.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod connect;
 mod keys;
 mod link;
 mod scripts;
+mod tokens;
 mod value;
 
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use fred::clients::Client;
-use fred::interfaces::{KeysInterface, PubsubInterface};
+use fred::interfaces::KeysInterface;
 use fred::types::Value;
 use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
@@ -25,7 +26,7 @@ use tokio::time::timeout;
 use tracing::Instrument;
 use user_domain::ports::LogPosition;
 use user_domain::user::User;
-use user_domain::values::{ServiceTokenId, UserId};
+use user_domain::values::UserId;
 
 use super::freshness::Freshness;
 use super::meters::{LinkMeters, Meters};
@@ -286,35 +287,6 @@ impl SecondTier {
         if self.breaker.is_closed() && timeout(PATIENCE, telling).await.is_err() {
             self.breaker.failed();
         }
-    }
-
-    /// Tells the other replicas that a token has changed, and waits for it a few milliseconds, as for a change of a user.
-    pub(super) async fn tell_of_token(self: &Arc<Self>, id: ServiceTokenId) {
-        let Some(link) = self.link() else {
-            return;
-        };
-        let tier = self.clone();
-        let telling = async move {
-            let changed = [id];
-            let told = tier.announce(&link, &changed);
-            if let Err(error) = timed(System::Redis, "tell", told, Result::is_err).await {
-                tracing::debug!(%error, "Redis was not told of a token");
-            }
-        };
-        let telling = tokio::spawn(telling.in_current_span());
-        if self.breaker.is_closed() && timeout(PATIENCE, telling).await.is_err() {
-            self.breaker.failed();
-        }
-    }
-
-    /// Tells of tokens to those whose own outbox is away. Redis keeps nothing of them.
-    async fn announce(&self, link: &Link, tokens: &[ServiceTokenId]) -> Result<(), RedisError> {
-        for id in tokens {
-            let news = link::token_news(*id);
-            let told = link.client.publish::<i64, _, _>(link.keys.changes(), news);
-            timeout(DEADLINE, told).await??;
-        }
-        Ok(())
     }
 
     /// Takes out what the outbox says is old, and tells it to those whose own outbox is away.

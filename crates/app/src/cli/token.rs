@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use user_domain::service_token::TokenInput;
 
 use super::{Outcome, help};
 use crate::commands;
@@ -45,14 +47,12 @@ pub(crate) struct CreateTokenArguments {
     #[arg(long)]
     pub(crate) name: String,
     /// What it admits to; may be given several times, or several with commas between
-    ///
-    /// users:read, users:read_private, users:write, users:delete, roles:write, credentials:write, credentials:verify,
-    /// relationships:write, events:read, tokens:admin.
     #[arg(
         long = "scope",
         value_name = "SCOPE",
         required = true,
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(TokenInput::scope_names())
     )]
     pub(crate) scopes: Vec<String>,
     /// When it ends: 90d, 12h, 30m, 52w, or never

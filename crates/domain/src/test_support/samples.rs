@@ -48,7 +48,7 @@ pub fn issued_token(name: &str, context: &WriteContext) -> (AppliedToken, TokenD
     let new = NewServiceToken {
         name: TokenName::parse(name).expect("a name"),
         scopes: [Scope::UsersRead, Scope::RolesWrite].into(),
-        expires_at: Some(context.at.plus(Duration::from_secs(3600))),
+        expires_at: Some(context.at.plus(Duration::from_hours(1))),
     };
     let issued = ServiceToken::issue(token_id(), new, context);
     (issued, IDS.token_secret().1)

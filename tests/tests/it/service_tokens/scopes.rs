@@ -75,18 +75,19 @@ impl Call {
     }
 }
 
+const READ: &[&str] = &["users:read"];
+const WRITE: &[&str] = &["users:write"];
+const DELETE: &[&str] = &["users:delete"];
+const PRIVATE: &[&str] = &["users:read_private"];
+const READ_PRIVATELY: &[&str] = &["users:read", "users:read_private"];
+const GIVE_ROLES: &[&str] = &["users:write", "roles:write"];
+const TOKENS: &[&str] = &["tokens:admin"];
+
 /// Every call, those that need something else for some of what they can be asked for several times.
 fn calls() -> Vec<Call> {
     let (get, post, patch) = (|| Method::GET, || Method::POST, || Method::PATCH);
     let (users, user) = ("/v1/users", "/v1/users/{id}");
     let (batch, count) = ("/v1/users/batch", "/v1/users/count");
-    const READ: &[&str] = &["users:read"];
-    const WRITE: &[&str] = &["users:write"];
-    const DELETE: &[&str] = &["users:delete"];
-    const PRIVATE: &[&str] = &["users:read_private"];
-    const READ_PRIVATELY: &[&str] = &["users:read", "users:read_private"];
-    const GIVE_ROLES: &[&str] = &["users:write", "roles:write"];
-    const TOKENS: &[&str] = &["tokens:admin"];
     vec![
         call(get(), users, READ),
         call(get(), users, READ_PRIVATELY).asking("?email=ann@example.org"),

@@ -11,11 +11,11 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use user_domain::ports::{ChangeLog, LogPosition};
-use user_domain::values::{ServiceTokenId, UserId};
+use user_domain::values::UserId;
 
 use super::connect::{self, Linked};
 use super::keys::Keys;
-use super::{DEADLINE, Link, PATIENCE, RedisError, SecondTier};
+use super::{DEADLINE, Link, PATIENCE, RedisError, SecondTier, tokens};
 use crate::cache::first_tier::FirstTier;
 use crate::cache::tail::{Correction, Tail};
 use crate::guards::Guard;
@@ -34,19 +34,11 @@ const QUIET_LOOKS: u32 = 40;
 const GIVEN_UP: Duration = Duration::from_secs(5);
 
 /// The word that makes every replica forget what it knows.
-const FLUSH: &str = "flush";
-
-/// What the news of a token begins with, as no id does.
-const TOKEN: &str = "token ";
+pub(super) const FLUSH: &str = "flush";
 
 /// Words the news of a change.
 pub(super) fn news(id: UserId, version: i64) -> String {
     format!("{id} {version}")
-}
-
-/// Words the news of a token of a service. A release that knows none takes no notice of it.
-pub(super) fn token_news(id: ServiceTokenId) -> String {
-    format!("{TOKEN}{id}")
 }
 
 /// When a heartbeat began and how long it took; nothing if another epoch has begun.
@@ -186,7 +178,7 @@ impl SecondTier {
         if let Some((id, version)) = read_news(&text) {
             self.meters.invalidated_by_push.increment(1);
             first.raise(id, version);
-        } else if let Some(id) = read_token_news(&text) {
+        } else if let Some(id) = tokens::read_news(&text) {
             first.service_tokens().raise(id);
         }
         true
@@ -345,11 +337,7 @@ fn drain(
     }
 }
 
-fn read_token_news(text: &str) -> Option<ServiceTokenId> {
-    ServiceTokenId::parse(text.strip_prefix(TOKEN)?).ok()
-}
-
-fn read_news(text: &str) -> Option<(UserId, i64)> {
+pub(super) fn read_news(text: &str) -> Option<(UserId, i64)> {
     let (id, version) = text.split_once(' ')?;
     Some((UserId::parse(id).ok()?, version.parse().ok()?))
 }
@@ -359,16 +347,6 @@ mod tests {
     use user_domain::test_support::samples::user_id;
 
     use super::*;
-
-    #[test]
-    fn news_of_a_token_is_read_as_it_was_worded_and_is_none_of_a_user() {
-        let id = user_domain::test_support::samples::token_id();
-        assert_eq!(read_token_news(&token_news(id)), Some(id));
-        assert_eq!(read_news(&token_news(id)), None);
-        for other in ["", FLUSH, TOKEN, "token x", &news(user_id(), 7)] {
-            assert_eq!(read_token_news(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn news_is_read_as_it_was_worded() {

@@ -127,11 +127,9 @@ pub async fn racing_revocations_revoke_once(store: &StoreUnderTest) {
             .and_then(|token| token.revoked_at)
     })
     .await;
-    assert!(
-        moments
-            .iter()
-            .all(|moment| moment.is_some() && moment == &moments[0])
-    );
+    let first = moments.first().copied().flatten();
+    assert!(first.is_some());
+    assert!(moments.iter().all(|moment| *moment == first));
     assert_eq!(store.token_events(&position).await, vec![id]);
 }
 

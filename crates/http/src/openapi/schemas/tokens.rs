@@ -1,6 +1,6 @@
 //! The tokens of services.
 
-use user_domain::caller::Scope;
+use user_domain::service_token::TokenInput;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder};
@@ -72,7 +72,7 @@ fn scopes() -> ArrayBuilder {
         .items(
             ObjectBuilder::new()
                 .schema_type(Type::String)
-                .enum_values(Some(Scope::ALL.map(|scope| scope.as_str()))),
+                .enum_values(Some(TokenInput::scope_names())),
         )
         .min_items(Some(1))
         .max_items(Some(100))
