@@ -17,6 +17,7 @@ NAMED = {
         ("adapters/src/sea_orm.rs", r'\.timed\("(\w+)"'),
         ("adapters/src/cache/redis.rs", r'timed\(System::Redis, "(\w+)"'),
         ("adapters/src/passwords/meters.rs", r'Self::\w+ => "(\w+)"'),
+        ("adapters/src/cache/redis/tokens.rs", r'timed\(System::Redis, "(\w+)"'),
     ],
     "algorithm": [("domain/src/values/password_hash/scheme.rs", r'Self::\w+(?: \{ \.\. \})? => "([\w-]+)"')],
     "outcome": [

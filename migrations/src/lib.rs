@@ -8,6 +8,7 @@ mod m20261123_000001_users;
 mod m20261123_000002_tail;
 mod m20261123_000003_retention;
 mod m20261123_000004_credentials;
+mod m20261123_000005_service_tokens;
 
 use std::collections::HashSet;
 
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261123_000002_tail::Migration),
         Box::new(m20261123_000003_retention::Migration),
         Box::new(m20261123_000004_credentials::Migration),
+        Box::new(m20261123_000005_service_tokens::Migration),
     ]
 }
 

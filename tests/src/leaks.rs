@@ -20,7 +20,7 @@ use tracing_subscriber::{Layer, Registry};
 use crate::app::{API_TOKEN, JWT_SECRET};
 
 /// What the tests give their users, and what nobody else is to read: parts of addresses, tokens, keys, passwords and numbers.
-const PLANTED: [&str; 14] = [
+const PLANTED: [&str; 15] = [
     API_TOKEN,
     JWT_SECRET,
     // An address, as typed and in a URL.
@@ -32,6 +32,8 @@ const PLANTED: [&str; 14] = [
     // A password, and what hashes begin with.
     "correct horse battery staple",
     "$argon2id$",
+    // A token of a service begins so.
+    "ust_0",
     "+4930123456",
     "Ann Lee",
     "Annie",

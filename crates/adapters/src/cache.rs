@@ -10,6 +10,7 @@ mod gather;
 mod meters;
 mod redis;
 mod tail;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ use tail::Tail;
 pub use gather::GatheredReader;
 pub use meters::{OUTBOX_LAG, OUTBOX_LAG_BUCKETS, describe_metrics};
 pub use redis::{RedisError, RedisOptions, clear};
+pub(crate) use tokens::KnownToken;
+pub use tokens::TokenCache;
 
 /// How long to wait before a database that has not told its name is asked again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -97,6 +100,21 @@ impl UserTiers {
         };
         Self {
             inner: Arc::new(inner),
+        }
+    }
+
+    /// The tokens of services, vouched for as the users are.
+    pub fn tokens(&self) -> TokenCache {
+        let Inner {
+            first,
+            second,
+            freshness,
+            ..
+        } = &*self.inner;
+        TokenCache {
+            first: first.clone(),
+            second: second.clone(),
+            freshness: freshness.clone(),
         }
     }
 

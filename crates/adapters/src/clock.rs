@@ -1,8 +1,9 @@
 //! The machine's time and randomness: the only place that asks for them.
 
 use chrono::Utc;
+use sha2::{Digest, Sha256};
 use user_domain::ports::{Clock, IdGenerator};
-use user_domain::values::{Timestamp, UserId};
+use user_domain::values::{ServiceTokenId, Timestamp, TokenDigest, TokenSecret, UserId};
 use uuid::Uuid;
 
 /// The machine's clock.
@@ -35,4 +36,25 @@ impl IdGenerator for UuidV7Ids {
     fn event_id(&self) -> Uuid {
         Uuid::now_v7()
     }
+
+    fn token_id(&self) -> ServiceTokenId {
+        ServiceTokenId::from_uuid(self.event_id())
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "where the machine has no randomness nothing secret may be made"
+    )]
+    fn token_secret(&self) -> (TokenSecret, TokenDigest) {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).expect("randomness");
+        let secret = TokenSecret::from_random(bytes);
+        let digest = digest(&secret);
+        (secret, digest)
+    }
+}
+
+/// Gives what is kept of a token's secret: its SHA-256.
+pub(crate) fn digest(secret: &TokenSecret) -> TokenDigest {
+    TokenDigest::from_bytes(Sha256::digest(secret.expose()).into())
 }

@@ -21,6 +21,7 @@ mod outbox;
 mod pool;
 mod retention;
 pub(crate) mod row;
+mod service_tokens;
 mod transaction;
 mod users;
 
@@ -32,12 +33,13 @@ use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
 use user_domain::import::{Import, ImportOutcome};
 use user_domain::ports::{
-    ChangeLog, Changes, Credentials, ExpiredUser, ImportError, LogPosition, Page, Purged, Records,
-    Retention, SchemaState, StoreHealth, StoredCredential, UserDirectory, UserImport, UserKey,
-    UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, Credentials, ExpiredUser, ImportError, KeptToken, LogPosition, Page,
+    Purged, Records, Retention, SchemaState, ServiceTokenRegistry, StoreHealth, StoredCredential,
+    TokenUse, UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
 };
+use user_domain::service_token::{AppliedToken, ServiceToken};
 use user_domain::user::{Applied, Change, Event, User};
-use user_domain::values::{PasswordHash, Timestamp, UserId};
+use user_domain::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, UserId};
 use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
 use crate::guards::Guards;
@@ -199,7 +201,7 @@ impl Credentials for SeaOrmUsers {
     ) -> Result<bool, StoreError> {
         let work = credentials::rehash(&self.connections.writes, user, old, new);
         let rehashed = self.timed("renew_password", work).await;
-        rehashed.map_err(errors::of_store)
+        rehashed.map_err(errors::unrefused)
     }
 }
 
@@ -249,5 +251,44 @@ impl StoreHealth for SeaOrmUsers {
     async fn schema(&self) -> Result<SchemaState, StoreError> {
         let look = self.timed("check_schema", health::schema(&self.connections.tail));
         self.schema.look(look).await
+    }
+}
+
+#[async_trait]
+impl ServiceTokenRegistry for SeaOrmUsers {
+    async fn add_token(
+        &self,
+        issued: &AppliedToken,
+        digest: &TokenDigest,
+    ) -> Result<(), StoreError> {
+        let work = service_tokens::add::add(&self.connections.writes, issued, digest);
+        let added = self.timed("add_service_token", work).await;
+        added.map_err(errors::unrefused)
+    }
+
+    async fn find_token(&self, id: ServiceTokenId) -> Result<Option<KeptToken>, StoreError> {
+        let work = service_tokens::find::find(&self.connections.reads, id);
+        self.timed("find_service_token", work).await
+    }
+
+    async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError> {
+        let work = service_tokens::list::list(&self.connections.reads);
+        self.timed("list_service_tokens", work).await
+    }
+
+    async fn revoke_token(
+        &self,
+        id: ServiceTokenId,
+        context: &WriteContext,
+    ) -> Result<Option<ServiceToken>, StoreError> {
+        let work = service_tokens::revoke::revoke(&self.connections.writes, id, context);
+        let revoked = self.timed("revoke_service_token", work).await;
+        revoked.map_err(errors::unrefused)
+    }
+
+    async fn note_used(&self, uses: &[TokenUse]) -> Result<(), StoreError> {
+        let work = service_tokens::note_used::note_used(&self.connections.writes, uses);
+        let noted = self.timed("note_token_uses", work).await;
+        noted.map_err(errors::unrefused)
     }
 }

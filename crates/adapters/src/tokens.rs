@@ -2,6 +2,10 @@
 
 mod allowed;
 mod jwt;
+mod managed;
+mod services;
 
 pub use allowed::AllowedTokens;
 pub use jwt::{JwtOptions, JwtSubject, JwtVerifier};
+pub use managed::ManagedTokens;
+pub use services::KnownServices;

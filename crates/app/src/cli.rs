@@ -1,6 +1,7 @@
 //! The command line. Results go to stdout, talk goes to stderr.
 
 mod help;
+mod token;
 mod user;
 
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands;
+pub(crate) use token::{CreateTokenArguments, Lifetime};
 pub(crate) use user::{ExportArguments, ImportArguments, ListArguments};
 
 /// The user service: the platform's users behind a REST API.
@@ -69,6 +71,11 @@ enum Command {
     /// is written here within a second.
     #[command(subcommand, after_help = help::USER)]
     User(user::User),
+    /// Looks after the tokens of services: makes, lists and revokes them.
+    ///
+    /// Works on the database of the settings, beside a running service or without one.
+    #[command(subcommand, after_help = help::TOKEN)]
+    Token(token::Token),
     /// Looks after the cache.
     #[command(subcommand, after_help = help::CACHE)]
     Cache(Cache),
@@ -129,6 +136,7 @@ impl Cli {
             Command::Completions { shell } => commands::completions::run(shell, Self::command()),
             Command::Cache(Cache::Clear) => commands::clear_cache::run().await,
             Command::User(user) => user.run().await,
+            Command::Token(token) => token.run().await,
         }
     }
 }

@@ -9,10 +9,14 @@ pub(crate) mod migrate;
 pub(crate) mod openapi;
 pub(crate) mod purge;
 pub(crate) mod serve;
+mod table;
+pub(crate) mod token;
 pub(crate) mod user;
 
 use std::fmt::Display;
 use std::io::Write as _;
+
+use user_domain::use_cases::UseCases;
 
 use crate::cli::Outcome;
 use crate::compose::Composition;
@@ -57,6 +61,23 @@ async fn on_store_of(
     let outcome = work(settings, &composition).await;
     composition.close().await;
     outcome
+}
+
+/// Does a command's work by the use cases on the store of the settings, which has to be up to date.
+async fn on_current_store(work: impl AsyncFnOnce(&Settings, UseCases) -> Outcome) -> Outcome {
+    on_store(async |settings, composition| {
+        match composition.pending_migrations().await {
+            Ok(pending) if pending.is_empty() => work(settings, composition.use_cases()).await,
+            Ok(_) => {
+                say(
+                    "user-service: the database is not up to date: run `user-service migrate up` first",
+                );
+                Outcome::Failed
+            }
+            Err(error) => failed(&error),
+        }
+    })
+    .await
 }
 
 fn failed(error: &impl Display) -> Outcome {

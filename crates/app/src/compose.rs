@@ -10,7 +10,9 @@ use user_adapters::cache::{CacheOptions, GatheredReader, RedisOptions, UserTiers
 use user_adapters::guards::Guards;
 use user_adapters::passwords::{HashingOptions, HashingPool, HashingPoolError};
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmLogins, SeaOrmUsers};
-use user_adapters::tokens::{AllowedTokens, JwtOptions, JwtSubject, JwtVerifier};
+use user_adapters::tokens::{
+    AllowedTokens, JwtOptions, JwtSubject, JwtVerifier, KnownServices, ManagedTokens,
+};
 use user_adapters::{SystemClock, UuidV7Ids};
 use user_domain::use_cases::{Ports, UseCases};
 
@@ -69,6 +71,7 @@ pub struct Composition {
     pub(crate) store: Arc<SeaOrmUsers>,
     pub(crate) logins: SeaOrmLogins,
     cache: UserTiers,
+    managed_tokens: Arc<ManagedTokens>,
 }
 
 impl Composition {
@@ -95,6 +98,15 @@ impl Composition {
             hasher.stand_in(),
         );
         let clock = Arc::new(SystemClock);
+        let managed_tokens = Arc::new(ManagedTokens::new(
+            users.clone(),
+            cache.tokens(),
+            clock.clone(),
+        ));
+        let allowed_tokens = AllowedTokens::new(
+            &settings.tokens.allowed_api_tokens,
+            &keys::derive(&settings.tokens, "user-service names of service tokens v1"),
+        );
         let ports = Ports {
             reader: Arc::new(GatheredReader::new(users.clone())),
             writer: users.clone(),
@@ -112,10 +124,8 @@ impl Composition {
                 jwt_options(&settings.tokens),
                 clock.clone(),
             )),
-            service_tokens: Arc::new(AllowedTokens::new(
-                &settings.tokens.allowed_api_tokens,
-                &keys::derive(&settings.tokens, "user-service names of service tokens v1"),
-            )),
+            service_tokens: Arc::new(KnownServices::new(allowed_tokens, managed_tokens.clone())),
+            token_registry: managed_tokens.clone(),
             clock,
             ids: Arc::new(UuidV7Ids),
         };
@@ -125,7 +135,18 @@ impl Composition {
             store: users,
             logins,
             cache,
+            managed_tokens,
         })
+    }
+
+    /// Writes down when the tokens of services were used, once a minute for as long as it is polled.
+    pub async fn keep_noting_token_uses(&self) {
+        self.managed_tokens.keep_noting_uses().await;
+    }
+
+    /// Writes down when the tokens of services were used, now.
+    pub async fn note_token_uses(&self) {
+        self.managed_tokens.note_uses().await;
     }
 
     /// Keeps the cache fresh for as long as it is polled; without this, every read asks the database.

@@ -82,6 +82,10 @@ impl Service {
             .collect();
         let cached = composition.clone();
         background.push(tokio::spawn(keep_fresh(cached)));
+        let noting = composition.clone();
+        background.push(tokio::spawn(async move {
+            noting.keep_noting_token_uses().await;
+        }));
         background.push(tokio::spawn(keep_up(metrics.clone())));
         background.push(tokio::spawn(keep_sampled(composition.logins.clone())));
         let readiness = Readiness::default();
@@ -170,6 +174,7 @@ impl Service {
         let left = self.grace.saturating_sub(closed.elapsed());
         let ended = async {
             self.writes.drain().await;
+            self.composition.note_token_uses().await;
             retention.await;
         };
         if timeout(left, ended).await.is_err() {

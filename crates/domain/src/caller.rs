@@ -100,6 +100,11 @@ impl Scope {
             Self::TokensAdmin => "tokens:admin",
         }
     }
+
+    /// Finds a scope by its name on the wire.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+    }
 }
 
 impl ServiceCaller {

@@ -35,6 +35,7 @@ pub mod lockout;
 pub mod permissions;
 pub mod ports;
 mod secret;
+pub mod service_token;
 #[cfg(any(test, feature = "test-support"))]
 pub mod test_support;
 pub mod use_cases;

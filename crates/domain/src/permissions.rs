@@ -1,5 +1,7 @@
 //! The one table of who may do what: Caller × Action × Field. Each use case asks it first.
 
+use std::collections::BTreeSet;
+
 use crate::caller::{Caller, Scope};
 use crate::user::Field;
 use crate::values::UserId;
@@ -16,6 +18,8 @@ pub enum Action {
     ReadByExternalId,
     /// Find users by email address.
     ReadByEmail,
+    /// Find users by a role they hold.
+    ReadByRole,
     /// Walk, search or count the directory.
     List,
     /// Change this user's fields.
@@ -44,6 +48,8 @@ pub enum Action {
     Purge,
     /// Make and change many users as another store knew them, ids and past included.
     Import,
+    /// Make, list and revoke the tokens of services.
+    ManageTokens,
 }
 
 /// Why a caller may not.
@@ -85,13 +91,15 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::Create
             | Action::ReadByExternalId
             | Action::ReadByEmail
+            | Action::ReadByRole
             | Action::List
             | Action::Erase
             | Action::Restore
             | Action::ChangeStanding
             | Action::GrantRole
             | Action::Purge
-            | Action::Import => Err(Denied::Forbidden),
+            | Action::Import
+            | Action::ManageTokens => Err(Denied::Forbidden),
         },
         Caller::Service(service) => {
             let scope = required_scope(action).ok_or(Denied::Forbidden)?;
@@ -109,7 +117,11 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
 fn is_closed_to_people(action: Action) -> bool {
     matches!(
         action,
-        Action::SetPassword | Action::VerifyCredentials | Action::Purge | Action::Import
+        Action::SetPassword
+            | Action::VerifyCredentials
+            | Action::Purge
+            | Action::Import
+            | Action::ManageTokens
     )
 }
 
@@ -117,7 +129,9 @@ fn is_closed_to_people(action: Action) -> bool {
 pub fn required_scope(action: Action) -> Option<Scope> {
     match action {
         Action::Read | Action::ReadByExternalId | Action::List => Some(Scope::UsersRead),
-        Action::ReadByEmail | Action::Export(_) => Some(Scope::UsersReadPrivate),
+        Action::ReadByEmail | Action::ReadByRole | Action::Export(_) => {
+            Some(Scope::UsersReadPrivate)
+        }
         Action::Create | Action::Edit(_) | Action::ChangeStanding | Action::SignOut(_) => {
             Some(Scope::UsersWrite)
         }
@@ -125,7 +139,24 @@ pub fn required_scope(action: Action) -> Option<Scope> {
         Action::VerifyCredentials => Some(Scope::CredentialsVerify),
         Action::Delete(_) | Action::Erase | Action::Restore => Some(Scope::UsersDelete),
         Action::GrantRole => Some(Scope::RolesWrite),
+        Action::ManageTokens => Some(Scope::TokensAdmin),
         Action::Purge | Action::Import => None,
+    }
+}
+
+/// Tells whether the caller, who may manage tokens, may give one these scopes: a service only those that it has itself, so
+/// that no token leads to more than its maker may do.
+///
+/// # Errors
+/// [`Denied::InsufficientScope`] with the first scope that the caller lacks.
+pub fn permit_scopes(caller: &Caller, scopes: &BTreeSet<Scope>) -> Result<(), Denied> {
+    match caller {
+        Caller::Operator => Ok(()),
+        Caller::User(_) => Err(Denied::Forbidden),
+        Caller::Service(service) => scopes
+            .difference(&service.scopes)
+            .next()
+            .map_or(Ok(()), |missing| Err(Denied::InsufficientScope(*missing))),
     }
 }
 

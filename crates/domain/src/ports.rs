@@ -10,6 +10,7 @@ mod credentials;
 mod login_attempts;
 mod password_hasher;
 mod retention;
+mod service_token_registry;
 mod store_health;
 mod tokens;
 mod user_cache;
@@ -24,6 +25,7 @@ pub use credentials::{Credentials, Decoys, StoredCredential};
 pub use login_attempts::{LoginAttempts, LoginTurn};
 pub use password_hasher::{HashingError, PasswordHasher, Verdict};
 pub use retention::{ExpiredUser, Purged, Records, Retention};
+pub use service_token_registry::{KeptToken, ServiceTokenRegistry, TokenUse};
 pub use store_health::{SchemaState, StoreHealth};
 pub use tokens::{ServiceTokens, TokenRejected, TokenVerifier, VerifiedToken};
 pub use user_cache::{Arrival, Hit, Lease, Lookup, Missed, NoCache, Tier, UserCache, Voucher};
@@ -40,6 +42,7 @@ pub use self::{
     login_attempts::MockLoginAttempts,
     password_hasher::MockPasswordHasher,
     retention::MockRetention,
+    service_token_registry::MockServiceTokenRegistry,
     store_health::MockStoreHealth,
     tokens::{MockServiceTokens, MockTokenVerifier},
     user_cache::MockUserCache,

@@ -16,12 +16,16 @@ mod delete_user;
 mod edit_user;
 mod erase_user;
 mod export_user;
+mod find_service_token;
 mod find_user;
 mod grant_role;
 mod import_users;
+mod issue_service_token;
+mod list_service_tokens;
 mod list_users;
 mod purge_expired;
 mod replace_user;
+mod revoke_service_token;
 mod show_lockout;
 mod sign_out;
 mod update_user;
@@ -40,12 +44,16 @@ pub use delete_user::{DeleteUser, Deletion};
 pub use edit_user::EditUserError;
 pub use erase_user::EraseUser;
 pub use export_user::{ExportUser, UserExport};
+pub use find_service_token::{FindServiceToken, ServiceTokenError};
 pub use find_user::{FindUser, FindUserError, FoundView, Sought};
 pub use grant_role::{GrantRole, GrantRoleError};
 pub use import_users::{ImportMode, ImportRun, ImportUsers};
+pub use issue_service_token::{IssueServiceToken, IssueServiceTokenError, IssuedServiceToken};
+pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use purge_expired::{Pace, PurgeExpired, PurgeReport, PurgedKind};
 pub use replace_user::ReplaceUser;
+pub use revoke_service_token::RevokeServiceToken;
 pub use show_lockout::{LockoutReport, ShowLockout};
 pub use sign_out::{SignOut, SignedOut};
 pub use update_user::UpdateUser;
@@ -54,8 +62,8 @@ pub use verify_credentials::{VerifyCredentials, VerifyCredentialsError};
 use crate::caller::Caller;
 use crate::ports::{
     ChangeLog, Clock, Credentials, Decoys, IdGenerator, LoginAttempts, PasswordHasher, Retention,
-    ServiceTokens, StoreHealth, TokenVerifier, UserCache, UserDirectory, UserImport, UserReader,
-    UserWriter,
+    ServiceTokenRegistry, ServiceTokens, StoreHealth, TokenVerifier, UserCache, UserDirectory,
+    UserImport, UserReader, UserWriter,
 };
 use crate::user::Actor;
 use crate::view::UserView;
@@ -80,6 +88,7 @@ pub struct Ports {
     pub cache: Arc<dyn UserCache>,
     pub tokens: Arc<dyn TokenVerifier>,
     pub service_tokens: Arc<dyn ServiceTokens>,
+    pub token_registry: Arc<dyn ServiceTokenRegistry>,
     pub health: Arc<dyn StoreHealth>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn IdGenerator>,
@@ -127,6 +136,10 @@ pub struct UseCases {
     pub export_user: ExportUser,
     pub purge_expired: PurgeExpired,
     pub import_users: ImportUsers,
+    pub issue_service_token: IssueServiceToken,
+    pub find_service_token: FindServiceToken,
+    pub list_service_tokens: ListServiceTokens,
+    pub revoke_service_token: RevokeServiceToken,
 }
 
 impl UseCases {
@@ -215,6 +228,20 @@ impl UseCases {
             import_users: ImportUsers {
                 import: ports.import.clone(),
                 ids: ports.ids.clone(),
+                stamp: stamp.clone(),
+            },
+            issue_service_token: IssueServiceToken {
+                registry: ports.token_registry.clone(),
+                stamp: stamp.clone(),
+            },
+            find_service_token: FindServiceToken {
+                registry: ports.token_registry.clone(),
+            },
+            list_service_tokens: ListServiceTokens {
+                registry: ports.token_registry.clone(),
+            },
+            revoke_service_token: RevokeServiceToken {
+                registry: ports.token_registry.clone(),
                 stamp,
             },
             export_user: ExportUser {

@@ -17,6 +17,7 @@ mod password_hash;
 mod phone;
 mod profile;
 mod role;
+mod service_token;
 mod text;
 mod timestamp;
 mod username;
@@ -36,6 +37,7 @@ pub use password_hash::{
 pub use phone::PhoneNumber;
 pub use profile::{Bio, ShortText};
 pub use role::{Role, Roles};
+pub use service_token::{ServiceTokenId, TokenDigest, TokenName, TokenSecret};
 pub use text::fold;
 pub use timestamp::Timestamp;
 pub use username::{Username, UsernameKey};

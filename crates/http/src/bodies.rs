@@ -8,6 +8,7 @@ mod input;
 mod lockout;
 mod password;
 mod record;
+mod token;
 mod user;
 
 pub(crate) use batch::{BatchRequest, Users};
@@ -18,4 +19,6 @@ pub(crate) use input::decode;
 pub(crate) use lockout::LockoutBody;
 pub(crate) use password::{decode_login, decode_password};
 pub use record::{FaultBody, UserRecord, read_record, show_faults};
+pub use token::ServiceTokenRecord;
+pub(crate) use token::{ServiceTokens, decode_token};
 pub(crate) use user::{SelectedUser, UserBody};

@@ -27,7 +27,7 @@ pub(crate) use body::{Ignored, JsonDocument, MergePatch};
 pub(crate) use caller::CallerKind;
 pub(crate) use conditions::{IfNoneMatch, Write};
 pub(crate) use freshness::Fresh;
-pub(crate) use path::{Segment, Target};
+pub(crate) use path::{Segment, Target, TargetToken};
 pub(crate) use selection::Selection;
 
 /// When a request came in, and where it has got to.

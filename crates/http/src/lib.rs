@@ -28,6 +28,7 @@ mod readiness;
 mod resource;
 mod routes;
 mod seal;
+mod tokens;
 mod trace;
 mod users;
 
@@ -35,7 +36,7 @@ mod users;
 mod tests;
 
 pub use api::{Api, Deadlines, HttpSettings};
-pub use bodies::{FaultBody, UserRecord, read_record, show_faults};
+pub use bodies::{FaultBody, ServiceTokenRecord, UserRecord, read_record, show_faults};
 pub use detach::Writes;
 pub use log_level::LogLevel;
 pub use metrics::{

@@ -10,23 +10,24 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Components, Info, Server};
 use utoipa::{Modify, OpenApi};
 
-use crate::{credentials, docs, health, metrics, users};
+use crate::{credentials, docs, health, metrics, tokens, users};
 
 pub(crate) use params::{
     CacheControlHeader, EraseQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath,
     IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, PageQuery, RequiredIfMatchHeader,
-    UsernamePath,
+    TokenIdPath, UsernamePath,
 };
 use responses::Shared;
 pub(crate) use responses::{
-    BatchErrors, Created, CreationErrors, DeletionErrors, EditErrors, Exported, Found,
-    LifecycleErrors, ListErrors, Listed, LockoutErrors, OpenErrors, PasswordErrors, ReadErrors,
-    ReadinessErrors, VerificationErrors, Written,
+    BatchErrors, Created, CreationErrors, DeletionErrors, EditErrors, Exported, Found, FoundToken,
+    IssuedToken, LifecycleErrors, ListErrors, Listed, ListedTokens, LockoutErrors, OpenErrors,
+    PasswordErrors, ReadErrors, ReadinessErrors, TokenCreationErrors, TokenErrors, TokenListErrors,
+    TokenRevocationErrors, VerificationErrors, Written,
 };
 pub(crate) use schemas::{
-    BatchAnswer, BatchQuestion, Count, Export, Liveness, Lockout, Login, NewPassword, NewUser,
-    Problem, ReadinessState, SortOrder, User, UserOrSelection, UserPage, UserPatch,
-    UserReplacement, UserSelection,
+    BatchAnswer, BatchQuestion, Count, Export, IssuedServiceToken, Liveness, Lockout, Login,
+    NewPassword, NewToken, NewUser, Problem, ReadinessState, ServiceToken, ServiceTokenList,
+    SortOrder, User, UserOrSelection, UserPage, UserPatch, UserReplacement, UserSelection,
 };
 
 const ABOUT: &str = "\
@@ -39,6 +40,9 @@ points at each fault of the input (`pointer` into the body, `parameter` of the q
 **Views.** Whom a user is shown to decides which members it has: everybody sees the public ones, a person its own \
 (not `metadata.private`), an administrator and a service with `users:read_private` all. A member of the view is always \
 there, `null` when unset; a member outside it is absent. A deleted user is not found, and `null` in a batch.
+
+**Scopes.** Each call names the scope that a service's token needs for it. A token that lacks it is answered with a 403 \
+`insufficient_scope`, which names it as `required_scope`.
 
 **Versions.** `ETag` is `\"<version>-<view>\"`. `If-Match` compares the version and is honoured on every write (412); \
 PUT requires it (428). `If-None-Match` makes an unchanged user a 304.
@@ -67,13 +71,17 @@ HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is acce
         UserOrSelection,
         UserPage,
         Export,
-        SortOrder
+        SortOrder,
+        ServiceToken,
+        IssuedServiceToken,
+        ServiceTokenList
     )),
     security(("bearer" = []), ("api_token" = [])),
     tags(
         (name = "users", description = "People: reading, finding, listing and writing them."),
         (name = "lifecycle", description = "Suspending, deleting and bringing back."),
         (name = "credentials", description = "Passwords, for the service that lets people in."),
+        (name = "tokens", description = "The tokens of services: making, listing and revoking them."),
         (name = "operations", description = "Health, metrics and this description; no credential is needed."),
     ),
 )]
@@ -90,7 +98,8 @@ pub fn openapi(base_path: &str) -> String {
 pub(crate) fn describe(base_path: &str, has_management: bool) -> String {
     let mut description = Description::openapi()
         .merge_from(users::Description::openapi())
-        .merge_from(credentials::Description::openapi());
+        .merge_from(credentials::Description::openapi())
+        .merge_from(tokens::Description::openapi());
     if !has_management {
         description = description
             .merge_from(health::Description::openapi())

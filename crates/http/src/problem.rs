@@ -15,7 +15,7 @@ use user_domain::Fault;
 use crate::detach::Lost;
 
 pub(crate) use code::Code;
-pub(crate) use from_domain::user_not_found;
+pub(crate) use from_domain::{token_not_found, user_not_found};
 pub(crate) use render::{PROBLEM_JSON, answer, render};
 
 /// An error on its way to the client.

@@ -30,6 +30,7 @@ mod races;
 mod redis_servers;
 mod retention;
 mod rolling;
+mod service_tokens;
 mod staying_up;
 mod telemetry;
 mod user_commands;

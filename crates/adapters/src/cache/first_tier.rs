@@ -22,6 +22,7 @@ pub(super) use leases::{Flight, Held};
 use leases::{Holder, Leases};
 
 use super::meters::Meters;
+use super::tokens::TokenTier;
 use crate::guards::{Guard, Guards};
 
 const SHARDS: usize = 64;
@@ -63,6 +64,7 @@ pub(super) struct FirstTier {
     entries: Cache<UserId, Entry>,
     keeps_entries: bool,
     hints: Cache<UserKey, UserId>,
+    service_tokens: TokenTier,
     shards: Vec<Mutex<HashMap<UserId, Leases>>>,
     /// Only where Redis may tell what is older.
     floors: Option<Floors>,
@@ -94,6 +96,7 @@ impl FirstTier {
             entries,
             keeps_entries: bytes > 0,
             hints,
+            service_tokens: TokenTier::default(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             floors: None,
             generation: AtomicU64::new(0),
@@ -226,6 +229,12 @@ impl FirstTier {
         // Only now: what is filled in meanwhile under a lease from before is of the generation that ends.
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.entries.invalidate_all();
+        self.service_tokens.flush();
+    }
+
+    /// What is known of the tokens of services.
+    pub(super) fn service_tokens(&self) -> &TokenTier {
+        &self.service_tokens
     }
 
     /// Tells who bore a name or an older id when it was last seen.

@@ -9,6 +9,7 @@ mod connect;
 mod keys;
 mod link;
 mod scripts;
+mod tokens;
 mod value;
 
 use std::path::PathBuf;

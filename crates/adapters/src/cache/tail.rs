@@ -7,7 +7,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard, mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use user_domain::StoreError;
 use user_domain::ports::{ChangeLog, Clock, LogPosition};
-use user_domain::values::UserId;
+use user_domain::values::{ServiceTokenId, UserId};
 
 use super::first_tier::FirstTier;
 use super::freshness::Freshness;
@@ -30,6 +30,8 @@ pub(super) struct Correction {
     pub(super) begun: Instant,
     /// Who has changed, to which version.
     pub(super) changed: Vec<(UserId, i64)>,
+    /// Which tokens of services have.
+    pub(super) tokens: Vec<ServiceTokenId>,
     /// Whether these are all.
     pub(super) complete: bool,
     /// From where the next look goes on.
@@ -123,11 +125,15 @@ impl Tail {
             first.raise_ahead_of_redis(change.id, change.version.get());
             news.push((change.id, change.version.get()));
         }
+        for token in &changes.tokens {
+            first.service_tokens().raise(*token);
+        }
         self.position.send_replace(Some(changes.position.clone()));
         let correction = Correction {
             number: self.looks.fetch_add(1, Ordering::Relaxed),
             begun,
             changed: news,
+            tokens: changes.tokens,
             complete: changes.complete,
             position: changes.position,
         };

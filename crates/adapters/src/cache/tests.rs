@@ -83,6 +83,7 @@ impl ChangeLog for Store {
         if self.log.load(Ordering::SeqCst) == OVERRUN {
             return Ok(Changes {
                 changed: Vec::new(),
+                tokens: Vec::new(),
                 complete: false,
                 position: self.users.position().await?,
             });

@@ -7,8 +7,9 @@ use sea_orm::{
 };
 use user_domain::StoreError;
 use user_domain::ports::{Changed, Changes, LogPosition};
+use user_domain::service_token::TokenEvent;
 use user_domain::user::{Actor, Event, EventKind, SubjectKind};
-use user_domain::values::{Timestamp, UserId, Version};
+use user_domain::values::{ServiceTokenId, Timestamp, UserId, Version};
 
 use super::entities::events::{Column, Entity, Model};
 use super::{errors, row};
@@ -20,6 +21,7 @@ pub(super) async fn about(
 ) -> Result<Vec<Event>, StoreError> {
     let rows = Entity::find()
         .filter(Column::SubjectId.eq(user.as_uuid()))
+        .filter(Column::SubjectKind.eq(SubjectKind::User.as_str()))
         .order_by_asc(Column::Seq)
         .all(db)
         .await
@@ -42,7 +44,7 @@ pub(super) async fn position(db: &impl ConnectionTrait) -> Result<LogPosition, S
     position_in(&row).map_err(|error| errors::store(&error))
 }
 
-/// Gives the changes of users since a position, and the position now, in one statement: both are of one snapshot.
+/// Gives the changes of users and tokens since a position, and the position now, in one statement: both are of one snapshot.
 pub(super) async fn since(
     db: &impl ConnectionTrait,
     position: &LogPosition,
@@ -66,6 +68,7 @@ pub(super) async fn since(
     let Some(statement) = statement else {
         return Ok(Changes {
             changed: Vec::new(),
+            tokens: Vec::new(),
             complete: false,
             position: self::position(db).await?,
         });
@@ -88,9 +91,14 @@ fn to_changes(rows: &[QueryResult]) -> Result<Changes, DbErr> {
         .first()
         .ok_or_else(|| DbErr::Custom("the database gave no position".to_owned()))?;
     let is_behind: bool = first.try_get("", "is_behind")?;
-    let mut changed = Vec::with_capacity(rows.len());
+    let (mut changed, mut tokens) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         let id: Option<uuid::Uuid> = row.try_get("", "subject_id")?;
+        let kind: Option<String> = row.try_get("", "subject_kind")?;
+        if kind.as_deref() == Some(TokenEvent::SUBJECT_KIND) {
+            tokens.extend(id.map(ServiceTokenId::from_uuid));
+            continue;
+        }
         let version: Option<i64> = row.try_get("", "version")?;
         let at: Option<DateTime<Utc>> = row.try_get("", "at")?;
         if let (Some(id), Some(version), Some(at)) = (id, version.and_then(Version::from_i64), at) {
@@ -102,8 +110,9 @@ fn to_changes(rows: &[QueryResult]) -> Result<Changes, DbErr> {
         }
     }
     Ok(Changes {
-        complete: is_behind && changed.len() <= Changes::MOST,
+        complete: is_behind && changed.len() + tokens.len() <= Changes::MOST,
         changed,
+        tokens,
         position: position_in(first)?,
     })
 }
@@ -156,16 +165,17 @@ const POSTGRES_SINCE: &str = "
         now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8
             AND NOT coalesce(now.purged >= $4::text::xid8 AND now.purged < pg_snapshot_xmax(pg_current_snapshot()), false)
             AS is_behind,
-        news.subject_id, news.version, news.at
+        news.subject_kind, news.subject_id, news.version, news.at
     FROM (
         SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid AS history,
             (SELECT events_purged_to FROM store) AS purged
     ) AS now LEFT JOIN (
-        SELECT subject_id, version, at FROM events
-        WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot()) AND subject_kind = 'user'
+        SELECT subject_kind, subject_id, version, at FROM events
+        WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
+            AND subject_kind IN ('user', 'service_token')
         UNION ALL
-        SELECT subject_id, version, at FROM events
-        WHERE xid = ANY (string_to_array($2, ',')::xid8[]) AND subject_kind = 'user'
+        SELECT subject_kind, subject_id, version, at FROM events
+        WHERE xid = ANY (string_to_array($2, ',')::xid8[]) AND subject_kind IN ('user', 'service_token')
         LIMIT 10001
     ) AS news ON true";
 
@@ -176,9 +186,11 @@ const SQLITE_POSITION: &str = "
 const SQLITE_SINCE: &str = "
     WITH last AS (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq)
     SELECT CAST(last.seq AS text) AS position,
-        last.seq >= ? AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_behind, news.subject_id, news.version, news.at
+        last.seq >= ? AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_behind,
+        news.subject_kind, news.subject_id, news.version, news.at
     FROM last LEFT JOIN (
-        SELECT subject_id, version, at FROM events WHERE seq > ? AND subject_kind = 'user' LIMIT 10001
+        SELECT subject_kind, subject_id, version, at FROM events
+        WHERE seq > ? AND subject_kind IN ('user', 'service_token') LIMIT 10001
     ) AS news ON true";
 
 fn to_event(row: Model) -> Result<Event, StoreError> {

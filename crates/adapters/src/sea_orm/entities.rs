@@ -5,4 +5,5 @@ pub(super) mod events;
 pub(super) mod idempotency_keys;
 pub(super) mod login_attempts;
 pub(super) mod released_usernames;
+pub(super) mod service_tokens;
 pub(crate) mod users;

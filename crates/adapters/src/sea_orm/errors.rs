@@ -21,6 +21,17 @@ pub(super) fn write(error: &DbErr) -> WriteError {
     }
 }
 
+/// Translates an error of a write that no caller is told may be refused.
+pub(super) fn unrefused(error: WriteError) -> StoreError {
+    match error {
+        WriteError::Store(error) => error,
+        WriteError::NotFound
+        | WriteError::Taken(_)
+        | WriteError::KeyReused
+        | WriteError::Refused(_) => StoreError::Internal(format!("a write was refused: {error}")),
+    }
+}
+
 /// Translates an error of a commit: the database may have done it all the same, unless it says that it has not.
 pub(super) fn commit(error: &DbErr) -> WriteError {
     let code = database_error(error).and_then(sqlx::error::DatabaseError::code);
@@ -30,17 +41,6 @@ pub(super) fn commit(error: &DbErr) -> WriteError {
     } else {
         StoreError::OutcomeUnknown(error.to_string())
     })
-}
-
-/// Translates an error of a write that only the store can keep from being done.
-pub(super) fn of_store(error: WriteError) -> StoreError {
-    match error {
-        WriteError::Store(error) => error,
-        WriteError::NotFound
-        | WriteError::Taken(_)
-        | WriteError::KeyReused
-        | WriteError::Refused(_) => StoreError::Internal(format!("a write was refused: {error}")),
-    }
 }
 
 /// Tells whether a value is there already that may be there but once.

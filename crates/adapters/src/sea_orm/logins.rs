@@ -69,7 +69,10 @@ impl SeaOrmLogins {
     ) -> Result<Lockout, StoreError> {
         let places = Places::of(&self.key, attempt);
         let work = attempts::change(&self.connections().writes, &places, at, become_);
-        self.users.timed(name, work).await.map_err(errors::of_store)
+        self.users
+            .timed(name, work)
+            .await
+            .map_err(errors::unrefused)
     }
 }
 
@@ -111,7 +114,7 @@ impl LoginAttempts for SeaOrmLogins {
     async fn clear(&self, user: UserId) -> Result<(), StoreError> {
         let work = attempts::clear(&self.connections().writes, user);
         let cleared = self.users.timed("clear_login_attempts", work).await;
-        cleared.map_err(errors::of_store)
+        cleared.map_err(errors::unrefused)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The outbox: what a write tells the world, in the write's own transaction.
 
 use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, ConnectionTrait, EntityTrait};
+use user_domain::service_token::TokenEvent;
 use user_domain::user::Event;
 use user_domain::write::WriteError;
 
@@ -23,6 +24,29 @@ pub(super) async fn append_all(
             .await
             .map_err(|error| errors::write(&error))?;
     }
+    Ok(())
+}
+
+/// Appends an event about a token.
+pub(super) async fn append_of_token(
+    tx: &impl ConnectionTrait,
+    event: &TokenEvent,
+) -> Result<(), WriteError> {
+    let row = ActiveModel {
+        seq: NotSet,
+        id: Set(event.id),
+        kind: Set(event.kind.as_str().to_owned()),
+        subject_kind: Set(TokenEvent::SUBJECT_KIND.to_owned()),
+        subject_id: Set(event.token.as_uuid()),
+        version: Set(event.version().get()),
+        changed: Set(row::strings_to_json(event.changed().iter().copied())),
+        actor: Set(event.actor.as_str().to_owned()),
+        at: Set(event.at.as_utc()),
+    };
+    Entity::insert(row)
+        .exec_without_returning(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ Examples:
   user-service                              # serve
   user-service user grant-role ann admin    # make the first administrator
   user-service user export > users.ndjson   # every user, a line each
+  user-service token create --name posts --scope users:read --expires 90d   # let a service in
   user-service user import --help           # each command tells more";
 
 pub(super) const SERVE: &str = "\
@@ -121,3 +122,27 @@ Examples:
 pub(super) const USER_UNLOCK: &str = "\
 Examples:
   user-service user unlock ann";
+
+pub(super) const TOKEN: &str = "\
+Examples:
+  user-service token create --name posts --scope users:read --expires 90d
+  user-service token list
+  user-service token revoke 0199b8f2-7c1e-7000-8000-00000000000a";
+
+pub(super) const TOKEN_CREATE: &str = "\
+Examples:
+  user-service token create --name posts --scope users:read --expires 90d
+  user-service token create --name auth --scope users:read,credentials:verify --expires 52w
+  user-service token create --name deployer --scope tokens:admin --scope users:read --expires never
+  user-service token create --name posts --scope users:read --expires 90d > posts.token   # the token alone
+  user-service token create --name posts --scope users:read --expires 90d --json | jq -r .id";
+
+pub(super) const TOKEN_LIST: &str = "\
+Examples:
+  user-service token list
+  user-service token list | jq -r 'select(.name == \"posts\") | .last_used_at'
+  user-service token list --json";
+
+pub(super) const TOKEN_REVOKE: &str = "\
+Examples:
+  user-service token revoke 0199b8f2-7c1e-7000-8000-00000000000a";

@@ -7,36 +7,16 @@ pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod lockout;
 mod patience;
-mod table;
 mod walk;
 
 use user_domain::ports::UserKey;
-use user_domain::use_cases::UseCases;
 use user_domain::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use user_domain::view::UserView;
 use user_domain::{Fault, StoreError};
 use user_http::UserRecord;
 
-use super::{failed, on_store, say};
+use super::{on_current_store as on_users, say};
 use crate::cli::Outcome;
-use crate::settings::Settings;
-
-/// Does a command's work on the users of the settings' store, which has to be up to date.
-async fn on_users(work: impl AsyncFnOnce(&Settings, UseCases) -> Outcome) -> Outcome {
-    on_store(async |settings, composition| {
-        match composition.pending_migrations().await {
-            Ok(pending) if pending.is_empty() => work(settings, composition.use_cases()).await,
-            Ok(_) => {
-                say(
-                    "user-service: the database is not up to date: run `user-service migrate up` first",
-                );
-                Outcome::Failed
-            }
-            Err(error) => failed(&error),
-        }
-    })
-    .await
-}
 
 /// Takes an id for an id and an address for an address; the two and a name cannot be confused.
 fn key(text: &str) -> Option<UserKey> {

@@ -12,12 +12,13 @@ fn service_with(scopes: &[Scope]) -> Caller {
 }
 
 /// Each action on a user, whether that user may, whether another may, and the scope a service needs.
-fn actions(on: UserId) -> [(Action, bool, bool, Scope); 14] {
+fn actions(on: UserId) -> [(Action, bool, bool, Scope); 15] {
     [
         (Action::Create, false, false, Scope::UsersWrite),
         (Action::Read, true, true, Scope::UsersRead),
         (Action::ReadByExternalId, false, false, Scope::UsersRead),
         (Action::ReadByEmail, false, false, Scope::UsersReadPrivate),
+        (Action::ReadByRole, false, false, Scope::UsersReadPrivate),
         (Action::List, false, false, Scope::UsersRead),
         (Action::Edit(on), true, false, Scope::UsersWrite),
         (Action::Delete(on), true, false, Scope::UsersDelete),
@@ -126,6 +127,54 @@ fn only_the_operator_purges() {
         assert_eq!(denied, Err(Denied::Forbidden), "{caller:?}");
     }
     assert_eq!(permit(&Caller::Operator, Action::Purge), Ok(()));
+}
+
+#[test]
+fn tokens_are_managed_by_the_operator_and_by_services_of_its_own_alone() {
+    let action = Action::ManageTokens;
+    for caller in [person(user_id()), administrator()] {
+        assert_eq!(
+            permit(&caller, action),
+            Err(Denied::Forbidden),
+            "{caller:?}"
+        );
+        let scopes = [Scope::UsersRead].into();
+        assert_eq!(permit_scopes(&caller, &scopes), Err(Denied::Forbidden));
+    }
+    for scope in Scope::ALL {
+        let expected = match scope {
+            Scope::TokensAdmin => Ok(()),
+            _ => Err(Denied::InsufficientScope(Scope::TokensAdmin)),
+        };
+        assert_eq!(
+            permit(&service_with(&[scope]), action),
+            expected,
+            "{scope:?}"
+        );
+    }
+    assert_eq!(permit(&Caller::Operator, action), Ok(()));
+}
+
+#[test]
+fn a_service_gives_only_the_scopes_that_it_has() {
+    let give = |has: &[Scope], gives: &[Scope]| {
+        permit_scopes(&service_with(has), &gives.iter().copied().collect())
+    };
+    let has = [Scope::TokensAdmin, Scope::UsersRead];
+    assert_eq!(give(&has, &has), Ok(()));
+    assert_eq!(give(&has, &[Scope::UsersRead]), Ok(()));
+    let lacks = |scope| Err(Denied::InsufficientScope(scope));
+    assert_eq!(
+        give(
+            &has,
+            &[Scope::EventsRead, Scope::UsersWrite, Scope::UsersRead]
+        ),
+        lacks(Scope::UsersWrite)
+    );
+    for scope in Scope::ALL {
+        assert_eq!(give(&[], &[scope]), lacks(scope), "{scope:?}");
+    }
+    assert_eq!(permit_scopes(&Caller::Operator, &Scope::ALL.into()), Ok(()));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::user::Event;
-use crate::values::{Timestamp, UserId, Version};
+use crate::values::{ServiceTokenId, Timestamp, UserId, Version};
 
 /// What has happened, from the outbox.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
@@ -11,13 +11,14 @@ pub trait ChangeLog: Send + Sync {
     /// Gives the events about one user, oldest first.
     ///
     /// Every applied write has its event, in order of version; an unchanged, refused or replayed one has none.
-    /// The events of a user outlive its erasure; each is kept for [`Event::KEPT`].
+    /// The events of a user outlive its erasure; each is kept for [`Event::KEPT`]. Events about anything else are not among
+    /// them.
     async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError>;
 
     /// Tells the position now, from which to ask for what comes later.
     async fn position(&self) -> Result<LogPosition, StoreError>;
 
-    /// Tells which users have changed since a position, and the position now.
+    /// Tells which users and which tokens of services have changed since a position, and the position now.
     ///
     /// What was committed before the call is told by it or was told before; what is committed later is told by a later
     /// call, however long its transaction has been open and whatever was committed before it. Order and repetition are
@@ -36,6 +37,8 @@ pub struct LogPosition(String);
 pub struct Changes {
     /// The users that changed.
     pub changed: Vec<Changed>,
+    /// The tokens of services that were made or revoked.
+    pub tokens: Vec<ServiceTokenId>,
     /// Whether these are all; if not, too much has happened since the position to be told, or nobody knows it.
     pub complete: bool,
     /// From where to ask next.
@@ -54,7 +57,7 @@ pub struct Changed {
 }
 
 impl Changes {
-    /// The most changes of one answer.
+    /// The most changes of one answer, of users and tokens together.
     pub const MOST: usize = 10_000;
 }
 

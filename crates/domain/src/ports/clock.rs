@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use crate::values::{Timestamp, UserId};
+use crate::values::{ServiceTokenId, Timestamp, TokenDigest, TokenSecret, UserId};
 
 /// Tells the time.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
@@ -17,4 +17,10 @@ pub trait IdGenerator: Send + Sync {
 
     /// A `UUIDv7`.
     fn event_id(&self) -> Uuid;
+
+    /// A `UUIDv7`, so that tokens sort by age.
+    fn token_id(&self) -> ServiceTokenId;
+
+    /// A secret of 256 bits that nobody can guess, and what a store keeps of it.
+    fn token_secret(&self) -> (TokenSecret, TokenDigest);
 }

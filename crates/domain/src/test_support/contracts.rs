@@ -21,6 +21,7 @@
 pub mod change_log;
 pub mod credentials;
 pub mod retention;
+pub mod service_token_registry;
 pub mod user_cache;
 pub mod user_directory;
 pub mod user_import;
@@ -43,7 +44,9 @@ use tokio::task::JoinSet;
 
 use super::fakes::FakeStore;
 use super::samples;
-use crate::ports::{ChangeLog, Retention, UserDirectory, UserKey, UserReader, UserWriter};
+use crate::ports::{
+    ChangeLog, Retention, ServiceTokenRegistry, UserDirectory, UserKey, UserReader, UserWriter,
+};
 use crate::user::{Applied, Change, Event, NewUser, User};
 use crate::values::{Metadata, UserId};
 use crate::write::{Erased, WriteContext, WriteError, Written};
@@ -57,6 +60,7 @@ pub struct StoreUnderTest {
     pub directory: Arc<dyn UserDirectory>,
     pub change_log: Arc<dyn ChangeLog>,
     pub retention: Arc<dyn Retention>,
+    pub service_tokens: Arc<dyn ServiceTokenRegistry>,
     /// What has to live as long as the store does, such as a temporary folder; dropped with the last clone.
     pub keeps: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -75,16 +79,23 @@ impl AsRef<Self> for StoreUnderTest {
 
 impl<S> From<Arc<S>> for StoreUnderTest
 where
-    S: UserReader + UserWriter + UserDirectory + ChangeLog + Retention + 'static,
+    S: UserReader
+        + UserWriter
+        + UserDirectory
+        + ChangeLog
+        + Retention
+        + ServiceTokenRegistry
+        + 'static,
 {
-    /// Tries one value that is all five ports.
+    /// Tries one value that is all six ports.
     fn from(store: Arc<S>) -> Self {
         Self {
             reader: store.clone(),
             writer: store.clone(),
             directory: store.clone(),
             change_log: store.clone(),
-            retention: store,
+            retention: store.clone(),
+            service_tokens: store,
             keeps: None,
         }
     }

@@ -65,6 +65,7 @@ impl Fakes {
             cache: self.cache.clone(),
             tokens: self.tokens.clone(),
             service_tokens: self.service_tokens.clone(),
+            token_registry: self.store.clone(),
             health: self.store.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use crate::ports::NoCache;
 pub use crate::ports::{
     MockChangeLog, MockClock, MockCredentials, MockDecoys, MockIdGenerator, MockLoginAttempts,
-    MockPasswordHasher, MockRetention, MockServiceTokens, MockStoreHealth, MockTokenVerifier,
-    MockUserCache, MockUserDirectory, MockUserImport, MockUserReader, MockUserWriter,
+    MockPasswordHasher, MockRetention, MockServiceTokenRegistry, MockServiceTokens,
+    MockStoreHealth, MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport,
+    MockUserReader, MockUserWriter,
 };
 use crate::use_cases::Ports;
 
@@ -29,6 +30,7 @@ pub fn untouched_ports() -> Ports {
         cache: Arc::new(NoCache),
         tokens: Arc::new(MockTokenVerifier::new()),
         service_tokens: Arc::new(MockServiceTokens::new()),
+        token_registry: Arc::new(MockServiceTokenRegistry::new()),
         health: Arc::new(MockStoreHealth::new()),
         clock: Arc::new(MockClock::new()),
         ids: Arc::new(MockIdGenerator::new()),

@@ -6,16 +6,17 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::fakes::SequentialIds;
-use crate::caller::{Caller, ServiceCaller, UserCaller};
+use crate::caller::{Caller, Scope, ServiceCaller, UserCaller};
 use crate::import::Import;
 use crate::ports::IdGenerator as _;
+use crate::service_token::{AppliedToken, NewServiceToken, ServiceToken};
 use crate::user::{
     Actor, Applied, Change, Edit, MetadataEdit, MetadataEdits, NewUser, Past, Presence,
     ProfileEdits, Record, Standing, User, UserEdits,
 };
 use crate::values::{
-    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Roles, ShortText,
-    Timestamp, UserId, Username, WebUrl, ZoneInfo,
+    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Roles, ServiceTokenId,
+    ShortText, Timestamp, TokenDigest, TokenName, UserId, Username, WebUrl, ZoneInfo,
 };
 use crate::write::{Idempotency, IdempotencyKey, Precondition, WriteContext};
 
@@ -35,6 +36,22 @@ pub fn seconds(after_start: u64) -> Timestamp {
 /// An id that nobody else has.
 pub fn user_id() -> UserId {
     IDS.user_id()
+}
+
+/// An id of a token that nobody else has.
+pub fn token_id() -> ServiceTokenId {
+    IDS.token_id()
+}
+
+/// A token just made, which a store is asked to add, and the digest of its secret.
+pub fn issued_token(name: &str, context: &WriteContext) -> (AppliedToken, TokenDigest) {
+    let new = NewServiceToken {
+        name: TokenName::parse(name).expect("a name"),
+        scopes: [Scope::UsersRead, Scope::RolesWrite].into(),
+        expires_at: Some(context.at.plus(Duration::from_hours(1))),
+    };
+    let issued = ServiceToken::issue(token_id(), new, context);
+    (issued, IDS.token_secret().1)
 }
 
 /// A context of a service that writes at [`start`] without conditions.

@@ -66,9 +66,9 @@ impl FindUser {
             Sought::Email(_) => Action::ReadByEmail,
             Sought::ExternalId(_) => Action::ReadByExternalId,
         };
-        permit(caller, action)?;
         let key = match (sought, caller) {
             (Sought::Me, Caller::User(user)) => Some(UserKey::Id(user.id)),
+            // First: no scope would help.
             (Sought::Me, Caller::Service(_) | Caller::Operator) => {
                 return Err(Denied::Forbidden.into());
             }
@@ -77,6 +77,7 @@ impl FindUser {
             (Sought::Email(text), _) => EmailKey::parse(text).ok().map(UserKey::Email),
             (Sought::ExternalId(text), _) => ExternalId::parse(text).ok().map(UserKey::ExternalId),
         };
+        permit(caller, action)?;
         let key = key.ok_or(FindUserError::NotFound)?;
         self.shown(caller, &key, freshness).await
     }

@@ -60,11 +60,15 @@ impl ListUsers {
     }
 }
 
-/// Tells whether the caller may look at the directory through this filter: who seeks by address learns the address.
+/// Tells whether the caller may look at the directory through this filter: who seeks by an address or a role learns whose
+/// it is, and neither is in the public view.
 pub(super) fn permit_filter(caller: &Caller, filter: &DirectoryFilter) -> Result<(), Denied> {
     permit(caller, Action::List)?;
     if filter.email.is_some() {
         permit(caller, Action::ReadByEmail)?;
+    }
+    if filter.role.is_some() {
+        permit(caller, Action::ReadByRole)?;
     }
     if filter.external_id.is_some() {
         permit(caller, Action::ReadByExternalId)?;

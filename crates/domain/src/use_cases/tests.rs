@@ -8,6 +8,7 @@ mod lifecycle;
 mod passwords;
 mod purging;
 mod reading;
+mod tokens;
 mod writing;
 
 use crate::input::{ProfileInput, Raw, UserInput};

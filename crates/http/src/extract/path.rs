@@ -3,14 +3,17 @@
 use actix_web::dev::Payload;
 use actix_web::web::Path;
 use actix_web::{FromRequest as _, HttpRequest};
-use user_domain::values::UserId;
+use user_domain::values::{ServiceTokenId, UserId};
 
 use super::Part;
 use crate::api::Api;
-use crate::problem::{Problem, user_not_found};
+use crate::problem::{Problem, token_not_found, user_not_found};
 
 /// The user that the path names by id; a malformed id is nobody's.
 pub(crate) struct Target(pub(crate) UserId);
+
+/// The token of a service that the path names; a malformed id is no token's.
+pub(crate) struct TargetToken(pub(crate) ServiceTokenId);
 
 /// The one variable segment of the path, decoded.
 pub(crate) struct Segment(pub(crate) String);
@@ -21,6 +24,15 @@ impl Part for Target {
         UserId::parse(segment)
             .map(Self)
             .map_err(|_| user_not_found())
+    }
+}
+
+impl Part for TargetToken {
+    async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let segment = request.match_info().get("id").unwrap_or_default();
+        ServiceTokenId::parse(segment)
+            .map(Self)
+            .map_err(|_| token_not_found())
     }
 }
 

@@ -36,6 +36,15 @@ pub(crate) struct ExternalIdPath {
     external_id: String,
 }
 
+/// The token of the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct TokenIdPath {
+    /// The token's id: a UUID of 36 characters. A malformed id is no token's: 404.
+    #[param(value_type = String, format = Uuid)]
+    id: (),
+}
+
 /// What of a user is wanted.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -1,5 +1,7 @@
 //! Responses, described once for all routes that give them.
 
+mod tokens;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ use utoipa::{IntoResponses, Modify};
 
 use super::schemas::user_example;
 use crate::problem::{Code, PROBLEM_JSON, Problem, render};
+pub(crate) use tokens::{FoundToken, IssuedToken, ListedTokens};
 
 type Statuses = BTreeMap<String, RefOr<Response>>;
 
@@ -55,6 +58,14 @@ errors! {
     VerificationErrors: 400 401 403 405 413 415 422 431 500 503;
     /// Of a look at failed tries.
     LockoutErrors: 400 401 403 404 405 431 500 503;
+    /// Of a list of tokens.
+    TokenListErrors: 400 401 403 405 431 500 503;
+    /// Of a read of a token.
+    TokenErrors: 400 401 403 404 405 431 500 503;
+    /// Of the making of a token.
+    TokenCreationErrors: 400 401 403 405 413 415 422 431 500 503 504;
+    /// Of the revocation of a token.
+    TokenRevocationErrors: 400 401 403 404 405 431 500 503 504;
     /// Of a deletion.
     DeletionErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
 }
@@ -259,7 +270,7 @@ fn headers() -> [(&'static str, Header); 9] {
         (
             "Location",
             text(
-                "The address of the user.",
+                "The address of what was made.",
                 "/v1/users/0199b8f2-7c1e-7000-8000-000000000000",
             ),
         ),

@@ -11,10 +11,12 @@
 mod answers;
 mod inputs;
 mod parts;
+mod tokens;
 
 pub(crate) use answers::*;
 pub(crate) use inputs::*;
 pub(crate) use parts::user_example;
+pub(crate) use tokens::*;
 
 use utoipa::openapi::{RefOr, Schema};
 

@@ -108,7 +108,7 @@ fn every_operation_has_a_name_of_its_own_a_summary_and_a_problem() {
             );
         }
     }
-    assert_eq!(ids.len(), 28);
+    assert_eq!(ids.len(), 32);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use user_domain::permissions::Denied;
 use user_domain::ports::HashingError;
 use user_domain::use_cases::{
     AuthenticateError, BatchUsersError, ChangePasswordError, ChangeStatusError, CreateUserError,
-    EditUserError, FindUserError, ListUsersError, MAX_BATCH, VerifyCredentialsError,
+    EditUserError, FindUserError, IssueServiceTokenError, ListServiceTokensError, ListUsersError,
+    MAX_BATCH, ServiceTokenError, VerifyCredentialsError,
 };
 use user_domain::write::UniqueField;
 use user_domain::{Fault, StoreError, Violation};
@@ -174,6 +175,35 @@ impl From<ChangeStatusError> for Problem {
     }
 }
 
+impl From<IssueServiceTokenError> for Problem {
+    fn from(error: IssueServiceTokenError) -> Self {
+        match error {
+            IssueServiceTokenError::Denied(denied) => denied.into(),
+            IssueServiceTokenError::Invalid(faults) => Self::invalid(&faults),
+            IssueServiceTokenError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ListServiceTokensError> for Problem {
+    fn from(error: ListServiceTokensError) -> Self {
+        match error {
+            ListServiceTokensError::Denied(denied) => denied.into(),
+            ListServiceTokensError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ServiceTokenError> for Problem {
+    fn from(error: ServiceTokenError) -> Self {
+        match error {
+            ServiceTokenError::Denied(denied) => denied.into(),
+            ServiceTokenError::NotFound => token_not_found(),
+            ServiceTokenError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<JsonFault> for Problem {
     fn from(fault: JsonFault) -> Self {
         Self::new(Code::MalformedJson, fault.to_string())
@@ -183,6 +213,11 @@ impl From<JsonFault> for Problem {
 /// The answer for a user that is not there, or whom nobody can be.
 pub(crate) fn user_not_found() -> Problem {
     Problem::new(Code::UserNotFound, "There is no such user.")
+}
+
+/// The answer for a token that is not there.
+pub(crate) fn token_not_found() -> Problem {
+    Problem::new(Code::NotFound, "There is no such token.")
 }
 
 fn precondition_failed() -> Problem {

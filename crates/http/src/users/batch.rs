@@ -24,7 +24,7 @@ struct Answer<'a> {
     path = "/v1/users/batch",
     operation_id = "batchGetUsers",
     tag = "users",
-    description = "Up to 500 users by one kind of key, answered in the order asked; it changes nothing. Any caller may ask by `ids` and `usernames`.",
+    description = "Up to 500 users by one kind of key, answered in the order asked; it changes nothing. People, and services with `users:read`, may ask by `ids` and `usernames`; administrators, and services with `users:read`, by `external_ids`; administrators, and services with `users:read_private`, by `emails`.",
     params(CacheControlHeader),
     request_body = BatchQuestion,
     responses(

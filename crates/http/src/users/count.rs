@@ -23,7 +23,7 @@ struct Answer {
     path = "/v1/users/count",
     operation_id = "countUsers",
     tag = "users",
-    description = "For services with `users:read` and administrators.",
+    description = "For services with `users:read` and administrators; filters by `email` and `role` need `users:read_private` as well.",
     params(FilterQuery),
     responses((status = 200, description = "The number of users.", body = Count), ListErrors)
 )]

@@ -20,7 +20,7 @@ type Wanted = (Selection, IfNoneMatch, Fresh);
     path = "/v1/users/{id}",
     operation_id = "getUser",
     tag = "users",
-    description = "For every caller, in its view of the user.",
+    description = "For people, and for services with `users:read`; each in its view of the user.",
     params(IdPath, FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
     responses(Found, ReadErrors)
 )]
@@ -34,7 +34,7 @@ pub(crate) async fn by_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse,
     path = "/v1/users/by-username/{username}",
     operation_id = "getUserByUsername",
     tag = "users",
-    description = "For every caller, in its view of the user.",
+    description = "For people, and for services with `users:read`; each in its view of the user.",
     params(UsernamePath, FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
     responses(Found, ReadErrors)
 )]

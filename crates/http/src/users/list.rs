@@ -28,7 +28,7 @@ struct Answer<'a> {
     path = "/v1/users",
     operation_id = "listUsers",
     tag = "users",
-    description = "For services with `users:read` and administrators. An unknown parameter is a 422. There is no total: count apart.",
+    description = "For services with `users:read` and administrators; filters by `email` and `role`, which are in no public view, need `users:read_private` as well. An unknown parameter is a 422. There is no total: count apart.",
     params(FilterQuery, PageQuery),
     responses(Listed, ListErrors)
 )]

@@ -33,6 +33,7 @@ async fn users() -> StoreUnderTest {
         writer: users,
         directory: ports.directory,
         change_log: ports.change_log,
+        service_tokens: ports.token_registry,
         keeps: Some(app),
     }
 }

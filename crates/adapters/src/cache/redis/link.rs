@@ -15,7 +15,7 @@ use user_domain::values::UserId;
 
 use super::connect::{self, Linked};
 use super::keys::Keys;
-use super::{DEADLINE, Link, PATIENCE, RedisError, SecondTier};
+use super::{DEADLINE, Link, PATIENCE, RedisError, SecondTier, tokens};
 use crate::cache::first_tier::FirstTier;
 use crate::cache::tail::{Correction, Tail};
 use crate::guards::Guard;
@@ -34,7 +34,7 @@ const QUIET_LOOKS: u32 = 40;
 const GIVEN_UP: Duration = Duration::from_secs(5);
 
 /// The word that makes every replica forget what it knows.
-const FLUSH: &str = "flush";
+pub(super) const FLUSH: &str = "flush";
 
 /// Words the news of a change.
 pub(super) fn news(id: UserId, version: i64) -> String {
@@ -178,6 +178,8 @@ impl SecondTier {
         if let Some((id, version)) = read_news(&text) {
             self.meters.invalidated_by_push.increment(1);
             first.raise(id, version);
+        } else if let Some(id) = tokens::read_news(&text) {
+            first.service_tokens().raise(id);
         }
         true
     }
@@ -235,7 +237,8 @@ impl SecondTier {
             && correction.complete;
         let begun = if continues {
             self.correct(link, &correction.changed).await?;
-            state.quiet = if correction.changed.is_empty() {
+            self.announce(link, &correction.tokens).await?;
+            state.quiet = if correction.changed.is_empty() && correction.tokens.is_empty() {
                 state.quiet + 1
             } else {
                 QUIET_LOOKS
@@ -292,6 +295,7 @@ impl SecondTier {
             .map(|change| (change.id, change.version.get()))
             .collect();
         self.correct(link, &missed).await?;
+        self.announce(link, &changes.tokens).await?;
         if let Err(error) = link.advance(&changes.position).await {
             tracing::debug!(%error, "Redis took no position");
         }
@@ -333,7 +337,7 @@ fn drain(
     }
 }
 
-fn read_news(text: &str) -> Option<(UserId, i64)> {
+pub(super) fn read_news(text: &str) -> Option<(UserId, i64)> {
     let (id, version) = text.split_once(' ')?;
     Some((UserId::parse(id).ok()?, version.parse().ok()?))
 }

@@ -80,6 +80,7 @@ fn away() -> StoreError {
 fn nothing_at(text: &str) -> Changes {
     Changes {
         changed: Vec::new(),
+        tokens: Vec::new(),
         complete: true,
         position: position(text),
     }

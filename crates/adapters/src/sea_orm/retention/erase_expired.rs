@@ -25,7 +25,7 @@ pub(crate) async fn erase_expired(
         transaction::commit(tx).await?;
         Ok(erased)
     };
-    erased.await.map_err(errors::of_store)
+    erased.await.map_err(errors::unrefused)
 }
 
 /// The user is looked at again while its row is locked: since it was named it may have been restored. A row that

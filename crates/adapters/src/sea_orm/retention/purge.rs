@@ -27,7 +27,7 @@ pub(crate) async fn purge(
         Records::Usernames => purge_rows(db, USERNAMES, cutoff).await,
         Records::LoginAttempts => purge_rows(db, LOGIN_ATTEMPTS, cutoff).await,
     };
-    let removed = removed.map_err(errors::of_store)?;
+    let removed = removed.map_err(errors::unrefused)?;
     Ok(Purged {
         removed,
         // Of the oldest events some may be younger than others behind them.

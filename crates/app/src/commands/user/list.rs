@@ -4,10 +4,12 @@ use std::io::{IsTerminal as _, stdout};
 
 use user_domain::directory::{CheckedQuery, DirectoryQuery};
 use user_domain::use_cases::ListUsers;
+use user_domain::view::UserView;
 
 use super::walk::Walk;
-use super::{line, misused, on_users, table};
+use super::{line, misused, on_users};
 use crate::cli::{ListArguments, Outcome};
+use crate::commands::table::{self, Row};
 use crate::commands::{failed, result, say};
 
 pub(crate) async fn run(arguments: &ListArguments) -> Outcome {
@@ -43,7 +45,7 @@ async fn list(arguments: &ListArguments, users: &ListUsers, query: CheckedQuery)
         }
     }
     if as_table {
-        for line in table::lay_out(shown.iter()) {
+        for line in table::lay_out(HEADINGS, shown.iter().map(row)) {
             result(line);
         }
         if left == 0 {
@@ -82,4 +84,21 @@ fn query(arguments: &ListArguments) -> DirectoryQuery {
         sort: Some(sort),
         limit: None,
     }
+}
+
+const HEADINGS: [&str; 6] = ["ID", "USERNAME", "STATUS", "EMAIL", "ROLES", "CREATED"];
+
+fn row(view: &UserView) -> Row<6> {
+    let (public, own) = (view.public(), view.own());
+    let roles = own.map_or_else(Vec::new, |own| {
+        own.roles.iter().map(ToString::to_string).collect()
+    });
+    [
+        public.id.to_string(),
+        public.username.as_str().to_owned(),
+        public.status.as_str().to_owned(),
+        own.map_or_else(String::new, |own| own.email.as_str().to_owned()),
+        roles.join(","),
+        public.created_at.to_string(),
+    ]
 }

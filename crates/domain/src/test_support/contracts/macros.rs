@@ -23,6 +23,18 @@ macro_rules! store_contract {
             every_value_survives_storage_exactly
             every_value_survives_a_change_exactly
         }
+        $crate::store_contract! { @port service_token_registry, $make;
+            a_token_is_found_as_it_was_made
+            an_unknown_token_is_none
+            tokens_are_listed_the_newest_first
+            a_revoked_token_is_found_revoked
+            a_second_revocation_leaves_the_first
+            racing_revocations_revoke_once
+            a_use_is_noted_and_never_goes_backwards
+            racing_notes_leave_the_latest
+            tokens_that_were_made_and_revoked_are_told_in_the_log_of_changes
+            the_events_of_tokens_are_none_of_users
+        }
         $crate::store_contract! { @port user_writer, $make;
             an_added_user_is_the_one_that_was_registered
             a_username_is_taken_in_every_case

@@ -14,7 +14,9 @@ pub use refusals::*;
 use super::{StoreUnderTest, assert_same};
 use crate::directory::DirectoryFilter;
 use crate::import::{Import, ImportOutcome, Imported};
-use crate::ports::{ChangeLog, Retention, UserDirectory, UserImport, UserReader, UserWriter};
+use crate::ports::{
+    ChangeLog, Retention, ServiceTokenRegistry, UserDirectory, UserImport, UserReader, UserWriter,
+};
 use crate::test_support::fakes::FakeStore;
 use crate::test_support::samples::{
     awkward_user, context_at, external_id, import, line, new_user, record, seconds, user_id,
@@ -54,7 +56,14 @@ impl Deref for ImportUnderTest {
 
 impl<S> From<Arc<S>> for ImportUnderTest
 where
-    S: UserReader + UserWriter + UserDirectory + ChangeLog + Retention + UserImport + 'static,
+    S: UserReader
+        + UserWriter
+        + UserDirectory
+        + ChangeLog
+        + Retention
+        + ServiceTokenRegistry
+        + UserImport
+        + 'static,
 {
     /// Tries one value that is all these ports.
     fn from(store: Arc<S>) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::ports::{Clock, IdGenerator};
-use crate::values::{Timestamp, UserId};
+use crate::values::{ServiceTokenId, Timestamp, TokenDigest, TokenSecret, UserId};
 
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug)]
@@ -100,5 +100,23 @@ impl IdGenerator for SequentialIds {
 
     fn event_id(&self) -> Uuid {
         self.next()
+    }
+
+    fn token_id(&self) -> ServiceTokenId {
+        ServiceTokenId::from_uuid(self.next())
+    }
+
+    /// A secret that anybody can guess; its digest is of no known kind.
+    fn token_secret(&self) -> (TokenSecret, TokenDigest) {
+        let (first, second) = self.next().as_u64_pair();
+        let mut bytes = [0; 32];
+        for (place, byte) in bytes
+            .iter_mut()
+            .zip([first, second].map(u64::to_be_bytes).concat())
+        {
+            *place = byte;
+        }
+        let secret = TokenSecret::from_random(bytes);
+        (secret, TokenDigest::from_bytes(bytes.map(|byte| !byte)))
     }
 }

@@ -12,12 +12,14 @@ use crate::directory::{DirectoryFilter, PageRequest};
 use crate::import::{Import, ImportOutcome};
 use crate::lockout::{Lockout, LoginAttempt, Tries};
 use crate::ports::{
-    ChangeLog, Changes, Credentials, ExpiredUser, ImportError, LogPosition, LoginAttempts,
-    LoginTurn, Page, Purged, Records, Retention, SchemaState, StoreHealth, StoredCredential,
-    UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, Credentials, ExpiredUser, ImportError, KeptToken, LogPosition,
+    LoginAttempts, LoginTurn, Page, Purged, Records, Retention, SchemaState, ServiceTokenRegistry,
+    StoreHealth, StoredCredential, TokenUse, UserDirectory, UserImport, UserKey, UserKeys,
+    UserReader, UserWriter,
 };
+use crate::service_token::{AppliedToken, ServiceToken};
 use crate::user::{Applied, Change, Event, User};
-use crate::values::{PasswordHash, Timestamp, UserId};
+use crate::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, UserId};
 use crate::write::{Erased, WriteContext, WriteError, Written};
 
 /// A store in memory, which keeps every promise of the ports it stands for.
@@ -207,6 +209,38 @@ impl LoginAttempts for FakeStore {
 
     async fn clear(&self, user: UserId) -> Result<(), StoreError> {
         self.state().clear_tries(user);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ServiceTokenRegistry for FakeStore {
+    async fn add_token(
+        &self,
+        issued: &AppliedToken,
+        digest: &TokenDigest,
+    ) -> Result<(), StoreError> {
+        self.state().add_token(issued, digest)
+    }
+
+    async fn find_token(&self, id: ServiceTokenId) -> Result<Option<KeptToken>, StoreError> {
+        Ok(self.state().find_token(id))
+    }
+
+    async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError> {
+        Ok(self.state().list_tokens())
+    }
+
+    async fn revoke_token(
+        &self,
+        id: ServiceTokenId,
+        context: &WriteContext,
+    ) -> Result<Option<ServiceToken>, StoreError> {
+        Ok(self.state().revoke_token(id, context))
+    }
+
+    async fn note_used(&self, uses: &[TokenUse]) -> Result<(), StoreError> {
+        self.state().note_used(uses);
         Ok(())
     }
 }

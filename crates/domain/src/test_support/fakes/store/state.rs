@@ -1,5 +1,6 @@
 mod credentials;
 mod retention;
+mod tokens;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,9 +8,10 @@ use std::sync::Arc;
 use crate::StoreError;
 use crate::import::{self, Import, ImportOutcome, Known, Plan, RestingName};
 use crate::lockout::Tries;
-use crate::ports::{Changed, Changes, LogPosition, SchemaState, UserKey};
+use crate::ports::{Changed, Changes, KeptToken, LogPosition, SchemaState, UserKey};
+use crate::service_token::TokenEvent;
 use crate::user::{Actor, Applied, Change, Event, EventKind, PasswordWrite, User};
-use crate::values::{PasswordOrigin, StoredPassword, Timestamp, UserId, Username};
+use crate::values::{PasswordOrigin, ServiceTokenId, StoredPassword, Timestamp, UserId, Username};
 use crate::write::{
     Erased, IdempotencyKey, NAME_REST, UniqueField, WriteContext, WriteError, Written,
 };
@@ -25,12 +27,20 @@ pub(super) struct State {
     /// Names that were given up, by their keys.
     resting: HashMap<String, Rest>,
     records: HashMap<(Actor, IdempotencyKey), Record>,
+    tokens: BTreeMap<ServiceTokenId, KeptToken>,
     /// By their numbers, of which some may be missing.
-    events: BTreeMap<usize, Event>,
+    events: BTreeMap<usize, Told>,
     /// The number of the next event.
     next: usize,
     /// The number behind the last event that was purged.
     purged: usize,
+}
+
+/// An event, by what it is about.
+#[derive(Debug)]
+enum Told {
+    User(Event),
+    Token(TokenEvent),
 }
 
 #[derive(Debug)]
@@ -57,6 +67,7 @@ impl Default for State {
             tries: HashMap::new(),
             resting: HashMap::new(),
             records: HashMap::new(),
+            tokens: BTreeMap::new(),
             events: BTreeMap::new(),
             next: 0,
             purged: 0,
@@ -74,11 +85,14 @@ impl State {
     }
 
     pub(super) fn events_about(&self, user: UserId) -> Vec<Event> {
-        self.events
-            .values()
+        self.user_events()
             .filter(|event| event.subject_id == user)
             .cloned()
             .collect()
+    }
+
+    fn user_events(&self) -> impl Iterator<Item = &Event> {
+        self.events.values().filter_map(Told::user)
     }
 
     /// Gives the number of the next event.
@@ -91,14 +105,18 @@ impl State {
         let from = position.as_str().parse().ok();
         let known = from.filter(|from: &usize| (self.purged..=self.next).contains(from));
         let from = from.filter(|from| *from <= self.next).unwrap_or(self.next);
-        let later = self.events.range(from..).map(|(_, event)| Changed {
+        let later = self.events.range(from..).map(|(_, told)| told);
+        let complete = known.is_some() && later.clone().count() <= Changes::MOST;
+        let later = later.take(Changes::MOST);
+        let changed = later.clone().filter_map(Told::user).map(|event| Changed {
             id: event.subject_id,
             version: event.version,
             at: event.at,
         });
         Changes {
-            complete: known.is_some() && later.clone().count() <= Changes::MOST,
-            changed: later.take(Changes::MOST).collect(),
+            complete,
+            changed: changed.collect(),
+            tokens: later.filter_map(Told::token).collect(),
             position: self.position(),
         }
     }
@@ -161,7 +179,11 @@ impl State {
     }
 
     fn tell(&mut self, event: Event) {
-        self.events.insert(self.next, event);
+        self.number(Told::User(event));
+    }
+
+    fn number(&mut self, told: Told) {
+        self.events.insert(self.next, told);
         self.next += 1;
     }
 
@@ -174,8 +196,7 @@ impl State {
             since: rest.since,
         });
         let erased = self
-            .events
-            .values()
+            .user_events()
             .filter(|event| event.kind == EventKind::Erased);
         let known = Known {
             users: self.users().cloned().collect(),
@@ -293,5 +314,28 @@ impl State {
             owner,
         };
         self.resting.insert(name.key().to_owned(), rest);
+    }
+}
+
+impl Told {
+    fn user(&self) -> Option<&Event> {
+        match self {
+            Self::User(event) => Some(event),
+            Self::Token(_) => None,
+        }
+    }
+
+    fn token(&self) -> Option<ServiceTokenId> {
+        match self {
+            Self::User(_) => None,
+            Self::Token(event) => Some(event.token),
+        }
+    }
+
+    fn at(&self) -> Timestamp {
+        match self {
+            Self::User(event) => event.at,
+            Self::Token(event) => event.at,
+        }
     }
 }

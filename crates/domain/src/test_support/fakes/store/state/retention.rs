@@ -47,7 +47,7 @@ impl State {
         };
         match records {
             Records::Events => {
-                let purged = self.events.extract_if(.., |_, event| is_due(event.at));
+                let purged = self.events.extract_if(.., |_, event| is_due(event.at()));
                 if let Some((number, _)) = purged.last() {
                     self.purged = self.purged.max(number + 1);
                 }

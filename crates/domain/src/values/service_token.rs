@@ -1,0 +1,279 @@
+//! What names a service's token, and what proves it.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use super::macros::{serde_as_text, stored_text, text_value};
+use crate::Violation;
+
+/// The identifier of a service's token: a UUID of version 7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceTokenId(Uuid);
+
+/// The name of the service that a token is for: 1 to 64 of `a-z 0-9 : _ . -`. Several tokens may have one name, so that
+/// a service moves from one to the next without a pause.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenName(Box<str>);
+
+/// What proves a token: 43 letters and digits that hold 256 bits of randomness.
+#[derive(Clone, Debug)]
+pub struct TokenSecret(SecretString);
+
+/// What a store keeps of a secret: its SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenDigest([u8; 32]);
+
+impl ServiceTokenId {
+    /// Wraps a UUID of any version.
+    pub const fn from_uuid(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// The UUID itself.
+    pub const fn as_uuid(self) -> Uuid {
+        self.0
+    }
+
+    /// Takes the hyphenated form of 36 characters, in any case. Violation: `format`.
+    pub fn parse(text: &str) -> Result<Self, Violation> {
+        super::UserId::parse(text).map(|id| Self(id.as_uuid()))
+    }
+}
+
+impl fmt::Display for ServiceTokenId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(formatter)
+    }
+}
+
+serde_as_text!(ServiceTokenId);
+
+impl TokenName {
+    /// The most characters.
+    pub const MAX_CHARS: usize = 64;
+
+    /// What the names of the settings' tokens begin with.
+    const OF_SETTINGS: &str = "token-";
+
+    /// Takes a name, exactly. Violations: `blank`, `too_long`, `forbidden_character`; `reserved` for one that begins
+    /// with `token-`, as the names of the settings' tokens do.
+    pub fn parse(text: &str) -> Result<Self, Violation> {
+        if text.is_empty() {
+            return Err(Violation::new("blank", "Must not be empty."));
+        }
+        let may_stand = |byte: u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b":_.-".contains(&byte)
+        };
+        if !text.bytes().all(may_stand) {
+            return Err(Violation::new(
+                "forbidden_character",
+                "Must have only a-z, 0-9, colon, underscore, full stop and hyphen.",
+            ));
+        }
+        if text.len() > Self::MAX_CHARS {
+            return Err(Violation::new(
+                "too_long",
+                "Must have at most 64 characters.",
+            ));
+        }
+        if text.starts_with(Self::OF_SETTINGS) {
+            return Err(Violation::new(
+                "reserved",
+                "Must not begin with token-, as the tokens of the settings do.",
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+text_value!(TokenName);
+stored_text!(TokenName);
+
+impl TokenSecret {
+    /// The characters: as many as 256 bits need.
+    const CHARS: usize = 43;
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    /// What every token begins with, so that it is known wherever it turns up.
+    const PREFIX: &str = "ust_";
+    const ID_CHARS: usize = 32;
+
+    /// Writes random bytes as letters and digits; different bytes are different texts.
+    pub fn from_random(mut bytes: [u8; 32]) -> Self {
+        let mut text = String::with_capacity(Self::CHARS);
+        for _ in 0..Self::CHARS {
+            let digit = bytes.iter_mut().fold(0_usize, |rest, byte| {
+                let value = rest * 256 + usize::from(*byte);
+                *byte = u8::try_from(value / Self::ALPHABET.len()).unwrap_or_default();
+                value % Self::ALPHABET.len()
+            });
+            let letter = Self::ALPHABET.get(digit).copied().unwrap_or_default();
+            text.push(char::from(letter));
+        }
+        Self(text.into())
+    }
+
+    /// The text. It is a secret.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Writes the token as a service sends it: `ust_<id>_<secret>`.
+    pub fn token_of(&self, id: ServiceTokenId) -> SecretString {
+        format!("{}{}_{}", Self::PREFIX, id.0.as_simple(), self.expose()).into()
+    }
+
+    /// Takes a token apart, in the one form in which it is written; nothing if it is none.
+    pub fn read(token: &str) -> Option<(ServiceTokenId, Self)> {
+        let (id, secret) = token.strip_prefix(Self::PREFIX)?.split_once('_')?;
+        let is_id = id.len() == Self::ID_CHARS
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let is_secret =
+            secret.len() == Self::CHARS && secret.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !is_id || !is_secret {
+            return None;
+        }
+        let id = Uuid::try_parse(id).ok()?;
+        Some((ServiceTokenId(id), Self(secret.into())))
+    }
+}
+
+impl TokenDigest {
+    /// Wraps a digest that was made or kept.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest itself.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenDigest(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_as_it_stands() {
+        let longest = "a".repeat(64);
+        for name in [
+            "p",
+            "posts",
+            "auth:v2",
+            "a_b.c-d:0",
+            "tokens",
+            longest.as_str(),
+        ] {
+            assert_eq!(TokenName::parse(name).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused_by_their_rule() {
+        let longer = "a".repeat(65);
+        for (name, code) in [
+            ("", "blank"),
+            (longer.as_str(), "too_long"),
+            ("Posts", "forbidden_character"),
+            (" posts", "forbidden_character"),
+            ("pösts", "forbidden_character"),
+            ("a/b", "forbidden_character"),
+            ("token-12345678", "reserved"),
+        ] {
+            assert_eq!(TokenName::parse(name).unwrap_err().code(), code, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_the_one_form_that_scanners_look_for() {
+        let id = ServiceTokenId::parse("0199B8F2-7c1e-7000-8000-00000000000a").unwrap();
+        let token = TokenSecret::from_random([0; 32]).token_of(id);
+        assert_eq!(
+            token.expose_secret(),
+            format!("ust_0199b8f27c1e7000800000000000000a_{}", "0".repeat(43))
+        );
+    }
+
+    #[test]
+    fn the_greatest_number_and_those_beside_it_fit_and_differ() {
+        let mut beside = [255; 32];
+        beside[31] = 254;
+        let mut far = [255; 32];
+        far[0] = 254;
+        let texts: HashSet<String> = [[255; 32], beside, far]
+            .map(|bytes| TokenSecret::from_random(bytes).expose().to_owned())
+            .into();
+        assert_eq!(texts.len(), 3);
+        assert!(texts.iter().all(|text| text.len() == 43));
+    }
+
+    #[test]
+    fn what_is_not_exactly_a_token_is_none() {
+        let id = "0199b8f27c1e7000800000000000000a";
+        let secret = "a".repeat(43);
+        for text in [
+            String::new(),
+            "ust_".to_owned(),
+            format!("ust_{id}"),
+            format!("ust_{id}_"),
+            format!("UST_{id}_{secret}"),
+            format!("ust_{}_{secret}", id.to_uppercase()),
+            format!("ust_{id}_{secret}a"),
+            format!("ust_{id}_{}", "a".repeat(42)),
+            format!("ust_{id}_{}-", "a".repeat(42)),
+            format!("ust_{id}__{}", "a".repeat(42)),
+            format!("ust_{id}_{}é", "a".repeat(41)),
+            format!(" ust_{id}_{secret}"),
+            format!("ust_0199b8f2-7c1e-7000-8000-00000000000a_{secret}"),
+        ] {
+            assert!(TokenSecret::read(&text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn neither_secret_nor_digest_shows_in_debug() {
+        let secret = TokenSecret::from_random([7; 32]);
+        assert!(!format!("{secret:?}").contains(secret.expose()));
+        assert_eq!(
+            format!("{:?}", TokenDigest::from_bytes([7; 32])),
+            "TokenDigest(…)"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_is_read_as_it_was_written(number in any::<u128>(), bytes in any::<[u8; 32]>()) {
+            let id = ServiceTokenId::from_uuid(Uuid::from_u128(number));
+            let secret = TokenSecret::from_random(bytes);
+            let token = secret.token_of(id);
+            let (read, proof) = TokenSecret::read(token.expose_secret()).unwrap();
+            prop_assert_eq!(read, id);
+            prop_assert_eq!(proof.expose(), secret.expose());
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>()) {
+            let _ = TokenSecret::read(&text);
+            let _ = TokenSecret::read(&format!("ust_{text}"));
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `/v1/tokens`: one file for each operation.
+
+mod create;
+mod find;
+mod list;
+mod revoke;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::web::{self, ServiceConfig};
+use serde::Serialize;
+use utoipa::OpenApi;
+
+use crate::bodies;
+use crate::problem::Problem;
+use crate::resource::{read, resource};
+
+/// The description of the resources.
+#[derive(OpenApi)]
+#[openapi(paths(list::list, create::create, find::find, revoke::revoke))]
+pub(crate) struct Description;
+
+/// Adds the resources.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    let tokens = resource("/v1/tokens", "GET, HEAD, POST, OPTIONS");
+    let token = resource("/v1/tokens/{id}", "GET, HEAD, DELETE, OPTIONS");
+    config
+        .service(read(tokens, list::list).route(web::post().to(create::create)))
+        .service(read(token, find::find).route(web::delete().to(revoke::revoke)));
+}
+
+/// Answers with JSON that nobody on the way is to keep.
+fn document(status: StatusCode, body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    Ok(unkept(bodies::document(status, body)?))
+}
+
+fn unkept(mut response: HttpResponse) -> HttpResponse {
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    response
+}
