@@ -1,7 +1,9 @@
 //! What callers show to tell who they are.
 
 mod allowed;
+mod jwks;
 mod jwt;
 
 pub use allowed::AllowedTokens;
+pub use jwks::{FollowedKeys, Jwks, JwksOptions, describe_metrics};
 pub use jwt::{JwtOptions, JwtSubject, JwtVerifier};

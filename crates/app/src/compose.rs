@@ -9,12 +9,14 @@ use tokio::time::timeout;
 use user_adapters::cache::{CacheOptions, GatheredReader, RedisOptions, UserTiers};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
-use user_adapters::tokens::{AllowedTokens, JwtOptions, JwtSubject, JwtVerifier};
+use user_adapters::tokens::{
+    AllowedTokens, FollowedKeys, Jwks, JwksOptions, JwtOptions, JwtSubject, JwtVerifier,
+};
 use user_adapters::{SystemClock, UuidV7Ids};
 use user_domain::use_cases::{Ports, UseCases};
 
 use crate::keys;
-use crate::settings::{self, DatabaseTarget, Settings, TokenSettings};
+use crate::settings::{self, DatabaseTarget, JwksSettings, Settings, TokenSettings};
 
 /// How long connections to the database may take to close; a dead one never does.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -34,6 +36,9 @@ pub enum ComposeError {
     /// The recorder of metrics could not be made.
     #[error("metrics cannot be recorded: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// There can be no more threads.
+    #[error("a thread cannot be made: {0}")]
+    Thread(std::io::Error),
     /// The address could not be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(String, std::io::Error),
@@ -50,6 +55,7 @@ impl ComposeError {
             | Self::Folder(..)
             | Self::Database(_)
             | Self::Metrics(_)
+            | Self::Thread(_)
             | Self::Listen(..) => false,
         }
     }
@@ -63,6 +69,7 @@ pub struct Composition {
     pub(crate) connections: Connections,
     pub(crate) store: Arc<SeaOrmUsers>,
     cache: UserTiers,
+    jwks: Option<Arc<Jwks>>,
 }
 
 impl Composition {
@@ -83,6 +90,8 @@ impl Composition {
         let users = Arc::new(SeaOrmUsers::new(connections.clone()));
         let cache = UserTiers::new(cache_options(settings, guards));
         let clock = Arc::new(SystemClock);
+        let jwks = settings.tokens.jwks.as_ref();
+        let jwks = jwks.map(|jwks| Arc::new(Jwks::new(jwks_options(jwks), clock.clone())));
         let ports = Ports {
             reader: Arc::new(GatheredReader::new(users.clone())),
             writer: users.clone(),
@@ -94,6 +103,7 @@ impl Composition {
             health: users.clone(),
             tokens: Arc::new(JwtVerifier::new(
                 jwt_options(&settings.tokens),
+                jwks.clone(),
                 clock.clone(),
             )),
             service_tokens: Arc::new(AllowedTokens::new(
@@ -108,7 +118,19 @@ impl Composition {
             connections,
             store: users,
             cache,
+            jwks,
         })
+    }
+
+    /// Reads the published keys of tokens, if there are any, and follows them; without this, none is known.
+    ///
+    /// # Errors
+    /// [`ComposeError::Thread`].
+    pub fn follow_keys(&self) -> Result<Option<FollowedKeys>, ComposeError> {
+        let jwks = self.jwks.as_ref();
+        jwks.map(|jwks| jwks.follow())
+            .transpose()
+            .map_err(ComposeError::Thread)
     }
 
     /// Keeps the cache fresh for as long as it is polled; without this, every read asks the database.
@@ -201,9 +223,19 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), ComposeError> {
         .map_err(|error| ComposeError::Folder(folder.display().to_string(), error))
 }
 
+fn jwks_options(jwks: &JwksSettings) -> JwksOptions {
+    JwksOptions {
+        url: jwks.url.as_ref().map(ToString::to_string),
+        ca_file: jwks.ca_file.clone(),
+        file: jwks.file.clone(),
+        refresh: jwks.refresh,
+    }
+}
+
 fn jwt_options(tokens: &TokenSettings) -> JwtOptions {
     JwtOptions {
         secret: tokens.jwt_secret_key.clone(),
+        previous_secret: tokens.jwt_secret_key_previous.clone(),
         subject: match tokens.jwt_subject {
             settings::JwtSubject::Id => JwtSubject::Id,
             settings::JwtSubject::ExternalId => JwtSubject::ExternalId,
