@@ -138,7 +138,11 @@ impl Jwks {
         // An attempt that began before may have missed the key.
         for _ in 0..2 {
             let Some(attempt) = self.ask() else { break };
-            let Attempt { before, mut ended, had_begun } = attempt;
+            let Attempt {
+                before,
+                mut ended,
+                had_begun,
+            } = attempt;
             let newer = ended.wait_for(|ended| *ended > before);
             if !matches!(time::timeout_at(deadline, newer).await, Ok(Ok(_))) {
                 break;
@@ -224,7 +228,11 @@ pub fn describe_metrics() {
         Unit::Count,
         "Attempts to read the keys of tokens, by outcome"
     );
-    describe_gauge!(KEYS, Unit::Count, "Published keys of tokens that are believed");
+    describe_gauge!(
+        KEYS,
+        Unit::Count,
+        "Published keys of tokens that are believed"
+    );
     describe_gauge!(
         LAST_SUCCESS,
         Unit::Seconds,

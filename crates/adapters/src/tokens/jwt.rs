@@ -59,9 +59,8 @@ impl JwtVerifier {
     /// Checks tokens as the options say, by these published keys, if any, and by the time of this clock.
     pub fn new(options: JwtOptions, jwks: Option<Arc<Jwks>>, clock: Arc<dyn Clock>) -> Self {
         let secrets = [&options.secret, &options.previous_secret];
-        let key = |secret: &SecretString| {
-            DecodingKey::from_secret(secret.expose_secret().as_bytes())
-        };
+        let key =
+            |secret: &SecretString| DecodingKey::from_secret(secret.expose_secret().as_bytes());
         Self {
             secrets: secrets.into_iter().flatten().map(key).collect(),
             jwks,

@@ -55,9 +55,16 @@ mod tests {
             }
             granted
         };
-        assert_eq!(granted(Duration::ZERO, PERIOD - Duration::from_millis(7)), SAVED);
+        assert_eq!(
+            granted(Duration::ZERO, PERIOD - Duration::from_millis(7)),
+            SAVED
+        );
         assert_eq!(granted(PERIOD, PERIOD * 6), 5);
         let later = PERIOD * 600;
-        assert_eq!(granted(later, later + PERIOD / 2), SAVED, "no more is saved up");
+        assert_eq!(
+            granted(later, later + PERIOD / 2),
+            SAVED,
+            "no more is saved up"
+        );
     }
 }

@@ -117,12 +117,23 @@ impl Refresher {
     }
 
     fn publish(&self) {
-        let keys: Vec<Key> = self.slots.iter().flat_map(|slot| slot.keys.clone()).collect();
+        let keys: Vec<Key> = self
+            .slots
+            .iter()
+            .flat_map(|slot| slot.keys.clone())
+            .collect();
         let count = keys.len();
-        let mut kept = self.kept.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self
+            .kept
+            .keys
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         *kept = Arc::new(Keys(keys));
         drop(kept);
-        #[expect(clippy::cast_precision_loss, reason = "there are a hundred or so at most")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "there are a hundred or so at most"
+        )]
         gauge!(KEYS).set(count as f64);
         tracing::info!(keys = count, "the keys of tokens have changed");
     }
@@ -152,10 +163,16 @@ impl Slot {
         if self.text.as_ref() == Some(&text) {
             return Ok(false);
         }
-        let Document { keys, ignored } = document::read(&text).map_err(|error| error.to_string())?;
+        let Document { keys, ignored } =
+            document::read(&text).map_err(|error| error.to_string())?;
         for key in ignored {
             let source = self.source.kind();
-            tracing::warn!(source, place = key.place, cause = key.reason, "a key of tokens is ignored");
+            tracing::warn!(
+                source,
+                place = key.place,
+                cause = key.reason,
+                "a key of tokens is ignored"
+            );
         }
         self.keys = keys;
         self.text = Some(text);
@@ -186,7 +203,10 @@ mod tests {
         for (failures, whole) in [(0, 300), (1, 1), (2, 2), (3, 4), (7, 60), (u32::MAX, 60)] {
             let whole = Duration::from_secs(whole);
             let pause = pause(every, failures);
-            assert!(pause <= whole && pause >= whole.mul_f64(0.9), "{failures}: {pause:?}");
+            assert!(
+                pause <= whole && pause >= whole.mul_f64(0.9),
+                "{failures}: {pause:?}"
+            );
         }
         assert!(pause(Duration::from_secs(10), 30) <= Duration::from_secs(10));
     }

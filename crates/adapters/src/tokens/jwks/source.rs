@@ -113,7 +113,11 @@ fn fetch(url: &str, ca_file: Option<&Path>) -> Result<Vec<u8>, SourceError> {
         .header("accept", "application/jwk-set+json, application/json");
     let mut answer = asked.call()?;
     match answer.status().as_u16() {
-        200 => Ok(answer.body_mut().with_config().limit(LARGEST).read_to_vec()?),
+        200 => Ok(answer
+            .body_mut()
+            .with_config()
+            .limit(LARGEST)
+            .read_to_vec()?),
         other => Err(SourceError::Status(other)),
     }
 }

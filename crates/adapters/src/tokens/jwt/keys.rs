@@ -63,6 +63,8 @@ impl Keys {
     }
 
     fn named(&self, id: &str) -> impl Iterator<Item = &Key> {
-        self.0.iter().filter(move |key| key.id.as_deref() == Some(id))
+        self.0
+            .iter()
+            .filter(move |key| key.id.as_deref() == Some(id))
     }
 }
