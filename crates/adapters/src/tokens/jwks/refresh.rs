@@ -70,7 +70,7 @@ impl Refresher {
 
     /// Reads the keys until it is told to stop, or nobody is left who could tell it.
     pub(super) fn run(mut self, wakes: &Receiver<Wake>) {
-        let mut failures = 0;
+        let mut failures = 0_u32;
         loop {
             self.kept.progress().running = true;
             // Who has asked until now is answered by the attempt that begins here.
@@ -81,19 +81,28 @@ impl Refresher {
                     Err(TryRecvError::Empty) => break,
                 }
             }
-            // A defect must not end the thread: keys that nobody follows any more would be believed for ever.
-            let has_read = catch_unwind(AssertUnwindSafe(|| self.read_all()));
-            let is_whole = has_read.unwrap_or_else(|_| {
-                tracing::error!("reading the keys of tokens has failed by a defect");
-                false
-            });
-            failures = if is_whole { 0 } else { failures + 1 };
-            self.end_of_attempt(is_whole);
+            failures = if self.attempt() {
+                0
+            } else {
+                failures.saturating_add(1)
+            };
             match wakes.recv_timeout(pause(self.every, failures)) {
                 Ok(Wake::Refresh) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Makes one attempt, and tells whether every source was good.
+    pub(super) fn attempt(&mut self) -> bool {
+        // A defect must not end the thread: keys that nobody follows any more would be believed for ever.
+        let read = catch_unwind(AssertUnwindSafe(|| self.read_all()));
+        let is_whole = read.unwrap_or_else(|_| {
+            tracing::error!("reading the keys of tokens has failed by a defect");
+            false
+        });
+        self.end_of_attempt(is_whole);
+        is_whole
     }
 
     /// Reads every source, and tells whether all were good. What a bad one said before stays.
