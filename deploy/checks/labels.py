@@ -24,6 +24,8 @@ NAMED = {
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "(\w+)" \} else'),
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "error" \} else \{ "(\w+)" \}'),
         ("app/src/retention.rs", r'"outcome" => "(\w+)"'),
+        ("adapters/src/tokens/jwks/refresh.rs", r'let outcome = if is_whole \{ "(\w+)" \}'),
+        ("adapters/src/tokens/jwks/refresh.rs", r'let outcome = if is_whole \{ "ok" \} else \{ "(\w+)" \}'),
     ],
     "pool": [("adapters/src/sea_orm/connect.rs", r'(?:Pool|Door)::new\("(\w+)"')],
     "state": [("adapters/src/sea_orm/pool.rs", r'"state" => "(\w+)"')],

@@ -11,13 +11,16 @@ use user_adapters::guards::Guards;
 use user_adapters::passwords::{HashingOptions, HashingPool, HashingPoolError};
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmLogins, SeaOrmUsers};
 use user_adapters::tokens::{
-    AllowedTokens, JwtOptions, JwtSubject, JwtVerifier, KnownServices, ManagedTokens,
+    AllowedTokens, FollowedKeys, Jwks, JwksOptions, JwtOptions, JwtSubject, JwtVerifier,
+    KnownServices, ManagedTokens,
 };
 use user_adapters::{SystemClock, UuidV7Ids};
 use user_domain::use_cases::{Ports, UseCases};
 
 use crate::keys;
-use crate::settings::{self, DatabaseTarget, PasswordSettings, Settings, TokenSettings};
+use crate::settings::{
+    self, DatabaseTarget, JwksSettings, PasswordSettings, Settings, TokenSettings,
+};
 
 /// How long connections to the database may take to close; a dead one never does.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -40,6 +43,9 @@ pub enum ComposeError {
     /// Passwords cannot be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingPoolError),
+    /// There can be no more threads.
+    #[error("a thread cannot be made: {0}")]
+    Thread(std::io::Error),
     /// The address could not be listened on.
     #[error("cannot listen on {0}: {1}")]
     Listen(String, std::io::Error),
@@ -57,6 +63,7 @@ impl ComposeError {
             | Self::Database(_)
             | Self::Metrics(_)
             | Self::Hashing(_)
+            | Self::Thread(_)
             | Self::Listen(..) => false,
         }
     }
@@ -72,6 +79,7 @@ pub struct Composition {
     pub(crate) logins: SeaOrmLogins,
     cache: UserTiers,
     managed_tokens: Arc<ManagedTokens>,
+    jwks: Option<Arc<Jwks>>,
 }
 
 impl Composition {
@@ -107,6 +115,8 @@ impl Composition {
             &settings.tokens.allowed_api_tokens,
             &keys::derive(&settings.tokens, "user-service names of service tokens v1"),
         );
+        let jwks = settings.tokens.jwks.as_ref();
+        let jwks = jwks.map(|jwks| Arc::new(Jwks::new(jwks_options(jwks), clock.clone())));
         let ports = Ports {
             reader: Arc::new(GatheredReader::new(users.clone())),
             writer: users.clone(),
@@ -122,6 +132,7 @@ impl Composition {
             health: users.clone(),
             tokens: Arc::new(JwtVerifier::new(
                 jwt_options(&settings.tokens),
+                jwks.clone(),
                 clock.clone(),
             )),
             service_tokens: Arc::new(KnownServices::new(allowed_tokens, managed_tokens.clone())),
@@ -136,7 +147,19 @@ impl Composition {
             logins,
             cache,
             managed_tokens,
+            jwks,
         })
+    }
+
+    /// Reads the published keys of tokens, if there are any, and follows them; without this, none is known.
+    ///
+    /// # Errors
+    /// [`ComposeError::Thread`].
+    pub fn follow_keys(&self) -> Result<Option<FollowedKeys>, ComposeError> {
+        let jwks = self.jwks.as_ref();
+        jwks.map(|jwks| jwks.follow())
+            .transpose()
+            .map_err(ComposeError::Thread)
     }
 
     /// Writes down when the tokens of services were used, once a minute for as long as it is polled.
@@ -248,9 +271,19 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), ComposeError> {
         .map_err(|error| ComposeError::Folder(folder.display().to_string(), error))
 }
 
+fn jwks_options(jwks: &JwksSettings) -> JwksOptions {
+    JwksOptions {
+        url: jwks.url.as_ref().map(ToString::to_string),
+        ca_file: jwks.ca_file.clone(),
+        file: jwks.file.clone(),
+        refresh: jwks.refresh,
+    }
+}
+
 fn jwt_options(tokens: &TokenSettings) -> JwtOptions {
     JwtOptions {
         secret: tokens.jwt_secret_key.clone(),
+        previous_secret: tokens.jwt_secret_key_previous.clone(),
         subject: match tokens.jwt_subject {
             settings::JwtSubject::Id => JwtSubject::Id,
             settings::JwtSubject::ExternalId => JwtSubject::ExternalId,

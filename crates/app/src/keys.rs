@@ -8,10 +8,7 @@ use crate::settings::TokenSettings;
 
 /// Derives a key (HKDF, RFC 5869) from `SEALING_KEY`, or else from `JWT_SECRET_KEY`.
 pub(crate) fn derive<const BYTES: usize>(tokens: &TokenSettings, purpose: &str) -> [u8; BYTES] {
-    let secret = tokens
-        .sealing_key
-        .as_ref()
-        .unwrap_or(&tokens.jwt_secret_key);
+    let secret = tokens.root();
     let mut key = [0; BYTES];
     // An output of two blocks is not too long.
     let _ = Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::SeaOrmLogins;
+use user_adapters::tokens::FollowedKeys;
 use user_http::{Api, HttpSettings, Readiness, Writes};
 
 use crate::cli::Outcome;
@@ -48,6 +49,7 @@ pub struct Service {
     management: Option<Management>,
     background: Vec<JoinHandle<()>>,
     retention: Retention,
+    followed_keys: Option<FollowedKeys>,
     readiness: Readiness,
     writes: Writes,
     delay: Duration,
@@ -76,6 +78,7 @@ impl Service {
         // First: what counts is made with what it counts.
         let metrics = telemetry::metrics()?;
         let composition = Composition::guarded(settings, guards).await?;
+        let followed_keys = composition.follow_keys()?;
         let mut background: Vec<_> = migrating::start(&composition, settings)
             .await?
             .into_iter()
@@ -124,6 +127,7 @@ impl Service {
             management,
             background,
             retention: Retention::start(&composition.ports, settings.database.retention),
+            followed_keys,
             readiness,
             writes,
             delay: settings.server.shutdown_delay,
@@ -180,6 +184,7 @@ impl Service {
         if timeout(left, ended).await.is_err() {
             tracing::error!("some writes did not end in time");
         }
+        drop(self.followed_keys);
         // Only now: until here the other replicas were told of its writes.
         for task in self.background {
             task.abort();

@@ -27,7 +27,7 @@ pub use password_hasher::{HashingError, PasswordHasher, Verdict};
 pub use retention::{ExpiredUser, Purged, Records, Retention};
 pub use service_token_registry::{KeptToken, ServiceTokenRegistry, TokenUse};
 pub use store_health::{SchemaState, StoreHealth};
-pub use tokens::{ServiceTokens, TokenRejected, TokenVerifier, VerifiedToken};
+pub use tokens::{ServiceTokens, TokenRejected, TokenVerifier, VerifiedToken, VerifyTokenError};
 pub use user_cache::{Arrival, Hit, Lease, Lookup, Missed, NoCache, Tier, UserCache, Voucher};
 pub use user_directory::{Page, UserDirectory};
 pub use user_import::{ImportError, UserImport};

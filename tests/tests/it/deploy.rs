@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use user_tests::{Store, TestApp, shared_redis};
+use user_tests::{JwksServer, SigningKey, Store, TestApp, shared_redis};
 
 mod promql;
 
@@ -22,7 +22,9 @@ type Series = (String, BTreeMap<String, String>);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dashboard_and_alerts_use_only_figures_and_labels_that_the_service_emits() {
     let redis = shared_redis();
-    let app = TestApp::start_with(Store::Postgres, &[("REDIS_URL", &redis)]).await;
+    let keys = JwksServer::start(&[&SigningKey::p256("k")]);
+    let settings = [("REDIS_URL", &*redis), ("JWT_JWKS_URL", &keys.url())];
+    let app = TestApp::start_with(Store::Postgres, &settings).await;
     use_it(&app).await;
     let scraped = scrape(&app).await;
     let rules = rules();

@@ -21,6 +21,7 @@ mod frame;
 mod guards;
 mod health;
 mod idempotency;
+mod jwks;
 mod naughty;
 mod password_hashes;
 mod passwords;

@@ -1,29 +1,32 @@
-//! Tokens of users: JSON Web Tokens (RFC 7519) of the Auth Service, signed with a shared secret (HS256).
+//! Tokens of users: JSON Web Tokens (RFC 7519) of the Auth Service, signed with a shared secret (HS256) or with one of the
+//! keys that it publishes (RS256, ES256, EdDSA).
 //!
 //! The algorithm is bound to the key: what a token says of itself can only make it worthless. Claims are read strictly,
 //! each by its exact JSON type, since a lenient reader and a strict one disagree about who is meant.
 
 mod claims;
+mod keys;
+mod token;
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
-use user_domain::json::parse_strict;
-use user_domain::ports::{Clock, TokenRejected, TokenVerifier, VerifiedToken};
+use user_domain::ports::{Clock, TokenRejected, TokenVerifier, VerifiedToken, VerifyTokenError};
 
-/// A token longer than this is not looked at.
-const MAX_BYTES: usize = 16 * 1024;
+use super::jwks::{Jwks, Later};
+pub(super) use keys::{Key, Keys, Verdict};
+pub(super) use token::{LONGEST_KEY_ID, Token, algorithm_named};
 
 /// How tokens are checked.
 #[derive(Debug, Clone)]
 pub struct JwtOptions {
-    /// The secret shared with the Auth Service, used as raw bytes.
-    pub secret: SecretString,
+    /// The secret shared with the Auth Service, used as raw bytes, if there is one.
+    pub secret: Option<SecretString>,
+    /// The secret before it, while tokens signed with it are still good.
+    pub previous_secret: Option<SecretString>,
     /// What `sub` names.
     pub subject: JwtSubject,
     /// The `iss` that each token must have, if any.
@@ -44,80 +47,96 @@ pub enum JwtSubject {
     ExternalId,
 }
 
-/// Checks tokens signed with HS256.
+/// Checks tokens signed with the shared secrets, or with published keys.
 pub struct JwtVerifier {
-    key: DecodingKey,
+    secrets: Vec<DecodingKey>,
+    jwks: Option<Arc<Jwks>>,
     options: JwtOptions,
     clock: Arc<dyn Clock>,
 }
 
 impl JwtVerifier {
-    /// Checks tokens as the options say, by the time of this clock.
-    pub fn new(options: JwtOptions, clock: Arc<dyn Clock>) -> Self {
+    /// Checks tokens as the options say, by these published keys, if any, and by the time of this clock.
+    pub fn new(options: JwtOptions, jwks: Option<Arc<Jwks>>, clock: Arc<dyn Clock>) -> Self {
+        let secrets = [&options.secret, &options.previous_secret];
+        let key =
+            |secret: &SecretString| DecodingKey::from_secret(secret.expose_secret().as_bytes());
         Self {
-            key: DecodingKey::from_secret(options.secret.expose_secret().as_bytes()),
+            secrets: secrets.into_iter().flatten().map(key).collect(),
+            jwks,
             options,
             clock,
         }
     }
 
-    fn check(&self, token: &str) -> Result<VerifiedToken, TokenRejected> {
-        if token.len() > MAX_BYTES {
-            return Err(rejected("it is too long"));
+    async fn check(&self, token: &str) -> Result<VerifiedToken, VerifyTokenError> {
+        let token = Token::read(token)?;
+        if token.algorithm() == Algorithm::HS256 {
+            self.check_by_secret(&token)?;
+            return Ok(self.claims(&token)?);
         }
-        let (message, signature) = token
-            .rsplit_once('.')
-            .ok_or_else(|| rejected("it has no signature"))?;
-        let (header, payload) = message
-            .split_once('.')
-            .ok_or_else(|| rejected("it has no payload"))?;
-        check_header(&object(header, "header")?)?;
-        match crypto::verify(signature, message.as_bytes(), &self.key, Algorithm::HS256) {
-            Ok(true) => {}
-            Ok(false) | Err(_) => return Err(rejected("its signature is wrong")),
+        let jwks = self.jwks.as_ref().ok_or_else(no_such_key)?;
+        match jwks.known().check(&token) {
+            Verdict::Holds => return Ok(self.claims(&token)?),
+            Verdict::Wrong => return Err(forged().into()),
+            Verdict::Unknown => {}
         }
-        claims::check(
-            &object(payload, "payload")?,
-            &self.options,
-            self.clock.now(),
-        )
+        // What would be refused anyway waits for no key, and asks nobody for one.
+        let verified = self.claims(&token)?;
+        match jwks.check_later(&token).await {
+            Later::Verdict(Verdict::Holds) => Ok(verified),
+            Later::Verdict(Verdict::Wrong) => Err(forged().into()),
+            Later::Verdict(Verdict::Unknown) => Err(rejected("its key is not known").into()),
+            Later::NotYet => Err(VerifyTokenError::Unavailable(
+                "the keys of tokens have not been read since the start".to_owned(),
+            )),
+        }
+    }
+
+    /// Holds a token to the shared secrets, the current one first.
+    fn check_by_secret(&self, token: &Token<'_>) -> Result<(), TokenRejected> {
+        if self.secrets.is_empty() {
+            return Err(no_such_key());
+        }
+        if let (Some(jwks), Some(id)) = (&self.jwks, token.key_id())
+            && jwks.known().has(id)
+        {
+            return Err(rejected("its algorithm is not that of the key it names"));
+        }
+        if self.secrets.iter().any(|secret| token.is_signed_by(secret)) {
+            return Ok(());
+        }
+        Err(forged())
+    }
+
+    fn claims(&self, token: &Token<'_>) -> Result<VerifiedToken, TokenRejected> {
+        claims::check(&token.claims()?, &self.options, self.clock.now())
     }
 }
 
 #[async_trait]
 impl TokenVerifier for JwtVerifier {
-    async fn verify(&self, token: &str) -> Result<VerifiedToken, TokenRejected> {
-        self.check(token)
+    async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyTokenError> {
+        self.check(token).await
     }
 }
 
-/// Refuses another algorithm, and headers that bring keys or rules of their own.
-fn check_header(header: &Map<String, Value>) -> Result<(), TokenRejected> {
-    if header.get("alg").and_then(Value::as_str) != Some("HS256") {
-        return Err(rejected("its algorithm is not the key's"));
-    }
-    for refused in ["crit", "jku", "jwk", "x5u", "x5c", "zip", "b64"] {
-        if header.contains_key(refused) {
-            return Err(rejected(&format!("its header has {refused}")));
-        }
-    }
-    Ok(())
-}
-
-fn object(part: &str, name: &str) -> Result<Map<String, Value>, TokenRejected> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| rejected(&format!("its {name} is not base64url")))?;
-    match parse_strict(&bytes) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) | Err(_) => Err(rejected(&format!(
-            "its {name} is not a JSON object without repeated names"
-        ))),
+impl fmt::Debug for JwtVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtVerifier")
     }
 }
 
 fn rejected(reason: &str) -> TokenRejected {
     TokenRejected(reason.to_owned())
+}
+
+fn no_such_key() -> TokenRejected {
+    rejected("no key has its algorithm")
+}
+
+fn forged() -> TokenRejected {
+    rejected("its signature is wrong")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{result, say, settings};
 use crate::cli::Outcome;
+use crate::settings::TokenSettings;
 
 pub(crate) fn run() -> Outcome {
     let settings = match settings() {
@@ -32,6 +33,9 @@ pub(crate) fn run() -> Outcome {
             .as_ref()
             .map_or("", |_| " and in Redis")
     ));
+    for keys in believed(&settings.tokens) {
+        result(format_args!("believes tokens of users signed with {keys}"));
+    }
     result(format_args!(
         "believes {} service tokens",
         settings.tokens.allowed_api_tokens.len()
@@ -47,4 +51,26 @@ pub(crate) fn run() -> Outcome {
     }
     result("the settings are valid");
     Outcome::Done
+}
+
+/// What users' tokens may be signed with.
+fn believed(tokens: &TokenSettings) -> Vec<String> {
+    let mut believed = Vec::new();
+    if tokens.jwt_secret_key.is_some() {
+        believed.push("JWT_SECRET_KEY".to_owned());
+    }
+    if tokens.jwt_secret_key_previous.is_some() {
+        believed.push("JWT_SECRET_KEY_PREVIOUS".to_owned());
+    }
+    if let Some(jwks) = &tokens.jwks {
+        let seconds = jwks.refresh.as_secs();
+        let sources = [
+            jwks.shown_url(),
+            jwks.file.as_ref().map(|file| file.display().to_string()),
+        ];
+        for source in sources.into_iter().flatten() {
+            believed.push(format!("the keys at {source}, read every {seconds} s"));
+        }
+    }
+    believed
 }

@@ -62,11 +62,16 @@ pub(crate) async fn run() -> Outcome {
 
 /// The environment's settings, but for those that would lead away from this machine.
 fn sources(keys: &Keys) -> Sources {
-    const OWN: [&str; 9] = [
+    const OWN: [&str; 14] = [
         "DATABASE_URI",
         "DATABASE_SCHEMA",
         "REDIS_URL",
         "JWT_SECRET_KEY",
+        "JWT_SECRET_KEY_PREVIOUS",
+        "JWT_JWKS_URL",
+        "JWT_JWKS_CA_FILE",
+        "JWT_JWKS_FILE",
+        "JWT_JWKS_REFRESH_SECONDS",
         "JWT_SUBJECT",
         "JWT_ISSUER",
         "JWT_AUDIENCE",

@@ -1,12 +1,12 @@
 //! What is remembered of users, and where.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 use url::Url;
 
 use super::Read;
-use super::reader::Reader;
+use super::reader::{Reader, file};
 
 /// What is remembered of users, and where.
 #[derive(Clone, Debug)]
@@ -50,12 +50,4 @@ fn redis_url(text: &str) -> Result<SecretString, String> {
         return Err("must name its database by a number, as in /0".to_owned());
     }
     Ok(SecretString::from(text))
-}
-
-fn file(text: &str) -> Result<PathBuf, String> {
-    match std::fs::metadata(text) {
-        Ok(file) if file.is_file() => Ok(Path::new(text).to_owned()),
-        Ok(_) => Err("is not a file".to_owned()),
-        Err(error) => Err(format!("cannot be read: {error}")),
-    }
 }

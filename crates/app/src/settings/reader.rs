@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::faults::Fault;
@@ -133,4 +134,13 @@ pub(super) fn comma_list(text: &str) -> Vec<&str> {
         }
     }
     entries
+}
+
+/// The path of a file that is there.
+pub(super) fn file(text: &str) -> Result<PathBuf, String> {
+    match std::fs::metadata(text) {
+        Ok(file) if file.is_file() => Ok(Path::new(text).to_owned()),
+        Ok(_) => Err("is not a file".to_owned()),
+        Err(error) => Err(format!("cannot be read: {error}")),
+    }
 }

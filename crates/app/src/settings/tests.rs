@@ -1,6 +1,7 @@
 //! What the settings promise to operators.
 
 mod database;
+mod jwks;
 mod layers;
 mod operations;
 mod sections;

@@ -5,11 +5,14 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Read;
+use super::jwks::JwksSettings;
 use super::reader::{Reader, Reported, comma_list};
 
 /// The fewest bytes of a key for HMAC-SHA-256 (RFC 7518, section 3.2).
 const SHORTEST_KEY: usize = 32;
 const SHORTEST_UNREMARKED_TOKEN: usize = 16;
+const NO_SEALING_KEY: &str = "is not set while JWT_SECRET_KEY is replaced: cursors, idempotency keys, what Redis holds and \
+                              the names of service tokens begin afresh; the old secret as SEALING_KEY keeps them";
 
 /// What the `sub` of a user's token is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,8 +26,13 @@ pub enum JwtSubject {
 /// Who is believed.
 #[derive(Clone, Debug)]
 pub struct TokenSettings {
-    /// The key of the Auth Service's tokens (`JWT_SECRET_KEY`): its raw bytes, at least 32.
-    pub jwt_secret_key: SecretString,
+    /// The secret shared with the Auth Service (`JWT_SECRET_KEY`): its raw bytes, at least 32. There is one, or keys are
+    /// published.
+    pub jwt_secret_key: Option<SecretString>,
+    /// The secret before it (`JWT_SECRET_KEY_PREVIOUS`), while tokens signed with it are still good.
+    pub jwt_secret_key_previous: Option<SecretString>,
+    /// Where keys are published, if anywhere.
+    pub jwks: Option<JwksSettings>,
     /// What a token's `sub` is (`JWT_SUBJECT`).
     pub jwt_subject: JwtSubject,
     /// The `iss` a token must have (`JWT_ISSUER`).
@@ -37,15 +45,15 @@ pub struct TokenSettings {
     pub allowed_api_tokens: Vec<SecretString>,
     /// The key of cursors and fingerprints (`SEALING_KEY`); `None` is one derived from `jwt_secret_key`.
     pub sealing_key: Option<SecretString>,
+    /// What all derived keys come from: `sealing_key`, or else `jwt_secret_key`.
+    root: SecretString,
 }
 
 impl TokenSettings {
     pub(super) fn read(reader: &mut Reader) -> Read<Self> {
-        let jwt_secret_key = match key(reader, "JWT_SECRET_KEY") {
-            Ok(None) => Err(reader.missing("JWT_SECRET_KEY")),
-            Ok(Some(key)) => Ok(key),
-            Err(reported) => Err(reported),
-        };
+        let jwt_secret_key = key(reader, "JWT_SECRET_KEY");
+        let jwt_secret_key_previous = key(reader, "JWT_SECRET_KEY_PREVIOUS");
+        let jwks = JwksSettings::read(reader);
         let jwt_subject = reader.required("JWT_SUBJECT", subject);
         let jwt_issuer = reader.optional("JWT_ISSUER", any_text);
         let jwt_audience = reader.optional("JWT_AUDIENCE", any_text);
@@ -62,15 +70,53 @@ impl TokenSettings {
                 "has a token under 16 characters, which can be guessed",
             );
         }
+        let (jwt_secret_key, sealing_key) = (jwt_secret_key?, sealing_key?);
+        let jwt_secret_key_previous = jwt_secret_key_previous?;
+        let jwks = jwks?;
+        if jwt_secret_key.is_none() && jwks.is_none() {
+            return Err(reader.missing("JWT_SECRET_KEY"));
+        }
+        if let Some(previous) = &jwt_secret_key_previous {
+            check_previous(reader, previous, jwt_secret_key.as_ref())?;
+            if sealing_key.is_none() {
+                reader.warn("SEALING_KEY", NO_SEALING_KEY);
+            }
+        }
+        let Some(root) = sealing_key.clone().or_else(|| jwt_secret_key.clone()) else {
+            return Err(reader.fault("SEALING_KEY", "is required without JWT_SECRET_KEY"));
+        };
         Ok(Self {
-            jwt_secret_key: jwt_secret_key?,
+            jwt_secret_key,
+            jwt_secret_key_previous,
+            jwks,
             jwt_subject: jwt_subject?,
             jwt_issuer: jwt_issuer?,
             jwt_audience: jwt_audience?,
             jwt_leeway: Duration::from_secs(jwt_leeway?),
             allowed_api_tokens,
-            sealing_key: sealing_key?,
+            sealing_key,
+            root,
         })
+    }
+
+    /// What all derived keys come from.
+    pub(crate) fn root(&self) -> &SecretString {
+        &self.root
+    }
+}
+
+fn check_previous(
+    reader: &mut Reader,
+    previous: &SecretString,
+    current: Option<&SecretString>,
+) -> Result<(), Reported> {
+    let variable = "JWT_SECRET_KEY_PREVIOUS";
+    match current {
+        None => Err(reader.fault(variable, "needs JWT_SECRET_KEY")),
+        Some(current) if current.expose_secret() == previous.expose_secret() => {
+            Err(reader.fault(variable, "is the same as JWT_SECRET_KEY"))
+        }
+        Some(_) => Ok(()),
     }
 }
 

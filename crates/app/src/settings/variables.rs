@@ -55,7 +55,28 @@ const fn with_default(
 const VARIABLES: &[Variable] = &[
     secret(
         "JWT_SECRET_KEY",
-        "the key of the Auth Service's tokens (HS256), at least 32 bytes",
+        "the secret of the Auth Service's tokens (HS256), at least 32 bytes; required unless keys are published",
+    ),
+    secret(
+        "JWT_SECRET_KEY_PREVIOUS",
+        "the secret before it, while tokens signed with it are still good",
+    ),
+    plain(
+        "JWT_JWKS_URL",
+        "where the Auth Service publishes its keys (RS256, ES256, EdDSA): https://…; unset: nowhere",
+    ),
+    plain(
+        "JWT_JWKS_CA_FILE",
+        "the certificates to believe of JWT_JWKS_URL, as PEM; unset: the machine's",
+    ),
+    plain(
+        "JWT_JWKS_FILE",
+        "a file with such keys, instead of JWT_JWKS_URL or beside it",
+    ),
+    with_default(
+        "JWT_JWKS_REFRESH_SECONDS",
+        "how often published keys are read again, 10 to 86400 seconds",
+        "300",
     ),
     with_default(
         "JWT_SUBJECT",
@@ -81,7 +102,7 @@ const VARIABLES: &[Variable] = &[
     ),
     secret(
         "SEALING_KEY",
-        "the key of cursors and fingerprints, at least 32 bytes; unset: derived from JWT_SECRET_KEY",
+        "the key of cursors and fingerprints, at least 32 bytes; unset: derived from JWT_SECRET_KEY; required without it",
     ),
     with_default(
         "ARGON2_MEMORY_KIB",

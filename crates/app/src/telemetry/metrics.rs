@@ -72,6 +72,7 @@ fn describe() {
     user_adapters::operations::describe_metrics();
     user_adapters::passwords::describe_metrics();
     user_adapters::sea_orm::describe_metrics();
+    user_adapters::tokens::describe_metrics();
     connections::describe_metrics();
     crate::retention::describe_metrics();
     Collector::default().describe();

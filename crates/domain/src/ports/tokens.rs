@@ -20,12 +20,23 @@ pub struct VerifiedToken {
 #[error("the token was rejected: {0}")]
 pub struct TokenRejected(pub String);
 
+/// Why a token is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyTokenError {
+    /// It is worth nothing.
+    #[error(transparent)]
+    Rejected(#[from] TokenRejected),
+    /// Nobody can tell yet: keys of its issuer have not been read since the start. The reason is for the log.
+    #[error("the token cannot be checked yet: {0}")]
+    Unavailable(String),
+}
+
 /// Checks tokens of users (RFC 7519).
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait TokenVerifier: Send + Sync {
-    /// Checks one token.
-    async fn verify(&self, token: &str) -> Result<VerifiedToken, TokenRejected>;
+    /// Checks one token. It may wait a moment for a key that has just been published, and never for one that is known.
+    async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyTokenError>;
 }
 
 /// Knows the tokens of services.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::StoreError;
 use crate::caller::{Caller, UserCaller};
-use crate::ports::{ServiceTokens, TokenVerifier, UserReader};
+use crate::ports::{ServiceTokens, TokenVerifier, UserReader, VerifyTokenError};
 
 /// What a caller shows to tell who it is.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub enum AuthenticateError {
     /// The credential is worth nothing; the reason is for the log only.
     #[error("the credential was rejected: {0}")]
     Rejected(String),
+    /// The keys that would tell are not known yet; the reason is for the log only.
+    #[error("the credential cannot be checked yet: {0}")]
+    KeysUnavailable(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,11 +52,7 @@ impl Authenticate {
                 "no service has this token".to_owned(),
             ));
         }
-        let token = self
-            .tokens
-            .verify(token)
-            .await
-            .map_err(|rejected| AuthenticateError::Rejected(rejected.0))?;
+        let token = self.tokens.verify(token).await?;
         let Some(user) = self.users.find(&token.subject).await? else {
             return Err(AuthenticateError::Rejected(
                 "the subject does not exist".to_owned(),
@@ -68,6 +67,15 @@ impl Authenticate {
             id: user.id,
             is_admin: token.claims_admin && user.roles.is_admin(),
         }))
+    }
+}
+
+impl From<VerifyTokenError> for AuthenticateError {
+    fn from(error: VerifyTokenError) -> Self {
+        match error {
+            VerifyTokenError::Rejected(rejected) => Self::Rejected(rejected.0),
+            VerifyTokenError::Unavailable(cause) => Self::KeysUnavailable(cause),
+        }
     }
 }
 

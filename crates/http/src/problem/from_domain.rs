@@ -51,6 +51,11 @@ impl From<AuthenticateError> for Problem {
     fn from(error: AuthenticateError) -> Self {
         match error {
             AuthenticateError::Rejected(cause) => Self::unauthenticated(Code::InvalidToken, cause),
+            AuthenticateError::KeysUnavailable(cause) => Self::new(
+                Code::Unavailable,
+                "The keys of the token's issuer are not known yet. Nothing was changed.",
+            )
+            .because(cause),
             AuthenticateError::Store(error) => error.into(),
         }
     }

@@ -2,7 +2,7 @@ use actix_web::test::TestRequest;
 use serde_json::json;
 use user_domain::StoreError;
 use user_domain::caller::{Scope, ServiceCaller};
-use user_domain::ports::MockServiceTokens;
+use user_domain::ports::{MockServiceTokens, MockTokenVerifier, VerifyTokenError};
 
 use super::{World, get, patch, post, problem};
 
@@ -94,6 +94,25 @@ async fn a_store_that_is_away_while_the_token_is_checked_is_a_503() {
     let answer = world.as_service(get("/v1/users/me")).await;
     assert_eq!(answer.problem(), problem(503, "unavailable"));
     assert_eq!(answer.header("retry-after"), "1");
+}
+
+#[actix_web::test]
+async fn keys_that_are_not_known_yet_are_a_503_and_no_bad_token() {
+    let world = World::with(
+        |_| (),
+        |ports| {
+            let mut tokens = MockTokenVerifier::new();
+            tokens
+                .expect_verify()
+                .returning(|_| Err(VerifyTokenError::Unavailable("away".to_owned())));
+            ports.tokens = std::sync::Arc::new(tokens);
+        },
+    );
+    let bearer = get("/v1/users/me").insert_header(("authorization", "Bearer x"));
+    let answer = world.send(bearer).await;
+    assert_eq!(answer.problem(), problem(503, "unavailable"));
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(answer.header("www-authenticate"), "");
 }
 
 #[actix_web::test]

@@ -1,6 +1,9 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{EncodingKey, Header, encode};
-use serde_json::json;
+use futures_util::FutureExt as _;
+use jsonwebtoken::{EncodingKey, Header, crypto, encode};
+use serde_json::{Value, json};
 
 use super::*;
 use user_domain::ports::UserKey;
@@ -20,7 +23,8 @@ impl Clock for At {
 
 fn options() -> JwtOptions {
     JwtOptions {
-        secret: SECRET.into(),
+        secret: Some(SECRET.into()),
+        previous_secret: None,
         subject: JwtSubject::Id,
         issuer: None,
         audience: None,
@@ -46,8 +50,9 @@ fn sign_text(header: &str, claims: &str) -> String {
     format!("{message}.{signature}")
 }
 
-fn check(token: &str, options: JwtOptions) -> Result<VerifiedToken, TokenRejected> {
-    JwtVerifier::new(options, Arc::new(At(NOW))).check(token)
+fn check(token: &str, options: JwtOptions) -> Result<VerifiedToken, VerifyTokenError> {
+    let verifier = JwtVerifier::new(options, None, Arc::new(At(NOW)));
+    verifier.check(token).now_or_never().unwrap()
 }
 
 fn claims(more: &Value) -> Value {
@@ -232,7 +237,7 @@ fn a_forged_cut_or_swollen_token_is_refused() {
     let other_key = EncodingKey::from_secret(b"another-secret-of-more-than-32-bytes-length");
     let forged = encode(&Header::default(), &claims(&json!({})), &other_key).unwrap();
     let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);
-    let swollen = sign(&claims(&json!({"x": "a".repeat(MAX_BYTES)})));
+    let swollen = sign(&claims(&json!({"x": "a".repeat(16 * 1024)})));
     let padded = format!("{good}=");
     for token in [
         forged,
@@ -245,5 +250,41 @@ fn a_forged_cut_or_swollen_token_is_refused() {
         format!("{good}.x"),
     ] {
         assert!(check(&token, options()).is_err(), "{token:.80}");
+    }
+}
+
+#[test]
+fn a_secret_and_the_one_before_it_are_believed_and_no_other() {
+    let next = JwtOptions {
+        secret: Some("the-next-secret-of-more-than-32-bytes-length".into()),
+        ..options()
+    };
+    let both = JwtOptions {
+        previous_secret: Some(SECRET.into()),
+        ..next.clone()
+    };
+    let good = sign(&claims(&json!({})));
+    assert!(check(&good, both).is_ok());
+    assert!(check(&good, next).is_err());
+    let none = JwtOptions {
+        secret: None,
+        ..options()
+    };
+    assert!(check(&good, none).is_err());
+}
+
+#[test]
+fn a_kid_is_a_string_of_bounded_length() {
+    let body = claims(&json!({})).to_string();
+    for (kid, is_good) in [
+        (json!("x"), true),
+        (json!("x".repeat(256)), true),
+        (json!("x".repeat(257)), false),
+        (json!(1), false),
+        (json!(null), false),
+    ] {
+        let header = json!({"alg": "HS256", "kid": kid}).to_string();
+        let checked = check(&sign_text(&header, &body), options());
+        assert_eq!(checked.is_ok(), is_good, "{header:.80}");
     }
 }

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use crate::StoreError;
 use crate::caller::ServiceCaller;
-use crate::ports::{ServiceTokens, TokenRejected, TokenVerifier, UserKey, VerifiedToken};
+use crate::ports::{
+    ServiceTokens, TokenRejected, TokenVerifier, UserKey, VerifiedToken, VerifyTokenError,
+};
 use crate::values::UserId;
 
 /// Admits the tokens it was told of, and rejects all others.
@@ -43,12 +45,12 @@ impl fmt::Debug for FakeTokens {
 
 #[async_trait]
 impl TokenVerifier for FakeTokens {
-    async fn verify(&self, token: &str) -> Result<VerifiedToken, TokenRejected> {
+    async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyTokenError> {
         let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tokens
             .get(token)
             .cloned()
-            .ok_or_else(|| TokenRejected("it is unknown to the fake".to_owned()))
+            .ok_or_else(|| TokenRejected("it is unknown to the fake".to_owned()).into())
     }
 }
 

@@ -15,7 +15,7 @@ async fn caller(fakes: &Fakes, credential: &Credential) -> Option<Caller> {
     match fakes.use_cases().authenticate.run(credential).await {
         Ok(caller) => Some(caller),
         Err(AuthenticateError::Rejected(_)) => None,
-        Err(AuthenticateError::Store(error)) => panic!("the fake failed: {error}"),
+        Err(error) => panic!("the fake failed: {error}"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::directory::{DirectoryFilter, PageRequest, Sort};
-use crate::ports::UserKey;
+use crate::ports::{UserKey, VerifyTokenError};
 use crate::test_support::fakes::Fakes;
 use crate::test_support::mocks::{
     MockChangeLog, MockServiceTokens, MockTokenVerifier, MockUserDirectory, MockUserReader,
@@ -206,6 +206,25 @@ async fn a_store_that_is_away_does_not_make_a_credential_bad() {
     };
     let answer = UseCases::new(&ports).authenticate.run(&credential).await;
     assert_eq!(answer, Err(AuthenticateError::Store(away())));
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_known_yet_does_not_make_a_credential_bad() {
+    let mut service_tokens = MockServiceTokens::new();
+    service_tokens.expect_find().returning(|_| Ok(None));
+    let mut tokens = MockTokenVerifier::new();
+    tokens
+        .expect_verify()
+        .returning(|_| Err(VerifyTokenError::Unavailable("away".to_owned())));
+    let ports = Ports {
+        service_tokens: Arc::new(service_tokens),
+        tokens: Arc::new(tokens),
+        ..untouched_ports()
+    };
+    let credential = Credential::Bearer("token".to_owned());
+    let answer = UseCases::new(&ports).authenticate.run(&credential).await;
+    let expected = AuthenticateError::KeysUnavailable("away".to_owned());
+    assert_eq!(answer, Err(expected));
 }
 
 #[tokio::test]
