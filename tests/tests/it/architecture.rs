@@ -280,3 +280,22 @@ fn no_production_file_is_longer_than_400_lines() {
         }
     }
 }
+
+#[test]
+fn every_test_that_the_page_about_security_names_is_there() {
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let named: Vec<&str> = page
+        .split('`')
+        .filter(|word| word.len() > 25 && word.bytes().all(|b| b == b'_' || b.is_ascii_lowercase()))
+        .collect();
+    assert!(named.len() > 40, "{} tests are named", named.len());
+    let mut text = String::new();
+    for folder in ["crates", "tests"] {
+        for (_, source) in sources(folder) {
+            text.push_str(&source);
+        }
+    }
+    for name in named {
+        assert!(text.contains(&format!("fn {name}(")), "{name} is no test");
+    }
+}
