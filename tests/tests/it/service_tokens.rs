@@ -38,6 +38,15 @@ fn bearing<'a>(app: &'a TestApp, token: &str) -> As<'a> {
     app.authorized(format!("Bearer {token}"))
 }
 
+/// A token as the list shows it, whatever has become of it.
+async fn listed(app: &TestApp, id: &str) -> Value {
+    let reply = app.service().get("/v1/tokens").await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let tokens = reply.json["tokens"].as_array().unwrap();
+    let token = tokens.iter().find(|token| token["id"] == json!(id));
+    token.unwrap().clone()
+}
+
 async fn shown(app: &TestApp, id: &str) -> Value {
     let reply = app.service().get(&format!("/v1/tokens/{id}")).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
@@ -107,10 +116,11 @@ on_each_store! {
         assert_eq!(revoked.header("cache-control"), "no-store");
         let refused = bearing(app, &token).get("/v1/users/count").await;
         assert_problem(&refused, 401, "invalid_token");
-        let first = shown(app, &id).await;
+        let first = listed(app, &id).await;
         assert!(first["revoked_at"].is_string());
         assert_eq!(app.service().delete(&path).await.status, 204);
-        assert_eq!(shown(app, &id).await, first);
+        assert_eq!(listed(app, &id).await, first);
+        assert_problem(&app.service().get(&path).await, 404, "not_found");
         assert_eq!(bearing(app, &kept).get("/v1/users/count").await.status, 200);
     }
 

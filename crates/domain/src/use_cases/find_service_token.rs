@@ -30,7 +30,8 @@ pub struct FindServiceToken {
 }
 
 impl FindServiceToken {
-    /// Shows the token, whatever has become of it; what proves it is not kept.
+    /// Shows the token, ended or not; what proves it is not kept. A revoked one is gone, but for the list: as a deleted
+    /// user is.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -39,6 +40,7 @@ impl FindServiceToken {
         permit(caller, Action::ManageTokens)?;
         let kept = self.registry.find_token(id).await?;
         kept.map(|kept| kept.token)
+            .filter(|token| token.revoked_at.is_none())
             .ok_or(ServiceTokenError::NotFound)
     }
 }

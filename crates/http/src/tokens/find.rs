@@ -15,7 +15,7 @@ use crate::problem::Problem;
     path = "/v1/tokens/{id}",
     operation_id = "getToken",
     tag = "tokens",
-    description = "For services with `tokens:admin`. A token that has ended or was revoked is shown as such.",
+    description = "For services with `tokens:admin`. A token that has ended is shown as such; a revoked one is found in the list alone.",
     params(TokenIdPath),
     responses(FoundToken, TokenErrors)
 )]

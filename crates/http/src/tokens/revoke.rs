@@ -13,7 +13,7 @@ use crate::problem::Problem;
     path = "/v1/tokens/{id}",
     operation_id = "revokeToken",
     tag = "tokens",
-    description = "For services with `tokens:admin`. From the answer on this replica refuses the token, and every other within a second. Repeating it is a 204. The token stays in the list.",
+    description = "For services with `tokens:admin`. From the answer on this replica refuses the token, and every other within a second. Repeating it is a 204. The token stays in the list, and there alone.",
     params(TokenIdPath),
     responses((status = 204, description = "The token is worth nothing any more."), TokenRevocationErrors)
 )]

@@ -87,7 +87,14 @@ async fn a_repeated_revocation_gives_the_first() {
     };
     let first = revoke().await.unwrap();
     assert!(first.revoked_at.is_some());
-    assert_eq!(revoke().await, Ok(first));
+    assert_eq!(revoke().await, Ok(first.clone()));
+    let found = use_cases
+        .find_service_token
+        .run(&Caller::Operator, first.id)
+        .await;
+    assert_eq!(found, Err(ServiceTokenError::NotFound));
+    let listed = use_cases.list_service_tokens.run(&Caller::Operator).await;
+    assert_eq!(listed, Ok(vec![first]));
     let unknown = use_cases
         .revoke_service_token
         .run(&Caller::Operator, token_id());
