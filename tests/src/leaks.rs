@@ -20,9 +20,12 @@ use tracing_subscriber::{Layer, Registry};
 use crate::app::{API_TOKEN, JWT_SECRET};
 
 /// What the tests give their users, and what nobody else is to read: parts of addresses, tokens, keys and numbers.
-const PLANTED: [&str; 12] = [
+const PLANTED: [&str; 15] = [
     API_TOKEN,
     JWT_SECRET,
+    "the-tests-next-secret",
+    "the-tests-own-sealing-key",
+    "planted-in-the-address",
     // An address, as typed and in a URL.
     "@example.org",
     "%40example.org",
