@@ -23,6 +23,9 @@ use crate::app::{API_TOKEN, JWT_SECRET};
 const PLANTED: [&str; 15] = [
     API_TOKEN,
     JWT_SECRET,
+    "the-tests-next-secret",
+    "the-tests-own-sealing-key",
+    "planted-in-the-address",
     // An address, as typed and in a URL.
     "@example.org",
     "%40example.org",

@@ -15,7 +15,7 @@ mod secrets;
 
 const ME: &str = "/v1/users/me";
 /// How long whatever is waited for may take on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Starts a service that believes these published keys beside its secret.
 async fn app_on(server: &JwksServer) -> TestApp {
@@ -92,6 +92,35 @@ async fn a_key_is_believed_from_its_publication_on_and_not_after_its_withdrawal(
     server.publish(&[&new]);
     until(&app, 401, || old.sign(&says)).await;
     assert_eq!(me(&app, &new.sign(&says)).await.status, 200);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_names_no_key_is_tried_with_those_of_its_algorithm_and_asks_for_new_ones() {
+    let keys = [
+        SigningKey::p256("1"),
+        SigningKey::p256("2"),
+        SigningKey::ed25519("3"),
+        SigningKey::p256("4"),
+        SigningKey::p256("5"),
+        SigningKey::p256("6"),
+    ];
+    let server = JwksServer::start(&[&keys[0]]);
+    let app = app_with(&server, &[("JWT_JWKS_REFRESH_SECONDS", "86400")]).await;
+    let user = app.register("alice").await;
+    let says = claims(id(&user)).to_string();
+    let nameless =
+        |key: &SigningKey, alg: &str| key.sign_text(&json!({"alg": alg}).to_string(), &says);
+    until(&app, 200, || nameless(&keys[0], "ES256")).await;
+    server.publish(&keys.each_ref());
+    until(&app, 200, || nameless(&keys[4], "ES256")).await;
+    assert_eq!(me(&app, &nameless(&keys[2], "EdDSA")).await.status, 200);
+    let fifth = me(&app, &nameless(&keys[5], "ES256")).await;
+    assert_problem(&fifth, 401, "invalid_token");
+    assert_eq!(
+        me(&app, &keys[5].sign(&claims(id(&user)))).await.status,
+        200
+    );
     app.stop().await;
 }
 

@@ -1,5 +1,5 @@
 //! Tokens of users: JSON Web Tokens (RFC 7519) of the Auth Service, signed with a shared secret (HS256) or with one of the
-//! keys that it publishes (RS256, ES256, EdDSA).
+//! keys that it publishes (RS256, ES256, `EdDSA`).
 //!
 //! The algorithm is bound to the key: what a token says of itself can only make it worthless. Claims are read strictly,
 //! each by its exact JSON type, since a lenient reader and a strict one disagree about who is meant.

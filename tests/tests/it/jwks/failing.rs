@@ -38,6 +38,12 @@ fn failures() -> Vec<(&'static str, Answer)> {
     ]
 }
 
+/// Whether a token was not believed: at once, or, on a machine so busy that the time of the request was over while it
+/// waited for the source, not at all.
+fn is_refused(status: u16) -> bool {
+    matches!(status, 401 | 503)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_fails_in_any_way_leaves_the_keys_that_are_known_until_it_is_well_again() {
     let trials = failures().into_iter().map(async |(name, failure)| {
@@ -51,7 +57,7 @@ async fn a_source_that_fails_in_any_way_leaves_the_keys_that_are_known_until_it_
         let answered = server.answered();
         server.answer(failure.clone());
         let refused = me(&app, &late.sign(&says)).await;
-        assert_eq!(refused.status, 401, "{name}: {}", refused.text);
+        assert!(is_refused(refused.status), "{name}: {}", refused.text);
         if !matches!(failure, Answer::Hang) {
             until_true(|| server.answered() > answered).await;
         }
@@ -107,7 +113,7 @@ async fn thousands_of_unknown_keys_cost_a_few_questions_and_nobody_elses_request
     });
     let others = (0..50).map(async |_| me(&app, &key.sign(&says)).await.status);
     let (waiting, others) = futures_util::join!(join_all(waiting), join_all(others));
-    assert_eq!(waiting, [401; 200]);
+    assert!(waiting.into_iter().all(is_refused));
     assert_eq!(others, [200; 50]);
     app.stop().await;
 }

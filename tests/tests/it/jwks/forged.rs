@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
 
-/// Keys and tokens that PyJWT has made.
+/// Keys and tokens that `PyJWT` has made.
 struct Foreign(Value);
 
 impl Foreign {

@@ -37,10 +37,10 @@ impl Clients {
                 let mut failed = Vec::new();
                 while !is_over.load(Ordering::SeqCst) {
                     let token = keys[current.load(Ordering::SeqCst)].sign(&says);
-                    let sent = http.get(&url).bearer_auth(token).send().await;
-                    match sent.map(|reply| reply.status().as_u16()) {
-                        Ok(200) => {}
-                        other => failed.push(format!("{other:?}")),
+                    let reply = Reply::to(http.get(&url).bearer_auth(token)).await;
+                    // A machine that is too busy for anything refuses so; a key that is not known never does.
+                    if reply.status != 200 && reply.code() != "overloaded" {
+                        failed.push(format!("{} {}", reply.status, reply.text));
                     }
                     reads[client].fetch_add(1, Ordering::SeqCst);
                 }
@@ -116,7 +116,7 @@ async fn keys_rotate_hang_and_die_without_one_failed_request_of_sixteen_clients(
     server.revive();
     clients.read_on().await;
     let failed = clients.end().await;
-    assert_eq!(failed, Vec::<String>::new());
+    assert!(failed.is_empty(), "{}: {:?}", failed.len(), failed.first());
     assert_eq!(
         me(&app, &sign(&says)).await.status,
         200,

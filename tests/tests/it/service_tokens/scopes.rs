@@ -82,6 +82,7 @@ const PRIVATE: &[&str] = &["users:read_private"];
 const READ_PRIVATELY: &[&str] = &["users:read", "users:read_private"];
 const GIVE_ROLES: &[&str] = &["users:write", "roles:write"];
 const TOKENS: &[&str] = &["tokens:admin"];
+const PASSWORDS: &[&str] = &["credentials:write"];
 
 /// Every call, those that need something else for some of what they can be asked for several times.
 fn calls() -> Vec<Call> {
@@ -118,6 +119,12 @@ fn calls() -> Vec<Call> {
         call(post(), "/v1/users/{id}/restore", DELETE),
         call(post(), "/v1/users/{id}/suspend", WRITE),
         call(post(), "/v1/users/{id}/activate", WRITE),
+        call(post(), "/v1/users/{id}/sign-out", WRITE),
+        call(Method::PUT, "/v1/users/{id}/password", PASSWORDS).saying(json!({})),
+        call(Method::DELETE, "/v1/users/{id}/password", PASSWORDS),
+        call(get(), "/v1/users/{id}/lockout", PASSWORDS),
+        call(Method::DELETE, "/v1/users/{id}/lockout", PASSWORDS),
+        call(post(), "/v1/credentials/verify", &["credentials:verify"]).saying(json!({})),
         call(get(), "/v1/tokens", TOKENS),
         call(post(), "/v1/tokens", TOKENS).saying(json!({})),
         call(get(), "/v1/tokens/{id}", TOKENS),

@@ -109,7 +109,7 @@ fn read_key(key: &Value) -> Result<Key, &'static str> {
     Ok(Key {
         id: id.map(str::to_owned),
         algorithm,
-        key: decoding,
+        public: decoding,
     })
 }
 

@@ -15,7 +15,7 @@ pub(in crate::tokens) struct Key {
     /// What tokens signed with it have as `alg`.
     pub(in crate::tokens) algorithm: Algorithm,
     /// Its public half.
-    pub(in crate::tokens) key: DecodingKey,
+    pub(in crate::tokens) public: DecodingKey,
 }
 
 /// The published keys at one moment.
@@ -37,7 +37,7 @@ impl Keys {
     /// Holds a token to the keys: the one that it names, or a few of those for its algorithm if it names none.
     pub(in crate::tokens) fn check(&self, token: &Token<'_>) -> Verdict {
         let of_its_algorithm = |key: &&Key| key.algorithm == token.algorithm();
-        let signed = |key: &Key| token.is_signed_by(&key.key);
+        let signed = |key: &Key| token.is_signed_by(&key.public);
         let Some(id) = token.key_id() else {
             let mut tried = self.0.iter().filter(of_its_algorithm).take(MOST_TRIED);
             return if tried.any(signed) {

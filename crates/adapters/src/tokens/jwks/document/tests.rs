@@ -18,7 +18,7 @@ fn ed25519_key() -> Value {
 
 fn rsa_key(bits: usize) -> Value {
     let mut modulus = vec![0xff; bits / 8];
-    if bits % 8 > 0 {
+    if !bits.is_multiple_of(8) {
         modulus.insert(0, (1 << (bits % 8)) - 1);
     }
     json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(modulus), "e": "AQAB"})
