@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness overload faults lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help test test-unit test-integration coverage staleness overload logins faults lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -22,6 +22,9 @@ staleness: ## measure for how long other replicas give what a write has replaced
 
 overload: ## measure what four times the load leaves of the work that is done
 	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example overload
+
+logins: ## measure what a storm of logins leaves to reads, and what the time of a refusal tells
+	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example logins
 
 faults: ## try each fault of docs/reliability.md for ten seconds, and print what clients saw
 	cargo build --workspace --all-features

@@ -20,7 +20,7 @@ use tracing_subscriber::{Layer, Registry};
 use crate::app::{API_TOKEN, JWT_SECRET};
 
 /// What the tests give their users, and what nobody else is to read: parts of addresses, tokens, keys, passwords and numbers.
-const PLANTED: [&str; 15] = [
+const PLANTED: [&str; 18] = [
     API_TOKEN,
     JWT_SECRET,
     "the-tests-next-secret",

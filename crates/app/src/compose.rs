@@ -15,6 +15,7 @@ use user_adapters::tokens::{
     KnownServices, ManagedTokens,
 };
 use user_adapters::{SystemClock, UuidV7Ids};
+use user_domain::StoreError;
 use user_domain::use_cases::{Ports, UseCases};
 
 use crate::keys;
@@ -76,7 +77,7 @@ pub struct Composition {
     pub ports: Ports,
     pub(crate) connections: Connections,
     pub(crate) store: Arc<SeaOrmUsers>,
-    pub(crate) logins: SeaOrmLogins,
+    logins: SeaOrmLogins,
     cache: UserTiers,
     managed_tokens: Arc<ManagedTokens>,
     jwks: Option<Arc<Jwks>>,
@@ -160,6 +161,14 @@ impl Composition {
         jwks.map(|jwks| jwks.follow())
             .transpose()
             .map_err(ComposeError::Thread)
+    }
+
+    /// Takes a sample of the passwords that users have, by whose costs strangers are answered. Once there is one, it is kept.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sample_passwords(&self) -> Result<(), StoreError> {
+        self.logins.sample().await
     }
 
     /// Writes down when the tokens of services were used, once a minute for as long as it is polled.

@@ -10,7 +10,6 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use user_adapters::guards::Guards;
-use user_adapters::sea_orm::SeaOrmLogins;
 use user_adapters::tokens::FollowedKeys;
 use user_http::{Api, HttpSettings, Readiness, Writes};
 
@@ -90,7 +89,7 @@ impl Service {
             noting.keep_noting_token_uses().await;
         }));
         background.push(tokio::spawn(keep_up(metrics.clone())));
-        background.push(tokio::spawn(keep_sampled(composition.logins.clone())));
+        background.push(tokio::spawn(keep_sampled(composition.clone())));
         let readiness = Readiness::default();
         let api = Api::new(
             &composition.ports,
@@ -245,9 +244,9 @@ async fn keep_fresh(composition: Composition) {
 }
 
 /// Keeps up with the costs of users' passwords, by which strangers are answered.
-async fn keep_sampled(logins: SeaOrmLogins) {
+async fn keep_sampled(composition: Composition) {
     loop {
-        match logins.sample().await {
+        match composition.sample_passwords().await {
             Ok(()) => sleep(SAMPLING).await,
             Err(error) => {
                 tracing::debug!(%error, "the passwords could not be sampled");

@@ -110,7 +110,7 @@ user_tests::on_each_store! {
         for (kind, removed) in reports.iter().chain([&left]).flat_map(counts) {
             *sums.entry(kind).or_default() += removed;
         }
-        assert_eq!(sums, BTreeMap::from([("users", 70), ("events", 140), ("idempotency_keys", 70), ("usernames", 0)]));
+        assert_eq!(sums, BTreeMap::from([("users", 70), ("events", 140), ("idempotency_keys", 70), ("usernames", 0), ("login_attempts", 0)]));
         // One event of each erasure is younger, and goes later.
         assert_eq!(counts(&purge_later(app, User::RESTORABLE * 3).await)["events"], 70);
         other.stop().await;
@@ -172,6 +172,8 @@ user_tests::on_each_store! {
         let stayer = app.register("stayer").await;
         assert_eq!(service.patch(&path(&stayer), &json!({"username": "stays"})).await.status, 200);
         assert_eq!(service.delete(&path(&leaver)).await.status, 204);
+        let wrong = json!({"identifier": "stays", "password": "wrong"});
+        assert_eq!(service.post("/v1/credentials/verify", &wrong).await.status, 401);
         let folder = tempfile::tempdir().unwrap();
         let purge = || {
             let output = configured(folder.path(), &app.database_uri(), &["purge"]).output().unwrap();
@@ -179,7 +181,7 @@ user_tests::on_each_store! {
             assert_eq!((output.status.code(), &*talk), (Some(0), ""));
             told
         };
-        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\n");
+        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\n");
 
         // Everything becomes a year older, but for one event.
         let long_ago = "'2025-01-01T00:00:00+00:00'";
@@ -187,10 +189,11 @@ user_tests::on_each_store! {
             "UPDATE users SET deleted_at = {long_ago} WHERE deleted_at IS NOT NULL;
             UPDATE events SET at = {long_ago} WHERE type <> 'user.updated';
             UPDATE idempotency_keys SET created_at = {long_ago};
-            UPDATE released_usernames SET released_at = {long_ago}"
+            UPDATE released_usernames SET released_at = {long_ago};
+            UPDATE login_attempts SET forgotten_at = {long_ago}"
         )).await.unwrap();
-        assert_eq!(purge(), "users 1\nevents 3\nidempotency_keys 1\nusernames 1\n");
-        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\n");
+        assert_eq!(purge(), "users 1\nevents 3\nidempotency_keys 1\nusernames 1\nlogin_attempts 1\n");
+        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\n");
         let events = service.get(&format!("{}/export", path(&stayer))).await.json["events"].clone();
         assert_eq!(events.as_array().map(Vec::len), Some(1), "{events}");
         // The name of the erased user rests from today on.
