@@ -35,14 +35,16 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `source` is empty in the row of an account, and a keyed digest in those of its sources.
+/// `draw` is a number that has nothing to do with when its user was made, so that some passwords stand for all. `source` is empty in the row of an account, and a keyed digest in those of its sources.
 const STATEMENTS: &[&str] = &[
     "ALTER TABLE users ADD COLUMN password_changed_at {time}",
     "CREATE TABLE credentials (
         user_id {uuid} NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
         password_hash text NOT NULL,
-        origin text NOT NULL
+        origin text NOT NULL,
+        draw {version} NOT NULL
     ) {options}",
+    "CREATE INDEX credentials_draw_ix ON credentials (draw)",
     "CREATE TABLE login_attempts (
         account {uuid} NOT NULL,
         source {bytes} NOT NULL,

@@ -207,10 +207,10 @@ fn matches(
 ) -> Result<bool, HashingError> {
     let prepared = match origin {
         PasswordOrigin::Own => password.prepared(),
-        PasswordOrigin::Imported => None,
+        PasswordOrigin::Given | PasswordOrigin::Imported => None,
     };
     // What cannot be prepared is no password of ours, yet the same work is done.
-    let is_possible = prepared.is_some() || origin == PasswordOrigin::Imported;
+    let is_possible = prepared.is_some() || origin != PasswordOrigin::Own;
     let text = prepared
         .as_ref()
         .map_or_else(|| password.expose(), PreparedPassword::expose);

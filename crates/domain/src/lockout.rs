@@ -13,6 +13,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::Violation;
+use crate::secret::Secret;
 use crate::values::{Timestamp, UserId};
 
 /// From where somebody tries to be let in, as the caller knows it: an address, or a device that it has seen before.
@@ -22,18 +23,20 @@ use crate::values::{Timestamp, UserId};
 pub struct LoginSource(SecretString);
 
 /// Whose failures are counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
     /// A user's.
     User(UserId),
     /// Those of an identifier that nobody has, so that it takes the work that a user's would.
-    Nobody(String),
+    Nobody,
 }
 
 /// One try to be let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginAttempt {
-    /// As whom.
+    /// As whom, in the one spelling of all that mean the same.
+    pub identifier: Secret,
+    /// Who that is.
     pub account: Account,
     /// From where, if the caller tells.
     pub source: Option<LoginSource>,

@@ -57,7 +57,7 @@ pub use revoke_service_token::RevokeServiceToken;
 pub use show_lockout::{LockoutReport, ShowLockout};
 pub use sign_out::{SignOut, SignedOut};
 pub use update_user::UpdateUser;
-pub use verify_credentials::{VerifyCredentials, VerifyCredentialsError};
+pub use verify_credentials::{LetIn, Renewal, VerifyCredentials, VerifyCredentialsError};
 
 use crate::caller::Caller;
 use crate::ports::{

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
+use tracing::Instrument;
 use utoipa::OpenApi;
 
 use crate::bodies::{UserBody, decode_login, document};
@@ -11,6 +12,7 @@ use crate::extract::{Call, JsonDocument};
 use crate::openapi::{Login, User, VerificationErrors};
 use crate::problem::Problem;
 use crate::resource::resource;
+use crate::trace;
 
 /// The description of the resources.
 #[derive(OpenApi)]
@@ -40,12 +42,19 @@ async fn verify(call: Call<JsonDocument>) -> Result<HttpResponse, Problem> {
         call.caller.clone(),
     );
     let input = decode_login(body.0);
-    let user = call
+    let verify = use_case.clone();
+    let let_in = call
         .counted("verify_credentials", async move {
-            use_case.run(&caller, &input).await
+            verify.run(&caller, &input).await
         })
         .await?;
-    let mut response = document(StatusCode::OK, &UserBody::from(&user))?;
+    if let Some(renewal) = let_in.renewal {
+        let renew = async move { use_case.renew(renewal).await };
+        call.api
+            .writes()
+            .start(renew.instrument(trace::use_case("renew_password")));
+    }
+    let mut response = document(StatusCode::OK, &UserBody::from(&let_in.view))?;
     let fields = response.headers_mut();
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)

@@ -55,6 +55,11 @@ impl Writes {
         self.tracker.wait().await;
     }
 
+    /// Starts a write that nobody waits for but the drain.
+    pub(crate) fn start(&self, write: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn_on(write, &self.handle);
+    }
+
     /// Runs a write and waits for it so long at most; it goes on in any case.
     pub(crate) async fn run<T: Send + 'static>(
         &self,

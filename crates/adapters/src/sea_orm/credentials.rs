@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter,
-    QuerySelect, RelationDef,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, JoinType, Order, QueryFilter,
+    QueryOrder, QuerySelect, RelationDef,
 };
+use sha2::{Digest, Sha256};
 use user_domain::StoreError;
 use user_domain::ports::{StoredCredential, UserKey};
 use user_domain::user::PasswordWrite;
@@ -99,6 +100,7 @@ pub(super) async fn set_all(
             user_id: Set(user.as_uuid()),
             password_hash: Set(stored.hash.expose().to_owned()),
             origin: Set(stored.origin.as_str().to_owned()),
+            draw: Set(draw(*user)),
         });
         let newest = OnConflict::column(Column::UserId)
             .update_columns([Column::PasswordHash, Column::Origin])
@@ -124,6 +126,9 @@ pub(super) async fn imported(
     let rows = Entity::find()
         .filter(Column::UserId.is_in(ids))
         .filter(Column::Origin.eq(PasswordOrigin::Imported.as_str()))
+        // Whoever logs in just now has it hashed anew, before or after.
+        .order_by(Column::UserId, Order::Asc)
+        .lock_exclusive()
         .all(tx)
         .await
         .map_err(|error| errors::write(&error))?;
@@ -136,7 +141,28 @@ pub(super) async fn imported(
         .collect())
 }
 
-pub(super) fn to_password(row: Model) -> Result<StoredPassword, StoreError> {
+/// Gives a user's number among the draws: the same each time, and spread evenly over 32 bits whatever ids there are.
+fn draw(user: UserId) -> i64 {
+    let digest = Sha256::digest(user.as_uuid());
+    let bytes = digest.iter().take(4);
+    bytes.fold(0, |number, byte| number << 8 | i64::from(*byte))
+}
+
+/// Finds the password of the first draw from a number on.
+pub(super) async fn drawn(
+    db: &impl ConnectionTrait,
+    from: i64,
+) -> Result<Option<StoredPassword>, StoreError> {
+    let found = Entity::find()
+        .filter(Column::Draw.gte(from))
+        .order_by(Column::Draw, Order::Asc)
+        .one(db)
+        .await
+        .map_err(|error| errors::store(&error))?;
+    found.map(to_password).transpose()
+}
+
+fn to_password(row: Model) -> Result<StoredPassword, StoreError> {
     let origin = PasswordOrigin::from_name(&row.origin).ok_or_else(|| {
         let broken = format!("the password's origin of user {} is broken", row.user_id);
         StoreError::Internal(broken)

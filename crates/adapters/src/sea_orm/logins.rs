@@ -1,6 +1,6 @@
 //! Those who try to be let in: their failures, their turns, and whom a password is compared with where there is nobody.
 
-mod attempts;
+pub(super) mod attempts;
 mod decoys;
 mod turns;
 
@@ -13,7 +13,7 @@ use sha2::Sha256;
 use tokio::time::timeout;
 use user_domain::StoreError;
 use user_domain::lockout::{Lockout, LoginAttempt, Tries};
-use user_domain::ports::{Decoys, LoginAttempts, LoginTurn};
+use user_domain::ports::{Decoys, HashingError, LoginAttempts, LoginTurn};
 use user_domain::values::{StoredPassword, Timestamp, UserId};
 
 use super::{Connections, SeaOrmUsers, errors};
@@ -21,7 +21,7 @@ use attempts::Places;
 use decoys::Sample;
 use turns::Turns;
 
-/// How long somebody waits for those who try at the same account.
+/// How long somebody waits for those who try as the same from the same source.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// The logins of a store of users. Cheap to clone; clones share all.
@@ -78,13 +78,12 @@ impl SeaOrmLogins {
 
 #[async_trait]
 impl LoginAttempts for SeaOrmLogins {
-    async fn enter(&self, attempt: &LoginAttempt) -> Result<LoginTurn, StoreError> {
-        let account = Places::of(&self.key, attempt).account();
-        let busy = |_| StoreError::Unavailable("too many try at one account".to_owned());
-        timeout(PATIENCE, self.turns.enter(account))
+    async fn enter(&self, attempt: &LoginAttempt) -> Result<LoginTurn, HashingError> {
+        let place = attempts::turn(&self.key, attempt);
+        timeout(PATIENCE, self.turns.enter(place))
             .await
             .map(LoginTurn::holding)
-            .map_err(busy)
+            .map_err(|_| HashingError::Busy)
     }
 
     async fn lockout(&self, attempt: &LoginAttempt) -> Result<Lockout, StoreError> {
@@ -100,10 +99,18 @@ impl LoginAttempts for SeaOrmLogins {
         .await
     }
 
-    async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<(), StoreError> {
-        self.change("note_login", attempt, at, |lockout| lockout.succeeded(at))
-            .await
-            .map(drop)
+    async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<bool, StoreError> {
+        let mut is_admitted = false;
+        let become_ = |lockout: Lockout| {
+            is_admitted = lockout.admits(at);
+            if is_admitted {
+                lockout.succeeded(at)
+            } else {
+                lockout
+            }
+        };
+        self.change("note_login", attempt, at, become_).await?;
+        Ok(is_admitted)
     }
 
     async fn of_user(&self, user: UserId, at: Timestamp) -> Result<(Tries, u64), StoreError> {

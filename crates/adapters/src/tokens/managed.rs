@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::{sleep, timeout};
 use user_domain::StoreError;
 use user_domain::caller::ServiceCaller;
@@ -37,6 +37,8 @@ pub struct ManagedTokens {
     look_ups: Semaphore,
     /// Uses that the store has not been told of: one at most for each token there is.
     uses: Mutex<HashMap<ServiceTokenId, Timestamp>>,
+    /// Held while uses are written.
+    writing: AsyncMutex<()>,
 }
 
 impl ManagedTokens {
@@ -52,6 +54,7 @@ impl ManagedTokens {
             clock,
             look_ups: Semaphore::new(LOOK_UPS),
             uses: Mutex::default(),
+            writing: AsyncMutex::default(),
         }
     }
 
@@ -65,6 +68,8 @@ impl ManagedTokens {
 
     /// Writes the uses since the last time into the store. What it does not take is kept for the next time.
     pub async fn note_uses(&self) {
+        // Whoever comes at the end of the service waits for the one who writes.
+        let _writing = self.writing.lock().await;
         let uses = std::mem::take(&mut *self.uses());
         if uses.is_empty() {
             return;

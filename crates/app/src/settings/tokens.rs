@@ -76,6 +76,13 @@ impl TokenSettings {
         if jwt_secret_key.is_none() && jwks.is_none() {
             return Err(reader.missing("JWT_SECRET_KEY"));
         }
+        let (jwt_issuer, jwt_audience) = (jwt_issuer?, jwt_audience?);
+        if jwks.is_some() && jwt_issuer.is_none() && jwt_audience.is_none() {
+            reader.warn(
+                "JWT_AUDIENCE",
+                "is unset, and so is JWT_ISSUER: whatever the published keys sign lets users in, for whomever it is meant",
+            );
+        }
         if let Some(previous) = &jwt_secret_key_previous {
             check_previous(reader, previous, jwt_secret_key.as_ref())?;
             if sealing_key.is_none() {
@@ -90,8 +97,8 @@ impl TokenSettings {
             jwt_secret_key_previous,
             jwks,
             jwt_subject: jwt_subject?,
-            jwt_issuer: jwt_issuer?,
-            jwt_audience: jwt_audience?,
+            jwt_issuer,
+            jwt_audience,
             jwt_leeway: Duration::from_secs(jwt_leeway?),
             allowed_api_tokens,
             sealing_key,

@@ -2,7 +2,7 @@ use std::any::Any;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{HashingError, StoreError};
 use crate::lockout::{Lockout, LoginAttempt, Tries};
 use crate::values::{Timestamp, UserId};
 
@@ -18,9 +18,12 @@ pub struct LoginTurn(
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait LoginAttempts: Send + Sync {
-    /// Waits for a turn at the account of an attempt: in one process those who try at one account do so one after
-    /// another, so that many guesses at once are no more than one after another.
-    async fn enter(&self, attempt: &LoginAttempt) -> Result<LoginTurn, StoreError>;
+    /// Waits for a turn: in one process those who try as one identifier from one source do so one after another, so that
+    /// many guesses at once are no more than one after another. Nobody waits for those who try from elsewhere, nor for
+    /// those who know the same user by another name.
+    ///
+    /// Where too many wait it is [`HashingError::Busy`].
+    async fn enter(&self, attempt: &LoginAttempt) -> Result<LoginTurn, HashingError>;
 
     /// Tells what is remembered.
     async fn lockout(&self, attempt: &LoginAttempt) -> Result<Lockout, StoreError>;
@@ -28,8 +31,8 @@ pub trait LoginAttempts: Send + Sync {
     /// Counts a failure, and tells what is remembered now.
     async fn fail(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<Lockout, StoreError>;
 
-    /// Notes a success.
-    async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<(), StoreError>;
+    /// Notes a success, unless nobody is let in by now; tells whether it was one.
+    async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Tells what is remembered of a user: of the account, and of how many sources that are blocked at a moment.
     async fn of_user(&self, user: UserId, at: Timestamp) -> Result<(Tries, u64), StoreError>;

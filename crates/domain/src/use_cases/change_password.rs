@@ -9,7 +9,7 @@ use crate::permissions::{Action, Denied, permit};
 use crate::ports::{HashingError, LoginAttempts, PasswordHasher, UserKey, UserReader, UserWriter};
 use crate::user::{Change, ChangeRefused, Field};
 use crate::values::{EmailAddress, Password, PasswordOrigin, StoredPassword, UserId, Username};
-use crate::write::WriteError;
+use crate::write::{WriteError, Written};
 use crate::{Fault, StoreError};
 
 /// Why a password was not set or removed.
@@ -78,7 +78,7 @@ impl Hashing {
             },
             NewPassword::Hashed(hash) => StoredPassword {
                 hash,
-                origin: PasswordOrigin::Imported,
+                origin: PasswordOrigin::Given,
             },
         })
     }
@@ -120,11 +120,13 @@ impl SetPassword {
                 .map_err(ChangePasswordError::Invalid)?;
         }
         let stored = self.hashing.store(new).await?;
-        // Before the write, whose answer is the truth about all of it.
-        self.attempts.clear(id).await?;
         let context = self.stamp.context(caller, conditions);
         let change = Change::SetPassword(stored);
         let written = self.users.change(id, &change, &context).await?;
+        if matches!(written, Written::Applied(_)) {
+            // The password is set, whatever comes of this; an operator can do it too.
+            let _ = self.attempts.clear(id).await;
+        }
         Ok(PasswordChanged {
             replayed: written.is_replay(),
         })

@@ -16,8 +16,14 @@ use crate::values::UserId;
 pub struct SignedOut {
     /// The user, as the caller may see it.
     pub written: WrittenView,
-    /// How long it takes until the next token, whose moment of issue counts whole seconds, is valid: at most a second.
+    /// How long it takes until the next token, whose moment of issue counts whole seconds, is valid: at most a second and
+    /// [`SignedOut::SKEW`].
     pub wait: Duration,
+}
+
+impl SignedOut {
+    /// By how much the clock of whoever issues tokens may be behind.
+    pub const SKEW: Duration = Duration::from_millis(100);
 }
 
 /// Signs a user out everywhere.
@@ -44,8 +50,9 @@ impl SignOut {
             written,
             wait: limit
                 .next_second()
+                .plus(SignedOut::SKEW)
                 .since(self.stamp.clock.now())
-                .min(Duration::from_secs(1)),
+                .min(Duration::from_secs(1) + SignedOut::SKEW),
         })
     }
 }

@@ -33,6 +33,23 @@ pub enum VerifyCredentialsError {
     Store(#[from] StoreError),
 }
 
+/// A user that was let in.
+#[derive(Debug, Clone)]
+pub struct LetIn {
+    /// The user, as the caller may see it.
+    pub view: UserView,
+    /// What is left to be done, once the caller has its answer.
+    pub renewal: Option<Renewal>,
+}
+
+/// A password whose hash is another than would be made today.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    user: UserId,
+    stored: StoredPassword,
+    password: TypedPassword,
+}
+
 /// Tells whether a password is a user's.
 #[derive(Clone)]
 pub struct VerifyCredentials {
@@ -62,22 +79,23 @@ impl VerifyCredentials {
         &self,
         caller: &Caller,
         input: &LoginInput,
-    ) -> Result<UserView, VerifyCredentialsError> {
+    ) -> Result<LetIn, VerifyCredentialsError> {
         permit(caller, Action::VerifyCredentials)?;
         let login = input.check().map_err(VerifyCredentialsError::Invalid)?;
         let found = self.credentials.find_credential(&login.key).await?;
         let attempt = LoginAttempt {
             account: match &found {
                 Some(found) => Account::User(found.user.id),
-                None => Account::Nobody(login.identifier.expose().to_owned()),
+                None => Account::Nobody,
             },
+            identifier: login.identifier,
             source: login.source,
         };
         let turn = self.attempts.enter(&attempt).await?;
         let lockout = self.attempts.lockout(&attempt).await?;
         let own = found.as_ref().and_then(|found| found.password.clone());
         let is_own = own.is_some();
-        let stored = own.unwrap_or_else(|| self.decoys.stand_in(login.identifier.expose()));
+        let stored = own.unwrap_or_else(|| self.decoys.stand_in(attempt.identifier.expose()));
         let compared = self
             .hasher
             .verify(login.password.clone(), stored.clone())
@@ -91,22 +109,31 @@ impl VerifyCredentials {
             self.attempts.fail(&attempt, now).await?;
             return Err(VerifyCredentialsError::Wrong);
         };
-        self.attempts.succeed(&attempt, now).await?;
-        drop(turn);
-        if compared.is_outdated {
-            self.renew(user.id, &stored, &login.password).await;
+        // Another replica may have counted a failure meanwhile.
+        if !self.attempts.succeed(&attempt, now).await? {
+            return Err(VerifyCredentialsError::Wrong);
         }
-        Ok(view(user, caller))
+        drop(turn);
+        let renewal = compared.is_outdated.then(|| Renewal {
+            user: user.id,
+            stored,
+            password: login.password,
+        });
+        Ok(LetIn {
+            view: view(user, caller),
+            renewal,
+        })
     }
 
     /// Stores the hash that would be made of the same password today. Whoever was let in is, whatever comes of it: the next
     /// time is another chance.
-    async fn renew(&self, user: UserId, stored: &StoredPassword, password: &TypedPassword) {
-        let Some(prepared) = password.prepared() else {
+    pub async fn renew(&self, renewal: Renewal) {
+        let Some(prepared) = renewal.password.prepared() else {
             return;
         };
         if let Ok(new) = self.hasher.hash(prepared).await {
-            let _ = self.credentials.rehash(user, &stored.hash, &new).await;
+            let old = &renewal.stored.hash;
+            let _ = self.credentials.rehash(renewal.user, old, &new).await;
         }
     }
 }

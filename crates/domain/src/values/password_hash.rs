@@ -36,7 +36,9 @@ pub struct StoredPassword {
 pub enum PasswordOrigin {
     /// This service, of a [`PreparedPassword`](super::PreparedPassword).
     Own,
-    /// Another one, of the bytes as they were typed.
+    /// Another one, of the bytes as they were typed; a caller gave it for this user.
+    Given,
+    /// Another one, of the bytes as they were typed; it came with an import, which may bring a newer one.
     Imported,
 }
 
@@ -103,13 +105,14 @@ impl PasswordOrigin {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Own => "own",
+            Self::Given => "given",
             Self::Imported => "imported",
         }
     }
 
     /// Finds an origin by its name in stores.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Own, Self::Imported]
+        [Self::Own, Self::Given, Self::Imported]
             .into_iter()
             .find(|origin| origin.as_str() == name)
     }

@@ -16,7 +16,7 @@ use crate::problem::Problem;
     path = "/v1/users",
     operation_id = "createUser",
     tag = "users",
-    description = "For services with `users:write` and administrators.",
+    description = "With a `password` or a `password_hash` the user can be let in by it. For services with `users:write` and administrators.",
     params(IdempotencyKeyHeader),
     request_body = NewUser,
     responses(Created, CreationErrors)

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use user_tests::{Store, TestApp};
 
-use super::{PASSWORD, assert_refused, verify, with_password};
+use super::{PASSWORD, assert_refused, verify, verify_from, with_password};
 use crate::common::{assert_problem, id, path};
 
 async fn three_replicas(settings: &[(&str, &str)]) -> [TestApp; 3] {
@@ -237,4 +237,63 @@ async fn a_failure_that_cannot_be_counted_is_no_answer() {
     let body = json!({"username": "bob", "email": "bob@example.org", "password": PASSWORD});
     assert_eq!(app.service().post("/v1/users", &body).await.status, 201);
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_from_elsewhere_does_not_stand_in_the_owners_way() {
+    let slow = [
+        ("ARGON2_MEMORY_KIB", "19456"),
+        ("ARGON2_ITERATIONS", "2"),
+        ("PASSWORD_HASHING_THREADS", "2"),
+    ];
+    let app = TestApp::start_with(Store::Postgres, &slow).await;
+    with_password(&app, "alice").await;
+    let home = verify_from(&app, "home", "alice", PASSWORD).await;
+    assert_eq!(home.status, 200, "{}", home.text);
+    let goes_on = std::sync::atomic::AtomicBool::new(true);
+    let flood = join_all((0..40).map(async |_| {
+        while goes_on.load(std::sync::atomic::Ordering::Relaxed) {
+            let guess = verify_from(&app, "attacker", "alice", "wrong").await;
+            assert!(matches!(guess.status, 401 | 503), "{}", guess.text);
+        }
+    }));
+    let owner = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for _ in 0..5 {
+            let login = verify_from(&app, "home", "alice", PASSWORD).await;
+            assert_eq!(login.status, 200, "{}", login.text);
+        }
+        goes_on.store(false, std::sync::atomic::Ordering::Relaxed);
+    };
+    tokio::join!(flood, owner);
+    app.stop().await;
+}
+
+/// A platform that has just moved here: nearly all have hashes of another cost, made within one moment, and one does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_cost_what_users_cost_though_most_came_in_one_moment() {
+    let bcrypt = "$2b$04$aiiX8J/Z6m4ClHSgEGcbquZVkNBFckcqHBtpZkMUJ2gjlRV7mcMmS";
+    for store in [Store::Sqlite, Store::Postgres] {
+        let app = TestApp::start(store).await;
+        for number in 0..80 {
+            let name = format!("mover{number}");
+            let body = json!({"username": name, "email": format!("{name}@example.org"), "password_hash": bcrypt});
+            let made = app.service().post("/v1/users", &body).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        with_password(&app, "late").await;
+        app.composition().sample_passwords().await.unwrap();
+        let decoys = &app.composition().ports.decoys;
+        let kinds = (0..1000).filter(|number| {
+            let stand_in = decoys.stand_in(&format!("stranger{number}"));
+            stand_in.hash.expose() == bcrypt
+        });
+        let share = kinds.count();
+        assert!(
+            (850..1000).contains(&share),
+            "{share} of 1000 cost what 80 of 81 users cost"
+        );
+        app.stop().await;
+    }
 }

@@ -11,6 +11,7 @@ pub(crate) struct Model {
     pub(crate) user_id: Uuid,
     pub(crate) password_hash: String,
     pub(crate) origin: String,
+    pub(crate) draw: i64,
 }
 
 impl fmt::Debug for Model {

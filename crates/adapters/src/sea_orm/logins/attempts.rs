@@ -5,7 +5,8 @@ use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, ConnectionTrait,
-    EntityTrait, IntoActiveModel, Order, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    EntityTrait, IntoActiveModel, Iterable, Order, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use sha2::Sha256;
 use user_domain::StoreError;
@@ -30,9 +31,9 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn of(key: &Hmac<Sha256>, attempt: &LoginAttempt) -> Self {
-        let account = match &attempt.account {
+        let account = match attempt.account {
             Account::User(id) => id.as_uuid(),
-            Account::Nobody(identifier) => stranger(key, identifier),
+            Account::Nobody => stranger(key, attempt.identifier.expose()),
         };
         let source = attempt.source.as_ref().map(|source| {
             let mut digest = key.clone();
@@ -49,13 +50,25 @@ impl Places {
         Self { account, source }
     }
 
-    pub(super) fn account(&self) -> Uuid {
-        self.account
-    }
-
     fn sources(&self) -> impl Iterator<Item = Vec<u8>> {
         std::iter::once(ANYWHERE).chain(self.source.clone())
     }
+}
+
+/// Tells apart those who take turns: by the name that they try, and from where.
+pub(super) fn turn(key: &Hmac<Sha256>, attempt: &LoginAttempt) -> Uuid {
+    let mut digest = key.clone();
+    digest.update(b"turn\n");
+    digest.update(attempt.identifier.expose().as_bytes());
+    digest.update(b"\n");
+    if let Some(source) = &attempt.source {
+        digest.update(source.expose().as_bytes());
+    }
+    let mut bytes = [0; 16];
+    for (place, byte) in bytes.iter_mut().zip(digest.finalize().into_bytes()) {
+        *place = byte;
+    }
+    Uuid::from_bytes(bytes)
 }
 
 /// Gives one of 65,536 accounts that nobody has: whoever tries names without end fills no table.
@@ -139,13 +152,22 @@ async fn store(
     at: Timestamp,
 ) -> Result<(), WriteError> {
     let tries = std::iter::once(lockout.account).chain(lockout.source);
-    for (source, tries) in places.sources().zip(tries) {
-        let row = to_row(places.account, source, &tries, at);
-        Entity::update(row)
-            .exec(tx)
-            .await
-            .map_err(|error| errors::write(&error))?;
-    }
+    let rows = places
+        .sources()
+        .zip(tries)
+        .map(|(source, tries)| to_row(places.account, source, &tries, at));
+    let others =
+        Column::iter().filter(|column| !matches!(column, Column::Account | Column::Source));
+    // A purge may have removed a row between its making and its lock.
+    Entity::insert_many(rows)
+        .on_conflict(
+            OnConflict::columns([Column::Account, Column::Source])
+                .update_columns(others)
+                .to_owned(),
+        )
+        .exec_without_returning(tx)
+        .await
+        .map_err(|error| errors::write(&error))?;
     Ok(())
 }
 
@@ -184,11 +206,31 @@ pub(super) async fn clear(db: &Pool, user: UserId) -> Result<(), WriteError> {
         })
         .filter(Column::Account.eq(user.as_uuid()));
     let cleared = async {
+        // In the order in which failures lock them.
+        let locked = Entity::find()
+            .filter(Column::Account.eq(user.as_uuid()))
+            .order_by(Column::Source, Order::Asc)
+            .lock_exclusive()
+            .all(&tx)
+            .await;
+        locked.map_err(|error| errors::write(&error))?;
         let cleared = update.exec(&tx).await;
         cleared.map_err(|error| errors::write(&error))
     };
     transaction::bounded(cleared).await?;
     transaction::commit(tx).await
+}
+
+/// Forgets a user's account altogether, in the transaction of its erasure.
+pub(in crate::sea_orm) async fn forget(
+    tx: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<(), WriteError> {
+    let forgotten = Entity::delete_many()
+        .filter(Column::Account.eq(user.as_uuid()))
+        .exec(tx)
+        .await;
+    forgotten.map_err(|error| errors::write(&error)).map(drop)
 }
 
 fn to_lockout(places: &Places, rows: &[Model]) -> Lockout {
@@ -237,13 +279,14 @@ mod tests {
     fn strangers_are_few_and_sources_are_told_apart_by_account() {
         let key = Hmac::<Sha256>::new(&[7; 64].into());
         let nobody = |name: usize| LoginAttempt {
-            account: Account::Nobody(name.to_string()),
+            identifier: name.to_string().into(),
+            account: Account::Nobody,
             source: LoginSource::parse("there").ok(),
         };
         let places: Vec<Places> = (0..100_000)
             .map(|name| Places::of(&key, &nobody(name)))
             .collect();
-        let accounts: BTreeSet<Uuid> = places.iter().map(Places::account).collect();
+        let accounts: BTreeSet<Uuid> = places.iter().map(|place| place.account).collect();
         assert!(
             accounts.len() <= 65_536 && accounts.len() > 40_000,
             "{}",
@@ -253,9 +296,6 @@ mod tests {
         let sources: BTreeSet<_> = places.iter().map(|place| place.source.clone()).collect();
         assert_eq!(sources.len(), accounts.len());
         let other = Hmac::<Sha256>::new(&[8; 64].into());
-        assert_ne!(
-            Places::of(&other, &nobody(1)).account(),
-            places[1].account()
-        );
+        assert_ne!(Places::of(&other, &nobody(1)).account, places[1].account);
     }
 }

@@ -6,17 +6,16 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use sea_orm::prelude::Uuid;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder};
+use sea_orm::ConnectionTrait;
 use user_domain::StoreError;
 use user_domain::values::StoredPassword;
 
-use crate::sea_orm::credentials::to_password;
-use crate::sea_orm::entities::credentials::{Column, Entity, Model};
-use crate::sea_orm::errors;
+use crate::sea_orm::credentials;
 
 /// How many passwords a sample has at most.
-const SIZE: u32 = 64;
+const SIZE: i64 = 64;
+/// How many numbers there are to be drawn.
+const DRAWS: i64 = 1 << 32;
 
 /// Some of the passwords that users have, in an order that puts those of one cost together: names keep their costs while
 /// the sample changes a little.
@@ -55,43 +54,18 @@ impl Sample {
     }
 }
 
-/// Looks at passwords at even distances over all users, by their ids: on every replica nearly the same.
+/// Looks at passwords at even distances over all draws, which are spread evenly over all users: on every replica at
+/// nearly the same.
 pub(super) async fn look(db: &impl ConnectionTrait) -> Result<Vec<StoredPassword>, StoreError> {
-    let Some(first) = next(db, Uuid::nil(), Order::Asc).await? else {
-        return Ok(Vec::new());
-    };
-    let last = next(db, Uuid::max(), Order::Desc).await?;
-    let (from, to) = (
-        first.user_id.as_u128(),
-        last.map_or(0, |last| last.user_id.as_u128()),
-    );
-    let step = to.saturating_sub(from) / u128::from(SIZE);
-    let mut sample = vec![to_password(first)?];
-    for number in 1..SIZE {
-        let place = Uuid::from_u128(from + step * u128::from(number));
-        if let Some(found) = next(db, place, Order::Asc).await? {
-            sample.push(to_password(found)?);
+    let mut sample = Vec::new();
+    for number in 0..SIZE {
+        match credentials::drawn(db, number * (DRAWS / SIZE)).await? {
+            Some(password) => sample.push(password),
+            // Behind the last draw comes the first.
+            None => sample.extend(credentials::drawn(db, 0).await?),
         }
     }
     Ok(sample)
-}
-
-/// Finds the first password from an id on.
-async fn next(
-    db: &impl ConnectionTrait,
-    from: Uuid,
-    order: Order,
-) -> Result<Option<Model>, StoreError> {
-    let side = match order {
-        Order::Desc => Column::UserId.lte(from),
-        _ => Column::UserId.gte(from),
-    };
-    Entity::find()
-        .filter(side)
-        .order_by(Column::UserId, order)
-        .one(db)
-        .await
-        .map_err(|error| errors::store(&error))
 }
 
 #[cfg(test)]

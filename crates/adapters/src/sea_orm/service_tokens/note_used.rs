@@ -9,6 +9,9 @@ use crate::sea_orm::entities::service_tokens::{Column, Entity};
 use crate::sea_orm::pool::Pool;
 use crate::sea_orm::{errors, transaction};
 
+/// The most uses of one transaction.
+const MOST: usize = 100;
+
 /// Notes the uses, in one order on every replica, so that none waits for one that waits for it.
 pub(crate) async fn note_used(db: &Pool, uses: &[TokenUse]) -> Result<(), WriteError> {
     if uses.is_empty() {
@@ -16,9 +19,12 @@ pub(crate) async fn note_used(db: &Pool, uses: &[TokenUse]) -> Result<(), WriteE
     }
     let mut uses = uses.to_vec();
     uses.sort_by_key(|used| used.id);
-    let tx = transaction::begin(db).await?;
-    transaction::bounded(Box::pin(write(&tx, &uses))).await?;
-    transaction::commit(tx).await
+    for part in uses.chunks(MOST) {
+        let tx = transaction::begin(db).await?;
+        transaction::bounded(Box::pin(write(&tx, part))).await?;
+        transaction::commit(tx).await?;
+    }
+    Ok(())
 }
 
 async fn write(tx: &impl ConnectionTrait, uses: &[TokenUse]) -> Result<(), WriteError> {

@@ -9,6 +9,7 @@ use super::change::lock;
 use crate::guards::Guards;
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
+use crate::sea_orm::logins::attempts;
 use crate::sea_orm::pool::Pool;
 use crate::sea_orm::{errors, names, outbox, transaction};
 
@@ -51,6 +52,7 @@ pub(crate) async fn remove(
         .exec(tx)
         .await
         .map_err(|error| errors::write(&error))?;
+    attempts::forget(tx, user.id).await?;
     names::release(tx, &user.username, user.id, at).await?;
     outbox::append(tx, event).await
 }

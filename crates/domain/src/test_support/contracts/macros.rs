@@ -232,6 +232,7 @@ macro_rules! credentials_contract {
             racing_failures_are_all_counted
             what_is_remembered_of_a_user_is_seen_and_cleared
             a_known_source_outlives_a_clearing
+            an_erased_user_leaves_no_failures
             turns_are_given_and_given_back
             what_is_over_its_time_is_purged
         }

@@ -12,10 +12,10 @@ use crate::directory::{DirectoryFilter, PageRequest};
 use crate::import::{Import, ImportOutcome};
 use crate::lockout::{Lockout, LoginAttempt, Tries};
 use crate::ports::{
-    ChangeLog, Changes, Credentials, ExpiredUser, ImportError, KeptToken, LogPosition,
-    LoginAttempts, LoginTurn, Page, Purged, Records, Retention, SchemaState, ServiceTokenRegistry,
-    StoreHealth, StoredCredential, TokenUse, UserDirectory, UserImport, UserKey, UserKeys,
-    UserReader, UserWriter,
+    ChangeLog, Changes, Credentials, ExpiredUser, HashingError, ImportError, KeptToken,
+    LogPosition, LoginAttempts, LoginTurn, Page, Purged, Records, Retention, SchemaState,
+    ServiceTokenRegistry, StoreHealth, StoredCredential, TokenUse, UserDirectory, UserImport,
+    UserKey, UserKeys, UserReader, UserWriter,
 };
 use crate::service_token::{AppliedToken, ServiceToken};
 use crate::user::{Applied, Change, Event, User};
@@ -181,7 +181,7 @@ impl Credentials for FakeStore {
 #[async_trait]
 impl LoginAttempts for FakeStore {
     /// Lets everybody in at once: tests that race do so on real stores.
-    async fn enter(&self, _: &LoginAttempt) -> Result<LoginTurn, StoreError> {
+    async fn enter(&self, _: &LoginAttempt) -> Result<LoginTurn, HashingError> {
         Ok(LoginTurn::holding(()))
     }
 
@@ -196,11 +196,13 @@ impl LoginAttempts for FakeStore {
         Ok(lockout)
     }
 
-    async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<(), StoreError> {
+    async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let lockout = state.lockout(attempt).succeeded(at);
-        state.set_lockout(attempt, lockout);
-        Ok(())
+        let lockout = state.lockout(attempt);
+        if lockout.admits(at) {
+            state.set_lockout(attempt, lockout.succeeded(at));
+        }
+        Ok(lockout.admits(at))
     }
 
     async fn of_user(&self, user: UserId, at: Timestamp) -> Result<(Tries, u64), StoreError> {

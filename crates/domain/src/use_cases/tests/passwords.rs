@@ -64,12 +64,12 @@ fn verifier() -> Caller {
 }
 
 async fn verify(fakes: &Fakes, login: &LoginInput) -> Result<UserId, VerifyCredentialsError> {
-    let verified = fakes
-        .use_cases()
-        .verify_credentials
-        .run(&verifier(), login)
-        .await;
-    verified.map(|view| view.public().id)
+    let use_case = fakes.use_cases().verify_credentials;
+    let let_in = use_case.run(&verifier(), login).await?;
+    if let Some(renewal) = let_in.renewal {
+        use_case.renew(renewal).await;
+    }
+    Ok(let_in.view.public().id)
 }
 
 async fn set(
@@ -97,12 +97,12 @@ async fn the_right_password_lets_its_user_in_by_name_and_address() {
         .run(&verifier(), &login("alice", PASSWORD))
         .await
         .unwrap();
-    assert_eq!(view.access(), Access::Public);
+    assert_eq!(view.view.access(), Access::Public);
     let view = public
         .run(&service("all"), &login("alice", PASSWORD))
         .await
         .unwrap();
-    assert_eq!(view.access(), Access::Full);
+    assert_eq!(view.view.access(), Access::Full);
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn calls(
     let use_case = UseCases::new(&ports).verify_credentials;
     let verified = use_case.run(&verifier(), &login("alice", PASSWORD)).await;
     let calls = calls.lock().unwrap().clone();
-    (calls, verified.map(|view| view.public().id))
+    (calls, verified.map(|let_in| let_in.view.public().id))
 }
 
 fn credential(change: Option<Change>, password: bool) -> StoredCredential {
@@ -314,6 +314,7 @@ async fn an_operator_and_a_new_password_end_a_lockout() {
         .user
         .id;
     let attempt = LoginAttempt {
+        identifier: "alice".into(),
         account: Account::User(alice),
         source: LoginSource::parse("there").ok(),
     };
@@ -378,7 +379,7 @@ async fn passwords_are_for_services_with_their_scope() {
             .run(&caller, &login("alice", "x"))
             .await;
         assert_eq!(
-            refused,
+            refused.map(drop),
             Err(VerifyCredentialsError::Denied(Denied::Forbidden))
         );
         assert_eq!(
@@ -421,7 +422,7 @@ async fn a_password_is_set_hashed_and_removed() {
     let stored = found.password.unwrap();
     assert_eq!(
         (stored.hash.expose(), stored.origin.as_str()),
-        (hash, "imported")
+        (hash, "given")
     );
     use_cases
         .remove_password
@@ -523,7 +524,7 @@ async fn a_busy_hasher_leaves_everything_as_it_was() {
         .run(&verifier(), &login("alice", PASSWORD))
         .await;
     assert_eq!(
-        verified,
+        verified.map(drop),
         Err(VerifyCredentialsError::Hashing(HashingError::Busy))
     );
     let mut new = input("bob");

@@ -9,6 +9,7 @@ use crate::values::{Timestamp, UserId};
 
 fn at(user: UserId, source: Option<&str>) -> LoginAttempt {
     LoginAttempt {
+        identifier: user.to_string().as_str().into(),
         account: Account::User(user),
         source: source.map(|source| LoginSource::parse(source).expect("a source")),
     }
@@ -16,7 +17,8 @@ fn at(user: UserId, source: Option<&str>) -> LoginAttempt {
 
 fn nobody(identifier: &str) -> LoginAttempt {
     LoginAttempt {
-        account: Account::Nobody(identifier.to_owned()),
+        identifier: identifier.into(),
+        account: Account::Nobody,
         source: None,
     }
 }
@@ -51,8 +53,11 @@ pub async fn failures_are_counted_as_the_domain_counts_them(store: &CredentialsU
             );
         }
         assert!(!expected.admits(seconds(24)));
+        let late = store.attempts.succeed(&attempt, seconds(24)).await;
+        assert_eq!(late, Ok(false), "somebody is let in who is kept out");
+        assert_eq!(store.lockout(&attempt).await, expected);
         let succeeded = store.attempts.succeed(&attempt, seconds(100)).await;
-        assert_eq!(succeeded, Ok(()));
+        assert_eq!(succeeded, Ok(true));
         assert_eq!(
             store.lockout(&attempt).await,
             expected.succeeded(seconds(100))
@@ -140,7 +145,7 @@ pub async fn what_is_remembered_of_a_user_is_seen_and_cleared(store: &Credential
 pub async fn a_known_source_outlives_a_clearing(store: &CredentialsUnderTest) {
     let user = user_id();
     let known = at(user, Some("home"));
-    assert_eq!(store.attempts.succeed(&known, start()).await, Ok(()));
+    assert_eq!(store.attempts.succeed(&known, start()).await, Ok(true));
     assert_eq!(store.attempts.clear(user).await, Ok(()));
     let lockout = store.lockout(&known).await;
     assert_eq!(
@@ -149,13 +154,36 @@ pub async fn a_known_source_outlives_a_clearing(store: &CredentialsUnderTest) {
     );
 }
 
-/// Turns at one account follow one another; those at others do not wait.
+/// What is remembered of a user goes with it.
+pub async fn an_erased_user_leaves_no_failures(store: &CredentialsUnderTest) {
+    let user = store.added(&new_user("alice")).await.id;
+    store.fail(&at(user, Some("there")), 6, start()).await;
+    store.erased(user).await;
+    let left = store.lockout(&at(user, Some("there"))).await;
+    let none = Lockout {
+        source: Some(Tries::default()),
+        ..Lockout::default()
+    };
+    assert_eq!(left, none);
+}
+
+/// Turns of one identifier from one source follow one another; others do not wait.
 pub async fn turns_are_given_and_given_back(store: &CredentialsUnderTest) {
     let [alice, bob] = [at(user_id(), None), at(user_id(), None)];
+    let elsewhere = LoginAttempt {
+        source: LoginSource::parse("elsewhere").ok(),
+        ..alice.clone()
+    };
+    let by_another_name = LoginAttempt {
+        identifier: "another".into(),
+        ..alice.clone()
+    };
     let first = store.attempts.enter(&alice).await;
-    let other = store.attempts.enter(&bob).await;
-    assert!(first.is_ok() && other.is_ok());
-    drop((first, other));
+    assert!(first.is_ok());
+    for other in [&bob, &elsewhere, &by_another_name] {
+        assert!(store.attempts.enter(other).await.is_ok(), "{other:?}");
+    }
+    drop(first);
     assert!(store.attempts.enter(&alice).await.is_ok());
 }
 
@@ -164,7 +192,7 @@ pub async fn what_is_over_its_time_is_purged(store: &CredentialsUnderTest) {
     let user = user_id();
     store.fail(&at(user, None), 3, start()).await;
     let known = at(user_id(), Some("home"));
-    assert_eq!(store.attempts.succeed(&known, start()).await, Ok(()));
+    assert_eq!(store.attempts.succeed(&known, start()).await, Ok(true));
     let moment = Duration::from_micros(1);
     let purge = async |at| {
         let purged = store

@@ -175,6 +175,8 @@ impl State {
         self.tell(event);
         self.users.remove(&user.id);
         self.passwords.remove(&user.id);
+        let account = user.id.to_string();
+        self.tries.retain(|(of, _), _| *of != account);
         self.rest(&user.username, user.id, at);
     }
 

@@ -32,7 +32,7 @@ impl State {
 
     pub(in super::super) fn lockout(&self, attempt: &LoginAttempt) -> Lockout {
         let tries = |source| {
-            let place = (account(&attempt.account), source);
+            let place = (account(attempt), source);
             self.tries.get(&place).copied().unwrap_or_default()
         };
         Lockout {
@@ -42,7 +42,7 @@ impl State {
     }
 
     pub(in super::super) fn set_lockout(&mut self, attempt: &LoginAttempt, lockout: Lockout) {
-        let account = account(&attempt.account);
+        let account = account(attempt);
         self.tries.insert((account.clone(), None), lockout.account);
         if let (Some(source), Some(tries)) = (source(attempt), lockout.source) {
             self.tries.insert((account, Some(source)), tries);
@@ -72,10 +72,10 @@ impl State {
     }
 }
 
-fn account(account: &Account) -> String {
-    match account {
+fn account(attempt: &LoginAttempt) -> String {
+    match attempt.account {
         Account::User(id) => id.to_string(),
-        Account::Nobody(identifier) => format!("nobody {identifier}"),
+        Account::Nobody => format!("nobody {}", attempt.identifier.expose()),
     }
 }
 
