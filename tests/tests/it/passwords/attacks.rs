@@ -112,8 +112,8 @@ async fn a_guess_is_counted_though_the_guesser_leaves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn more_logins_than_can_be_hashed_are_refused_at_once_and_reads_go_on() {
     let slow = [
-        ("ARGON2_MEMORY_KIB", "65536"),
-        ("ARGON2_ITERATIONS", "4"),
+        ("ARGON2_MEMORY_KIB", "19456"),
+        ("ARGON2_ITERATIONS", "2"),
         ("PASSWORD_HASHING_THREADS", "1"),
     ];
     let app = TestApp::start_with(Store::Postgres, &slow).await;
@@ -291,7 +291,7 @@ async fn strangers_cost_what_users_cost_though_most_came_in_one_moment() {
         });
         let share = kinds.count();
         assert!(
-            (850..1000).contains(&share),
+            (850..=1000).contains(&share),
             "{share} of 1000 cost what 80 of 81 users cost"
         );
         app.stop().await;
