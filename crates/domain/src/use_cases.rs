@@ -153,9 +153,6 @@ impl UseCases {
         let find_user = FindUser {
             users: users.clone(),
         };
-        let hashing = Hashing {
-            hasher: ports.hasher.clone(),
-        };
         Self {
             authenticate: Authenticate {
                 users: users.clone(),
@@ -164,7 +161,7 @@ impl UseCases {
             },
             create_user: CreateUser {
                 users: users.clone(),
-                hashing: hashing.clone(),
+                hashing: Hashing::new(ports),
                 ids: ports.ids.clone(),
                 stamp: stamp.clone(),
             },
@@ -205,13 +202,7 @@ impl UseCases {
                 users: users.clone(),
                 stamp: stamp.clone(),
             },
-            set_password: SetPassword {
-                reader: users.clone(),
-                users: users.clone(),
-                attempts: ports.login_attempts.clone(),
-                hashing,
-                stamp: stamp.clone(),
-            },
+            set_password: SetPassword::new(ports, &users, stamp.clone()),
             remove_password: RemovePassword {
                 users: users.clone(),
                 stamp: stamp.clone(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Stamp, WriteConditions};
+use super::{Ports, Stamp, WriteConditions};
 use crate::caller::Caller;
 use crate::input::{NewPassword, PasswordInput};
 use crate::permissions::{Action, Denied, permit};
@@ -10,7 +10,7 @@ use crate::ports::{HashingError, LoginAttempts, PasswordHasher, UserKey, UserRea
 use crate::user::{Change, ChangeRefused, Field};
 use crate::values::{EmailAddress, Password, PasswordOrigin, StoredPassword, UserId, Username};
 use crate::write::{WriteError, Written};
-use crate::{Fault, StoreError};
+use crate::{CachedUsers, Fault, StoreError};
 
 /// Why a password was not set or removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,17 +41,17 @@ pub enum ChangePasswordError {
 /// Turns checked passwords into what is stored.
 #[derive(Clone)]
 pub(super) struct Hashing {
-    pub(super) hasher: Arc<dyn PasswordHasher>,
+    hasher: Arc<dyn PasswordHasher>,
 }
 
 /// Sets a user's password.
 #[derive(Clone)]
 pub struct SetPassword {
-    pub(super) reader: Arc<dyn UserReader>,
-    pub(super) users: Arc<dyn UserWriter>,
-    pub(super) attempts: Arc<dyn LoginAttempts>,
-    pub(super) hashing: Hashing,
-    pub(super) stamp: Stamp,
+    reader: Arc<dyn UserReader>,
+    users: Arc<dyn UserWriter>,
+    attempts: Arc<dyn LoginAttempts>,
+    hashing: Hashing,
+    stamp: Stamp,
 }
 
 /// Removes a user's password.
@@ -69,6 +69,12 @@ pub struct PasswordChanged {
 }
 
 impl Hashing {
+    pub(super) fn new(ports: &Ports) -> Self {
+        Self {
+            hasher: ports.hasher.clone(),
+        }
+    }
+
     /// Hashes a password that was chosen; takes a hash over.
     pub(super) async fn store(&self, new: NewPassword) -> Result<StoredPassword, HashingError> {
         Ok(match new {
@@ -98,6 +104,16 @@ pub(super) fn expect_unlike(
 }
 
 impl SetPassword {
+    pub(super) fn new(ports: &Ports, users: &Arc<CachedUsers>, stamp: Stamp) -> Self {
+        Self {
+            reader: users.clone(),
+            users: users.clone(),
+            attempts: ports.login_attempts.clone(),
+            hashing: Hashing::new(ports),
+            stamp,
+        }
+    }
+
     /// Sets the password, and forgets the failures of those who tried to guess the one before: whoever shows another way
     /// that an account is theirs is let in again.
     pub async fn run(
