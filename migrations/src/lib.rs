@@ -9,6 +9,7 @@ mod m20261123_000002_tail;
 mod m20261123_000003_retention;
 mod m20261123_000004_credentials;
 mod m20261123_000005_service_tokens;
+mod statements;
 
 use std::collections::HashSet;
 
@@ -43,9 +44,9 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m20261123_000001_users::Migration),
         Box::new(m20261123_000002_tail::Migration),
-        Box::new(m20261123_000003_retention::Migration),
-        Box::new(m20261123_000004_credentials::Migration),
-        Box::new(m20261123_000005_service_tokens::Migration),
+        Box::new(m20261123_000003_retention::MIGRATION),
+        Box::new(m20261123_000004_credentials::MIGRATION),
+        Box::new(m20261123_000005_service_tokens::MIGRATION),
     ]
 }
 

@@ -2,38 +2,12 @@
 //!
 //! Users have their index already; events are removed from the low end of their numbers.
 
-use sea_orm_migration::MigrationTrait;
-use sea_orm_migration::prelude::MigrationName;
-use sea_orm_migration::prelude::{DbErr, SchemaManager, async_trait};
-use sea_orm_migration::sea_orm::ConnectionTrait;
+use crate::statements::Statements;
 
-use crate::dialect::Dialect;
-
-pub(crate) struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &'static str {
-        "m20261123_000003_retention"
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    #[expect(
-        elided_lifetimes_in_paths,
-        reason = "the trait leaves the lifetime out, and async_trait wants it so here too"
-    )]
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let dialect = Dialect::of(manager.get_database_backend());
-        for statement in STATEMENTS {
-            manager
-                .get_connection()
-                .execute_unprepared(&dialect.write(statement))
-                .await?;
-        }
-        Ok(())
-    }
-}
+pub(crate) const MIGRATION: Statements = Statements {
+    name: "m20261123_000003_retention",
+    statements: STATEMENTS,
+};
 
 /// `events_purged_to` is the greatest mark of a removed event, by which the outbox is followed.
 const STATEMENTS: &[&str] = &[

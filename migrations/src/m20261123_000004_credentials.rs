@@ -2,40 +2,15 @@
 //!
 //! A password goes with its user by the database itself: a release that knows nothing of passwords erases users too.
 
-use sea_orm_migration::MigrationTrait;
-use sea_orm_migration::prelude::MigrationName;
-use sea_orm_migration::prelude::{DbErr, SchemaManager, async_trait};
-use sea_orm_migration::sea_orm::ConnectionTrait;
+use crate::statements::Statements;
 
-use crate::dialect::Dialect;
+pub(crate) const MIGRATION: Statements = Statements {
+    name: "m20261123_000004_credentials",
+    statements: STATEMENTS,
+};
 
-pub(crate) struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &'static str {
-        "m20261123_000004_credentials"
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    #[expect(
-        elided_lifetimes_in_paths,
-        reason = "the trait leaves the lifetime out, and async_trait wants it so here too"
-    )]
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let dialect = Dialect::of(manager.get_database_backend());
-        for statement in STATEMENTS {
-            manager
-                .get_connection()
-                .execute_unprepared(&dialect.write(statement))
-                .await?;
-        }
-        Ok(())
-    }
-}
-
-/// `draw` is a number that has nothing to do with when its user was made, so that some passwords stand for all. `source` is empty in the row of an account, and a keyed digest in those of its sources.
+/// `draw` is a number that has nothing to do with when its user was made, so that some passwords stand for all. `source` is
+/// empty in the row of an account, and a keyed digest in those of its sources.
 const STATEMENTS: &[&str] = &[
     "ALTER TABLE users ADD COLUMN password_changed_at {time}",
     "CREATE TABLE credentials (

@@ -12,7 +12,7 @@ mod token;
 mod user;
 
 pub(crate) use batch::{BatchRequest, Users};
-pub(crate) use document::document;
+pub(crate) use document::{document, unkept, unkept_document};
 pub(crate) use export::ExportBody;
 pub(crate) use fields::{FIELD_PATHS, FieldSet};
 pub(crate) use input::decode;

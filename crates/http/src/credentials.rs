@@ -2,12 +2,11 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
 use tracing::Instrument;
 use utoipa::OpenApi;
 
-use crate::bodies::{UserBody, decode_login, document};
+use crate::bodies::{UserBody, decode_login, unkept_document};
 use crate::extract::{Call, JsonDocument};
 use crate::openapi::{Login, User, VerificationErrors};
 use crate::problem::Problem;
@@ -54,8 +53,5 @@ async fn verify(call: Call<JsonDocument>) -> Result<HttpResponse, Problem> {
             .writes()
             .start(renew.instrument(trace::use_case("renew_password")));
     }
-    let mut response = document(StatusCode::OK, &UserBody::from(&let_in.view))?;
-    let fields = response.headers_mut();
-    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    unkept_document(StatusCode::OK, &UserBody::from(&let_in.view))
 }

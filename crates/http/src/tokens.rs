@@ -5,15 +5,9 @@ mod find;
 mod list;
 mod revoke;
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
-use serde::Serialize;
 use utoipa::OpenApi;
 
-use crate::bodies;
-use crate::problem::Problem;
 use crate::resource::{read, resource};
 
 /// The description of the resources.
@@ -28,15 +22,4 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     config
         .service(read(tokens, list::list).route(web::post().to(create::create)))
         .service(read(token, find::find).route(web::delete().to(revoke::revoke)));
-}
-
-/// Answers with JSON that nobody on the way is to keep.
-fn document(status: StatusCode, body: &impl Serialize) -> Result<HttpResponse, Problem> {
-    Ok(unkept(bodies::document(status, body)?))
-}
-
-fn unkept(mut response: HttpResponse) -> HttpResponse {
-    let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(CACHE_CONTROL, no_store);
-    response
 }

@@ -4,8 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 
-use super::document;
-use crate::bodies::{ServiceTokenRecord, decode_token};
+use crate::bodies::{ServiceTokenRecord, decode_token, unkept_document};
 use crate::extract::{Call, JsonDocument, Write};
 use crate::openapi::{IssuedToken, NewToken, TokenCreationErrors};
 use crate::problem::Problem;
@@ -38,7 +37,7 @@ pub(crate) async fn create(call: Call<Write<JsonDocument>>) -> Result<HttpRespon
             use_case.run(&caller, &input).await
         })
         .await?;
-    let mut response = document(StatusCode::CREATED, &ServiceTokenRecord::from(&issued))?;
+    let mut response = unkept_document(StatusCode::CREATED, &ServiceTokenRecord::from(&issued))?;
     let base_path = &call.api.settings().base_path;
     let location = format!("{base_path}/v1/tokens/{}", issued.token.id);
     let location =

@@ -3,8 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
-use super::document;
-use crate::bodies::ServiceTokenRecord;
+use crate::bodies::{ServiceTokenRecord, unkept_document};
 use crate::extract::{Call, TargetToken};
 use crate::openapi::{FoundToken, TokenErrors, TokenIdPath};
 use crate::problem::Problem;
@@ -27,5 +26,5 @@ pub(crate) async fn find(call: Call<TargetToken>) -> Result<HttpResponse, Proble
             use_case.run(&call.caller, call.parts.0),
         )
         .await?;
-    document(StatusCode::OK, &ServiceTokenRecord::from(&token))
+    unkept_document(StatusCode::OK, &ServiceTokenRecord::from(&token))
 }

@@ -3,8 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
-use super::document;
-use crate::bodies::ServiceTokens;
+use crate::bodies::{ServiceTokens, unkept_document};
 use crate::extract::Call;
 use crate::openapi::{ListedTokens, TokenListErrors};
 use crate::problem::Problem;
@@ -23,5 +22,5 @@ pub(crate) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     let tokens = call
         .within_listing_deadline("list_service_tokens", use_case.run(&call.caller))
         .await?;
-    document(StatusCode::OK, &ServiceTokens::from(tokens.as_slice()))
+    unkept_document(StatusCode::OK, &ServiceTokens::from(tokens.as_slice()))
 }

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 
-use super::unkept;
+use crate::bodies::unkept;
 use crate::extract::{Call, TargetToken};
 use crate::openapi::{TokenIdPath, TokenRevocationErrors};
 use crate::problem::Problem;

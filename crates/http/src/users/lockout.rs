@@ -2,9 +2,8 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 
-use crate::bodies::{LockoutBody, document};
+use crate::bodies::{LockoutBody, unkept, unkept_document};
 use crate::extract::{Call, Target};
 use crate::openapi::{IdPath, Lockout, LockoutErrors};
 use crate::problem::Problem;
@@ -27,9 +26,7 @@ pub(crate) async fn show(call: Call<Target>) -> Result<HttpResponse, Problem> {
         .show_lockout
         .run(&call.caller, target.0);
     let report = call.within_deadline("show_lockout", show).await?;
-    let mut response = document(StatusCode::OK, &LockoutBody::from(report))?;
-    not_stored(&mut response);
-    Ok(response)
+    unkept_document(StatusCode::OK, &LockoutBody::from(report))
 }
 
 /// Forgets failed tries.
@@ -52,12 +49,5 @@ pub(crate) async fn clear(call: Call<Target>) -> Result<HttpResponse, Problem> {
         use_case.run(&caller, target.0).await
     })
     .await?;
-    let mut response = HttpResponse::NoContent().finish();
-    not_stored(&mut response);
-    Ok(response)
-}
-
-fn not_stored(response: &mut HttpResponse) {
-    let fields = response.headers_mut();
-    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(unkept(HttpResponse::NoContent().finish()))
 }

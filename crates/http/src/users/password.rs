@@ -1,11 +1,10 @@
 //! `PUT` and `DELETE /v1/users/{id}/password`.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use user_domain::use_cases::PasswordChanged;
 
 use super::shown::mark_replay;
-use crate::bodies::decode_password;
+use crate::bodies::{decode_password, unkept};
 use crate::extract::{Call, Ignored, JsonDocument, Target, Write};
 use crate::openapi::{
     IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, NewPassword, PasswordErrors,
@@ -67,9 +66,7 @@ pub(crate) async fn remove(call: Call<(Target, Write<Ignored>)>) -> Result<HttpR
 }
 
 fn done(changed: PasswordChanged) -> HttpResponse {
-    let mut response = HttpResponse::NoContent().finish();
-    let fields = response.headers_mut();
-    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = unkept(HttpResponse::NoContent().finish());
     mark_replay(&mut response, changed.replayed);
     response
 }

@@ -29,7 +29,7 @@ pub(crate) async fn sign_out(
             use_case.run(&caller, target.0, write.conditions).await
         })
         .await?;
-    // At most a second, and nothing if it was done before under the same key.
+    // Little more than a second at most, and nothing if it was done before under the same key.
     sleep(signed_out.wait).await;
     written(StatusCode::OK, &signed_out.written)
 }
