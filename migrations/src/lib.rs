@@ -9,6 +9,7 @@ mod m20261123_000002_tail;
 mod m20261123_000003_retention;
 mod m20261123_000004_credentials;
 mod m20261123_000005_service_tokens;
+mod m20261123_000006_relationships;
 mod statements;
 
 use std::collections::HashSet;
@@ -47,6 +48,7 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261123_000003_retention::MIGRATION),
         Box::new(m20261123_000004_credentials::MIGRATION),
         Box::new(m20261123_000005_service_tokens::MIGRATION),
+        Box::new(m20261123_000006_relationships::MIGRATION),
     ]
 }
 

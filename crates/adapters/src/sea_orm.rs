@@ -19,6 +19,7 @@ mod many;
 mod names;
 mod outbox;
 mod pool;
+mod relationships;
 mod retention;
 pub(crate) mod row;
 mod service_tokens;

@@ -126,6 +126,8 @@ impl Composition {
             change_log: users.clone(),
             retention: users.clone(),
             credentials: users.clone(),
+            relationships: users.clone(),
+            relationship_upkeep: users.clone(),
             login_attempts: Arc::new(logins.clone()),
             decoys: Arc::new(logins.clone()),
             hasher: Arc::new(hasher),

@@ -1,5 +1,6 @@
 //! The read-through policy: the one place that decides when the cache is believed, filled and voided.
 
+mod relationships;
 mod retention;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use crate::ports::{
 use crate::user::{Applied, Change, User};
 use crate::values::UserId;
 use crate::write::{Erased, WriteContext, WriteError, Written};
+pub use relationships::CachedRelationships;
 pub use retention::CachedRetention;
 
 /// How often a reader waits for another one that gives up, before it asks the store itself.

@@ -22,6 +22,8 @@ pub struct UserCaller {
     pub id: UserId,
     /// Whether both the token and the stored user say so.
     pub is_admin: bool,
+    /// Whether the person blocks anybody.
+    pub has_blocks: bool,
 }
 
 /// A service that asks.

@@ -34,6 +34,7 @@ pub mod json;
 pub mod lockout;
 pub mod permissions;
 pub mod ports;
+pub mod relationship;
 mod secret;
 pub mod service_token;
 #[cfg(any(test, feature = "test-support"))]
@@ -45,7 +46,9 @@ pub mod view;
 mod violation;
 pub mod write;
 
-pub use cached_users::{CachedRetention, CachedUsers, Freshness, Reading, Source};
+pub use cached_users::{
+    CachedRelationships, CachedRetention, CachedUsers, Freshness, Reading, Source,
+};
 pub use fault::Fault;
 pub use ports::StoreError;
 pub use secret::Secret;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::caller::{Caller, Scope};
+use crate::caller::{Caller, Scope, UserCaller};
 use crate::user::Field;
 use crate::values::UserId;
 use crate::{Fault, Violation};
@@ -50,6 +50,14 @@ pub enum Action {
     Import,
     /// Make, list and revoke the tokens of services.
     ManageTokens,
+    /// Let this user follow and block others, and cease to.
+    Relate(UserId),
+    /// Let many users follow others.
+    RelateMany,
+    /// See whom this user blocks, and what others are to it.
+    ReadRelationships(UserId),
+    /// Keep the counts of relationships true.
+    TendRelationships,
 }
 
 /// Why a caller may not.
@@ -73,10 +81,15 @@ pub enum Denied {
 pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     match caller {
         Caller::Operator => Ok(()),
-        Caller::User(user) if user.is_admin && !is_closed_to_people(action) => Ok(()),
+        Caller::User(user) if user.is_admin && !is_closed_to_administrators(action) => Ok(()),
         Caller::User(user) => match action {
             Action::Read => Ok(()),
-            Action::Edit(id) | Action::Delete(id) | Action::Export(id) | Action::SignOut(id)
+            Action::Edit(id)
+            | Action::Delete(id)
+            | Action::Export(id)
+            | Action::SignOut(id)
+            | Action::Relate(id)
+            | Action::ReadRelationships(id)
                 if id == user.id =>
             {
                 Ok(())
@@ -99,7 +112,11 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::GrantRole
             | Action::Purge
             | Action::Import
-            | Action::ManageTokens => Err(Denied::Forbidden),
+            | Action::ManageTokens
+            | Action::Relate(_)
+            | Action::RelateMany
+            | Action::ReadRelationships(_)
+            | Action::TendRelationships => Err(Denied::Forbidden),
         },
         Caller::Service(service) => {
             let scope = required_scope(action).ok_or(Denied::Forbidden)?;
@@ -112,9 +129,10 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     }
 }
 
-/// Tells whether no person may do this, administrators included: it is for services, or for who runs this one. A password
-/// is shown to the Auth Service alone, which knows how its owner is recognised.
-fn is_closed_to_people(action: Action) -> bool {
+/// Tells whether an administrator may do no more of this than anybody else: it is for services, or for who runs this one. A
+/// password is shown to the Auth Service alone, which knows how its owner is recognised; and nobody makes friends and
+/// foes for another.
+fn is_closed_to_administrators(action: Action) -> bool {
     matches!(
         action,
         Action::SetPassword
@@ -122,6 +140,9 @@ fn is_closed_to_people(action: Action) -> bool {
             | Action::Purge
             | Action::Import
             | Action::ManageTokens
+            | Action::Relate(_)
+            | Action::RelateMany
+            | Action::TendRelationships
     )
 }
 
@@ -129,9 +150,10 @@ fn is_closed_to_people(action: Action) -> bool {
 pub fn required_scope(action: Action) -> Option<Scope> {
     match action {
         Action::Read | Action::ReadByExternalId | Action::List => Some(Scope::UsersRead),
-        Action::ReadByEmail | Action::ReadByRole | Action::Export(_) => {
-            Some(Scope::UsersReadPrivate)
-        }
+        Action::ReadByEmail
+        | Action::ReadByRole
+        | Action::Export(_)
+        | Action::ReadRelationships(_) => Some(Scope::UsersReadPrivate),
         Action::Create | Action::Edit(_) | Action::ChangeStanding | Action::SignOut(_) => {
             Some(Scope::UsersWrite)
         }
@@ -140,7 +162,8 @@ pub fn required_scope(action: Action) -> Option<Scope> {
         Action::Delete(_) | Action::Erase | Action::Restore => Some(Scope::UsersDelete),
         Action::GrantRole => Some(Scope::RolesWrite),
         Action::ManageTokens => Some(Scope::TokensAdmin),
-        Action::Purge | Action::Import => None,
+        Action::Relate(_) | Action::RelateMany => Some(Scope::RelationshipsWrite),
+        Action::Purge | Action::Import | Action::TendRelationships => None,
     }
 }
 
@@ -179,7 +202,8 @@ pub fn may_write(caller: &Caller, field: Field) -> bool {
             | Field::MetadataPublic
             | Field::MetadataPrivate
             | Field::Password
-            | Field::TokensValidAfter => false,
+            | Field::TokensValidAfter
+            | Field::HasBlocks => false,
         },
         Caller::Service(service) => {
             field != Field::Roles || service.scopes.contains(&Scope::RolesWrite)
@@ -215,6 +239,14 @@ pub fn access(caller: &Caller, user: UserId) -> Access {
             Access::Full
         }
         Caller::User(_) | Caller::Service(_) => Access::Public,
+    }
+}
+
+/// Gives the caller from whom users hide by blocks; services and administrators see everybody.
+pub fn viewer(caller: &Caller) -> Option<&UserCaller> {
+    match caller {
+        Caller::User(user) if !user.is_admin => Some(user),
+        Caller::User(_) | Caller::Service(_) | Caller::Operator => None,
     }
 }
 

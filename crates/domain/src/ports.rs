@@ -9,6 +9,8 @@ mod clock;
 mod credentials;
 mod login_attempts;
 mod password_hasher;
+mod relationship_upkeep;
+mod relationships;
 mod retention;
 mod service_token_registry;
 mod store_health;
@@ -24,6 +26,8 @@ pub use clock::{Clock, IdGenerator};
 pub use credentials::{Credentials, Decoys, StoredCredential};
 pub use login_attempts::{LoginAttempts, LoginTurn};
 pub use password_hasher::{HashingError, PasswordHasher, Verdict};
+pub use relationship_upkeep::{Recounted, RelationshipUpkeep, Settled};
+pub use relationships::{Eyes, RelationshipWritten, Relationships};
 pub use retention::{ExpiredUser, Purged, Records, Retention};
 pub use service_token_registry::{KeptToken, ServiceTokenRegistry, TokenUse};
 pub use store_health::{SchemaState, StoreHealth};
@@ -41,6 +45,8 @@ pub use self::{
     credentials::{MockCredentials, MockDecoys},
     login_attempts::MockLoginAttempts,
     password_hasher::MockPasswordHasher,
+    relationship_upkeep::MockRelationshipUpkeep,
+    relationships::MockRelationships,
     retention::MockRetention,
     service_token_registry::MockServiceTokenRegistry,
     store_health::MockStoreHealth,

@@ -8,8 +8,10 @@
 mod authenticate;
 mod batch_users;
 mod change_password;
+mod change_relationship;
 mod change_status;
 mod clear_lockout;
+mod count_relationships;
 mod count_users;
 mod create_user;
 mod delete_user;
@@ -18,17 +20,22 @@ mod erase_user;
 mod export_user;
 mod find_service_token;
 mod find_user;
+mod follow_many;
 mod grant_role;
 mod import_users;
 mod issue_service_token;
+mod list_related;
 mod list_service_tokens;
 mod list_users;
 mod purge_expired;
 mod replace_user;
 mod revoke_service_token;
 mod show_lockout;
+mod show_relationships;
 mod sign_out;
+mod tend_relationships;
 mod update_user;
+mod veil;
 mod verify_credentials;
 
 use std::sync::Arc;
@@ -36,40 +43,47 @@ use std::sync::Arc;
 pub use authenticate::{Authenticate, AuthenticateError, Credential};
 pub use batch_users::{BatchKeys, BatchUsers, BatchUsersError, BatchViews, MAX_BATCH};
 pub use change_password::{ChangePasswordError, PasswordChanged, RemovePassword, SetPassword};
+pub use change_relationship::{ChangeRelationship, ChangeRelationshipError, RelationshipChanged};
 pub use change_status::{ChangeStatus, ChangeStatusError, StatusChange};
 pub use clear_lockout::ClearLockout;
+pub use count_relationships::CountRelationships;
 pub use count_users::CountUsers;
 pub use create_user::{CreateUser, CreateUserError};
 pub use delete_user::{DeleteUser, Deletion};
 pub use edit_user::EditUserError;
 pub use erase_user::EraseUser;
-pub use export_user::{ExportUser, UserExport};
+pub use export_user::{ExportUser, ExportedRelationships, UserExport};
 pub use find_service_token::{FindServiceToken, ServiceTokenError};
 pub use find_user::{FindUser, FindUserError, FoundView, Sought};
+pub use follow_many::{FollowInput, FollowMany, FollowManyError, FollowResult, MAX_FOLLOWS};
 pub use grant_role::{GrantRole, GrantRoleError};
 pub use import_users::{ImportMode, ImportRun, ImportUsers};
 pub use issue_service_token::{IssueServiceToken, IssueServiceTokenError, IssuedServiceToken};
+pub use list_related::{ListRelated, ListedRelated};
 pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use purge_expired::{Pace, PurgeExpired, PurgeReport, PurgedKind};
 pub use replace_user::ReplaceUser;
 pub use revoke_service_token::RevokeServiceToken;
 pub use show_lockout::{LockoutReport, ShowLockout};
+pub use show_relationships::{MAX_TIES, Relationship, ShowRelationships, ShowRelationshipsError};
 pub use sign_out::{SignOut, SignedOut};
+pub use tend_relationships::{TendRelationships, TendRelationshipsError};
 pub use update_user::UpdateUser;
 pub use verify_credentials::{LetIn, Renewal, VerifyCredentials, VerifyCredentialsError};
 
 use crate::caller::Caller;
 use crate::ports::{
-    ChangeLog, Clock, Credentials, Decoys, IdGenerator, LoginAttempts, PasswordHasher, Retention,
-    ServiceTokenRegistry, ServiceTokens, StoreHealth, TokenVerifier, UserCache, UserDirectory,
-    UserImport, UserReader, UserWriter,
+    ChangeLog, Clock, Credentials, Decoys, IdGenerator, LoginAttempts, PasswordHasher,
+    RelationshipUpkeep, Relationships, Retention, ServiceTokenRegistry, ServiceTokens, StoreHealth,
+    TokenVerifier, UserCache, UserDirectory, UserImport, UserReader, UserWriter,
 };
 use crate::user::Actor;
 use crate::view::UserView;
 use crate::write::{Idempotency, Precondition, WriteContext};
-use crate::{CachedRetention, CachedUsers};
+use crate::{CachedRelationships, CachedRetention, CachedUsers};
 use change_password::Hashing;
+use veil::Veil;
 
 /// All that the use cases need of the world.
 #[derive(Clone)]
@@ -85,6 +99,8 @@ pub struct Ports {
     pub login_attempts: Arc<dyn LoginAttempts>,
     pub decoys: Arc<dyn Decoys>,
     pub hasher: Arc<dyn PasswordHasher>,
+    pub relationships: Arc<dyn Relationships>,
+    pub relationship_upkeep: Arc<dyn RelationshipUpkeep>,
     pub cache: Arc<dyn UserCache>,
     pub tokens: Arc<dyn TokenVerifier>,
     pub service_tokens: Arc<dyn ServiceTokens>,
@@ -102,6 +118,12 @@ impl Ports {
             self.writer.clone(),
             self.cache.clone(),
         ))
+    }
+
+    /// The relationships, whose changes of users the cache hears of.
+    pub fn cached_relationships(&self) -> Arc<CachedRelationships> {
+        let (relationships, cache) = (self.relationships.clone(), self.cache.clone());
+        Arc::new(CachedRelationships::new(relationships, cache))
     }
 
     /// The removal of what is over its time, of which the cache hears.
@@ -134,6 +156,12 @@ pub struct UseCases {
     pub show_lockout: ShowLockout,
     pub clear_lockout: ClearLockout,
     pub export_user: ExportUser,
+    pub change_relationship: ChangeRelationship,
+    pub follow_many: FollowMany,
+    pub list_related: ListRelated,
+    pub show_relationships: ShowRelationships,
+    pub count_relationships: CountRelationships,
+    pub tend_relationships: TendRelationships,
     pub purge_expired: PurgeExpired,
     pub import_users: ImportUsers,
     pub issue_service_token: IssueServiceToken,
@@ -150,8 +178,13 @@ impl UseCases {
             ids: ports.ids.clone(),
         };
         let users = ports.users();
+        let relationships = ports.cached_relationships();
+        let veil = Veil {
+            relationships: relationships.clone(),
+        };
         let find_user = FindUser {
             users: users.clone(),
+            veil: veil.clone(),
         };
         Self {
             authenticate: Authenticate {
@@ -167,6 +200,7 @@ impl UseCases {
             },
             batch_users: BatchUsers {
                 users: users.clone(),
+                veil,
             },
             list_users: ListUsers {
                 directory: ports.directory.clone(),
@@ -233,11 +267,33 @@ impl UseCases {
             },
             revoke_service_token: RevokeServiceToken {
                 registry: ports.token_registry.clone(),
-                stamp,
+                stamp: stamp.clone(),
             },
             export_user: ExportUser {
                 find_user: find_user.clone(),
                 change_log: ports.change_log.clone(),
+                relationships: relationships.clone(),
+            },
+            change_relationship: ChangeRelationship {
+                relationships: relationships.clone(),
+                stamp: stamp.clone(),
+            },
+            follow_many: FollowMany {
+                relationships: relationships.clone(),
+                stamp: stamp.clone(),
+            },
+            list_related: ListRelated {
+                find_user: find_user.clone(),
+                relationships: relationships.clone(),
+            },
+            show_relationships: ShowRelationships {
+                find_user: find_user.clone(),
+                relationships: relationships.clone(),
+            },
+            count_relationships: CountRelationships { relationships },
+            tend_relationships: TendRelationships {
+                upkeep: ports.relationship_upkeep.clone(),
+                clock: ports.clock.clone(),
             },
             find_user,
         }

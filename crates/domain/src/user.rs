@@ -69,6 +69,8 @@ pub struct UserState {
     pub tokens_valid_after: Option<Timestamp>,
     /// When the password was last set; none while the user has no password.
     pub password_changed_at: Option<Timestamp>,
+    /// Whether the user blocks anybody; seen by nobody, and known so that few reads have to ask who blocks whom.
+    pub has_blocks: bool,
 }
 
 /// The three drawers of free-form data, by who may open them.
@@ -138,6 +140,11 @@ impl Status {
             Self::Suspended => "suspended",
             Self::Deleted => "deleted",
         }
+    }
+
+    /// Whether a user of this status is counted among those who follow others and are followed.
+    pub fn is_counted(self) -> bool {
+        self == Self::Active
     }
 
     /// Finds a status by its name.

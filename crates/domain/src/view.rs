@@ -74,6 +74,15 @@ pub struct FullPart<'a> {
 pub fn view(user: impl Into<Arc<User>>, caller: &Caller) -> UserView {
     let user = user.into();
     let access = access(caller, user.id);
+    show(user, access)
+}
+
+/// Shows a user as everybody sees it, whoever asks.
+pub fn public_view(user: impl Into<Arc<User>>) -> UserView {
+    show(user.into(), Access::Public)
+}
+
+fn show(user: Arc<User>, access: Access) -> UserView {
     let hides_birthdate = access < Access::Own && user.profile.birthdate.is_some();
     let redacted_profile = hides_birthdate.then(|| {
         Box::new(Profile {

@@ -38,6 +38,7 @@ pub(super) async fn append_of_token(
         kind: Set(event.kind.as_str().to_owned()),
         subject_kind: Set(TokenEvent::SUBJECT_KIND.to_owned()),
         subject_id: Set(event.token.as_uuid()),
+        object_id: Set(None),
         version: Set(event.version().get()),
         changed: Set(row::strings_to_json(event.changed().iter().copied())),
         actor: Set(event.actor.as_str().to_owned()),
@@ -57,6 +58,7 @@ fn to_row(event: &Event) -> ActiveModel {
         kind: Set(event.kind.as_str().to_owned()),
         subject_kind: Set(event.subject_kind.as_str().to_owned()),
         subject_id: Set(event.subject_id.as_uuid()),
+        object_id: Set(None),
         version: Set(event.version.get()),
         changed: Set(row::strings_to_json(
             event.changed.iter().map(String::as_str),

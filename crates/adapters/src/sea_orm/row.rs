@@ -66,6 +66,7 @@ pub(crate) fn to_row(user: &User) -> users::Model {
         deleted_at: user.deleted_at.map(Timestamp::as_utc),
         tokens_valid_after: user.tokens_valid_after.map(Timestamp::as_utc),
         password_changed_at: user.password_changed_at.map(Timestamp::as_utc),
+        has_blocks: user.has_blocks,
     }
 }
 
@@ -115,6 +116,7 @@ pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
         deleted_at: row.deleted_at.map(Timestamp::from_utc),
         tokens_valid_after: row.tokens_valid_after.map(Timestamp::from_utc),
         password_changed_at: row.password_changed_at.map(Timestamp::from_utc),
+        has_blocks: row.has_blocks,
     }))
 }
 

@@ -12,7 +12,7 @@ fn service_with(scopes: &[Scope]) -> Caller {
 }
 
 /// Each action on a user, whether that user may, whether another may, and the scope a service needs.
-fn actions(on: UserId) -> [(Action, bool, bool, Scope); 15] {
+fn actions(on: UserId) -> [(Action, bool, bool, Scope); 16] {
     [
         (Action::Create, false, false, Scope::UsersWrite),
         (Action::Read, true, true, Scope::UsersRead),
@@ -28,12 +28,18 @@ fn actions(on: UserId) -> [(Action, bool, bool, Scope); 15] {
         (Action::GrantRole, false, false, Scope::RolesWrite),
         (Action::Export(on), true, false, Scope::UsersReadPrivate),
         (Action::SignOut(on), true, false, Scope::UsersWrite),
+        (
+            Action::ReadRelationships(on),
+            true,
+            false,
+            Scope::UsersReadPrivate,
+        ),
         (Action::ManageLockout, false, false, Scope::CredentialsWrite),
     ]
 }
 
 /// Each field, whether a user may write it of itself, a service without and one with `roles:write`.
-const FIELDS: [(Field, bool, bool, bool); 24] = [
+const FIELDS: [(Field, bool, bool, bool); 25] = [
     (Field::Username, true, true, true),
     (Field::Email, true, true, true),
     (Field::EmailVerified, false, true, true),
@@ -58,6 +64,7 @@ const FIELDS: [(Field, bool, bool, bool); 24] = [
     (Field::MetadataPrivate, false, true, true),
     (Field::Password, false, true, true),
     (Field::TokensValidAfter, false, true, true),
+    (Field::HasBlocks, false, true, true),
 ];
 
 #[test]
@@ -127,6 +134,45 @@ fn only_the_operator_purges() {
         assert_eq!(denied, Err(Denied::Forbidden), "{caller:?}");
     }
     assert_eq!(permit(&Caller::Operator, Action::Purge), Ok(()));
+}
+
+#[test]
+fn only_the_operator_tends_relationships() {
+    assert_eq!(required_scope(Action::TendRelationships), None);
+    for caller in [
+        person(user_id()),
+        administrator(),
+        service_with(&Scope::ALL),
+    ] {
+        let denied = permit(&caller, Action::TendRelationships);
+        assert_eq!(denied, Err(Denied::Forbidden), "{caller:?}");
+    }
+    let permitted = permit(&Caller::Operator, Action::TendRelationships);
+    assert_eq!(permitted, Ok(()));
+}
+
+#[test]
+fn nobody_makes_friends_and_foes_for_another_but_a_service() {
+    let id = user_id();
+    let scope = Scope::RelationshipsWrite;
+    let administering = Caller::User(crate::caller::UserCaller {
+        id,
+        is_admin: true,
+        has_blocks: false,
+    });
+    assert_eq!(permit(&person(id), Action::Relate(id)), Ok(()));
+    assert_eq!(permit(&administering, Action::Relate(id)), Ok(()));
+    for action in [Action::Relate(id), Action::RelateMany] {
+        assert_eq!(required_scope(action), Some(scope));
+        for caller in [person(user_id()), administrator()] {
+            assert_eq!(permit(&caller, action), Err(Denied::Forbidden));
+        }
+        assert_eq!(permit(&service_with(&[scope]), action), Ok(()));
+        let lacking = Err(Denied::InsufficientScope(scope));
+        assert_eq!(permit(&service_with(&[]), action), lacking);
+    }
+    let many = permit(&person(id), Action::RelateMany);
+    assert_eq!(many, Err(Denied::Forbidden));
 }
 
 #[test]
@@ -226,7 +272,11 @@ fn the_table_of_callers_and_views() {
 #[test]
 fn an_administrator_sees_itself_in_full() {
     let id = user_id();
-    let caller = Caller::User(crate::caller::UserCaller { id, is_admin: true });
+    let caller = Caller::User(crate::caller::UserCaller {
+        id,
+        is_admin: true,
+        has_blocks: false,
+    });
     assert_eq!(access(&caller, id), Access::Full);
 }
 

@@ -62,6 +62,8 @@ impl Fakes {
             login_attempts: self.store.clone(),
             decoys: Arc::new(FakeHasher),
             hasher: Arc::new(FakeHasher),
+            relationships: self.store.clone(),
+            relationship_upkeep: self.store.clone(),
             cache: self.cache.clone(),
             tokens: self.tokens.clone(),
             service_tokens: self.service_tokens.clone(),

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use crate::ports::NoCache;
 pub use crate::ports::{
     MockChangeLog, MockClock, MockCredentials, MockDecoys, MockIdGenerator, MockLoginAttempts,
-    MockPasswordHasher, MockRetention, MockServiceTokenRegistry, MockServiceTokens,
-    MockStoreHealth, MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport,
-    MockUserReader, MockUserWriter,
+    MockPasswordHasher, MockRelationshipUpkeep, MockRelationships, MockRetention,
+    MockServiceTokenRegistry, MockServiceTokens, MockStoreHealth, MockTokenVerifier, MockUserCache,
+    MockUserDirectory, MockUserImport, MockUserReader, MockUserWriter,
 };
 use crate::use_cases::Ports;
 
@@ -27,6 +27,8 @@ pub fn untouched_ports() -> Ports {
         login_attempts: Arc::new(MockLoginAttempts::new()),
         decoys: Arc::new(MockDecoys::new()),
         hasher: Arc::new(MockPasswordHasher::new()),
+        relationships: Arc::new(MockRelationships::new()),
+        relationship_upkeep: Arc::new(MockRelationshipUpkeep::new()),
         cache: Arc::new(NoCache),
         tokens: Arc::new(MockTokenVerifier::new()),
         service_tokens: Arc::new(MockServiceTokens::new()),

@@ -100,6 +100,7 @@ pub fn person(id: UserId) -> Caller {
     Caller::User(UserCaller {
         id,
         is_admin: false,
+        has_blocks: false,
     })
 }
 
@@ -108,6 +109,7 @@ pub fn administrator() -> Caller {
     Caller::User(UserCaller {
         id: user_id(),
         is_admin: true,
+        has_blocks: false,
     })
 }
 

@@ -66,6 +66,7 @@ impl Authenticate {
         Ok(Caller::User(UserCaller {
             id: user.id,
             is_admin: token.claims_admin && user.roles.is_admin(),
+            has_blocks: user.has_blocks,
         }))
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::veil::Veil;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::UserKeys;
@@ -53,6 +54,7 @@ pub struct BatchViews {
 #[derive(Clone)]
 pub struct BatchUsers {
     pub(super) users: Arc<CachedUsers>,
+    pub(super) veil: Veil,
 }
 
 impl BatchUsers {
@@ -97,12 +99,16 @@ impl BatchUsers {
         }
         let readings = self.users.read_many(&keys, freshness).await?;
         let sources = readings.iter().map(|reading| reading.source).collect();
+        let users = readings
+            .iter()
+            .filter_map(|reading| reading.user.as_deref());
+        let hidden = self.veil.hidden_from(caller, users).await?;
         let mut found = readings.into_iter();
         let views = places
             .into_iter()
             .map(|is_key| if is_key { found.next()?.user } else { None })
             .map(|user| {
-                user.filter(|user| !user.is_deleted())
+                user.filter(|user| !user.is_deleted() && !hidden.contains(&user.id))
                     .map(|user| view(user, caller))
             })
             .collect();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::veil::Veil;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::UserKey;
@@ -30,7 +31,7 @@ pub enum FindUserError {
     /// The caller may not.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// There is none, or it is deleted, or the key cannot be anybody's.
+    /// There is none, or it is deleted or hidden from the caller by a block, or the key cannot be anybody's.
     #[error("there is no such user")]
     NotFound,
     /// The store failed.
@@ -51,6 +52,7 @@ pub struct FoundView {
 #[derive(Clone)]
 pub struct FindUser {
     pub(super) users: Arc<CachedUsers>,
+    pub(super) veil: Veil,
 }
 
 impl FindUser {
@@ -90,12 +92,15 @@ impl FindUser {
         freshness: Freshness,
     ) -> Result<FoundView, FindUserError> {
         let reading = self.users.read(key, freshness).await?;
-        match reading.user {
-            Some(user) if !user.is_deleted() => Ok(FoundView {
-                view: view(user, caller),
-                source: reading.source,
-            }),
-            _ => Err(FindUserError::NotFound),
+        let user = reading.user.filter(|user| !user.is_deleted());
+        let user = user.ok_or(FindUserError::NotFound)?;
+        let hidden = self.veil.hidden_from(caller, [&*user].into_iter()).await?;
+        if hidden.contains(&user.id) {
+            return Err(FindUserError::NotFound);
         }
+        Ok(FoundView {
+            view: view(user, caller),
+            source: reading.source,
+        })
     }
 }

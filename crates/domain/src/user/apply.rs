@@ -71,6 +71,7 @@ impl User {
             deleted_at: None,
             tokens_valid_after: past.tokens_valid_after,
             password_changed_at: None,
+            has_blocks: false,
         };
         let mut changed = Changed(vec![Field::Username, Field::Email]);
         let rest = UserEdits {
@@ -159,6 +160,9 @@ impl User {
                 // Nobody is let in again by a clock that went back.
                 let limit = next.tokens_valid_after.max(Some(context.at));
                 changed.set(Field::TokensValidAfter, &mut next.tokens_valid_after, limit);
+            }
+            Change::SetHasBlocks(has) => {
+                changed.set(Field::HasBlocks, &mut next.has_blocks, *has);
             }
             Change::Import(record) => {
                 import::edit(&mut next, record, &mut changed, context.at)

@@ -30,6 +30,8 @@ pub enum Change {
     RemovePassword,
     /// Every token that was issued until now is void.
     SignOut,
+    /// The user blocks somebody, or nobody any more.
+    SetHasBlocks(bool),
     /// The user becomes what a record of it says, deleted or not.
     Import(Box<Record>),
 }

@@ -21,6 +21,7 @@ pub enum Field {
     MetadataPrivate,
     Password,
     TokensValidAfter,
+    HasBlocks,
 }
 
 /// A part of the profile: an OpenID Connect claim, or bio, or location.
@@ -61,6 +62,7 @@ impl Field {
             Self::MetadataPrivate => "metadata.private",
             Self::Password => "password",
             Self::TokensValidAfter => "tokens_valid_after",
+            Self::HasBlocks => "has_blocks",
         }
     }
 }

@@ -59,6 +59,7 @@ fn those_with_full_access_see_the_private_drawer_too() {
     let admin = Caller::User(UserCaller {
         id: user_id(),
         is_admin: true,
+        has_blocks: false,
     });
     for caller in [admin, service("auth"), Caller::Operator] {
         let view = view(user.clone(), &caller);

@@ -16,7 +16,7 @@ use crate::sea_orm::entities::users::Model;
 use crate::sea_orm::row;
 
 /// The form of a value. A release that changes it raises it; rows of other columns are refused besides.
-const SCHEMA: &str = "2";
+const SCHEMA: &str = "3";
 /// The bytes of a seal (HMAC-SHA-256, truncated).
 const SEAL: usize = 16;
 
@@ -144,7 +144,7 @@ mod tests {
         let id = samples::user_id();
         let value = values().encode("e/1", id, None).unwrap();
         assert_eq!(values().decode(&value, "e/1", id), Some(Kept(None)));
-        let with_more = sealed(&format!("2 e/1 {id} 0"), "{}");
+        let with_more = sealed(&format!("3 e/1 {id} 0"), "{}");
         assert_eq!(values().decode(with_more.as_bytes(), "e/1", id), None);
     }
 
@@ -167,7 +167,7 @@ mod tests {
         }
         let other = Values::new(&[8; 32]);
         assert_eq!(other.decode(&value, "e/1", user.id), None, "another key");
-        for text in ["", "\n", "garbage", "2 e/1 x 1\n{}", "2 e/1 x 1 \n{}"] {
+        for text in ["", "\n", "garbage", "3 e/1 x 1\n{}", "2 e/1 x 1 \n{}"] {
             assert_eq!(
                 values().decode(text.as_bytes(), "e/1", user.id),
                 None,
@@ -199,16 +199,16 @@ mod tests {
         let broken_row = row.replacen("\"standing\":\"suspended\"", "\"standing\":\"wobbly\"", 1);
         for (head, row) in [
             (format!("1 e/1 {id} 1"), row),
-            (format!("2 e/1 {id} 2"), row),
-            (format!("2 e/1 {id} 0"), row),
-            (format!("2 e/1 {id} x"), row),
-            (format!("2 e/1 {id} 1 1"), row),
-            (format!("2 e/1 {id}"), row),
-            (format!("2 e/1 {id} 1"), ""),
-            (format!("2 e/1 {id} 1"), "[]"),
-            (format!("2 e/1 {id} 1"), &later_row),
-            (format!("2 e/1 {id} 1"), &others_row),
-            (format!("2 e/1 {id} 1"), &broken_row),
+            (format!("3 e/1 {id} 2"), row),
+            (format!("3 e/1 {id} 0"), row),
+            (format!("3 e/1 {id} x"), row),
+            (format!("3 e/1 {id} 1 1"), row),
+            (format!("3 e/1 {id}"), row),
+            (format!("3 e/1 {id} 1"), ""),
+            (format!("3 e/1 {id} 1"), "[]"),
+            (format!("3 e/1 {id} 1"), &later_row),
+            (format!("3 e/1 {id} 1"), &others_row),
+            (format!("3 e/1 {id} 1"), &broken_row),
         ] {
             let value = sealed(&head, row);
             assert_ne!(value, text, "nothing was spoilt");
@@ -218,7 +218,7 @@ mod tests {
                 "{value}"
             );
         }
-        let same = sealed(&format!("2 e/1 {id} 1"), row);
+        let same = sealed(&format!("3 e/1 {id} 1"), row);
         assert!(values().decode(same.as_bytes(), "e/1", id).is_some());
     }
 }

@@ -12,6 +12,7 @@ pub(crate) struct Model {
     pub(crate) kind: String,
     pub(crate) subject_kind: String,
     pub(crate) subject_id: Uuid,
+    pub(crate) object_id: Option<Uuid>,
     pub(crate) version: i64,
     pub(crate) changed: String,
     pub(crate) actor: String,

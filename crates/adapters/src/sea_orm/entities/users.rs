@@ -42,6 +42,7 @@ pub(crate) struct Model {
     pub(crate) deleted_at: Option<DateTimeUtc>,
     pub(crate) tokens_valid_after: Option<DateTimeUtc>,
     pub(crate) password_changed_at: Option<DateTimeUtc>,
+    pub(crate) has_blocks: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -1,4 +1,5 @@
 mod directory;
+mod relationships;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -36,6 +36,7 @@ async fn a_user_is_whom_its_token_names() {
     let expected = Caller::User(UserCaller {
         id,
         is_admin: false,
+        has_blocks: false,
     });
     assert_eq!(caller(&fakes, &bearer("token")).await, Some(expected));
 }
@@ -58,6 +59,7 @@ async fn a_user_may_be_named_by_its_older_id() {
     let expected = Caller::User(UserCaller {
         id,
         is_admin: false,
+        has_blocks: false,
     });
     assert_eq!(caller(&fakes, &bearer("token")).await, Some(expected));
 }
@@ -77,7 +79,11 @@ async fn an_administrator_is_whom_both_the_token_and_the_stored_user_call_one() 
         let id = stored(&fakes, &new).user.id;
         admit(&fakes, "token", id, claims_admin);
         let is_admin = stored_as_admin && claims_admin;
-        let expected = Caller::User(UserCaller { id, is_admin });
+        let expected = Caller::User(UserCaller {
+            id,
+            is_admin,
+            has_blocks: false,
+        });
         assert_eq!(caller(&fakes, &bearer("token")).await, Some(expected));
     }
 }

@@ -1,4 +1,5 @@
 mod credentials;
+mod relationships;
 mod retention;
 mod tokens;
 
@@ -9,6 +10,7 @@ use crate::StoreError;
 use crate::import::{self, Import, ImportOutcome, Known, Plan, RestingName};
 use crate::lockout::Tries;
 use crate::ports::{Changed, Changes, KeptToken, LogPosition, SchemaState, UserKey};
+use crate::relationship::{Edge, RelationshipEvent};
 use crate::service_token::TokenEvent;
 use crate::user::{Actor, Applied, Change, Event, EventKind, PasswordWrite, User};
 use crate::values::{PasswordOrigin, ServiceTokenId, StoredPassword, Timestamp, UserId, Username};
@@ -28,6 +30,9 @@ pub(super) struct State {
     resting: HashMap<String, Rest>,
     records: HashMap<(Actor, IdempotencyKey), Record>,
     tokens: BTreeMap<ServiceTokenId, KeptToken>,
+    /// Since when.
+    follows: BTreeMap<Edge, Timestamp>,
+    blocks: BTreeMap<Edge, Timestamp>,
     /// By their numbers, of which some may be missing.
     events: BTreeMap<usize, Told>,
     /// The number of the next event.
@@ -41,6 +46,7 @@ pub(super) struct State {
 enum Told {
     User(Event),
     Token(TokenEvent),
+    Relationship(RelationshipEvent),
 }
 
 #[derive(Debug)]
@@ -68,6 +74,8 @@ impl Default for State {
             resting: HashMap::new(),
             records: HashMap::new(),
             tokens: BTreeMap::new(),
+            follows: BTreeMap::new(),
+            blocks: BTreeMap::new(),
             events: BTreeMap::new(),
             next: 0,
             purged: 0,
@@ -175,6 +183,7 @@ impl State {
         self.tell(event);
         self.users.remove(&user.id);
         self.passwords.remove(&user.id);
+        self.forget_relationships(user.id);
         let account = user.id.to_string();
         self.tries.retain(|(of, _), _| *of != account);
         self.rest(&user.username, user.id, at);
@@ -323,13 +332,13 @@ impl Told {
     fn user(&self) -> Option<&Event> {
         match self {
             Self::User(event) => Some(event),
-            Self::Token(_) => None,
+            Self::Token(_) | Self::Relationship(_) => None,
         }
     }
 
     fn token(&self) -> Option<ServiceTokenId> {
         match self {
-            Self::User(_) => None,
+            Self::User(_) | Self::Relationship(_) => None,
             Self::Token(event) => Some(event.token),
         }
     }
@@ -338,6 +347,7 @@ impl Told {
         match self {
             Self::User(event) => event.at,
             Self::Token(event) => event.at,
+            Self::Relationship(event) => event.at,
         }
     }
 }

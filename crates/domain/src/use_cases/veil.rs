@@ -1,0 +1,42 @@
+//! What hides users who block each other from each other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::StoreError;
+use crate::caller::Caller;
+use crate::permissions::viewer;
+use crate::ports::Relationships;
+use crate::user::User;
+use crate::values::UserId;
+
+/// Hides from a caller who blocks it, and whom it blocks.
+///
+/// The store is asked only where the caller or the user is known to block anybody: for most it is not.
+#[derive(Clone)]
+pub(super) struct Veil {
+    pub(super) relationships: Arc<dyn Relationships>,
+}
+
+impl Veil {
+    /// Tells who of some users is hidden from a caller.
+    pub(super) async fn hidden_from(
+        &self,
+        caller: &Caller,
+        users: impl Iterator<Item = &User>,
+    ) -> Result<HashSet<UserId>, StoreError> {
+        let Some(viewer) = viewer(caller) else {
+            return Ok(HashSet::new());
+        };
+        let doubtful = users
+            .filter(|user| user.id != viewer.id && (viewer.has_blocks || user.has_blocks))
+            .map(|user| user.id);
+        let mut doubtful: Vec<UserId> = doubtful.collect();
+        if doubtful.is_empty() {
+            return Ok(HashSet::new());
+        }
+        doubtful.sort_unstable();
+        doubtful.dedup();
+        self.relationships.hidden_from(viewer.id, &doubtful).await
+    }
+}
