@@ -7,8 +7,10 @@ mod edges;
 mod follow_many;
 mod hidden_from;
 mod known;
+mod recount;
 mod relate;
 mod related;
+mod settle;
 mod ties;
 
 use std::collections::HashSet;
@@ -90,10 +92,13 @@ impl Relationships for SeaOrmUsers {
 #[async_trait]
 impl RelationshipUpkeep for SeaOrmUsers {
     async fn settle(&self) -> Result<Settled, StoreError> {
-        todo!()
+        let work = settle::settle(&self.connections.reads, &self.connections.writes);
+        self.timed("settle_relationships", work).await
     }
 
-    async fn recount(&self, _at: Timestamp) -> Result<Recounted, StoreError> {
-        todo!()
+    async fn recount(&self, at: Timestamp) -> Result<Recounted, StoreError> {
+        let (reads, writes) = (&self.connections.reads, &self.connections.writes);
+        let work = recount::recount(reads, writes, self.guards, at);
+        self.timed("recount_relationships", work).await
     }
 }
