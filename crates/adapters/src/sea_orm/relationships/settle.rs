@@ -15,39 +15,60 @@ use crate::sea_orm::{errors, given, transaction};
 /// The most who are counted as waiting; beyond that it is many.
 const MOST_WAITING: i64 = 1000;
 
-/// Settles one batch: one step of the user who has waited longest and whom nobody else is at.
+/// The most steps of one call: most users have few relationships, and take a step for each kind.
+const MOST_STEPS: u32 = 32;
+
+/// Settles one batch: step by step, each of the user who has waited longest and whom nobody else is at.
 pub(crate) async fn settle(reads: &Pool, writes: &Pool) -> Result<Settled, StoreError> {
-    // Mostly there is nobody, and no need to keep SQLite's writer waiting to find that out.
-    if waiting(reads).await? == 0 {
-        return Ok(Settled::default());
-    }
-    let settled = async {
-        let tx = transaction::begin(writes).await?;
-        let settled = transaction::bounded(Box::pin(write(&tx))).await?;
-        transaction::commit(tx).await?;
-        Ok(settled)
+    let mut done = Settled {
+        // Mostly there is nobody, and no need to keep SQLite's writer waiting to find that out.
+        waiting: waiting(reads).await?,
+        ..Settled::default()
     };
-    let settled = settled.await.map_err(errors::unrefused)?;
-    let waiting = waiting(reads).await?;
-    Ok(Settled {
-        relationships: settled.unwrap_or_default(),
-        waiting,
-        has_more: settled.is_some() && waiting > 0,
-    })
+    done.has_more = done.waiting > 0;
+    let mut steps = 0;
+    while done.has_more && steps < MOST_STEPS {
+        let room = u64::from(Settled::MOST).saturating_sub(done.relationships);
+        if room == 0 {
+            break;
+        }
+        match step(writes, room).await? {
+            Some(relationships) => done.relationships += relationships,
+            None => done.has_more = false,
+        }
+        steps += 1;
+    }
+    if steps > 0 {
+        done.waiting = waiting(reads).await?;
+        done.has_more &= done.waiting > 0;
+    }
+    Ok(done)
 }
 
-/// Gives how many relationships were looked at; none where nobody is left to settle.
-async fn write(tx: &impl ConnectionTrait) -> Result<Option<u64>, WriteError> {
+/// Takes one step, in a transaction of its own.
+async fn step(writes: &Pool, room: u64) -> Result<Option<u64>, StoreError> {
+    let stepped = async {
+        let tx = transaction::begin(writes).await?;
+        let stepped = transaction::bounded(Box::pin(write(&tx, room))).await?;
+        transaction::commit(tx).await?;
+        Ok(stepped)
+    };
+    stepped.await.map_err(errors::unrefused)
+}
+
+/// Gives how many relationships were looked at, for so many of which there is room; none where nobody is left to settle.
+async fn write(tx: &impl ConnectionTrait, room: u64) -> Result<Option<u64>, WriteError> {
     let Some(unsettled) = next(tx).await? else {
         return Ok(None);
     };
     let step = unsettled.step();
-    let batch = step.next_batch(tx, &unsettled).await?;
+    let batch = step.next_batch(tx, &unsettled, room).await?;
     let mut deltas = Deltas::default();
     if !batch.is_empty() {
         step.work_in(tx, &unsettled, &batch, &mut deltas).await?;
     }
-    let is_last_batch = batch.len() < usize::from(Settled::MOST);
+    let looked = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+    let is_last_batch = looked < room;
     match batch.last() {
         Some(last) if !is_last_batch => unsettled.move_to(tx, unsettled.stage, Some(last)).await?,
         _ if unsettled.stage < unsettled.last_stage() => {
@@ -57,7 +78,7 @@ async fn write(tx: &impl ConnectionTrait) -> Result<Option<u64>, WriteError> {
     }
     // Last, since others wait for it.
     counters::add_all(tx, &deltas).await?;
-    Ok(Some(u64::try_from(batch.len()).unwrap_or(u64::MAX)))
+    Ok(Some(looked))
 }
 
 /// Somebody with whom there is more to settle, and how far that has come.
@@ -160,6 +181,7 @@ impl Step {
         &self,
         tx: &impl ConnectionTrait,
         unsettled: &Unsettled,
+        room: u64,
     ) -> Result<Vec<Walked>, WriteError> {
         let Self {
             table, own, other, ..
@@ -170,7 +192,7 @@ impl Step {
         };
         let mut values: Vec<Value> = vec![
             unsettled.user.as_uuid().into(),
-            i64::from(Settled::MOST).into(),
+            i64::try_from(room).unwrap_or(i64::MAX).into(),
         ];
         let mut behind = String::new();
         // Blocks are removed as they are walked, and few.
