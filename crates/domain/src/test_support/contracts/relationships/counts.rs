@@ -96,7 +96,6 @@ pub async fn counts_are_right_though_a_user_changes_between_settlings(
             store.settle().await.expect("an answer");
         }
         // Others go on meanwhile.
-        let unfollow = RelationshipChange::Unfollow;
         let unfollowed = store
             .try_to(fifth, RelationshipChange::Unfollow, third)
             .await;
