@@ -64,7 +64,7 @@ async fn relate(fakes: &Fakes, from: UserId, change: RelationshipChange, to: Use
     assert_eq!(changed, Ok(RelationshipChanged { replayed: false }));
 }
 
-fn follow_input(follower: impl ToString, target: impl ToString) -> FollowInput {
+fn follow_input(follower: &dyn ToString, target: &dyn ToString) -> FollowInput {
     FollowInput {
         follower: follower.to_string(),
         target: target.to_string(),
@@ -91,7 +91,7 @@ async fn who_may_not_relate_touches_nothing() {
                 assert_eq!(refused.await, Err(denied));
             }
         }
-        let many = vec![follow_input(alice, bob); MAX_FOLLOWS + 1];
+        let many = vec![follow_input(&alice, &bob); MAX_FOLLOWS + 1];
         let refused = on.follow_many.run(&caller, &many).await;
         assert_eq!(refused, Err(FollowManyError::Denied(denied)));
     }
@@ -195,7 +195,7 @@ async fn what_a_store_refuses_is_told_as_what_it_is() {
     let mut store = MockRelationships::new();
     let error = WriteError::from(away.clone());
     store.expect_follow_many().return_once(|_, _| Err(error));
-    let follows = [follow_input(alice, bob)];
+    let follows = [follow_input(&alice, &bob)];
     let refused = on(store).follow_many.run(&service("seed"), &follows).await;
     assert_eq!(refused, Err(FollowManyError::Store(away)));
 }
@@ -205,12 +205,12 @@ async fn many_follow_and_each_has_a_result_in_order() {
     let fakes = Fakes::default();
     let [alice, bob] = people(&fakes);
     let follows = [
-        follow_input(alice, bob),
-        follow_input("nobody's id", bob),
-        follow_input(alice, alice),
-        follow_input(alice, bob),
-        follow_input(bob, user_id()),
-        follow_input(bob, alice),
+        follow_input(&alice, &bob),
+        follow_input(&"nobody's id", &bob),
+        follow_input(&alice, &alice),
+        follow_input(&alice, &bob),
+        follow_input(&bob, &user_id()),
+        follow_input(&bob, &alice),
     ];
     let on = fakes.use_cases();
     let results = on.follow_many.run(&service("seed"), &follows).await;
@@ -234,13 +234,13 @@ async fn where_no_follow_can_be_no_store_is_asked() {
         ..untouched_ports()
     });
     let alice = user_id();
-    let follows = [follow_input(alice, alice), follow_input("", alice)];
+    let follows = [follow_input(&alice, &alice), follow_input(&"", &alice)];
     let results = on.follow_many.run(&service("seed"), &follows).await;
     assert_eq!(
         results,
         Ok(vec![FollowResult::Oneself, FollowResult::NoSuchUser])
     );
-    let many = vec![follow_input(alice, alice); MAX_FOLLOWS + 1];
+    let many = vec![follow_input(&alice, &alice); MAX_FOLLOWS + 1];
     let refused = on.follow_many.run(&service("seed"), &many).await;
     assert_eq!(refused, Err(FollowManyError::TooMany));
 }
@@ -251,7 +251,7 @@ async fn a_store_that_answers_for_fewer_follows_is_not_believed() {
     store
         .expect_follow_many()
         .return_once(|_, _| Ok(vec![FollowOutcome::Followed]));
-    let follows = vec![follow_input(user_id(), user_id()); 2];
+    let follows = vec![follow_input(&user_id(), &user_id()); 2];
     let results = on(store).follow_many.run(&service("seed"), &follows).await;
     assert!(
         matches!(

@@ -90,8 +90,8 @@ pub async fn counts_are_right_though_a_user_changes_between_settlings(
     ];
     for (number, (user, change)) in changes.into_iter().enumerate() {
         // A deleted user can only be restored.
-        let changed = store.writer.change(user, &change, &context()).await;
-        assert!(changed.is_ok() || change == Change::Activate, "{changed:?}");
+        let written = store.writer.change(user, &change, &context()).await;
+        assert!(written.is_ok() || change == Change::Activate, "{written:?}");
         if number % 3 == 1 {
             store.settle().await.expect("an answer");
         }
