@@ -8,6 +8,7 @@ mod input;
 mod lockout;
 mod password;
 mod record;
+mod relationship;
 mod token;
 mod user;
 
@@ -19,6 +20,9 @@ pub(crate) use input::decode;
 pub(crate) use lockout::LockoutBody;
 pub(crate) use password::{decode_login, decode_password};
 pub use record::{FaultBody, UserRecord, read_record, show_faults};
+pub(crate) use relationship::{
+    CountsBody, FollowResults, RelatedLists, Relationships, decode_edges,
+};
 pub use token::ServiceTokenRecord;
 pub(crate) use token::{ServiceTokens, decode_token};
-pub(crate) use user::{SelectedUser, UserBody};
+pub(crate) use user::{SelectedUser, UserBody, UsersPage};

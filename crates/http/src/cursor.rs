@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use user_domain::directory::{CheckedQuery, DirectoryFilter, Position};
+use user_domain::relationship::{RelatedList, RelatedPosition};
 use user_domain::values::{Timestamp, UserId};
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use crate::seal::{Seal, TAG_LENGTH};
 const FORM: u8 = 1;
 const BY_TIME: u8 = b't';
 const BY_USERNAME: u8 = b'u';
+const BY_RELATION: u8 = b'r';
 
 /// Writes a place as a text that clients can only hand back.
 ///
@@ -20,41 +22,86 @@ pub(crate) fn write(seal: &Seal, query: &CheckedQuery, position: &Position) -> S
     match position {
         Position::Time(moment, id) => {
             bytes.push(BY_TIME);
-            bytes.extend(moment.as_utc().timestamp_micros().to_be_bytes());
-            bytes.extend(id.as_uuid().as_bytes());
+            push_place(&mut bytes, *moment, *id);
         }
         Position::Username(key) => {
             bytes.push(BY_USERNAME);
             bytes.extend(key.as_bytes());
         }
     }
-    let tag = seal.cursor_tag(&bytes, &canonical(query));
-    bytes.extend(tag);
-    URL_SAFE_NO_PAD.encode(bytes)
+    sealed(seal, bytes, &canonical(query))
+}
+
+/// Writes a place in a list of those who have to do with a user; it is bound to the list and to the user.
+pub(crate) fn write_related(
+    seal: &Seal,
+    (user, list): (UserId, RelatedList),
+    position: &RelatedPosition,
+) -> String {
+    let mut bytes = vec![FORM, BY_RELATION];
+    push_place(&mut bytes, position.since, position.id);
+    sealed(seal, bytes, &canonical_list(user, list))
 }
 
 /// Reads a place that [`write`] wrote for the same filter and order; none for any other text.
 pub(crate) fn read(seal: &Seal, query: &CheckedQuery, text: &str) -> Option<Position> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (place, tag) = bytes.split_at_checked(bytes.len().checked_sub(TAG_LENGTH)?)?;
-    if !seal.is_cursor_tag(place, &canonical(query), tag) {
-        return None;
-    }
-    match place {
+    match opened(seal, text, &canonical(query))?.as_slice() {
         [FORM, BY_TIME, rest @ ..] => {
-            let (micros, id) = rest.split_first_chunk::<8>()?;
-            let moment = chrono::DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?;
-            let id = Uuid::from_slice(id).ok()?;
-            Some(Position::Time(
-                Timestamp::from_utc(moment),
-                UserId::from_uuid(id),
-            ))
+            let (moment, id) = place(rest)?;
+            Some(Position::Time(moment, id))
         }
         [FORM, BY_USERNAME, key @ ..] => Some(Position::Username(
             std::str::from_utf8(key).ok()?.to_owned(),
         )),
         _ => None,
     }
+}
+
+/// Reads a place that [`write_related`] wrote for the same list of the same user; none for any other text.
+pub(crate) fn read_related(
+    seal: &Seal,
+    (user, list): (UserId, RelatedList),
+    text: &str,
+) -> Option<RelatedPosition> {
+    match opened(seal, text, &canonical_list(user, list))?.as_slice() {
+        [FORM, BY_RELATION, rest @ ..] => {
+            let (since, id) = place(rest)?;
+            Some(RelatedPosition { since, id })
+        }
+        _ => None,
+    }
+}
+
+fn sealed(seal: &Seal, mut place: Vec<u8>, bound_to: &[u8]) -> String {
+    let tag = seal.cursor_tag(&place, bound_to);
+    place.extend(tag);
+    URL_SAFE_NO_PAD.encode(place)
+}
+
+fn opened(seal: &Seal, text: &str, bound_to: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let tag = bytes.split_off(bytes.len().checked_sub(TAG_LENGTH)?);
+    seal.is_cursor_tag(&bytes, bound_to, &tag).then_some(bytes)
+}
+
+fn push_place(bytes: &mut Vec<u8>, moment: Timestamp, id: UserId) {
+    bytes.extend(moment.as_utc().timestamp_micros().to_be_bytes());
+    bytes.extend(id.as_uuid().as_bytes());
+}
+
+fn place(bytes: &[u8]) -> Option<(Timestamp, UserId)> {
+    let (micros, id) = bytes.split_first_chunk::<8>()?;
+    let moment = chrono::DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?;
+    let id = Uuid::from_slice(id).ok()?;
+    Some((Timestamp::from_utc(moment), UserId::from_uuid(id)))
+}
+
+/// Writes down what a list is, as no query of the directory is written.
+fn canonical_list(user: UserId, list: RelatedList) -> Vec<u8> {
+    let mut bytes = vec![BY_RELATION];
+    bytes.extend(user.as_uuid().as_bytes());
+    bytes.extend(list.as_str().as_bytes());
+    bytes
 }
 
 /// Writes down what a walk is, alike for queries that mean the same.
@@ -158,6 +205,26 @@ mod tests {
             None
         );
         assert_eq!(read(&Seal::new(&[2; 32]), &query(|_| ()), &cursor), None);
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_user_or_walk_is_refused() {
+        let seal = Seal::new(&[1; 32]);
+        let [Position::Time(since, id), _] = places() else {
+            panic!("the first is a time");
+        };
+        let other = UserId::parse("0199b8f2-7c1e-7000-8000-000000000001").unwrap();
+        let place = RelatedPosition { since, id };
+        let cursor = write_related(&seal, (id, RelatedList::Followers), &place);
+        let read_as = |user, list| read_related(&seal, (user, list), &cursor);
+        assert_eq!(read_as(id, RelatedList::Followers), Some(place));
+        assert_eq!(read_as(id, RelatedList::Following), None);
+        assert_eq!(read_as(other, RelatedList::Followers), None);
+        assert_eq!(read(&seal, &query(|_| ()), &cursor), None);
+        let users = write(&seal, &query(|_| ()), &Position::Time(since, id));
+        let list = (id, RelatedList::Followers);
+        assert_eq!(read_related(&seal, list, &users), None);
+        assert_eq!(read_related(&Seal::new(&[2; 32]), list, &cursor), None);
     }
 
     #[test]

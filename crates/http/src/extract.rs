@@ -25,10 +25,10 @@ use crate::trace;
 
 pub(crate) use body::{Ignored, JsonDocument, MergePatch};
 pub(crate) use caller::CallerKind;
-pub(crate) use conditions::{IfNoneMatch, Write};
+pub(crate) use conditions::{IfNoneMatch, Keyed, Write};
 pub(crate) use freshness::Fresh;
-pub(crate) use path::{Segment, Target, TargetToken};
-pub(crate) use selection::Selection;
+pub(crate) use path::{Pair, Segment, Target, TargetToken};
+pub(crate) use selection::{Include, Selection};
 
 /// When a request came in, and where it has got to.
 #[derive(Debug, Clone)]

@@ -10,42 +10,46 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Components, Info, Server};
 use utoipa::{Modify, OpenApi};
 
-use crate::{credentials, docs, health, metrics, tokens, users};
+use crate::{credentials, docs, health, metrics, relationships, tokens, users};
 
 pub(crate) use params::{
     CacheControlHeader, EraseQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath,
-    IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, PageQuery, RequiredIfMatchHeader,
-    TokenIdPath, UsernamePath,
+    IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, IncludeQuery, PageQuery, PairPath,
+    RelatedPageQuery, RequiredIfMatchHeader, TokenIdPath, UsernamePath, WithQuery,
 };
 use responses::Shared;
 pub(crate) use responses::{
-    BatchErrors, Created, CreationErrors, DeletionErrors, EditErrors, Exported, Found, FoundToken,
-    IssuedToken, LifecycleErrors, ListErrors, Listed, ListedTokens, LockoutErrors, OpenErrors,
-    PasswordErrors, ReadErrors, ReadinessErrors, TokenCreationErrors, TokenErrors, TokenListErrors,
-    TokenRevocationErrors, VerificationErrors, Written,
+    BatchErrors, Created, CreationErrors, DeletionErrors, EditErrors, Exported, FollowBatchErrors,
+    Found, FoundToken, IssuedToken, LifecycleErrors, ListErrors, Listed, ListedTokens,
+    LockoutErrors, OpenErrors, PasswordErrors, ReadErrors, ReadinessErrors, RelationshipErrors,
+    TokenCreationErrors, TokenErrors, TokenListErrors, TokenRevocationErrors, VerificationErrors,
+    Written,
 };
 pub(crate) use schemas::{
-    BatchAnswer, BatchQuestion, Count, Export, IssuedServiceToken, Liveness, Lockout, Login,
-    NewPassword, NewToken, NewUser, Problem, ReadinessState, ServiceToken, ServiceTokenList,
-    SortOrder, User, UserOrSelection, UserPage, UserPatch, UserReplacement, UserSelection,
+    BatchAnswer, BatchQuestion, Count, Counts, Export, FollowBatch, FollowBatchAnswer,
+    IssuedServiceToken, Liveness, Lockout, Login, NewPassword, NewToken, NewUser, Problem,
+    ReadinessState, RelationshipList, ServiceToken, ServiceTokenList, SortOrder, User,
+    UserOrSelection, UserPage, UserPatch, UserReplacement, UserSelection,
 };
 
 const ABOUT: &str = "\
 The one place that knows the people of the platform: register, find, list, change, suspend, delete and restore them.
 
 **Errors** are problems (RFC 9457) of type `application/problem+json`; `code` is stable and for programs, `errors` \
-points at each fault of the input (`pointer` into the body, `parameter` of the query). A wrong method is a 405 with \
+points at each fault of the input (`pointer` into the body, `parameter` of the query or the path). A wrong method is a 405 with \
 `Allow`. A 503 has `Retry-After` in seconds and has changed nothing; after a 504 a write may or may not have been done.
 
 **Views.** Whom a user is shown to decides which members it has: everybody sees the public ones, a person its own \
 (not `metadata.private`), an administrator and a service with `users:read_private` all. A member of the view is always \
-there, `null` when unset; a member outside it is absent. A deleted user is not found, and `null` in a batch.
+there, `null` when unset; a member outside it is absent. A deleted user is not found, and `null` in a batch; so is, for \
+a person, whoever blocks it or is blocked by it.
 
 **Scopes.** Each call names the scope that a service's token needs for it. A token that lacks it is answered with a 403 \
 `insufficient_scope`, which names it as `required_scope`.
 
-**Versions.** `ETag` is `\"<version>-<view>\"`. `If-Match` compares the version and is honoured on every write (412); \
-PUT requires it (428). `If-None-Match` makes an unchanged user a 304.
+**Versions.** `ETag` is `\"<version>-<view>\"`. `If-Match` compares the version and is honoured on every write of a user (412); \
+PUT of a user requires it (428). `If-None-Match` makes an unchanged user a 304. What users are to each other is part of \
+no version: it neither needs nor makes one, and `include=counts` is answered without `ETag`.
 
 **Freshness.** Reads of users by a key may be answered from a cache: by the replica that wrote, never older than what it \
 wrote, and by any other at most a second old, also after a suspension or a change of roles. `Cache-Control: no-cache` \
@@ -70,6 +74,7 @@ HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is acce
         UserSelection,
         UserOrSelection,
         UserPage,
+        Counts,
         Export,
         SortOrder,
         ServiceToken,
@@ -80,6 +85,7 @@ HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is acce
     tags(
         (name = "users", description = "People: reading, finding, listing and writing them."),
         (name = "lifecycle", description = "Suspending, deleting and bringing back."),
+        (name = "relationships", description = "Who follows and who blocks whom."),
         (name = "credentials", description = "Passwords, for the service that lets people in."),
         (name = "tokens", description = "The tokens of services: making, listing and revoking them."),
         (name = "operations", description = "Health, metrics and this description; no credential is needed."),
@@ -98,6 +104,7 @@ pub fn openapi(base_path: &str) -> String {
 pub(crate) fn describe(base_path: &str, has_management: bool) -> String {
     let mut description = Description::openapi()
         .merge_from(users::Description::openapi())
+        .merge_from(relationships::Description::openapi())
         .merge_from(credentials::Description::openapi())
         .merge_from(tokens::Description::openapi());
     if !has_management {

@@ -15,7 +15,7 @@ use user_domain::Fault;
 use crate::detach::Lost;
 
 pub(crate) use code::Code;
-pub(crate) use from_domain::{token_not_found, user_not_found};
+pub(crate) use from_domain::{oneself, token_not_found, user_not_found};
 pub(crate) use render::{PROBLEM_JSON, answer, render};
 
 /// An error on its way to the client.
@@ -44,7 +44,7 @@ struct ShownFault {
 enum Place {
     /// In the body: a JSON pointer (RFC 6901).
     Pointer(String),
-    /// In the query: a parameter's name.
+    /// In the query or the path: a parameter's name.
     Parameter(String),
 }
 
@@ -83,10 +83,16 @@ impl Problem {
 
     /// A query string that breaks rules; the faults' paths are the parameters' names.
     pub(crate) fn invalid_query(faults: &[Fault]) -> Self {
-        let mut problem = Self::new(
-            Code::Invalid,
-            "The query breaks the rules listed under errors.",
-        );
+        Self::invalid_parameters("The query breaks the rules listed under errors.", faults)
+    }
+
+    /// A path that breaks rules; the faults' paths are the names of its parameters.
+    pub(crate) fn invalid_path(faults: &[Fault]) -> Self {
+        Self::invalid_parameters("The path breaks the rules listed under errors.", faults)
+    }
+
+    fn invalid_parameters(detail: &'static str, faults: &[Fault]) -> Self {
+        let mut problem = Self::new(Code::Invalid, detail);
         problem.0.faults = shown(faults, |path| {
             Place::Parameter(path.iter().map(|name| short(name)).collect())
         });

@@ -17,7 +17,7 @@ use crate::api::Api;
 use crate::log_level::LogLevel;
 use crate::middleware::{Admit, Conform, Observe};
 use crate::problem::{Code, Problem};
-use crate::{credentials, docs, health, log_level, metrics, tokens, users};
+use crate::{credentials, docs, health, log_level, metrics, relationships, tokens, users};
 
 /// Makes the app: every route and everything around them. Tests and production serve the same.
 pub fn app(
@@ -81,6 +81,7 @@ pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
         }
         docs::configure(config, &api);
         users::configure(config);
+        relationships::configure(config);
         credentials::configure(config);
         tokens::configure(config);
         config.default_service(web::to(nothing_here));

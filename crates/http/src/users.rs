@@ -2,14 +2,19 @@
 
 mod activate;
 mod batch;
+mod blocks;
 mod count;
 mod create;
 mod delete;
 mod export;
 mod find;
+mod followers;
+mod following;
 mod list;
 mod lockout;
 mod password;
+mod related;
+mod relationships;
 mod replace;
 mod restore;
 mod shown;
@@ -46,6 +51,14 @@ use crate::resource::{read, read_only, resource};
     password::remove,
     lockout::show,
     lockout::clear,
+    followers::list,
+    following::list,
+    following::follow,
+    following::unfollow,
+    blocks::list,
+    blocks::block,
+    blocks::unblock,
+    relationships::show,
 ))]
 pub(crate) struct Description;
 
@@ -100,4 +113,29 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             )
             .route(web::delete().to(lockout::clear)),
         );
+    configure_relationships(config);
+}
+
+/// Adds what a user is to others.
+fn configure_relationships(config: &mut ServiceConfig) {
+    let following = resource("/v1/users/{id}/following/{target}", "PUT, DELETE, OPTIONS");
+    let blocks = resource("/v1/users/{id}/blocks/{target}", "PUT, DELETE, OPTIONS");
+    config
+        .service(read_only("/v1/users/{id}/followers", followers::list))
+        .service(read_only("/v1/users/{id}/following", following::list))
+        .service(
+            following
+                .route(web::put().to(following::follow))
+                .route(web::delete().to(following::unfollow)),
+        )
+        .service(read_only("/v1/users/{id}/blocks", blocks::list))
+        .service(
+            blocks
+                .route(web::put().to(blocks::block))
+                .route(web::delete().to(blocks::unblock)),
+        )
+        .service(read_only(
+            "/v1/users/{id}/relationships",
+            relationships::show,
+        ));
 }

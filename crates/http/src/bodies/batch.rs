@@ -1,8 +1,12 @@
 //! The bodies of a batch.
 
+use std::collections::HashMap;
+
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use user_domain::relationship::Counts;
 use user_domain::use_cases::{BatchKeys, MAX_BATCH};
+use user_domain::values::UserId;
 use user_domain::view::UserView;
 use user_domain::{Fault, Violation};
 
@@ -24,6 +28,8 @@ pub(crate) struct BatchRequest {
 pub(crate) struct Users<'a> {
     pub(crate) users: &'a [Option<UserView>],
     pub(crate) fields: Option<&'a FieldSet>,
+    /// The counts of each that is shown; none if they are not wanted.
+    pub(crate) counts: Option<&'a HashMap<UserId, Counts>>,
 }
 
 const KINDS: [&str; 4] = ["ids", "usernames", "emails", "external_ids"];
@@ -112,6 +118,10 @@ impl Serialize for Users<'_> {
             user.as_ref().map(|view| SelectedUser {
                 view,
                 fields: self.fields,
+                counts: self.counts.map(|counts| {
+                    let counts = counts.get(&view.public().id);
+                    counts.copied().unwrap_or_default()
+                }),
             })
         }))
     }

@@ -1,12 +1,13 @@
 //! All that is kept about a user, as one document.
 
 use serde::Serialize;
+use user_domain::relationship::{RelatedList, RelatedPosition};
 use user_domain::use_cases::UserExport;
 use user_domain::user::Event;
 use user_domain::values::{Timestamp, UserId, Version};
 use uuid::Uuid;
 
-use super::UserBody;
+use super::{RelatedLists, UserBody};
 
 /// All that is kept about a user.
 #[derive(Serialize)]
@@ -14,6 +15,7 @@ pub(crate) struct ExportBody<'a> {
     user: UserBody<'a>,
     credentials: Vec<CredentialBody>,
     events: Vec<EventBody<'a>>,
+    relationships: RelatedLists<'a>,
 }
 
 /// A credential that the user has; never itself.
@@ -38,8 +40,12 @@ struct EventBody<'a> {
     at: Timestamp,
 }
 
-impl<'a> From<&'a UserExport> for ExportBody<'a> {
-    fn from(export: &'a UserExport) -> Self {
+impl<'a> ExportBody<'a> {
+    /// Shows what was exported; `cursor` writes the place in a list from which its calls go on.
+    pub(crate) fn new(
+        export: &'a UserExport,
+        cursor: impl Fn(RelatedList, &RelatedPosition) -> String,
+    ) -> Self {
         Self {
             user: UserBody::from(&export.user),
             credentials: export.user.own().map_or_else(Vec::new, |own| {
@@ -50,6 +56,7 @@ impl<'a> From<&'a UserExport> for ExportBody<'a> {
                 password.into_iter().collect()
             }),
             events: export.events.iter().map(EventBody::from).collect(),
+            relationships: RelatedLists::new(&export.relationships, cursor),
         }
     }
 }

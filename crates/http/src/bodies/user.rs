@@ -1,6 +1,7 @@
 //! A user as JSON.
 
 use serde::{Serialize, Serializer};
+use user_domain::relationship::Counts;
 use user_domain::user::Profile;
 use user_domain::values::{
     Bio, Birthdate, ExternalId, Locale, Metadata, PhoneNumber, Role, Roles, ShortText, Timestamp,
@@ -8,7 +9,7 @@ use user_domain::values::{
 };
 use user_domain::view::UserView;
 
-use super::FieldSet;
+use super::{CountsBody, FieldSet};
 
 /// A user: each field of the caller's view, null where it is unset; fields outside the view are absent.
 #[derive(Serialize)]
@@ -70,12 +71,30 @@ struct RolesBody<'a>(&'a Roles);
 #[serde(transparent)]
 struct Nullable<T>(Option<T>);
 
-/// A user, or only some fields of it.
+/// A user, or only some fields of it, and what belongs to it without being part of it.
 pub(crate) struct SelectedUser<'a> {
     /// The user.
     pub(crate) view: &'a UserView,
     /// The fields wanted; all if none are named.
     pub(crate) fields: Option<&'a FieldSet>,
+    /// How many follow it, and how many it follows; none if it is not wanted.
+    pub(crate) counts: Option<Counts>,
+}
+
+/// Some of a list of users, and where the next page begins.
+#[derive(Serialize)]
+pub(crate) struct UsersPage<'a> {
+    pub(crate) users: Vec<UserBody<'a>>,
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A user, whole or in part, with its counts.
+#[derive(Serialize)]
+struct Counted<T> {
+    #[serde(flatten)]
+    user: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<CountsBody>,
 }
 
 impl<'a> From<&'a UserView> for UserBody<'a> {
@@ -132,11 +151,14 @@ impl Serialize for RolesBody<'_> {
 impl Serialize for SelectedUser<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let body = UserBody::from(self.view);
+        let counts = self.counts.map(CountsBody::from);
         match self.fields {
-            None => body.serialize(serializer),
+            None if counts.is_none() => body.serialize(serializer),
+            None => Counted { user: body, counts }.serialize(serializer),
             Some(fields) => {
                 let whole = serde_json::to_value(&body).map_err(serde::ser::Error::custom)?;
-                fields.select(whole).serialize(serializer)
+                let user = fields.select(whole);
+                Counted { user, counts }.serialize(serializer)
             }
         }
     }

@@ -20,6 +20,12 @@ pub(crate) struct Write<B> {
     pub(crate) body: B,
 }
 
+/// The body of a write of what has no version, and what makes its repetition harmless: no other condition is read.
+pub(crate) struct Keyed<B> {
+    pub(crate) idempotency: Option<Idempotency>,
+    pub(crate) body: B,
+}
+
 /// The representations that the client has.
 pub(crate) struct IfNoneMatch(pub(crate) Option<TagCondition>);
 
@@ -32,6 +38,25 @@ impl<B: Body> Part for Write<B> {
         payload: &mut Payload,
     ) -> Result<Self, Problem> {
         let precondition = precondition(request)?;
+        let Keyed { idempotency, body } = Keyed::read(api, request, payload).await?;
+        Ok(Self {
+            conditions: WriteConditions {
+                precondition,
+                idempotency,
+            },
+            body,
+        })
+    }
+}
+
+impl<B: Body> Part for Keyed<B> {
+    const AWAITS_CLIENT: bool = true;
+
+    async fn read(
+        api: &Api,
+        request: &HttpRequest,
+        payload: &mut Payload,
+    ) -> Result<Self, Problem> {
         let key = idempotency_key(request)?;
         let bytes = B::receive(api, request, payload).await?;
         let fingerprint = || {
@@ -47,10 +72,7 @@ impl<B: Body> Part for Write<B> {
             fingerprint: fingerprint(),
         });
         Ok(Self {
-            conditions: WriteConditions {
-                precondition,
-                idempotency,
-            },
+            idempotency,
             body: B::parse(&bytes)?,
         })
     }

@@ -7,7 +7,7 @@
 
 use utoipa::IntoParams;
 
-use super::schemas::{FieldName, SortOrder, Status};
+use super::schemas::{FieldName, Included, SortOrder, Status};
 
 /// The user of the path.
 #[derive(IntoParams)]
@@ -53,6 +53,55 @@ pub(crate) struct FieldsQuery {
     /// The answer then has no `ETag`.
     #[param(style = Form, explode = false, min_items = 1, required = false, nullable = false)]
     fields: Option<Vec<FieldName>>,
+}
+
+/// What is wanted with a user that is not part of it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct IncludeQuery {
+    /// `counts`: how many follow the user, and how many it follows, as `counts`. The answer then has no `ETag`, and
+    /// `If-None-Match` makes no 304.
+    #[param(required = false, nullable = false)]
+    include: Option<Included>,
+}
+
+/// The users of the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct PairPath {
+    /// The id of the user who acts: a UUID of 36 characters. A malformed id is nobody's: 404.
+    #[param(value_type = String, format = Uuid)]
+    id: (),
+    /// The id of the other. A malformed id is nobody's: 404.
+    #[param(value_type = String, format = Uuid)]
+    target: (),
+}
+
+/// Which page of a list is wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RelatedPageQuery {
+    /// The `next_cursor` of the page before, or of an export: of the same list of the same user.
+    #[param(required = false, nullable = false)]
+    cursor: Option<String>,
+    /// The most users on a page.
+    #[param(
+        minimum = 1,
+        maximum = 200,
+        default = 50,
+        required = false,
+        nullable = false
+    )]
+    limit: Option<u16>,
+}
+
+/// Whose relationships to a user are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WithQuery {
+    /// The ids of up to 200 others, with commas between.
+    #[param(style = Form, explode = false, max_items = 200)]
+    with: Vec<String>,
 }
 
 /// Whether to delete for good.

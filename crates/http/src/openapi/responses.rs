@@ -66,6 +66,10 @@ errors! {
     TokenCreationErrors: 400 401 403 405 413 415 422 431 500 503 504;
     /// Of the revocation of a token.
     TokenRevocationErrors: 400 401 403 404 405 431 500 503 504;
+    /// Of a change of what a user is to another.
+    RelationshipErrors: 400 401 403 404 405 413 422 431 500 503 504;
+    /// Of many follows at once.
+    FollowBatchErrors: 400 401 403 405 413 415 422 431 500 503 504;
     /// Of a deletion.
     DeletionErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
 }
@@ -88,7 +92,7 @@ pub(crate) struct Exported;
 impl IntoResponses for Found {
     fn responses() -> Statuses {
         let user = ResponseBuilder::new()
-            .description("The user, or with `fields` a part of it, which has no `ETag`.")
+            .description("The user, or with `fields` a part of it, or with `include` more than it; these have no `ETag`.")
             .content(JSON, shown("UserOrSelection"));
         let unchanged = ResponseBuilder::new().description("The client has this representation.");
         statuses([(200, user, &["ETag"]), (304, unchanged, &["ETag"])])
@@ -140,6 +144,19 @@ impl IntoResponses for Exported {
                 "actor": "service:registration",
                 "at": "2026-11-23T00:45:12.123456Z",
             }],
+            "relationships": {
+                "counts": {"followers": 1, "following": 0},
+                "followers": {
+                    "users": [{
+                        "id": "0199b8f2-7c1e-7000-8000-000000000001",
+                        "username": "bob",
+                        "since": "2026-11-23T08:01:00.000000Z",
+                    }],
+                    "next_cursor": null,
+                },
+                "following": {"users": [], "next_cursor": null},
+                "blocks": {"users": [], "next_cursor": null},
+            },
         });
         let export = ResponseBuilder::new()
             .description("All that is kept about the user, as far as the caller may see it.")

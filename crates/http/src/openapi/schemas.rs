@@ -11,11 +11,13 @@
 mod answers;
 mod inputs;
 mod parts;
+mod relationships;
 mod tokens;
 
 pub(crate) use answers::*;
 pub(crate) use inputs::*;
 pub(crate) use parts::user_example;
+pub(crate) use relationships::*;
 pub(crate) use tokens::*;
 
 use utoipa::openapi::{RefOr, Schema};

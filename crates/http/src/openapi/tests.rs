@@ -108,7 +108,7 @@ fn every_operation_has_a_name_of_its_own_a_summary_and_a_problem() {
             );
         }
     }
-    assert_eq!(ids.len(), 32);
+    assert_eq!(ids.len(), 41);
 }
 
 #[test]
@@ -143,6 +143,7 @@ fn a_selection_of_all_fields_is_the_whole_user() {
     let selected = serde_json::to_value(SelectedUser {
         view: &view,
         fields: Some(&fields),
+        counts: None,
     })
     .unwrap();
     assert_eq!(selected, shown(&view));

@@ -5,9 +5,10 @@ use user_domain::json::JsonFault;
 use user_domain::permissions::Denied;
 use user_domain::ports::HashingError;
 use user_domain::use_cases::{
-    AuthenticateError, BatchUsersError, ChangePasswordError, ChangeStatusError, CreateUserError,
-    EditUserError, FindUserError, IssueServiceTokenError, ListServiceTokensError, ListUsersError,
-    MAX_BATCH, ServiceTokenError, VerifyCredentialsError,
+    AuthenticateError, BatchUsersError, ChangePasswordError, ChangeRelationshipError,
+    ChangeStatusError, CreateUserError, EditUserError, FindUserError, FollowManyError,
+    IssueServiceTokenError, ListServiceTokensError, ListUsersError, MAX_BATCH, MAX_FOLLOWS,
+    MAX_TIES, ServiceTokenError, ShowRelationshipsError, VerifyCredentialsError,
 };
 use user_domain::write::UniqueField;
 use user_domain::{Fault, StoreError, Violation};
@@ -81,6 +82,45 @@ impl From<BatchUsersError> for Problem {
                 Self::invalid(&[Fault::new("", &violation)])
             }
             BatchUsersError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeRelationshipError> for Problem {
+    fn from(error: ChangeRelationshipError) -> Self {
+        match error {
+            ChangeRelationshipError::Denied(denied) => denied.into(),
+            ChangeRelationshipError::Oneself => {
+                Self::invalid_path(&[Fault::new("target", &oneself())])
+            }
+            ChangeRelationshipError::NotFound => user_not_found(),
+            ChangeRelationshipError::KeyReused => key_reused(),
+            ChangeRelationshipError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<FollowManyError> for Problem {
+    fn from(error: FollowManyError) -> Self {
+        match error {
+            FollowManyError::Denied(denied) => denied.into(),
+            FollowManyError::TooMany => {
+                let rule = format!("Must be at most {MAX_FOLLOWS} edges.");
+                Self::invalid(&[Fault::new("edges", &Violation::new("too_many", rule))])
+            }
+            FollowManyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ShowRelationshipsError> for Problem {
+    fn from(error: ShowRelationshipsError) -> Self {
+        match error {
+            ShowRelationshipsError::User(error) => error.into(),
+            ShowRelationshipsError::TooMany => {
+                let rule = format!("Must be at most {MAX_TIES} ids.");
+                Self::invalid_query(&[Fault::new("with", &Violation::new("too_many", rule))])
+            }
         }
     }
 }
@@ -218,6 +258,11 @@ impl From<JsonFault> for Problem {
 /// The answer for a user that is not there, or whom nobody can be.
 pub(crate) fn user_not_found() -> Problem {
     Problem::new(Code::UserNotFound, "There is no such user.")
+}
+
+/// What is wrong with a relationship of a user to itself.
+pub(crate) fn oneself() -> Violation {
+    Violation::new("oneself", "Must be another user.")
 }
 
 /// The answer for a token that is not there.

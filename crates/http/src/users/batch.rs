@@ -7,10 +7,11 @@ use serde::Serialize;
 use user_domain::use_cases::{BatchUsersError, MAX_BATCH};
 use user_domain::{Fault, Violation};
 
+use super::shown::counted;
 use crate::bodies::{BatchRequest, Users, document};
 use crate::cache_status;
-use crate::extract::{Call, Fresh, JsonDocument};
-use crate::openapi::{BatchAnswer, BatchErrors, BatchQuestion, CacheControlHeader};
+use crate::extract::{Call, Fresh, Include, JsonDocument};
+use crate::openapi::{BatchAnswer, BatchErrors, BatchQuestion, CacheControlHeader, IncludeQuery};
 use crate::problem::Problem;
 
 #[derive(Serialize)]
@@ -25,15 +26,17 @@ struct Answer<'a> {
     operation_id = "batchGetUsers",
     tag = "users",
     description = "Up to 500 users by one kind of key, answered in the order asked; it changes nothing. People, and services with `users:read`, may ask by `ids` and `usernames`; administrators, and services with `users:read`, by `external_ids`; administrators, and services with `users:read_private`, by `emails`.",
-    params(CacheControlHeader),
+    params(IncludeQuery, CacheControlHeader),
     request_body = BatchQuestion,
     responses(
         (status = 200, description = "The users, each in the caller's view of it.", body = BatchAnswer),
         BatchErrors
     )
 )]
-pub(crate) async fn batch(call: Call<(Fresh, JsonDocument)>) -> Result<HttpResponse, Problem> {
-    let (call, (fresh, body)) = call.split();
+pub(crate) async fn batch(
+    call: Call<(Fresh, Include, JsonDocument)>,
+) -> Result<HttpResponse, Problem> {
+    let (call, (fresh, include, body)) = call.split();
     let BatchRequest { keys, kind, fields } = BatchRequest::decode(body.0)?;
     let use_case = &call.api.use_cases().batch_users;
     let shown = async { Ok::<_, Problem>(use_case.run(&call.caller, &keys, fresh.0).await) };
@@ -44,9 +47,15 @@ pub(crate) async fn batch(call: Call<(Fresh, JsonDocument)>) -> Result<HttpRespo
             return Err(error.into());
         }
     };
+    let counts = if include.counts {
+        Some(counted(&call, found.views.iter().flatten()).await?)
+    } else {
+        None
+    };
     let users = Users {
         users: &found.views,
         fields: fields.as_ref(),
+        counts: counts.as_ref(),
     };
     let mut response = document(StatusCode::OK, &Answer { users })?;
     if let Some(status) = cache_status::of_many(&found.sources) {

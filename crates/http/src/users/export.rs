@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
 use crate::bodies::{ExportBody, document};
+use crate::cursor;
 use crate::extract::{Call, Target};
 use crate::openapi::{Exported, IdPath, ReadErrors};
 use crate::problem::Problem;
@@ -23,5 +24,9 @@ pub(crate) async fn export(call: Call<Target>) -> Result<HttpResponse, Problem> 
     let export = call
         .within_listing_deadline("export_user", use_case.run(&call.caller, call.parts.0))
         .await?;
-    document(StatusCode::OK, &ExportBody::from(&export))
+    let (seal, user) = (call.api.seal(), call.parts.0);
+    let body = ExportBody::new(&export, |list, place| {
+        cursor::write_related(seal, (user, list), place)
+    });
+    document(StatusCode::OK, &body)
 }

@@ -3,11 +3,11 @@
 use actix_web::HttpResponse;
 use user_domain::use_cases::Sought;
 
-use super::shown::found;
+use super::shown::{counted, found};
 use crate::extract::{Call, Fresh, IfNoneMatch, Segment, Selection};
 use crate::openapi::{
-    CacheControlHeader, ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader, ReadErrors,
-    UsernamePath,
+    CacheControlHeader, ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader,
+    IncludeQuery, ReadErrors, UsernamePath,
 };
 use crate::problem::Problem;
 
@@ -21,7 +21,13 @@ type Wanted = (Selection, IfNoneMatch, Fresh);
     operation_id = "getUser",
     tag = "users",
     description = "For people, and for services with `users:read`; each in its view of the user.",
-    params(IdPath, FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
+    params(
+        IdPath,
+        FieldsQuery,
+        IncludeQuery,
+        IfNoneMatchHeader,
+        CacheControlHeader
+    ),
     responses(Found, ReadErrors)
 )]
 pub(crate) async fn by_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
@@ -35,7 +41,13 @@ pub(crate) async fn by_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse,
     operation_id = "getUserByUsername",
     tag = "users",
     description = "For people, and for services with `users:read`; each in its view of the user.",
-    params(UsernamePath, FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
+    params(
+        UsernamePath,
+        FieldsQuery,
+        IncludeQuery,
+        IfNoneMatchHeader,
+        CacheControlHeader
+    ),
     responses(Found, ReadErrors)
 )]
 pub(crate) async fn by_username(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
@@ -49,7 +61,13 @@ pub(crate) async fn by_username(call: Call<(Segment, Wanted)>) -> Result<HttpRes
     operation_id = "getUserByExternalId",
     tag = "users",
     description = "For services with `users:read` and administrators.",
-    params(ExternalIdPath, FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
+    params(
+        ExternalIdPath,
+        FieldsQuery,
+        IncludeQuery,
+        IfNoneMatchHeader,
+        CacheControlHeader
+    ),
     responses(Found, ReadErrors)
 )]
 pub(crate) async fn by_external_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
@@ -63,7 +81,7 @@ pub(crate) async fn by_external_id(call: Call<(Segment, Wanted)>) -> Result<Http
     operation_id = "getMe",
     tag = "users",
     description = "For people: a service is nobody (403).",
-    params(FieldsQuery, IfNoneMatchHeader, CacheControlHeader),
+    params(FieldsQuery, IncludeQuery, IfNoneMatchHeader, CacheControlHeader),
     responses(Found, ReadErrors)
 )]
 pub(crate) async fn me(call: Call<Wanted>) -> Result<HttpResponse, Problem> {
@@ -87,5 +105,15 @@ async fn show<T>(
     let user = call
         .within_deadline("find_user", find.run(&call.caller, sought, fresh.0))
         .await?;
-    found(&user, selection.0.as_ref(), condition.0.as_ref())
+    let counts = if selection.include.counts {
+        counted(call, [&user.view]).await?.into_values().next()
+    } else {
+        None
+    };
+    found(
+        &user,
+        selection.fields.as_ref(),
+        counts,
+        condition.0.as_ref(),
+    )
 }

@@ -1,26 +1,20 @@
 //! `GET /v1/users`.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderValue, LINK};
+use actix_web::http::header::LINK;
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
 use user_domain::directory::{CheckedQuery, DirectoryQuery, PageRequest};
 use user_domain::use_cases::ListUsers;
 use user_domain::view::UserView;
 
 use crate::api::Api;
-use crate::bodies::{UserBody, document};
+use crate::bodies::{UserBody, UsersPage, document};
 use crate::cursor;
 use crate::extract::Call;
+use crate::link::next_page;
 use crate::openapi::{FilterQuery, ListErrors, Listed, PageQuery};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    users: Vec<UserBody<'a>>,
-    next_cursor: Option<String>,
-}
 
 /// Walks and searches the directory.
 #[utoipa::path(
@@ -45,14 +39,14 @@ pub(crate) async fn list(call: Call) -> Result<HttpResponse, Problem> {
         .map(|place| cursor::write(call.api.seal(), &request.query, place));
     let link = next_cursor
         .as_ref()
-        .map(|cursor| next_link(&call.api, &call.request, cursor))
+        .map(|cursor| next_page(&call.api, &call.request, "/v1/users", cursor))
         .transpose()?;
     let users = page
         .users
         .iter()
         .map(<UserBody<'_> as From<&UserView>>::from)
         .collect();
-    let mut response = document(StatusCode::OK, &Answer { users, next_cursor })?;
+    let mut response = document(StatusCode::OK, &UsersPage { users, next_cursor })?;
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }
@@ -120,19 +114,4 @@ pub(super) fn check(mut query: Query, wanted: &DirectoryQuery) -> Result<Checked
             Err(Problem::internal("a faulty query had no fault"))
         }
     }
-}
-
-/// Points to the next page, with all that this page was asked for.
-fn next_link(api: &Api, request: &HttpRequest, cursor: &str) -> Result<HeaderValue, Problem> {
-    let failed = |error: &dyn std::fmt::Display| Problem::internal(format!("no link: {error}"));
-    let mut pairs: Vec<(String, String)> =
-        serde_urlencoded::from_str(request.query_string()).map_err(|error| failed(&error))?;
-    pairs.retain(|(name, _)| name != "cursor");
-    pairs.push(("cursor".to_owned(), cursor.to_owned()));
-    let query = serde_urlencoded::to_string(pairs).map_err(|error| failed(&error))?;
-    let link = format!(
-        "<{}/v1/users?{query}>; rel=\"next\"",
-        api.settings().base_path
-    );
-    HeaderValue::try_from(link).map_err(|error| failed(&error))
 }

@@ -1,9 +1,13 @@
 //! Answers that show one user.
 
+use std::collections::HashMap;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CACHE_STATUS, ETAG, HeaderName, HeaderValue};
+use user_domain::relationship::Counts;
 use user_domain::use_cases::{FoundView, StatusChange, WrittenView};
+use user_domain::values::UserId;
 use user_domain::view::UserView;
 
 use crate::bodies::{FieldSet, SelectedUser, UserBody, document};
@@ -14,13 +18,30 @@ use crate::problem::Problem;
 
 const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
+/// Counts, once for each, who follow users that the caller is shown, and whom they follow.
+pub(super) async fn counted<T>(
+    call: &Call<T>,
+    shown: impl IntoIterator<Item = &UserView>,
+) -> Result<HashMap<UserId, Counts>, Problem> {
+    let views: HashMap<UserId, &UserView> = shown
+        .into_iter()
+        .map(|view| (view.public().id, view))
+        .collect();
+    let (ids, views): (Vec<UserId>, Vec<&UserView>) = views.into_iter().unzip();
+    let count = &call.api.use_cases().count_relationships;
+    let counts = count.run(&call.caller, views);
+    let counts = call.within_deadline("count_relationships", counts).await?;
+    Ok(ids.into_iter().zip(counts).collect())
+}
+
 /// Answers a read: the user, some of its fields, or 304 to a client that has this representation; and where it was read.
 pub(super) fn found(
     found: &FoundView,
     fields: Option<&FieldSet>,
+    counts: Option<Counts>,
     if_none_match: Option<&TagCondition>,
 ) -> Result<HttpResponse, Problem> {
-    let mut response = represented(&found.view, fields, if_none_match)?;
+    let mut response = represented(&found.view, fields, counts, if_none_match)?;
     let status = cache_status::of_one(found.source);
     response.headers_mut().insert(CACHE_STATUS, status);
     Ok(response)
@@ -29,10 +50,17 @@ pub(super) fn found(
 fn represented(
     view: &UserView,
     fields: Option<&FieldSet>,
+    counts: Option<Counts>,
     if_none_match: Option<&TagCondition>,
 ) -> Result<HttpResponse, Problem> {
-    if fields.is_some() {
-        return document(StatusCode::OK, &SelectedUser { view, fields });
+    // A version does not tell whether these are the same as before.
+    if fields.is_some() || counts.is_some() {
+        let user = SelectedUser {
+            view,
+            fields,
+            counts,
+        };
+        return document(StatusCode::OK, &user);
     }
     let tag = entity_tag(view);
     if if_none_match.is_some_and(|condition| condition.names(&tag)) {

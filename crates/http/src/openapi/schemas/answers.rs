@@ -2,6 +2,7 @@
 
 use utoipa::ToSchema;
 
+use super::RelatedUsers;
 use super::inputs::UserSelection;
 use super::parts::{code, private_metadata, public_metadata, user_example, user_metadata};
 
@@ -145,7 +146,7 @@ pub(crate) struct Count {
 /// The users in the order asked.
 #[derive(ToSchema)]
 pub(crate) struct BatchAnswer {
-    /// Null for a key that is malformed, unknown, or a deleted user's.
+    /// Null for a key that is malformed, unknown, a deleted user's, or of somebody whom a block hides.
     #[schema(max_items = 500)]
     users: Vec<Option<UserSelection>>,
 }
@@ -158,6 +159,8 @@ pub(crate) struct Export {
     credentials: Vec<CredentialKind>,
     /// What happened to the user, the oldest first.
     events: Vec<Event>,
+    /// Who has to do with the user.
+    relationships: RelatedUsers,
 }
 
 /// A credential that a user has; never itself.
@@ -264,7 +267,7 @@ pub(crate) struct InputFault {
     /// Where in the body (JSON pointer, RFC 6901).
     #[schema(nullable = false)]
     pointer: Option<String>,
-    /// Which parameter of the query.
+    /// Which parameter of the query or the path.
     #[schema(nullable = false)]
     parameter: Option<String>,
     /// The rule that is broken, for programs.

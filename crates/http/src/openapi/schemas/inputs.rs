@@ -5,12 +5,12 @@ use utoipa::openapi::schema::{AnyOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::Named;
 use super::answers::{Metadata, Profile, Standing, Status, User};
 use super::parts::{
     object, private_metadata_or_null, public_metadata_or_null, roles, user_metadata_or_null,
     without_required,
 };
+use super::{Counts, Named};
 use crate::bodies::FIELD_PATHS;
 
 /// What a caller writes. Texts are trimmed and brought to NFC before their characters are counted.
@@ -186,8 +186,10 @@ impl PartialSchema for UserSelection {
             let part = without_required(object(whole));
             user.properties.insert(name.to_owned(), part.into());
         }
+        let counts = Ref::from_schema_name("Counts");
+        user.properties.insert("counts".to_owned(), counts.into());
         user.description = Some(
-            "Some fields of a user: those named, as far as they are in the caller's view."
+            "Some fields of a user: those named, as far as they are in the caller's view; and its `counts`, if asked for."
                 .to_owned(),
         );
         user.example = Some(json!({
@@ -202,13 +204,16 @@ impl PartialSchema for UserSelection {
 impl ToSchema for UserSelection {
     fn schemas(schemas: &mut Named) {
         schemas.push((Status::name().into(), Status::schema()));
+        schemas.push((Counts::name().into(), Counts::schema()));
     }
 }
 
 impl PartialSchema for UserOrSelection {
     fn schema() -> RefOr<Schema> {
         AnyOfBuilder::new()
-            .description(Some("A user, or with `fields` a part of it."))
+            .description(Some(
+                "A user, or with `fields` a part of it; with `include=counts` also its counts.",
+            ))
             .item(Ref::from_schema_name("User"))
             .item(Ref::from_schema_name("UserSelection"))
             .into()

@@ -1,0 +1,20 @@
+//! `/v1/relationships`: what concerns many pairs of users at once.
+
+mod batch;
+
+use actix_web::web::{self, ServiceConfig};
+use utoipa::OpenApi;
+
+use crate::resource::resource;
+
+/// The description of the resources.
+#[derive(OpenApi)]
+#[openapi(paths(batch::batch))]
+pub(crate) struct Description;
+
+/// Adds the resources.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config.service(
+        resource("/v1/relationships/batch", "POST, OPTIONS").route(web::post().to(batch::batch)),
+    );
+}
