@@ -12,9 +12,11 @@ use user_adapters::cache::{CacheOptions, GatheredReader, UserTiers};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, SeaOrmUsers};
 use user_domain::ports::{Lookup, Missed, UserCache as _};
-use user_domain::test_support::contracts::{CacheUnderTest, StoreUnderTest};
+use user_domain::test_support::contracts::{
+    CacheUnderTest, ImportUnderTest, RelationshipsUnderTest, StoreUnderTest,
+};
 use user_domain::test_support::samples::user_id;
-use user_domain::{CachedRetention, CachedUsers};
+use user_domain::{CachedRelationships, CachedRetention, CachedUsers};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -58,17 +60,33 @@ async fn cache() -> CacheUnderTest {
 }
 
 async fn cached_store() -> StoreUnderTest {
+    let replica = replica().await;
+    store_of(&replica.users, &replica.tiers).keeping(replica.kept)
+}
+
+async fn cached_relationships() -> RelationshipsUnderTest {
     let Replica { users, tiers, kept } = replica().await;
+    let store = ImportUnderTest {
+        store: store_of(&users, &tiers),
+        import: users.clone(),
+    };
+    RelationshipsUnderTest {
+        store: store.keeping(kept),
+        relationships: Arc::new(CachedRelationships::new(users.clone(), tiers)),
+        upkeep: users,
+    }
+}
+
+fn store_of(users: &Arc<SeaOrmUsers>, tiers: &Arc<UserTiers>) -> StoreUnderTest {
     let gathered = Arc::new(GatheredReader::new(users.clone()));
     let retention = Arc::new(CachedRetention::new(users.clone(), tiers.clone()));
-    let cached = Arc::new(CachedUsers::new(gathered, users.clone(), tiers));
+    let cached = Arc::new(CachedUsers::new(gathered, users.clone(), tiers.clone()));
     StoreUnderTest {
         reader: cached.clone(),
         writer: cached,
         retention,
-        ..StoreUnderTest::from(users)
+        ..StoreUnderTest::from(users.clone())
     }
-    .keeping(kept)
 }
 
 user_domain::cache_contract!(cache());
@@ -77,4 +95,10 @@ mod store {
     use super::*;
 
     user_domain::store_contract!(cached_store());
+}
+
+mod relationships {
+    use super::*;
+
+    user_domain::relationships_contract!(cached_relationships());
 }

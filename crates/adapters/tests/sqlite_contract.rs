@@ -4,17 +4,24 @@
 
 use std::sync::Arc;
 
+use tempfile::TempDir;
 use user_adapters::sea_orm::{Connections, SeaOrmLogins, SeaOrmUsers};
-use user_domain::test_support::contracts::{CredentialsUnderTest, ImportUnderTest, StoreUnderTest};
+use user_domain::test_support::contracts::{
+    CredentialsUnderTest, ImportUnderTest, RelationshipsUnderTest, StoreUnderTest,
+};
 use user_domain::test_support::fakes::FakeHasher;
 
-async fn sqlite() -> CredentialsUnderTest {
+async fn users() -> (SeaOrmUsers, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let connections = Connections::sqlite(&folder.path().join("users.db"))
         .await
         .unwrap();
     connections.migrate(None).await.unwrap();
-    let users = SeaOrmUsers::new(connections);
+    (SeaOrmUsers::new(connections), folder)
+}
+
+async fn sqlite() -> CredentialsUnderTest {
+    let (users, folder) = users().await;
     let nobody = FakeHasher::stored("of nobody");
     let logins = SeaOrmLogins::new(users.clone(), &[7; 64], nobody);
     let users = Arc::new(users);
@@ -33,6 +40,12 @@ async fn import() -> ImportUnderTest {
     sqlite().await.store
 }
 
+async fn relationships() -> RelationshipsUnderTest {
+    let (users, folder) = users().await;
+    RelationshipsUnderTest::from(Arc::new(users)).keeping(folder)
+}
+
 user_domain::store_contract!(store());
 user_domain::import_contract!(import());
 user_domain::credentials_contract!(sqlite());
+user_domain::relationships_contract!(relationships());

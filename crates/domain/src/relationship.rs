@@ -280,3 +280,6 @@ impl RelatedList {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,6 +172,7 @@ pub struct UseCases {
 
 impl UseCases {
     /// Gives each use case the ports it needs.
+    #[expect(clippy::too_many_lines, reason = "it is a list")]
     pub fn new(ports: &Ports) -> Self {
         let stamp = Stamp {
             clock: ports.clock.clone(),

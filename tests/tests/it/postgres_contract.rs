@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmLogins, SeaOrmUsers};
-use user_domain::test_support::contracts::{CredentialsUnderTest, ImportUnderTest, StoreUnderTest};
+use user_domain::test_support::contracts::{
+    CredentialsUnderTest, ImportUnderTest, RelationshipsUnderTest, StoreUnderTest,
+};
 use user_domain::test_support::fakes::FakeHasher;
 use user_tests::PostgresDatabase;
 
-async fn postgres() -> CredentialsUnderTest {
+async fn users() -> (SeaOrmUsers, PostgresDatabase) {
     let database = PostgresDatabase::create().await;
     let options = PoolOptions {
         max_connections: 8,
@@ -16,7 +18,11 @@ async fn postgres() -> CredentialsUnderTest {
     let connections = Connections::postgres(&database.url(), &options)
         .await
         .unwrap();
-    let users = SeaOrmUsers::new(connections);
+    (SeaOrmUsers::new(connections), database)
+}
+
+async fn postgres() -> CredentialsUnderTest {
+    let (users, database) = users().await;
     let nobody = FakeHasher::stored("of nobody");
     let logins = SeaOrmLogins::new(users.clone(), &[7; 64], nobody);
     let users = Arc::new(users);
@@ -35,6 +41,12 @@ async fn import() -> ImportUnderTest {
     postgres().await.store
 }
 
+async fn relationships() -> RelationshipsUnderTest {
+    let (users, database) = users().await;
+    RelationshipsUnderTest::from(Arc::new(users)).keeping(database)
+}
+
 user_domain::store_contract!(store());
 user_domain::import_contract!(import());
 user_domain::credentials_contract!(postgres());
+user_domain::relationships_contract!(relationships());

@@ -179,6 +179,8 @@ fn postgres_options(
     connect.map_sqlx_postgres_opts(|postgres| {
         postgres.options([
             ("lock_timeout", LOCK_TIMEOUT),
+            // A statement of few rows takes a millisecond; the machine code for it would take a second to make.
+            ("jit", "off"),
             (
                 "idle_in_transaction_session_timeout",
                 IDLE_IN_TRANSACTION_TIMEOUT,

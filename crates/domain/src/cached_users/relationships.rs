@@ -47,8 +47,22 @@ impl Relationships for CachedRelationships {
             Ok(RelationshipWritten::Applied(Some(user))) => {
                 self.cache.put(lease, Arc::new(user.clone())).await;
             }
-            Err(WriteError::Store(StoreError::OutcomeUnknown(_))) => self.cache.forget(actor).await,
-            _ => {}
+            // The user that is remembered may be one from before another replica's block, and would be shown whom it blocks.
+            Ok(
+                RelationshipWritten::Applied(None)
+                | RelationshipWritten::Unchanged
+                | RelationshipWritten::Replayed,
+            )
+            | Err(WriteError::Store(StoreError::OutcomeUnknown(_))) => {
+                self.cache.forget(actor).await;
+            }
+            Err(
+                WriteError::NotFound
+                | WriteError::Taken(_)
+                | WriteError::KeyReused
+                | WriteError::Refused(_)
+                | WriteError::Store(StoreError::Unavailable(_) | StoreError::Internal(_)),
+            ) => {}
         }
         written
     }

@@ -4,6 +4,7 @@ mod batches;
 mod contract;
 mod races;
 mod reading;
+mod relationships;
 mod writing;
 
 use std::future::ready;

@@ -84,6 +84,10 @@ pub enum Eyes {
 
 /// What a write of a relationship did.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a write, which is not kept"
+)]
 pub enum RelationshipWritten {
     /// It changed the relationship, and the user who acted if there is one.
     Applied(Option<User>),

@@ -194,12 +194,9 @@ fn assert_same(stored: &User, expected: &User) {
 }
 
 /// Lets tasks go at one store at the same moment, and gives what each came to, in the order of their numbers.
-async fn race<T, F>(
-    store: &StoreUnderTest,
-    racers: usize,
-    run: impl Fn(StoreUnderTest, usize) -> F,
-) -> Vec<T>
+async fn race<S, T, F>(store: &S, racers: usize, run: impl Fn(S, usize) -> F) -> Vec<T>
 where
+    S: Clone,
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {

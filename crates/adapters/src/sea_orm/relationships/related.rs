@@ -1,7 +1,9 @@
 //! Gives one page of a list, by keyset: each page costs the same, however far it is.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Iden, Iterable, QueryResult, Value};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Iden, Iterable, QueryResult, Value,
+};
 use user_domain::StoreError;
 use user_domain::relationship::{
     Related, RelatedList, RelatedPage, RelatedPosition, RelatedRequest,
@@ -17,7 +19,7 @@ pub(crate) async fn related(
     db: &impl ConnectionTrait,
     request: &RelatedRequest,
 ) -> Result<RelatedPage, StoreError> {
-    let (sql, values) = statement(request);
+    let (sql, values) = statement(db.get_database_backend(), request);
     let rows = given::query(db, sql, values).await;
     let rows = rows.map_err(|error| errors::store(&error))?;
     let related = rows.iter().map(to_related);
@@ -33,7 +35,7 @@ pub(crate) async fn related(
     Ok(RelatedPage { related, next })
 }
 
-fn statement(request: &RelatedRequest) -> (String, Vec<Value>) {
+fn statement(backend: DatabaseBackend, request: &RelatedRequest) -> (String, Vec<Value>) {
     let (table, own, other, shown) = match request.list {
         RelatedList::Followers => ("follows", "target_id", "follower_id", IS_COUNTED),
         RelatedList::Following => ("follows", "follower_id", "target_id", IS_COUNTED),
@@ -42,11 +44,18 @@ fn statement(request: &RelatedRequest) -> (String, Vec<Value>) {
     // By name, since a column that a newer release adds would spoil a statement that is prepared.
     let columns = Column::iter().map(|column| format!("u.{}", column.unquoted()));
     let columns: Vec<String> = columns.collect();
-    let mut sql = format!(
-        "SELECT {}, e.created_at AS since FROM {table} AS e JOIN users AS u ON u.id = e.{other}
-        WHERE e.{own} = $1 AND {shown}",
-        columns.join(", ")
-    );
+    let columns = columns.join(", ");
+    // From the list to the users and never the other way, whatever is believed of a table that has just been filled: it
+    // would look through all users for a page.
+    let users = match backend {
+        DatabaseBackend::Postgres => format!(
+            "CROSS JOIN LATERAL (SELECT u.* FROM users AS u WHERE u.id = e.{other} AND {shown} OFFSET 0) AS u
+            WHERE"
+        ),
+        _ => format!("CROSS JOIN users AS u WHERE u.id = e.{other} AND {shown} AND"),
+    };
+    let mut sql =
+        format!("SELECT {columns}, e.created_at AS since FROM {table} AS e {users} e.{own} = $1");
     let mut values: Vec<Value> = vec![
         request.user.as_uuid().into(),
         (i64::from(request.limit) + 1).into(),

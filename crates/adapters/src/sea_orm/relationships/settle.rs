@@ -319,4 +319,4 @@ const END: &str = "DELETE FROM unsettled_users WHERE user_id = $1";
 const FORGET_COUNTS: &str = "DELETE FROM follow_counts WHERE user_id = $1";
 
 const WAITING: &str = "
-    SELECT count(*) AS waiting FROM (SELECT 1 AS one FROM unsettled_users LIMIT $1) AS some";
+    SELECT count(*) AS waiting FROM (SELECT 1 AS one FROM unsettled_users LIMIT $1) AS found";

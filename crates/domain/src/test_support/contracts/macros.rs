@@ -292,6 +292,17 @@ macro_rules! relationships_contract {
             an_event_of_a_relationship_is_kept_for_30_days
             relationships_are_told_as_no_changes_of_users
             many_follows_push_no_change_of_a_user_out_of_the_log
+            racing_twins_of_a_follow_count_once
+            racing_twins_under_one_key_are_done_once
+            racing_followers_of_one_user_are_all_counted
+            a_follow_that_races_a_block_does_not_outlive_it
+            racing_blocks_of_each_other_leave_one
+            racing_blocks_of_one_user_leave_it_saying_whether_it_blocks
+            follows_that_race_who_comes_and_goes_are_counted_right
+            follows_that_race_an_erasure_leave_nothing
+            racing_batches_in_opposite_orders_all_end
+            racing_settlings_count_nobody_twice
+            any_history_leaves_what_the_model_leaves
         }
     };
 }

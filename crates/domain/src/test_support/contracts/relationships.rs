@@ -6,6 +6,8 @@ mod follows;
 mod idempotency;
 mod lists;
 mod log;
+mod model;
+mod races;
 mod ties;
 
 use std::any::Any;
@@ -20,6 +22,8 @@ pub use follows::*;
 pub use idempotency::*;
 pub use lists::*;
 pub use log::*;
+pub use model::*;
+pub use races::*;
 pub use ties::*;
 
 use super::{ImportUnderTest, StoreUnderTest};
@@ -32,7 +36,7 @@ use crate::relationship::{
     RelationshipWrite, Ties,
 };
 use crate::test_support::fakes::{FakeStore, SequentialIds};
-use crate::test_support::samples::{context, import, new_user, record};
+use crate::test_support::samples::{context, import, new_user, record, user_id};
 use crate::user::User;
 use crate::values::UserId;
 use crate::write::{WriteContext, WriteError};
@@ -126,6 +130,18 @@ impl RelationshipsUnderTest {
         let outcomes = self.store.import.import(&batch).await.expect("a batch");
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         batch.iter().map(|one| one.fresh_id).collect()
+    }
+
+    /// Adds users of names that nobody else has, in the order of their ids.
+    async fn added_crowd(&self, size: usize) -> Vec<UserId> {
+        let mut crowd = Vec::new();
+        for _ in 0..size {
+            let id = user_id();
+            let name = id.to_string().replace('-', "");
+            let name = name.get(name.len() - 24..).expect("a name").to_owned();
+            crowd.push(self.added(&new_user(&name)).await.id);
+        }
+        crowd
     }
 
     async fn user(&self, id: UserId) -> Arc<User> {

@@ -9,6 +9,7 @@ use crate::test_support::samples::{
 use crate::user::{Actor, MetadataEdit, MetadataEdits, Status};
 use crate::values::{PhoneNumber, Role, Timestamp};
 
+mod blocks;
 mod contacts;
 mod properties;
 

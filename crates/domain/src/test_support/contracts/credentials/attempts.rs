@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::CredentialsUnderTest;
 use crate::lockout::{Account, Lockout, LoginAttempt, LoginSource, Tries};
 use crate::ports::{Purged, Records};
-use crate::test_support::contracts::{StoreUnderTest, race};
+use crate::test_support::contracts::race;
 use crate::test_support::samples::{new_user, seconds, start, user_id};
 use crate::values::{Timestamp, UserId};
 
@@ -88,7 +88,7 @@ pub async fn the_failures_of_accounts_and_sources_do_not_meet(store: &Credential
 /// No failure of many at once is lost, and none that comes too late counts.
 pub async fn racing_failures_are_all_counted(store: &CredentialsUnderTest) {
     let user = user_id();
-    let fail = |_: StoreUnderTest, _| {
+    let fail = |_: CredentialsUnderTest, _| {
         let attempts = store.attempts.clone();
         async move { attempts.fail(&at(user, None), start()).await }
     };

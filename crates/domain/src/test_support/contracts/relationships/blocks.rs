@@ -99,23 +99,20 @@ pub async fn a_user_is_changed_where_it_begins_and_ceases_to_block(store: &Relat
         let context = context_at(seconds(number));
         let written = store.try_with(alice, change, other, &context).await;
         let after = store.user(alice).await;
-        match has_blocks {
-            Some(has_blocks) => {
-                let applied = expected(&before, &Change::SetHasBlocks(has_blocks), &context);
-                assert_same(&after, &applied.user);
-                assert_eq!(store.events(alice).await.last(), Some(&applied.event));
-                let user = Some(applied.user);
-                assert_eq!(written, Ok(RelationshipWritten::Applied(user)));
-            }
-            None => {
-                assert_same(&after, &before);
-                assert_eq!(store.events(alice).await, events);
-                let unchanged = matches!(
-                    written,
-                    Ok(RelationshipWritten::Unchanged | RelationshipWritten::Applied(None))
-                );
-                assert!(unchanged, "{written:?}");
-            }
+        if let Some(has_blocks) = has_blocks {
+            let applied = expected(&before, &Change::SetHasBlocks(has_blocks), &context);
+            assert_same(&after, &applied.user);
+            assert_eq!(store.events(alice).await.last(), Some(&applied.event));
+            let user = Some(applied.user);
+            assert_eq!(written, Ok(RelationshipWritten::Applied(user)));
+        } else {
+            assert_same(&after, &before);
+            assert_eq!(store.events(alice).await, events);
+            let unchanged = matches!(
+                written,
+                Ok(RelationshipWritten::Unchanged | RelationshipWritten::Applied(None))
+            );
+            assert!(unchanged, "{written:?}");
         }
     }
     for user in others {

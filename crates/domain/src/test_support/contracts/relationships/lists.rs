@@ -165,9 +165,8 @@ pub async fn a_walk_sees_each_lasting_relationship_exactly_once_while_others_com
         if let Some(gone) = leaving.pop() {
             match step % 4 {
                 0 => {
-                    store
-                        .relate(gone, RelationshipChange::Unfollow, *star)
-                        .await
+                    let unfollow = RelationshipChange::Unfollow;
+                    store.relate(gone, unfollow, *star).await;
                 }
                 1 => store.relate(gone, RelationshipChange::Block, *star).await,
                 2 => drop(store.changed(gone, &Change::Delete).await),
@@ -219,25 +218,25 @@ pub async fn lists_leave_out_who_is_not_active(store: &RelationshipsUnderTest) {
 pub async fn a_viewer_sees_nobody_in_lists_who_blocks_it_or_whom_it_blocks(
     store: &RelationshipsUnderTest,
 ) {
-    let [star, viewer, blocked, blocker, other] = store.people().await;
-    for fan in [viewer, blocked, blocker, other] {
+    let [star, viewer, blocked, foe, other] = store.people().await;
+    for fan in [viewer, blocked, foe, other] {
         store
             .follow_many(&[new_follow(fan, star), new_follow(star, fan)])
             .await;
     }
     store.block(viewer, blocked).await;
-    store.block(blocker, viewer).await;
+    store.block(foe, viewer).await;
     for list in [RelatedList::Followers, RelatedList::Following] {
         let mut shown = store.list(star, list, Some(viewer)).await;
         shown.sort_unstable();
         assert_eq!(shown, [viewer, other]);
         let mut shown = store.list(star, list, Some(blocked)).await;
         shown.sort_unstable();
-        assert_eq!(shown, [blocked, blocker, other]);
+        assert_eq!(shown, [blocked, foe, other]);
         assert_eq!(store.list(star, list, Some(other)).await.len(), 4);
         assert_eq!(store.list(star, list, None).await.len(), 4);
     }
-    let people = [star, viewer, blocked, blocker, other];
+    let people = [star, viewer, blocked, foe, other];
     store.assert_counts_are_lists(&people).await;
     store
         .relate(viewer, RelationshipChange::Unblock, blocked)

@@ -1,0 +1,178 @@
+//! What the cache hears of changes of relationships.
+
+use std::slice::from_ref;
+
+use mockall::Sequence;
+
+use super::*;
+use crate::CachedRelationships;
+use crate::ports::{Eyes, MockRelationships, RelationshipWritten, Relationships as _};
+use crate::relationship::{
+    Edge, FollowOutcome, NewFollow, RelatedList, RelatedPage, RelatedRequest, RelationshipChange,
+    RelationshipWrite,
+};
+
+type Outcome = Result<RelationshipWritten, WriteError>;
+
+const OF_BLOCKS: [RelationshipChange; 2] = [RelationshipChange::Block, RelationshipChange::Unblock];
+
+fn by(actor: UserId, change: RelationshipChange) -> RelationshipWrite {
+    RelationshipWrite {
+        edge: Edge::between(actor, user_id()).unwrap(),
+        change,
+        event_ids: [context().event_id; RelationshipWrite::MOST_EVENTS],
+    }
+}
+
+fn cached(relationships: MockRelationships, cache: MockUserCache) -> CachedRelationships {
+    CachedRelationships::new(Arc::new(relationships), Arc::new(cache))
+}
+
+/// A store that comes to this once, and a cache that gives a lease before.
+fn writing(
+    actor: UserId,
+    outcome: &Outcome,
+    order: &mut Sequence,
+) -> (MockRelationships, MockUserCache) {
+    let mut cache = MockUserCache::new();
+    cache
+        .expect_lease()
+        .withf(move |id| *id == actor)
+        .times(1)
+        .in_sequence(order)
+        .return_once(move |id| Leases::default().of(id));
+    let mut relationships = MockRelationships::new();
+    let outcome = outcome.clone();
+    relationships
+        .expect_relate()
+        .times(1)
+        .in_sequence(order)
+        .return_once(|_, _| outcome);
+    (relationships, cache)
+}
+
+#[tokio::test]
+async fn who_begins_or_ceases_to_block_is_put_before_anybody_is_told() {
+    for change in OF_BLOCKS {
+        let user = somebody("alice");
+        let outcome = Ok(RelationshipWritten::Applied(Some((*user).clone())));
+        let mut order = Sequence::new();
+        let (relationships, mut cache) = writing(user.id, &outcome, &mut order);
+        let put = user.clone();
+        cache
+            .expect_put()
+            .withf(move |lease, user| lease.id() == put.id && *user == put)
+            .times(1)
+            .in_sequence(&mut order)
+            .return_const(());
+        let written = cached(relationships, cache)
+            .relate(&by(user.id, change), &context())
+            .await;
+        assert_eq!(written, outcome);
+    }
+}
+
+#[tokio::test]
+async fn who_blocks_is_forgotten_where_nobody_says_what_it_is() {
+    let unknown = StoreError::OutcomeUnknown("the answer was lost".to_owned());
+    for outcome in [
+        Ok(RelationshipWritten::Applied(None)),
+        Ok(RelationshipWritten::Unchanged),
+        Ok(RelationshipWritten::Replayed),
+        Err(unknown.into()),
+    ] {
+        for change in OF_BLOCKS {
+            let actor = user_id();
+            let mut order = Sequence::new();
+            let (relationships, mut cache) = writing(actor, &outcome, &mut order);
+            cache
+                .expect_forget()
+                .withf(move |id| *id == actor)
+                .times(1)
+                .in_sequence(&mut order)
+                .return_const(());
+            let written = cached(relationships, cache)
+                .relate(&by(actor, change), &context())
+                .await;
+            assert_eq!(written, outcome);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_was_refused_leaves_the_cache_as_it_is() {
+    for outcome in [
+        Err(WriteError::NotFound),
+        Err(WriteError::KeyReused),
+        Err(away().into()),
+        Err(StoreError::Internal("a defect".to_owned()).into()),
+    ] {
+        let actor = user_id();
+        let (relationships, cache) = writing(actor, &outcome, &mut Sequence::new());
+        let write = by(actor, RelationshipChange::Block);
+        let written = cached(relationships, cache)
+            .relate(&write, &context())
+            .await;
+        assert_eq!(written, outcome);
+    }
+}
+
+#[tokio::test]
+async fn a_follow_does_not_concern_the_cache() {
+    for change in [RelationshipChange::Follow, RelationshipChange::Unfollow] {
+        for outcome in [
+            Ok(RelationshipWritten::Applied(None)),
+            Err(StoreError::OutcomeUnknown("the answer was lost".to_owned()).into()),
+        ] {
+            let mut relationships = MockRelationships::new();
+            let answer = outcome.clone();
+            relationships
+                .expect_relate()
+                .times(1)
+                .return_once(|_, _| answer);
+            let written = cached(relationships, MockUserCache::new())
+                .relate(&by(user_id(), change), &context())
+                .await;
+            assert_eq!(written, outcome);
+        }
+    }
+}
+
+#[tokio::test]
+async fn everything_else_is_asked_of_the_store_alone() {
+    let user = user_id();
+    let mut store = MockRelationships::new();
+    store
+        .expect_follow_many()
+        .return_once(|_, _| Ok(vec![FollowOutcome::Unchanged]));
+    store
+        .expect_hidden_from()
+        .return_once(|_, others| Ok(others.iter().copied().collect()));
+    store.expect_ties().return_once(|_, _, _| Ok(vec![None]));
+    store
+        .expect_related()
+        .return_once(|_| Ok(RelatedPage::default()));
+    store.expect_counts().return_once(|_, _| Err(away()));
+    let cached = cached(store, MockUserCache::new());
+    let follow = NewFollow {
+        edge: Edge::between(user, user_id()).unwrap(),
+        event_id: context().event_id,
+    };
+    let request = RelatedRequest {
+        user,
+        list: RelatedList::Blocks,
+        viewer: None,
+        after: None,
+        limit: 1,
+    };
+    assert_eq!(
+        cached.follow_many(&[follow], &context()).await,
+        Ok(vec![FollowOutcome::Unchanged])
+    );
+    let hidden = cached.hidden_from(user_id(), &[user]).await.unwrap();
+    assert!(hidden.contains(&user));
+    let ties = cached.ties(user, &[user_id()], Eyes::All).await;
+    assert_eq!(ties, Ok(vec![None]));
+    assert_eq!(cached.related(&request).await, Ok(RelatedPage::default()));
+    assert_eq!(cached.counts(from_ref(&user), None).await, Err(away()));
+}
