@@ -29,6 +29,7 @@ mod postgres_contract;
 mod proxy;
 mod races;
 mod redis_servers;
+mod relationships;
 mod retention;
 mod rolling;
 mod service_tokens;

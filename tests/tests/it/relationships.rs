@@ -1,0 +1,3 @@
+//! Who follows and who blocks whom.
+
+mod calls;
