@@ -15,6 +15,7 @@ NAMED = {
     "system": [("adapters/src/operations.rs", r'Self::\w+ => "(\w+)"')],
     "operation": [
         ("adapters/src/sea_orm.rs", r'\.timed\("(\w+)"'),
+        ("adapters/src/sea_orm/relationships.rs", r'\.timed\("(\w+)"'),
         ("adapters/src/cache/redis.rs", r'timed\(System::Redis, "(\w+)"'),
         ("adapters/src/passwords/meters.rs", r'Self::\w+ => "(\w+)"'),
         ("adapters/src/cache/redis/tokens.rs", r'timed\(System::Redis, "(\w+)"'),
@@ -27,6 +28,7 @@ NAMED = {
         ("adapters/src/tokens/jwks/refresh.rs", r'let outcome = if is_whole \{ "(\w+)" \}'),
         ("adapters/src/tokens/jwks/refresh.rs", r'let outcome = if is_whole \{ "ok" \} else \{ "(\w+)" \}'),
     ],
+    "count": [("app/src/retention.rs", r'"count" => "(\w+)"')],
     "pool": [("adapters/src/sea_orm/connect.rs", r'(?:Pool|Door)::new\("(\w+)"')],
     "state": [("adapters/src/sea_orm/pool.rs", r'"state" => "(\w+)"')],
     "tier": [("adapters/src/cache/meters.rs", r'TierMeters::new\("(\w+)"')],

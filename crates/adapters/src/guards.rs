@@ -8,6 +8,8 @@
 pub enum Guard {
     /// A changing user's row is locked while it is changed, so that no other change is lost.
     RowLock,
+    /// Who follows shares the stripes of both ends, which whoever comes or goes or blocks has alone, so that counts stay true.
+    PresenceLock,
     /// A user whose time seemed over is looked at again when its row is locked, before it is erased.
     ExpiryCheck,
     /// A connection that still is in a transaction does not come back to the pool.

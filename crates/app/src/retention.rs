@@ -1,4 +1,4 @@
-//! Removes what is over its time, every hour while the service runs.
+//! Removes what is over its time and counts relationships again, every hour while the service runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,15 @@ use std::time::Duration;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
 use user_domain::caller::Caller;
 use user_domain::permissions::Denied;
-use user_domain::ports::{Clock, Records};
-use user_domain::use_cases::{Pace, Ports, PurgeExpired, PurgeReport, UseCases};
+use user_domain::ports::{Clock, Records, Recounted, Settled};
+use user_domain::use_cases::{
+    Pace, Ports, PurgeExpired, PurgeReport, TendRelationships, TendRelationshipsError, UseCases,
+};
+
+use crate::breaks::Breaks;
+use crate::settling;
 
 /// How long it is from one run to the next.
 const INTERVAL: Duration = Duration::from_hours(1);
@@ -25,6 +29,8 @@ const REST: Duration = Duration::from_millis(100);
 const REMOVED: &str = "retention_removed_total";
 /// The runs that came to an end, by outcome.
 const RUNS: &str = "retention_runs_total";
+/// By how much relationships were counted wrongly, by which count.
+const DRIFT: &str = "relationships_count_drift_total";
 /// When a run last removed everything that was due.
 const LAST_SUCCESS: &str = "retention_last_success_timestamp_seconds";
 
@@ -37,11 +43,13 @@ pub(crate) struct Retention {
 impl Retention {
     /// Begins: the first run comes some minutes from now. Without it nothing is removed, and nothing counted.
     pub(crate) fn start(ports: &Ports, is_on: bool) -> Self {
-        let (stop, stopped) = watch::channel(false);
+        let (stop, pace) = Breaks::of(REST);
+        let use_cases = UseCases::new(ports);
         let runs = Runs {
-            purge: UseCases::new(ports).purge_expired,
+            purge: use_cases.purge_expired,
+            tend: use_cases.tend_relationships,
             clock: ports.clock.clone(),
-            pace: Breaks(stopped),
+            pace,
         };
         start_counting(is_on);
         let runs = tokio::spawn(async move {
@@ -66,6 +74,7 @@ impl Retention {
 /// One run after another.
 struct Runs {
     purge: PurgeExpired,
+    tend: TendRelationships,
     clock: Arc<dyn Clock>,
     pace: Breaks,
 }
@@ -77,6 +86,9 @@ impl Runs {
             match self.purge.run(&Caller::Operator, &self.pace).await {
                 Ok(report) => self.tell(&report),
                 Err(error) => tracing::error!(%error, "the purge was refused"),
+            }
+            if !self.pace.is_over() {
+                recount(&self.tend, &self.pace).await;
             }
             wait = INTERVAL;
         }
@@ -100,40 +112,47 @@ impl Runs {
     }
 }
 
-/// Rests between batches, cut short when the service is stopped.
-struct Breaks(watch::Receiver<bool>);
-
-impl Breaks {
-    /// Waits, and tells whether the whole time has gone by.
-    async fn pause(&self, time: Duration) -> bool {
-        let mut stopped = self.0.clone();
-        tokio::select! {
-            // A sender that is gone stops it as well.
-            _ = stopped.wait_for(|stopped| *stopped) => false,
-            () = sleep(time) => true,
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl Pace for Breaks {
-    async fn rest(&self) {
-        self.pause(REST).await;
-    }
-
-    fn is_over(&self) -> bool {
-        *self.0.borrow()
-    }
-}
-
 /// Removes what is over its time now, in one run to its end.
 ///
 /// # Errors
 /// None to the operator, who runs it.
 pub(crate) async fn run_once(ports: &Ports) -> Result<PurgeReport, Denied> {
-    let (_stop, stopped) = watch::channel(false);
+    let (_stop, pace) = Breaks::of(REST);
     let purge = UseCases::new(ports).purge_expired;
-    purge.run(&Caller::Operator, &Breaks(stopped)).await
+    purge.run(&Caller::Operator, &pace).await
+}
+
+/// Settles with all who have come or gone, and counts relationships again if that is due, in one run to its end.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn tend_once(
+    ports: &Ports,
+) -> Result<(Settled, Recounted), TendRelationshipsError> {
+    let (_stop, pace) = Breaks::of(settling::REST);
+    let tend = UseCases::new(ports).tend_relationships;
+    let recounted = tend.recount(&Caller::Operator, &pace).await?;
+    let settled = tend.settle(&Caller::Operator, &pace).await?;
+    Ok((settled, recounted))
+}
+
+/// Counts relationships again, and tells by how much they were counted wrongly.
+async fn recount(tend: &TendRelationships, pace: &Breaks) {
+    match tend.recount(&Caller::Operator, pace).await {
+        Ok(done) => {
+            counter!(DRIFT, "count" => "followers").increment(done.followers_drift);
+            counter!(DRIFT, "count" => "following").increment(done.following_drift);
+            if done.followers_drift + done.following_drift > 0 {
+                tracing::warn!(
+                    users = done.users,
+                    followers = done.followers_drift,
+                    following = done.following_drift,
+                    "relationships were counted wrongly, and the counts are corrected"
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "not all relationships were counted again"),
+    }
 }
 
 fn tell(report: &PurgeReport) {
@@ -164,6 +183,9 @@ fn start_counting(is_on: bool) {
     for outcome in ["ok", "error"] {
         counter!(RUNS, "outcome" => outcome).increment(0);
     }
+    for count in ["followers", "following"] {
+        counter!(DRIFT, "count" => count).increment(0);
+    }
     // Where nothing is to run, nothing is late.
     if is_on {
         gauge!(LAST_SUCCESS).increment(0.0);
@@ -181,6 +203,11 @@ pub(crate) fn describe_metrics() {
         RUNS,
         Unit::Count,
         "Runs of the retention that came to an end, by outcome"
+    );
+    describe_counter!(
+        DRIFT,
+        Unit::Count,
+        "By how much the counts of followers and of those followed were found wrong, and corrected"
     );
     describe_gauge!(
         LAST_SUCCESS,

@@ -20,6 +20,7 @@ use crate::keys;
 use crate::migrating;
 use crate::retention::Retention;
 use crate::settings::Settings;
+use crate::settling::Settling;
 use crate::signals::Signals;
 use crate::telemetry::{self, LogControl};
 
@@ -48,6 +49,7 @@ pub struct Service {
     management: Option<Management>,
     background: Vec<JoinHandle<()>>,
     retention: Retention,
+    settling: Settling,
     followed_keys: Option<FollowedKeys>,
     readiness: Readiness,
     writes: Writes,
@@ -126,6 +128,7 @@ impl Service {
             management,
             background,
             retention: Retention::start(&composition.ports, settings.database.retention),
+            settling: Settling::start(&composition.ports),
             followed_keys,
             readiness,
             writes,
@@ -170,7 +173,7 @@ impl Service {
     pub async fn stop(self) {
         tracing::info!("draining");
         self.readiness.start_draining();
-        let retention = self.retention.stop();
+        let (retention, settling) = (self.retention.stop(), self.settling.stop());
         sleep(self.delay).await;
         let closed = Instant::now();
         self.handle.stop(true).await;
@@ -179,6 +182,7 @@ impl Service {
             self.writes.drain().await;
             self.composition.note_token_uses().await;
             retention.await;
+            settling.await;
         };
         if timeout(left, ended).await.is_err() {
             tracing::error!("some writes did not end in time");

@@ -181,7 +181,7 @@ user_tests::on_each_store! {
             assert_eq!((output.status.code(), &*talk), (Some(0), ""));
             told
         };
-        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\n");
+        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\nrelationships_settled 0\nrelationships_drift 0\n");
 
         // Everything becomes a year older, but for one event.
         let long_ago = "'2025-01-01T00:00:00+00:00'";
@@ -192,8 +192,8 @@ user_tests::on_each_store! {
             UPDATE released_usernames SET released_at = {long_ago};
             UPDATE login_attempts SET forgotten_at = {long_ago}"
         )).await.unwrap();
-        assert_eq!(purge(), "users 1\nevents 3\nidempotency_keys 1\nusernames 1\nlogin_attempts 1\n");
-        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\n");
+        assert_eq!(purge(), "users 1\nevents 3\nidempotency_keys 1\nusernames 1\nlogin_attempts 1\nrelationships_settled 0\nrelationships_drift 0\n");
+        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\nrelationships_settled 0\nrelationships_drift 0\n");
         let events = service.get(&format!("{}/export", path(&stayer))).await.json["events"].clone();
         assert_eq!(events.as_array().map(Vec::len), Some(1), "{events}");
         // The name of the erased user rests from today on.

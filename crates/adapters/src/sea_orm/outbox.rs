@@ -1,6 +1,7 @@
 //! The outbox: what a write tells the world, in the write's own transaction.
 
 use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, ConnectionTrait, EntityTrait};
+use user_domain::relationship::RelationshipEvent;
 use user_domain::service_token::TokenEvent;
 use user_domain::user::Event;
 use user_domain::write::WriteError;
@@ -48,6 +49,32 @@ pub(super) async fn append_of_token(
         .exec_without_returning(tx)
         .await
         .map_err(|error| errors::write(&error))?;
+    Ok(())
+}
+
+/// Appends events about relationships, numbered in their order.
+pub(super) async fn append_of_relationships(
+    tx: &impl ConnectionTrait,
+    events: &[RelationshipEvent],
+) -> Result<(), WriteError> {
+    let to_row = |event: &RelationshipEvent| ActiveModel {
+        seq: NotSet,
+        id: Set(event.id),
+        kind: Set(event.kind.as_str().to_owned()),
+        subject_kind: Set(RelationshipEvent::SUBJECT_KIND.to_owned()),
+        subject_id: Set(event.edge.from().as_uuid()),
+        object_id: Set(Some(event.edge.to().as_uuid())),
+        version: Set(event.version().get()),
+        changed: Set(row::strings_to_json(std::iter::empty())),
+        actor: Set(event.actor.as_str().to_owned()),
+        at: Set(event.at.as_utc()),
+    };
+    for part in many::parts(events) {
+        Entity::insert_many(part.iter().map(to_row))
+            .exec_without_returning(tx)
+            .await
+            .map_err(|error| errors::write(&error))?;
+    }
     Ok(())
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use metrics::{Gauge, Unit, describe_gauge, gauge};
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
-    DbErr, ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
+    AccessMode, ConnAcquireErr, ConnectionTrait, DatabaseBackend, DatabaseConnection,
+    DatabaseTransaction, DbErr, ExecResult, IsolationLevel, QueryResult, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 use tracing::{Instrument, Span};
 
@@ -68,11 +68,27 @@ impl Pool {
         self.begin_with(SqliteTransactionMode::Deferred).await
     }
 
+    /// Begins a transaction that only reads, and sees one moment throughout.
+    pub(super) async fn begin_snapshot(&self) -> Result<Transaction, DbErr> {
+        let is_postgres = self.get_database_backend() == DatabaseBackend::Postgres;
+        // Whatever SQLite reads in one transaction is of one moment.
+        self.begin_by(TransactionOptions {
+            isolation_level: is_postgres.then_some(IsolationLevel::RepeatableRead),
+            access_mode: is_postgres.then_some(AccessMode::ReadOnly),
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
+        })
+        .await
+    }
+
     async fn begin_with(&self, mode: SqliteTransactionMode) -> Result<Transaction, DbErr> {
-        let options = TransactionOptions {
+        self.begin_by(TransactionOptions {
             sqlite_transaction_mode: Some(mode),
             ..TransactionOptions::default()
-        };
+        })
+        .await
+    }
+
+    async fn begin_by(&self, options: TransactionOptions) -> Result<Transaction, DbErr> {
         let turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), "BEGIN");
         let begun = traced(span, self.db.begin_with_options(options)).await;

@@ -1,4 +1,17 @@
-//! What users are to each other.
+//! What users are to each other, and how many are: one operation a file. Why the counts are true is said in
+//! [`presence`](super::presence).
+
+mod counters;
+mod counts;
+mod edges;
+mod follow_many;
+mod hidden_from;
+mod known;
+mod recount;
+mod relate;
+mod related;
+mod settle;
+mod ties;
 
 use std::collections::HashSet;
 
@@ -19,57 +32,73 @@ use super::SeaOrmUsers;
 impl Relationships for SeaOrmUsers {
     async fn relate(
         &self,
-        _write: &RelationshipWrite,
-        _context: &WriteContext,
+        write: &RelationshipWrite,
+        context: &WriteContext,
     ) -> Result<RelationshipWritten, WriteError> {
-        todo!()
+        let _turn = self.gates.pass_for_user(write.edge.from()).await?;
+        let (writes, guards) = (&self.connections.writes, self.guards);
+        let work = relate::relate(writes, guards, write, context);
+        self.timed("change_relationship", work).await
     }
 
     async fn follow_many(
         &self,
-        _follows: &[NewFollow],
-        _context: &WriteContext,
+        follows: &[NewFollow],
+        context: &WriteContext,
     ) -> Result<Vec<FollowOutcome>, WriteError> {
-        todo!()
+        let (writes, guards) = (&self.connections.writes, self.guards);
+        let work = follow_many::follow_many(writes, guards, follows, context);
+        self.timed("follow_many", work).await
     }
 
     async fn hidden_from(
         &self,
-        _viewer: UserId,
-        _others: &[UserId],
+        viewer: UserId,
+        others: &[UserId],
     ) -> Result<HashSet<UserId>, StoreError> {
-        todo!()
+        let work = hidden_from::hidden_from(&self.connections.reads, viewer, others);
+        self.timed("find_hidden", work).await
     }
 
     async fn ties(
         &self,
-        _user: UserId,
-        _others: &[UserId],
-        _eyes: Eyes,
+        user: UserId,
+        others: &[UserId],
+        eyes: Eyes,
     ) -> Result<Vec<Option<Ties>>, StoreError> {
-        todo!()
+        let work = ties::ties(&self.connections.reads, user, others, eyes);
+        self.timed("find_ties", work).await
     }
 
-    async fn related(&self, _request: &RelatedRequest) -> Result<RelatedPage, StoreError> {
-        todo!()
+    async fn related(&self, request: &RelatedRequest) -> Result<RelatedPage, StoreError> {
+        let work = async {
+            // A page may pass over many who are not shown.
+            let _turn = self.listing().await?;
+            related::related(&self.connections.reads, request).await
+        };
+        self.timed("page_related", work).await
     }
 
     async fn counts(
         &self,
-        _users: &[UserId],
-        _viewer: Option<UserId>,
+        users: &[UserId],
+        viewer: Option<UserId>,
     ) -> Result<Vec<Counts>, StoreError> {
-        todo!()
+        let work = counts::counts(&self.connections.reads, users, viewer);
+        self.timed("count_relationships", work).await
     }
 }
 
 #[async_trait]
 impl RelationshipUpkeep for SeaOrmUsers {
     async fn settle(&self) -> Result<Settled, StoreError> {
-        todo!()
+        let work = settle::settle(&self.connections.reads, &self.connections.writes);
+        self.timed("settle_relationships", work).await
     }
 
-    async fn recount(&self, _at: Timestamp) -> Result<Recounted, StoreError> {
-        todo!()
+    async fn recount(&self, at: Timestamp) -> Result<Recounted, StoreError> {
+        let (reads, writes) = (&self.connections.reads, &self.connections.writes);
+        let work = recount::recount(reads, writes, self.guards, at);
+        self.timed("recount_relationships", work).await
     }
 }

@@ -3,7 +3,7 @@
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use user_domain::StoreError;
 use user_domain::directory::search_text;
-use user_domain::user::{Profile, Standing, User, UserMetadata, UserState};
+use user_domain::user::{Profile, Standing, Status, User, UserMetadata, UserState};
 use user_domain::values::{
     Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Roles, ShortText,
     Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
@@ -118,6 +118,13 @@ pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
         password_changed_at: row.password_changed_at.map(Timestamp::from_utc),
         has_blocks: row.has_blocks,
     }))
+}
+
+/// Reads a status that a statement made of a user's row.
+pub(super) fn to_status(user: UserId, name: &str) -> Result<Status, StoreError> {
+    Status::from_name(name).ok_or_else(|| {
+        StoreError::Internal(format!("the column standing of user {user} is broken"))
+    })
 }
 
 /// Writes strings as a JSON array.

@@ -20,7 +20,19 @@ async fn purge(composition: &Composition) -> Outcome {
             say(format_args!("user-service: {}: {error}", done.kind));
         }
     }
-    if report.has_failed() {
+    let tended = retention::tend_once(&composition.ports).await;
+    match &tended {
+        Ok((settled, recounted)) => {
+            let drift = recounted.followers_drift + recounted.following_drift;
+            result(format_args!(
+                "relationships_settled {}",
+                settled.relationships
+            ));
+            result(format_args!("relationships_drift {drift}"));
+        }
+        Err(error) => say(format_args!("user-service: relationships: {error}")),
+    }
+    if report.has_failed() || tended.is_err() {
         Outcome::Failed
     } else {
         Outcome::Done

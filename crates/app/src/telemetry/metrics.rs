@@ -75,6 +75,7 @@ fn describe() {
     user_adapters::tokens::describe_metrics();
     connections::describe_metrics();
     crate::retention::describe_metrics();
+    crate::settling::describe_metrics();
     Collector::default().describe();
     metrics::describe_gauge!(BUILD_INFO, "Always 1; its label tells the release");
     metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);

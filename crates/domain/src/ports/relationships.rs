@@ -59,7 +59,7 @@ pub trait Relationships: Send + Sync {
         eyes: Eyes,
     ) -> Result<Vec<Option<Ties>>, StoreError>;
 
-    /// Gives one page of a list, the newest first, ties by id.
+    /// Gives one page of a list, the newest first, those of one moment by id, the greatest first.
     ///
     /// Each page begins behind the position given, though nobody may be there any more, so that a walk sees everybody
     /// who stays in the list through it exactly once.

@@ -15,11 +15,12 @@
 //! Each test gets an empty store of its own, and each of [`cache_contract!`](crate::cache_contract) an empty cache. To
 //! add a promise: the sentence in the port's comment, a function here, its name in
 //! [`store_contract!`](crate::store_contract), [`import_contract!`](crate::import_contract),
-//! [`credentials_contract!`](crate::credentials_contract) or
-//! [`cache_contract!`](crate::cache_contract), and a guard removed by hand to see it fail.
+//! [`credentials_contract!`](crate::credentials_contract),
+//! [`relationships_contract!`](crate::relationships_contract) or [`cache_contract!`](crate::cache_contract), and a guard removed by hand to see it fail.
 
 pub mod change_log;
 pub mod credentials;
+pub mod relationships;
 pub mod retention;
 pub mod service_token_registry;
 pub mod user_cache;
@@ -31,6 +32,7 @@ pub mod user_writer;
 mod macros;
 
 pub use credentials::CredentialsUnderTest;
+pub use relationships::RelationshipsUnderTest;
 pub use user_cache::CacheUnderTest;
 pub use user_import::ImportUnderTest;
 

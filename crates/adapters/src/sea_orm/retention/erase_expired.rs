@@ -53,6 +53,6 @@ async fn write(
     let Some(event) = event else {
         return Ok(false);
     };
-    remove(tx, &user, &event, context.at).await?;
+    remove(tx, guards, &user, &event, context.at).await?;
     Ok(true)
 }

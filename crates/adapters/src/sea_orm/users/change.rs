@@ -9,6 +9,7 @@ use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::pool::Pool;
+use crate::sea_orm::presence::{self, Presence};
 use crate::sea_orm::{credentials, errors, names, outbox, row, transaction};
 
 /// Changes a user by [`User::apply`] while its row is locked, with the event and the record of the idempotency key.
@@ -39,6 +40,10 @@ async fn write(
     match user.apply(change, context)? {
         None => Ok(Written::Unchanged(user)),
         Some(applied) => {
+            let (was, is) = (Presence::of(&user), Presence::of(&applied.user));
+            if was != is {
+                presence::change(tx, guards, &[(id, is)], context.at).await?;
+            }
             store(tx, &applied, context).await?;
             Ok(Written::Applied(applied.user))
         }
@@ -65,7 +70,8 @@ pub(crate) async fn lock(
     Ok(row::to_user(found)?)
 }
 
-async fn store(
+/// Stores a change of a user whose row is locked, and tells the world.
+pub(crate) async fn store(
     tx: &impl ConnectionTrait,
     applied: &Applied,
     context: &WriteContext,

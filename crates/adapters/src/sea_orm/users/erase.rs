@@ -11,6 +11,7 @@ use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::logins::attempts;
 use crate::sea_orm::pool::Pool;
+use crate::sea_orm::presence::{self, Presence};
 use crate::sea_orm::{errors, names, outbox, transaction};
 
 /// Removes a user's row; its events stay, and its name rests.
@@ -37,17 +38,19 @@ async fn write(
     }
     let user = lock(tx, guards, id).await?;
     let event = user.erase(context)?;
-    remove(tx, &user, &event, context.at).await?;
+    remove(tx, guards, &user, &event, context.at).await?;
     Ok(Erased::Applied)
 }
 
 /// Removes a user whose row is locked, tells the world, and lets its name rest.
 pub(crate) async fn remove(
     tx: &impl ConnectionTrait,
+    guards: Guards,
     user: &User,
     event: &Event,
     at: Timestamp,
 ) -> Result<(), WriteError> {
+    presence::change(tx, guards, &[(user.id, Presence::Erased)], at).await?;
     Entity::delete_by_id(user.id.as_uuid())
         .exec(tx)
         .await

@@ -18,6 +18,7 @@ use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::events;
 use crate::sea_orm::entities::users::{Column, Entity};
 use crate::sea_orm::pool::Pool;
+use crate::sea_orm::presence::{self, Presence};
 use crate::sea_orm::{credentials, errors, many, names, outbox, row, transaction};
 
 /// Imports a batch: all that its plan says, or nothing.
@@ -28,8 +29,7 @@ pub(crate) async fn import(
 ) -> Result<Vec<ImportOutcome>, ImportError> {
     let imported = async {
         let tx = transaction::begin(db).await?;
-        let lock = guards.stands(Guard::RowLock);
-        let outcomes = transaction::bounded(Box::pin(write(&tx, lock, batch))).await?;
+        let outcomes = transaction::bounded(Box::pin(write(&tx, guards, batch))).await?;
         transaction::commit(tx).await?;
         Ok(outcomes)
     };
@@ -52,10 +52,12 @@ pub(crate) async fn rehearse(
 
 async fn write(
     tx: &impl ConnectionTrait,
-    lock: bool,
+    guards: Guards,
     batch: &[Import],
 ) -> Result<Vec<ImportOutcome>, WriteError> {
-    let known = look(tx, lock, batch).await?;
+    let known = look(tx, guards.stands(Guard::RowLock), batch).await?;
+    let before = known.users.iter().map(|user| (user.id, Presence::of(user)));
+    let before: HashMap<UserId, Presence> = before.collect();
     let Plan {
         outcomes,
         created,
@@ -64,6 +66,14 @@ async fn write(
         released,
         passwords,
     } = plan(batch, known);
+    let come_or_gone: Vec<(UserId, Presence)> = updated
+        .iter()
+        .map(|user| (user.id, Presence::of(user)))
+        .filter(|(id, is)| before.get(id) != Some(is))
+        .collect();
+    if let Some(import) = batch.first() {
+        presence::change(tx, guards, &come_or_gone, import.context.at).await?;
+    }
     // First who is there: what they give up may be taken by who is made.
     store(tx, &updated, true).await?;
     store(tx, &created, false).await?;

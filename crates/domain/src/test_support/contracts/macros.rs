@@ -239,6 +239,63 @@ macro_rules! credentials_contract {
     };
 }
 
+/// Makes a test of each promise of [`Relationships`](crate::ports::Relationships) and
+/// [`RelationshipUpkeep`](crate::ports::RelationshipUpkeep), its name the promise, in a module `relationships`.
+///
+/// Takes an expression whose future gives something that is a
+/// [`RelationshipsUnderTest`](crate::test_support::contracts::RelationshipsUnderTest) by `AsRef`: an empty store. The
+/// expression is evaluated once for each test, as [`store_contract!`](crate::store_contract) does it.
+#[macro_export]
+macro_rules! relationships_contract {
+    ($make:expr) => {
+        $crate::store_contract! { @port relationships, $make;
+            a_follow_done_again_changes_nothing
+            an_unfollow_ends_one_follow_and_done_again_changes_nothing
+            a_relationship_with_nobody_finds_nobody
+            a_suspended_user_is_counted_from_its_activation_on
+            a_follow_changes_no_user
+            an_expected_version_is_not_looked_at
+            many_follows_have_an_outcome_each_in_order
+            a_thousand_follows_are_done_at_once
+            a_block_ends_the_follows_both_ways_and_forbids_new_ones
+            who_is_blocked_may_do_nothing_to_who_blocks_it
+            an_unblock_brings_no_follow_back_and_allows_new_ones
+            a_user_is_changed_where_it_begins_and_ceases_to_block
+            a_block_outlives_the_suspension_and_the_deletion_of_both
+            blocks_are_listed_the_newest_first
+            ties_come_in_the_order_of_the_others_with_duplicates_and_gaps
+            who_blocks_a_user_is_nobody_to_its_own_eyes
+            ties_outlive_a_suspension_and_come_back_with_a_restoration
+            a_block_hides_each_from_the_other
+            two_hundred_others_are_answered_for_at_once
+            lists_come_newest_first_with_ties_by_id
+            the_last_page_of_a_list_has_no_next_position_even_when_it_is_full
+            the_next_position_of_a_list_looks_at_who_is_shown
+            a_page_of_a_list_begins_behind_its_position_though_nobody_is_there
+            a_walk_sees_each_lasting_relationship_exactly_once_while_others_come_and_go
+            lists_leave_out_who_is_not_active
+            a_viewer_sees_nobody_in_lists_who_blocks_it_or_whom_it_blocks
+            the_users_of_a_list_are_whole
+            counts_equal_the_lists_whoever_comes_and_goes
+            counts_are_right_though_a_user_changes_between_settlings
+            a_user_of_many_relationships_is_settled_batch_by_batch
+            an_imported_deletion_or_restoration_is_counted
+            an_erased_user_has_and_is_nothing_to_anybody
+            an_expired_user_is_nothing_to_anybody
+            counts_come_in_the_order_of_the_users
+            upkeep_of_what_is_right_changes_nothing
+            a_change_under_one_key_happens_once
+            a_repetition_of_what_changed_no_relationship_is_a_repetition
+            a_key_of_another_request_is_refused
+            a_refused_relationship_leaves_no_record
+            each_change_of_a_relationship_is_told_once
+            an_event_of_a_relationship_is_kept_for_30_days
+            relationships_are_told_as_no_changes_of_users
+            many_follows_push_no_change_of_a_user_out_of_the_log
+        }
+    };
+}
+
 /// Makes a test of each promise of [`UserCache`](crate::ports::UserCache), its name the promise, in a module
 /// `user_cache`.
 ///

@@ -114,6 +114,7 @@ impl State {
         let known = from.filter(|from: &usize| (self.purged..=self.next).contains(from));
         let from = from.filter(|from| *from <= self.next).unwrap_or(self.next);
         let later = self.events.range(from..).map(|(_, told)| told);
+        let later = later.filter(|told| !matches!(told, Told::Relationship(_)));
         let complete = known.is_some() && later.clone().count() <= Changes::MOST;
         let later = later.take(Changes::MOST);
         let changed = later.clone().filter_map(Told::user).map(|event| Changed {
