@@ -54,7 +54,7 @@ pub(crate) async fn batch(
         None
     };
     let users = Users {
-        users: &found.views,
+        views: &found.views,
         fields: fields.as_ref(),
         counts: counts.as_ref(),
     };
