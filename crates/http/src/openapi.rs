@@ -26,7 +26,7 @@ pub(crate) use responses::{
     Written,
 };
 pub(crate) use schemas::{
-    BatchAnswer, BatchQuestion, Count, Counts, Export, FollowBatch, FollowBatchAnswer,
+    BatchAnswer, BatchQuestion, Count, Counts, Export, FollowBatch, FollowBatchAnswer, Included,
     IssuedServiceToken, Liveness, Lockout, Login, NewPassword, NewToken, NewUser, Problem,
     ReadinessState, RelationshipList, ServiceToken, ServiceTokenList, SortOrder, User,
     UserOrSelection, UserPage, UserPatch, UserReplacement, UserSelection,
@@ -76,6 +76,7 @@ HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is acce
         UserPage,
         Counts,
         Export,
+        Included,
         SortOrder,
         ServiceToken,
         IssuedServiceToken,

@@ -7,6 +7,7 @@ mod freshness;
 mod lists;
 mod outcomes;
 mod reads;
+mod relationships;
 mod writes;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod blocked;
+mod calls;
 mod races;
 mod walks;
 

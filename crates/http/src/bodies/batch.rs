@@ -26,7 +26,7 @@ pub(crate) struct BatchRequest {
 
 /// Users in order, null where there is none.
 pub(crate) struct Users<'a> {
-    pub(crate) users: &'a [Option<UserView>],
+    pub(crate) views: &'a [Option<UserView>],
     pub(crate) fields: Option<&'a FieldSet>,
     /// The counts of each that is shown; none if they are not wanted.
     pub(crate) counts: Option<&'a HashMap<UserId, Counts>>,
@@ -114,7 +114,7 @@ fn item_fault(name: &str, index: usize, violation: &Violation) -> Fault {
 
 impl Serialize for Users<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.users.iter().map(|user| {
+        serializer.collect_seq(self.views.iter().map(|user| {
             user.as_ref().map(|view| SelectedUser {
                 view,
                 fields: self.fields,

@@ -308,7 +308,7 @@ fn headers() -> [(&'static str, Header); 9] {
         (
             "Cache-Status",
             text(
-                "Where the answer comes from (RFC 9211): `hit`, or why the database was asked in `fwd`; absent if nobody was looked for.",
+                "Where the answer comes from (RFC 9211): `hit`, or why the database was asked in `fwd`; absent if nobody was looked for, and to people if a batch has a `null`.",
                 "user-service; hit; detail=process",
             ),
         ),

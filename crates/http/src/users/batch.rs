@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_STATUS;
 use serde::Serialize;
+use user_domain::permissions::viewer;
 use user_domain::use_cases::{BatchUsersError, MAX_BATCH};
 use user_domain::{Fault, Violation};
 
@@ -53,12 +54,14 @@ pub(crate) async fn batch(
         None
     };
     let users = Users {
-        users: &found.views,
+        views: &found.views,
         fields: fields.as_ref(),
         counts: counts.as_ref(),
     };
     let mut response = document(StatusCode::OK, &Answer { users })?;
-    if let Some(status) = cache_status::of_many(&found.sources) {
+    // Nobody's name is never cached: from where a person did not get somebody would tell who hides from it.
+    let may_tell = viewer(&call.caller).is_none() || found.views.iter().all(Option::is_some);
+    if let Some(status) = cache_status::of_many(&found.sources).filter(|_| may_tell) {
         response.headers_mut().insert(CACHE_STATUS, status);
     }
     Ok(response)

@@ -25,6 +25,9 @@ const SCOPES: [&str; 10] = [
 /// Nobody's and no token's: who may is told that it is not there.
 const NOBODY: &str = "0199b8f2-7c1e-7000-8000-00000000dead";
 
+/// Nobody's either.
+const SOMEBODY_ELSE: &str = "0199b8f2-7c1e-7000-8000-00000000beef";
+
 /// A call of the API, by the path of its description.
 struct Call {
     method: Method,
@@ -62,6 +65,7 @@ impl Call {
         let path = self
             .path
             .replace("{id}", NOBODY)
+            .replace("{target}", SOMEBODY_ELSE)
             .replace("{username}", "nobody")
             .replace("{external_id}", "nobody");
         let request = bearing(app, token)
@@ -83,6 +87,7 @@ const READ_PRIVATELY: &[&str] = &["users:read", "users:read_private"];
 const GIVE_ROLES: &[&str] = &["users:write", "roles:write"];
 const TOKENS: &[&str] = &["tokens:admin"];
 const PASSWORDS: &[&str] = &["credentials:write"];
+const RELATE: &[&str] = &["relationships:write"];
 
 /// Every call, those that need something else for some of what they can be asked for several times.
 fn calls() -> Vec<Call> {
@@ -124,6 +129,19 @@ fn calls() -> Vec<Call> {
         call(Method::DELETE, "/v1/users/{id}/password", PASSWORDS),
         call(get(), "/v1/users/{id}/lockout", PASSWORDS),
         call(Method::DELETE, "/v1/users/{id}/lockout", PASSWORDS),
+        call(get(), user, READ).asking("?include=counts"),
+        call(post(), batch, READ)
+            .asking("?include=counts")
+            .saying(json!({"ids": []})),
+        call(get(), "/v1/users/{id}/followers", READ),
+        call(get(), "/v1/users/{id}/following", READ),
+        call(get(), "/v1/users/{id}/blocks", PRIVATE),
+        call(get(), "/v1/users/{id}/relationships", PRIVATE).asking("?with="),
+        call(Method::PUT, "/v1/users/{id}/following/{target}", RELATE),
+        call(Method::DELETE, "/v1/users/{id}/following/{target}", RELATE),
+        call(Method::PUT, "/v1/users/{id}/blocks/{target}", RELATE),
+        call(Method::DELETE, "/v1/users/{id}/blocks/{target}", RELATE),
+        call(post(), "/v1/relationships/batch", RELATE).saying(json!({"edges": []})),
         call(post(), "/v1/credentials/verify", &["credentials:verify"]).saying(json!({})),
         call(get(), "/v1/tokens", TOKENS),
         call(post(), "/v1/tokens", TOKENS).saying(json!({})),
