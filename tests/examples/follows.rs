@@ -11,6 +11,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::panic,
     clippy::cast_precision_loss,
     reason = "a program for people, over figures of a few digits"
 )]

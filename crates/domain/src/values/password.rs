@@ -81,7 +81,9 @@ impl PreparedPassword {
     fn prepare(text: &str) -> Result<Self, Violation> {
         // PRECIS looks at each character's surroundings, which takes a time that grows with the square of the length.
         at_most_bytes(text, TypedPassword::MAX_BYTES)?;
+        // A character that is allowed may be normalised to one that is not: U+0387 to U+00B7, say.
         OpaqueString::enforce(text)
+            .and_then(|prepared| OpaqueString::enforce(prepared.into_owned()))
             .map(|prepared| Self(prepared.into_owned().into()))
             .map_err(|_| {
                 Violation::new(

@@ -29,20 +29,20 @@ async fn find(
     let given = given::ids(db.get_database_backend());
     let followers = count("followers", "target_id", "follower_id", "follower_counted");
     let following = count("following", "follower_id", "target_id", "target_counted");
-    let mut sql = String::from(UNSETTLED);
+    let mut begin = UNSETTLED.to_owned();
     let mut values: Vec<Value> = vec![given::of_ids(users.iter().copied())];
     let mut hidden = [String::from("0"), String::from("0")];
     if let Some(viewer) = viewer {
         values.push(viewer.as_uuid().into());
-        sql += HIDDEN;
+        begin += HIDDEN;
         hidden = [
             count_hidden("target_id", "follower_id"),
             count_hidden("follower_id", "target_id"),
         ];
     }
     let [hidden_followers, hidden_following] = hidden;
-    sql += &format!(
-        " SELECT g.place, CAST({followers} - {hidden_followers} AS bigint) AS followers,
+    let sql = format!(
+        "{begin} SELECT g.place, CAST({followers} - {hidden_followers} AS bigint) AS followers,
             CAST({following} - {hidden_following} AS bigint) AS following
         FROM {given} WHERE (SELECT 1 FROM users AS u WHERE u.id = g.id) IS NOT NULL"
     );

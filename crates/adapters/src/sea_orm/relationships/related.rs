@@ -54,27 +54,30 @@ fn statement(backend: DatabaseBackend, request: &RelatedRequest) -> (String, Vec
         ),
         _ => format!("CROSS JOIN users AS u WHERE u.id = e.{other} AND {shown} AND"),
     };
-    let mut sql =
-        format!("SELECT {columns}, e.created_at AS since FROM {table} AS e {users} e.{own} = $1");
+    let mut conditions = vec![format!("e.{own} = $1")];
     let mut values: Vec<Value> = vec![
         request.user.as_uuid().into(),
         (i64::from(request.limit) + 1).into(),
     ];
     if let Some(viewer) = request.viewer {
         values.push(viewer.as_uuid().into());
-        sql += &format!(
-            " AND (SELECT 1 FROM blocks AS b WHERE b.blocker_id = $3 AND b.target_id = e.{other}) IS NULL
+        conditions.push(format!(
+            "(SELECT 1 FROM blocks AS b WHERE b.blocker_id = $3 AND b.target_id = e.{other}) IS NULL
             AND (SELECT 1 FROM blocks AS b WHERE b.blocker_id = e.{other} AND b.target_id = $3) IS NULL"
-        );
+        ));
     }
     if let Some(after) = request.after {
         values.push(after.since.as_utc().into());
         let since = values.len();
         values.push(after.id.as_uuid().into());
         let id = values.len();
-        sql += &format!(" AND (e.created_at, e.{other}) < (${since}, ${id})");
+        conditions.push(format!("(e.created_at, e.{other}) < (${since}, ${id})"));
     }
-    sql += &format!(" ORDER BY e.created_at DESC, e.{other} DESC LIMIT $2");
+    let conditions = conditions.join(" AND ");
+    let sql = format!(
+        "SELECT {columns}, e.created_at AS since FROM {table} AS e {users} {conditions}
+        ORDER BY e.created_at DESC, e.{other} DESC LIMIT $2"
+    );
     (sql, values)
 }
 

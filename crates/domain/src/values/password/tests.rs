@@ -121,6 +121,16 @@ fn debug_shows_no_password() {
     assert!(!format!("{refused} {refused:?}").contains("planted"));
 }
 
+#[test]
+fn a_character_that_becomes_a_forbidden_one_is_forbidden() {
+    // GREEK ANO TELEIA is normalised to MIDDLE DOT, which stands between two l only.
+    for dot in ["\u{387}", "\u{b7}"] {
+        let refused = Password::parse(&format!("a long {dot} password")).unwrap_err();
+        assert_eq!(refused.code(), "forbidden_character");
+    }
+    assert!(Password::parse("a col\u{b7}legi of words").is_ok());
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic_and_what_is_typed_again_is_the_same(text in any::<String>()) {

@@ -158,7 +158,7 @@ async fn each_outcome_of_the_store_is_told_truly() {
         ),
     ] {
         let world = World::with(
-            |settings| settings.deadlines = deadlines(Duration::from_secs(60)),
+            |settings| settings.deadlines = deadlines(Duration::from_mins(1)),
             |ports| {
                 let mut store = MockRelationships::new();
                 store
