@@ -113,10 +113,10 @@ async fn make(caller: &As<'_>, (method, path, body): &(Method, String, Option<Va
 }
 
 /// Makes every call about the blocker and about nobody, and holds the answers to be the same.
-async fn assert_nothing_tells(app: &TestApp, blocked: &Value, blocker: &Value) {
+async fn assert_nothing_tells(app: &TestApp, blocked: &Value, hider: &Value) {
     let document = app.anonymous().get("/openapi.json").await.json;
     let own = id(blocked);
-    let about_blocker = calls(&document, own, (id(blocker), BLOCKER));
+    let about_blocker = calls(&document, own, (id(hider), BLOCKER));
     let about_nobody = calls(&document, own, (NOBODY, NO_NAME));
     assert!(about_blocker.len() > 40, "{}", about_blocker.len());
     let caller = app.user(own);
@@ -124,7 +124,7 @@ async fn assert_nothing_tells(app: &TestApp, blocked: &Value, blocker: &Value) {
         if call == other {
             continue;
         }
-        let told = Told::of(&make(&caller, call).await, &[id(blocker), BLOCKER]);
+        let told = Told::of(&make(&caller, call).await, &[id(hider), BLOCKER]);
         let of_nobody = Told::of(&make(&caller, other).await, &[NOBODY, NO_NAME]);
         assert_eq!(told, of_nobody, "{call:?}");
         assert_ne!(told.status, 500, "{call:?}");
@@ -133,33 +133,33 @@ async fn assert_nothing_tells(app: &TestApp, blocked: &Value, blocker: &Value) {
 
 /// Somebody who blocks somebody, and a third who has to do with both.
 async fn blocked_by_somebody(app: &TestApp) -> (Value, Value, Value) {
-    let blocker = app.register(BLOCKER).await;
+    let hider = app.register(BLOCKER).await;
     let blocked = app.register("blocked").await;
     let third = app.register("third").await;
-    follow(app, &blocked, &blocker).await;
-    follow(app, &blocker, &blocked).await;
-    follow(app, &blocker, &third).await;
-    follow(app, &third, &blocker).await;
+    follow(app, &blocked, &hider).await;
+    follow(app, &hider, &blocked).await;
+    follow(app, &hider, &third).await;
+    follow(app, &third, &hider).await;
     follow(app, &blocked, &third).await;
-    let blocks = format!("{}/blocks/{}", path(&blocker), id(&blocked));
+    let blocks = format!("{}/blocks/{}", path(&hider), id(&blocked));
     let reply = app
-        .user(id(&blocker))
+        .user(id(&hider))
         .put_with(&blocks, &json!({}), &[])
         .await;
     assert_eq!(reply.status, 204, "{}", reply.text);
-    (blocker, blocked, third)
+    (hider, blocked, third)
 }
 
 on_each_store! {
     async fn whoever_is_blocked_finds_nothing_that_tells_the_blocker_from_nobody(app: &TestApp) {
-        let (blocker, blocked, _) = blocked_by_somebody(app).await;
-        assert_nothing_tells(app, &blocked, &blocker).await;
+        let (hider, blocked, _) = blocked_by_somebody(app).await;
+        assert_nothing_tells(app, &blocked, &hider).await;
         // Who blocks finds as little of whom it blocks, where it asks for users.
         for call in ["", "/followers", "/following", "?include=counts"] {
-            let reply = app.user(id(&blocker)).get(&format!("{}{call}", path(&blocked))).await;
+            let reply = app.user(id(&hider)).get(&format!("{}{call}", path(&blocked))).await;
             assert_eq!((reply.status, reply.code()), (404, "user_not_found"), "{call}");
         }
-        let own = app.user(id(&blocker)).get(&format!("{}/blocks", path(&blocker))).await;
+        let own = app.user(id(&hider)).get(&format!("{}/blocks", path(&hider))).await;
         assert_eq!(own.json["users"][0]["id"], blocked["id"], "{}", own.text);
         // It sees no trace of it in itself either.
         let me = app.user(id(&blocked)).get("/v1/users/me").await;
@@ -167,7 +167,7 @@ on_each_store! {
     }
 
     async fn thirds_look_as_if_the_blocker_were_not_there(app: &TestApp) {
-        let (blocker, blocked, third) = blocked_by_somebody(app).await;
+        let (hider, blocked, third) = blocked_by_somebody(app).await;
         let asking = app.user(id(&blocked));
         let counted = asking.get(&format!("{}?include=counts", path(&third))).await;
         assert_eq!(counted.json["counts"], json!({"followers": 1, "following": 0}));
@@ -176,32 +176,32 @@ on_each_store! {
         let everybody = app.service();
         let counted = everybody.get(&format!("{}?include=counts", path(&third))).await;
         assert_eq!(counted.json["counts"], json!({"followers": 2, "following": 1}));
-        assert_eq!(related(&everybody, &third, "following", 50).await, [id(&blocker)]);
+        assert_eq!(related(&everybody, &third, "following", 50).await, [id(&hider)]);
     }
 
     async fn services_and_administrators_see_everybody(app: &TestApp) {
-        let (blocker, blocked, _) = blocked_by_somebody(app).await;
+        let (hider, blocked, _) = blocked_by_somebody(app).await;
         let admin = app.admin().await;
         for caller in [app.service(), admin] {
-            for user in [&blocker, &blocked] {
+            for user in [&hider, &blocked] {
                 assert_eq!(caller.get(&path(user)).await.status, 200);
             }
-            let body = json!({"ids": [blocker["id"], blocked["id"]]});
+            let body = json!({"ids": [hider["id"], blocked["id"]]});
             let batch = caller.post("/v1/users/batch", &body).await.json;
-            assert_eq!(batch["users"][0]["id"], blocker["id"]);
+            assert_eq!(batch["users"][0]["id"], hider["id"]);
             assert_eq!(batch["users"][1]["id"], blocked["id"]);
         }
     }
 
     async fn who_is_unblocked_finds_the_other_again_and_follows_it_no_more(app: &TestApp) {
-        let (blocker, blocked, _) = blocked_by_somebody(app).await;
-        let blocks = format!("{}/blocks/{}", path(&blocker), id(&blocked));
-        assert_eq!(app.user(id(&blocker)).delete(&blocks).await.status, 204);
+        let (hider, blocked, _) = blocked_by_somebody(app).await;
+        let blocks = format!("{}/blocks/{}", path(&hider), id(&blocked));
+        assert_eq!(app.user(id(&hider)).delete(&blocks).await.status, 204);
         let asking = app.user(id(&blocked));
-        assert_eq!(asking.get(&path(&blocker)).await.status, 200);
-        assert!(!related(&asking, &blocker, "followers", 50).await.contains(&id(&blocked).to_owned()));
-        follow(app, &blocked, &blocker).await;
-        assert!(related(&asking, &blocker, "followers", 50).await.contains(&id(&blocked).to_owned()));
+        assert_eq!(asking.get(&path(&hider)).await.status, 200);
+        assert!(!related(&asking, &hider, "followers", 50).await.contains(&id(&blocked).to_owned()));
+        follow(app, &blocked, &hider).await;
+        assert!(related(&asking, &hider, "followers", 50).await.contains(&id(&blocked).to_owned()));
     }
 }
 
@@ -210,41 +210,38 @@ on_each_store! {
 async fn a_block_is_seen_by_other_replicas() {
     let cluster = Cluster::start(2).await;
     let (writes, reads) = (&cluster.replicas[0].app, &cluster.replicas[1].app);
-    let blocker = writes.register(BLOCKER).await;
+    let hider = writes.register(BLOCKER).await;
     let blocked = writes.register("blocked").await;
     let asking = reads.user(id(&blocked));
-    assert_eq!(asking.get(&path(&blocker)).await.status, 200);
-    let blocks = format!("{}/blocks/{}", path(&blocker), id(&blocked));
+    assert_eq!(asking.get(&path(&hider)).await.status, 200);
+    let blocks = format!("{}/blocks/{}", path(&hider), id(&blocked));
     let reply = writes
-        .user(id(&blocker))
+        .user(id(&hider))
         .put_with(&blocks, &json!({}), &[])
         .await;
     assert_eq!(reply.status, 204);
     assert_eq!(
-        writes.user(id(&blocked)).get(&path(&blocker)).await.status,
+        writes.user(id(&blocked)).get(&path(&hider)).await.status,
         404
     );
     // Within a second, on a machine that has nothing else to do.
     for _ in 0..200 {
-        if asking.get(&path(&blocker)).await.status == 404 {
+        if asking.get(&path(&hider)).await.status == 404 {
             break;
         }
         sleep(Duration::from_millis(50)).await;
     }
-    assert_nothing_tells(reads, &blocked, &blocker).await;
+    assert_nothing_tells(reads, &blocked, &hider).await;
     let second = writes.register("second").await;
-    let blocks = format!("{}/blocks/{}", path(&blocker), id(&second));
+    let blocks = format!("{}/blocks/{}", path(&hider), id(&second));
     assert_eq!(
         writes
-            .user(id(&blocker))
+            .user(id(&hider))
             .put_with(&blocks, &json!({}), &[])
             .await
             .status,
         204
     );
-    assert_eq!(
-        reads.user(id(&second)).get(&path(&blocker)).await.status,
-        404
-    );
+    assert_eq!(reads.user(id(&second)).get(&path(&hider)).await.status, 404);
     cluster.stop().await;
 }
