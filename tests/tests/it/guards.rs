@@ -14,6 +14,7 @@ use user_domain::write::Written;
 use user_tests::{PostgresDatabase, Proxy, Store, TestApp};
 
 use crate::faults::reset_after;
+use crate::relationships::is_told_truly_after_a_race;
 
 async fn replica(database: &PostgresDatabase, guards: Guards) -> Arc<SeaOrmUsers> {
     let options = PoolOptions {
@@ -274,5 +275,15 @@ async fn a_pool_of_silent_connections_recovers_by_the_deadline_of_their_release(
     assert!(
         !without,
         "the pool recovered without the deadline, so the silence proves nothing"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follow_that_races_the_deletion_of_who_follows_is_not_counted_by_the_lock_of_presence() {
+    assert!(is_told_truly_after_a_race(Guards::default()).await);
+    let without = is_told_truly_after_a_race(Guards::without(Guard::PresenceLock)).await;
+    assert!(
+        !without,
+        "the count was right without the lock, so the race proves nothing"
     );
 }

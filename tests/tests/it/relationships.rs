@@ -4,12 +4,14 @@ mod accounts;
 mod blocked;
 mod calls;
 mod races;
+mod store;
 mod walks;
 
 use serde_json::{Value, json};
 use user_tests::{As, TestApp};
 
 use crate::common::{id, path};
+pub(crate) use store::is_told_truly_after_a_race;
 
 /// Lets one user follow another.
 async fn follow(app: &TestApp, follower: &Value, target: &Value) {
