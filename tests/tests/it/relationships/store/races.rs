@@ -91,11 +91,10 @@ async fn race_a_follow_with_a_deletion(guards: Guards) -> Option<bool> {
     });
     wait_for_locks(&mut looking, 1, || follows.is_finished()).await;
     let deletion = tokio::spawn({
-        let store = store.clone();
+        let other = other.clone();
         async move {
-            store
-                .change(fan, &Change::Delete, &samples::context())
-                .await
+            let context = samples::context();
+            other.change(fan, &Change::Delete, &context).await
         }
     });
     let is_over = || deletion.is_finished() || follows.is_finished();
