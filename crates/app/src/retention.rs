@@ -131,27 +131,29 @@ pub(crate) async fn tend_once(
 ) -> Result<(Settled, Recounted), TendRelationshipsError> {
     let (_stop, pace) = Breaks::of(settling::REST);
     let tend = UseCases::new(ports).tend_relationships;
-    let recounted = tend.recount(&Caller::Operator, &pace).await?;
-    let settled = tend.settle(&Caller::Operator, &pace).await?;
+    let recounted = tend.recount(&Caller::Operator, &pace, note_drift).await?;
+    let settled = tend.settle(&Caller::Operator, &pace, |_| {}).await?;
     Ok((settled, recounted))
 }
 
-/// Counts relationships again, and tells by how much they were counted wrongly.
+/// Counts relationships again.
 async fn recount(tend: &TendRelationships, pace: &Breaks) {
-    match tend.recount(&Caller::Operator, pace).await {
-        Ok(done) => {
-            counter!(DRIFT, "count" => "followers").increment(done.followers_drift);
-            counter!(DRIFT, "count" => "following").increment(done.following_drift);
-            if done.followers_drift + done.following_drift > 0 {
-                tracing::warn!(
-                    users = done.users,
-                    followers = done.followers_drift,
-                    following = done.following_drift,
-                    "relationships were counted wrongly, and the counts are corrected"
-                );
-            }
-        }
-        Err(error) => tracing::warn!(%error, "not all relationships were counted again"),
+    let recounted = tend.recount(&Caller::Operator, pace, note_drift).await;
+    if let Err(error) = recounted {
+        tracing::warn!(%error, "not all relationships were counted again");
+    }
+}
+
+/// Tells by how much relationships were counted wrongly.
+fn note_drift(batch: &Recounted) {
+    counter!(DRIFT, "count" => "followers").increment(batch.followers_drift);
+    counter!(DRIFT, "count" => "following").increment(batch.following_drift);
+    if batch.followers_drift + batch.following_drift > 0 {
+        tracing::warn!(
+            followers = batch.followers_drift,
+            following = batch.following_drift,
+            "relationships were counted wrongly, and the counts are corrected"
+        );
     }
 }
 

@@ -6,6 +6,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use user_domain::caller::Caller;
+use user_domain::ports::Settled;
 use user_domain::use_cases::{Ports, TendRelationships, UseCases};
 
 use crate::breaks::Breaks;
@@ -54,11 +55,8 @@ async fn keep_settling(tend: &TendRelationships, pace: &Breaks) {
     let mut wait = INTERVAL;
     let mut has_failed = false;
     while pace.pause(wait).await {
-        match tend.settle(&Caller::Operator, pace).await {
-            Ok(done) => {
-                counter!(SETTLED).increment(done.relationships);
-                #[expect(clippy::cast_precision_loss, reason = "users are far fewer than 2^52")]
-                gauge!(WAITING).set(done.waiting as f64);
+        match tend.settle(&Caller::Operator, pace, note).await {
+            Ok(_) => {
                 wait = INTERVAL;
                 has_failed = false;
             }
@@ -67,11 +65,19 @@ async fn keep_settling(tend: &TendRelationships, pace: &Breaks) {
                 if !has_failed {
                     tracing::warn!(%error, "relationships are not settled for the time being");
                 }
+                // Nobody knows how many wait, and nobody is settled with.
+                gauge!(WAITING).set(1.0);
                 wait = RETRY;
                 has_failed = true;
             }
         }
     }
+}
+
+fn note(batch: &Settled) {
+    counter!(SETTLED).increment(batch.relationships);
+    #[expect(clippy::cast_precision_loss, reason = "users are far fewer than 2^52")]
+    gauge!(WAITING).set(batch.waiting as f64);
 }
 
 /// Says what each figure is, for whoever reads them.
@@ -84,7 +90,7 @@ pub(crate) fn describe_metrics() {
     describe_gauge!(
         WAITING,
         Unit::Count,
-        "Users who came or went and whose relationships are not all settled yet"
+        "Users who came or went and whose relationships are not all settled yet; 1 while settling fails"
     );
 }
 

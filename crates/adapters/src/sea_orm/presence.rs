@@ -7,7 +7,7 @@
 //!
 //! On PostgreSQL, a follow and the presence of its ends must not change at once: the follow would be written down as
 //! counted by a status that is over, and nobody would ever correct it, since whoever left had nothing to settle when it
-//! left. The same holds for a follow and a block. Users have *stripes* for that, one of 512 each, so that the table of
+//! left. The same holds for a follow and a block. Users have *stripes* for that, one of 128 each, so that the table of
 //! locks stays small whatever is followed:
 //!
 //! - who begins to follow shares the stripes of both ends, before it reads anything;
@@ -42,7 +42,7 @@ use crate::guards::{Guard, Guards};
 
 /// What sets our locks of two numbers apart from those of others.
 const NAMESPACE: i32 = 0x7573_6572;
-const STRIPES: i32 = 512;
+const STRIPES: i32 = 128;
 
 /// What it means to be counted, as [`Status::is_counted`](user_domain::user::Status::is_counted) has it, of a row `u` of
 /// users.

@@ -51,7 +51,7 @@ pub trait Relationships: Send + Sync {
     /// Tells what a user and each of some others are to each other, in the order of the others, repeated ones included;
     /// nothing where there is no such user, or it is deleted.
     ///
-    /// For the user's own eyes, who blocks it is nothing either, unless the user blocks it too.
+    /// For the user's own eyes, who blocks it is nothing either.
     async fn ties(
         &self,
         user: UserId,

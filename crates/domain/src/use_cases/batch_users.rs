@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::veil::Veil;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
-use crate::ports::UserKeys;
+use crate::ports::{UserKey, UserKeys};
 use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
 use crate::{CachedUsers, Freshness, Source, StoreError};
@@ -99,10 +99,16 @@ impl BatchUsers {
         }
         let readings = self.users.read_many(&keys, freshness).await?;
         let sources = readings.iter().map(|reading| reading.source).collect();
-        let users = readings
-            .iter()
-            .filter_map(|reading| reading.user.as_deref());
-        let hidden = self.veil.hidden_from(caller, users).await?;
+        let keys = keys.each();
+        let sought = keys.iter().zip(&readings).filter_map(|(key, reading)| {
+            let user = reading.user.as_deref();
+            match (user, key) {
+                (Some(found), _) => Some((found.id, user)),
+                (None, UserKey::Id(id)) => Some((*id, None)),
+                (None, _) => None,
+            }
+        });
+        let hidden = self.veil.hidden_from(caller, sought).await?;
         let mut found = readings.into_iter();
         let views = places
             .into_iter()

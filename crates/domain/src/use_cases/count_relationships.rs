@@ -27,7 +27,9 @@ impl CountRelationships {
         if users.is_empty() {
             return Ok(Vec::new());
         }
-        let viewer = viewer(caller).map(|viewer| viewer.id);
+        // Nobody who is hidden from a user follows it, or is followed by it.
+        let is_of_another = |viewer: &UserId| users.iter().any(|user| user != viewer);
+        let viewer = viewer(caller).map(|viewer| viewer.id).filter(is_of_another);
         self.relationships.counts(&users, viewer).await
     }
 }

@@ -92,9 +92,15 @@ impl FindUser {
         freshness: Freshness,
     ) -> Result<FoundView, FindUserError> {
         let reading = self.users.read(key, freshness).await?;
+        let id = match (&reading.user, key) {
+            (Some(user), _) => Some(user.id),
+            (None, UserKey::Id(id)) => Some(*id),
+            (None, _) => None,
+        };
+        let sought = id.map(|id| (id, reading.user.as_deref()));
+        let hidden = self.veil.hidden_from(caller, sought.into_iter()).await?;
         let user = reading.user.filter(|user| !user.is_deleted());
         let user = user.ok_or(FindUserError::NotFound)?;
-        let hidden = self.veil.hidden_from(caller, [&*user].into_iter()).await?;
         if hidden.contains(&user.id) {
             return Err(FindUserError::NotFound);
         }

@@ -12,25 +12,31 @@ use crate::values::UserId;
 
 /// Hides from a caller who blocks it, and whom it blocks.
 ///
-/// The store is asked only where the caller or the user is known to block anybody: for most it is not.
+/// The store is asked only where the caller or the user is known to block anybody: for most it is not. It is asked for who
+/// is not there as well: otherwise the time of an answer, or its failure while the store is away, would tell who hides
+/// from nobody.
 #[derive(Clone)]
 pub(super) struct Veil {
     pub(super) relationships: Arc<dyn Relationships>,
 }
 
 impl Veil {
-    /// Tells who of some users is hidden from a caller.
+    /// Tells who of those that were sought, found or not, is hidden from a caller.
     pub(super) async fn hidden_from(
         &self,
         caller: &Caller,
-        users: impl Iterator<Item = &User>,
+        sought: impl Iterator<Item = (UserId, Option<&User>)>,
     ) -> Result<HashSet<UserId>, StoreError> {
         let Some(viewer) = viewer(caller) else {
             return Ok(HashSet::new());
         };
-        let doubtful = users
-            .filter(|user| user.id != viewer.id && (viewer.has_blocks || user.has_blocks))
-            .map(|user| user.id);
+        let is_doubtful = |user: Option<&User>| match user {
+            Some(user) if !user.is_deleted() => viewer.has_blocks || user.has_blocks,
+            _ => true,
+        };
+        let doubtful = sought
+            .filter(|(id, user)| *id != viewer.id && is_doubtful(*user))
+            .map(|(id, _)| id);
         let mut doubtful: Vec<UserId> = doubtful.collect();
         if doubtful.is_empty() {
             return Ok(HashSet::new());

@@ -27,22 +27,35 @@ async fn find(
     viewer: Option<UserId>,
 ) -> Result<Vec<Counts>, DbErr> {
     let given = given::ids(db.get_database_backend());
-    let followers = count("followers", "target_id", "follower_id", "follower_counted");
-    let following = count("following", "follower_id", "target_id", "target_counted");
-    let mut begin = UNSETTLED.to_owned();
+    let waiting = how_many_wait(db).await?;
+    let mut followers = counted("followers");
+    let mut following = counted("following");
+    let mut begin = Vec::new();
+    if waiting > 0 {
+        begin.push(UNSETTLED);
+        followers += &correction("target_id", "follower_id", "follower_counted");
+        following += &correction("follower_id", "target_id", "target_counted");
+    }
     let mut values: Vec<Value> = vec![given::of_ids(users.iter().copied())];
     let mut hidden = [String::from("0"), String::from("0")];
     if let Some(viewer) = viewer {
         values.push(viewer.as_uuid().into());
-        begin += HIDDEN;
+        begin.push(HIDDEN);
         hidden = [
             count_hidden("target_id", "follower_id"),
             count_hidden("follower_id", "target_id"),
         ];
     }
     let [hidden_followers, hidden_following] = hidden;
+    let begin = match begin.join(", ") {
+        begin if begin.is_empty() => begin,
+        begin => format!("WITH {begin}"),
+    };
+    // PostgreSQL keeps the plan of a text: that of few who wait would take hours for many.
+    let magnitude = waiting.checked_ilog2().unwrap_or_default();
     let sql = format!(
-        "{begin} SELECT g.place, CAST({followers} - {hidden_followers} AS bigint) AS followers,
+        "{begin} SELECT /* {magnitude} */ g.place,
+            CAST({followers} - {hidden_followers} AS bigint) AS followers,
             CAST({following} - {hidden_following} AS bigint) AS following
         FROM {given} WHERE (SELECT 1 FROM users AS u WHERE u.id = g.id) IS NOT NULL"
     );
@@ -66,14 +79,25 @@ async fn find(
     Ok(counts)
 }
 
-/// Sums up the parts, and corrects them by who has come or gone since.
+/// Tells how many are unsettled, as far as it matters. Who begins to be before the counts are read may be left out: they
+/// are then those of just before.
+async fn how_many_wait(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let rows = given::query(db, WAITING, []).await?;
+    rows.first().map_or(Ok(0), |row| row.try_get("", "waiting"))
+}
+
+/// Sums up the parts.
+fn counted(parts: &str) -> String {
+    format!("coalesce((SELECT sum(c.{parts}) FROM follow_counts AS c WHERE c.user_id = g.id), 0)")
+}
+
+/// Corrects what was counted by who has come or gone since.
 ///
 /// Of two ways to the corrections the shorter is taken, by the user's follows or by those who are unsettled: neither many
 /// followers nor many who leave at once make a read long.
-fn count(parts: &str, own: &str, other: &str, flag: &str) -> String {
+fn correction(own: &str, other: &str, flag: &str) -> String {
     format!(
-        "(coalesce((SELECT sum(c.{parts}) FROM follow_counts AS c WHERE c.user_id = g.id), 0)
-        + CASE WHEN (SELECT n FROM unsettled) = 0 THEN 0
+        " + CASE
             WHEN (SELECT 1 FROM follows AS f WHERE f.{own} = g.id LIMIT 1 OFFSET (SELECT n FROM unsettled)) IS NULL
             THEN coalesce((SELECT sum((
                 SELECT CASE WHEN s.is_counted THEN 1 ELSE -1 END FROM unsettled_users AS s
@@ -83,7 +107,7 @@ fn count(parts: &str, own: &str, other: &str, flag: &str) -> String {
                 SELECT CASE WHEN s.is_counted THEN 1 ELSE -1 END FROM follows AS f
                 WHERE f.{other} = s.user_id AND f.{own} = g.id AND f.{flag} <> s.is_counted
             )) FROM unsettled_users AS s), 0)
-        END)"
+        END"
     )
 }
 
@@ -104,9 +128,12 @@ fn count_hidden(own: &str, other: &str) -> String {
     )
 }
 
-const UNSETTLED: &str = "WITH unsettled AS (SELECT count(*) AS n FROM unsettled_users)";
+const UNSETTLED: &str = "unsettled AS (SELECT count(*) AS n FROM unsettled_users)";
 
-const HIDDEN: &str = ", hiders AS (
+const HIDDEN: &str = "hiders AS (
         SELECT b.target_id AS id FROM blocks AS b WHERE b.blocker_id = $2
         UNION SELECT b.blocker_id FROM blocks AS b WHERE b.target_id = $2
     ), hidden AS (SELECT count(*) AS n FROM hiders)";
+
+const WAITING: &str = "
+    SELECT count(*) AS waiting FROM (SELECT 1 AS one FROM unsettled_users LIMIT 65536) AS those";

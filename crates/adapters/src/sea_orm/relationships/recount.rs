@@ -47,13 +47,6 @@ pub(crate) async fn recount(
     for one in looked.iter().filter(|one| one.is_out_of_step()) {
         correct::presence(writes, guards, one, at, &mut recounted).await?;
     }
-    if recounted.followers_drift + recounted.following_drift > 0 {
-        tracing::warn!(
-            followers_drift = recounted.followers_drift,
-            following_drift = recounted.following_drift,
-            "relationships were counted wrongly"
-        );
-    }
     Ok(recounted)
 }
 

@@ -35,7 +35,7 @@ async fn find(
         let place: i64 = row.try_get("", "place")?;
         let blocking: bool = row.try_get("", "blocking")?;
         let blocked: bool = row.try_get("", "blocked")?;
-        if eyes == Eyes::Own && blocked && !blocking {
+        if eyes == Eyes::Own && blocked {
             continue;
         }
         let tie = Ties {

@@ -40,11 +40,12 @@ async fn write(
     match user.apply(change, context)? {
         None => Ok(Written::Unchanged(user)),
         Some(applied) => {
+            store(tx, &applied, context).await?;
             let (was, is) = (Presence::of(&user), Presence::of(&applied.user));
+            // Last, since others wait for it.
             if was != is {
                 presence::change(tx, guards, &[(id, is)], context.at).await?;
             }
-            store(tx, &applied, context).await?;
             Ok(Written::Applied(applied.user))
         }
     }

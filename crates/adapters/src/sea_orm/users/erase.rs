@@ -50,12 +50,13 @@ pub(crate) async fn remove(
     event: &Event,
     at: Timestamp,
 ) -> Result<(), WriteError> {
-    presence::change(tx, guards, &[(user.id, Presence::Erased)], at).await?;
     Entity::delete_by_id(user.id.as_uuid())
         .exec(tx)
         .await
         .map_err(|error| errors::write(&error))?;
     attempts::forget(tx, user.id).await?;
     names::release(tx, &user.username, user.id, at).await?;
-    outbox::append(tx, event).await
+    outbox::append(tx, event).await?;
+    // Last, since others wait for it.
+    presence::change(tx, guards, &[(user.id, Presence::Erased)], at).await
 }

@@ -71,9 +71,6 @@ async fn write(
         .map(|user| (user.id, Presence::of(user)))
         .filter(|(id, is)| before.get(id) != Some(is))
         .collect();
-    if let Some(import) = batch.first() {
-        presence::change(tx, guards, &come_or_gone, import.context.at).await?;
-    }
     // First who is there: what they give up may be taken by who is made.
     store(tx, &updated, true).await?;
     store(tx, &created, false).await?;
@@ -81,6 +78,10 @@ async fn write(
     names::release_all(tx, &released).await?;
     credentials::set_all(tx, &passwords).await?;
     outbox::append_all(tx, &events).await?;
+    // Last, since others wait for it.
+    if let Some(import) = batch.first() {
+        presence::change(tx, guards, &come_or_gone, import.context.at).await?;
+    }
     Ok(outcomes)
 }
 

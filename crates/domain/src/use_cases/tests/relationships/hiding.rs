@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::caller::UserCaller;
+use crate::test_support::samples::{context, user_id};
+use crate::user::Change;
 
 /// A store that is asked once who of exactly these is hidden from a viewer, and tells that these are.
 fn hiding(viewer: UserId, asked: &[UserId], hidden: &[UserId]) -> MockRelationships {
@@ -105,6 +107,25 @@ async fn of_a_viewer_who_blocks_somebody_all_others_are_asked_for() {
     let asking = asking(alice, true);
     let me = on.find_user.run(&asking, &Sought::Me, Freshness::Bounded);
     assert_eq!(me.await.unwrap().view.public().id, alice);
+}
+
+#[tokio::test]
+async fn who_is_not_there_is_asked_for_as_well_so_that_no_answer_takes_another_time() {
+    let fakes = Fakes::default();
+    let [alice, bob] = people(&fakes);
+    let deleted = fakes.store.change(bob, &Change::Delete, &context()).await;
+    deleted.unwrap();
+    for absent in [bob, user_id()] {
+        let on = on_store(&fakes, hiding(alice, &[absent], &[]));
+        let sought = Sought::Id(absent.to_string());
+        let asking = asking(alice, false);
+        let found = on.find_user.run(&asking, &sought, Freshness::Bounded).await;
+        assert_eq!(found, Err(FindUserError::NotFound));
+        let on = on_store(&fakes, hiding(alice, &[absent], &[]));
+        let keys = batch(&[absent, alice]);
+        let found = on.batch_users.run(&asking, &keys, Freshness::Bounded).await;
+        assert_eq!(shown(found.unwrap()), [None, Some(alice)]);
+    }
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ impl State {
             return Some(Ties::default());
         };
         let blocking = self.blocks.contains_key(&edge);
-        if eyes == Eyes::Own && !blocking && self.blocks.contains_key(&edge.reversed()) {
+        if eyes == Eyes::Own && self.blocks.contains_key(&edge.reversed()) {
             return None;
         }
         Some(Ties {
