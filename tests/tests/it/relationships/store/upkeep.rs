@@ -7,7 +7,8 @@ use sea_orm::sqlx::{self, Connection as _};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::SeaOrmUsers;
 use user_domain::ports::{
-    Recounted, RelationshipUpkeep as _, Relationships as _, Settled, UserWriter as _,
+    ChangeLog as _, Recounted, RelationshipUpkeep as _, Relationships as _, Settled,
+    UserWriter as _,
 };
 use user_domain::relationship::{Counts, RelationshipChange};
 use user_domain::test_support::samples;
@@ -280,3 +281,29 @@ async fn two_who_settle_share_the_work() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_follows_the_log_catches_up_with_more_relationships_than_a_look_can_pass_over() {
+    let database = PostgresDatabase::create().await;
+    let store = replica(&database, Guards::default()).await;
+    let mut db = database.connect().await;
+    let user = people(&store, 1).await[0];
+    for (many, complete) in [(199_000, true), (200_001, false)] {
+        let position = store.position().await.unwrap();
+        change(&store, user, Change::Suspend).await;
+        let relate = sqlx::query(RELATIONSHIP_EVENTS).bind(many);
+        relate.execute(&mut db).await.unwrap();
+        let changes = store.since(&position).await.unwrap();
+        assert_eq!(changes.complete, complete);
+        change(&store, user, Change::Activate).await;
+        let changes = store.since(&changes.position).await.unwrap();
+        assert!(changes.complete);
+        let changed: Vec<UserId> = changes.changed.iter().map(|one| one.id).collect();
+        assert_eq!(changed, [user]);
+    }
+}
+
+const RELATIONSHIP_EVENTS: &str = "
+    INSERT INTO events (id, type, subject_kind, subject_id, object_id, version, changed, actor, at)
+    SELECT gen_random_uuid(), 'user.followed', 'relationship', gen_random_uuid(), gen_random_uuid(), 1, '[]', 'sample', now()
+    FROM generate_series(1, $1) AS n";
