@@ -298,8 +298,8 @@ async fn whoever_follows_the_log_catches_up_with_more_relationships_than_a_look_
         change(&store, user, Change::Activate).await;
         let changes = store.since(&changes.position).await.unwrap();
         assert!(changes.complete);
-        let changed: Vec<UserId> = changes.changed.iter().map(|one| one.id).collect();
-        assert_eq!(changed, [user]);
+        let told: Vec<UserId> = changes.changed.iter().map(|one| one.id).collect();
+        assert_eq!(told, [user]);
     }
 }
 
