@@ -61,7 +61,7 @@ pub(super) async fn since(
             Statement::from_sql_and_values(backend, POSTGRES_SINCE, values)
         }),
         _ => number(position).map(|seq| {
-            let values = [seq.into(), seq.into(), seq.into()];
+            let values = [seq.into(), seq.into(), seq.into(), seq.into()];
             Statement::from_sql_and_values(backend, SQLITE_SINCE, values)
         }),
     };
@@ -159,10 +159,14 @@ const POSTGRES_POSITION: &str = "
         || ' ' || pg_current_snapshot() AS position";
 
 /// What is visible is below the next transaction; told to the planner, and to rows that were restored from elsewhere.
+/// Relationships are passed over, but no more than can be in the time that a look has: whoever has to pass over more looks
+/// anew from now on, and does not fall behind for ever.
 /// A position that had seen everything purged since is behind nothing that is missing.
 const POSTGRES_SINCE: &str = "
     SELECT now.history || ' ' || pg_current_snapshot() AS position,
         now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8
+            AND (SELECT 1 FROM events WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
+                ORDER BY xid LIMIT 1 OFFSET 200000) IS NULL
             AND NOT coalesce(now.purged >= $4::text::xid8 AND now.purged < pg_snapshot_xmax(pg_current_snapshot()), false)
             AS is_behind,
         news.subject_kind, news.subject_id, news.version, news.at
@@ -170,9 +174,11 @@ const POSTGRES_SINCE: &str = "
         SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid AS history,
             (SELECT events_purged_to FROM store) AS purged
     ) AS now LEFT JOIN (
-        SELECT subject_kind, subject_id, version, at FROM events
-        WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
-            AND subject_kind IN ('user', 'service_token')
+        SELECT subject_kind, subject_id, version, at FROM (
+            SELECT subject_kind, subject_id, version, at FROM events
+            WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
+            ORDER BY xid LIMIT 200000
+        ) AS latest WHERE subject_kind IN ('user', 'service_token')
         UNION ALL
         SELECT subject_kind, subject_id, version, at FROM events
         WHERE xid = ANY (string_to_array($2, ',')::xid8[]) AND subject_kind IN ('user', 'service_token')
@@ -186,11 +192,11 @@ const SQLITE_POSITION: &str = "
 const SQLITE_SINCE: &str = "
     WITH last AS (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq)
     SELECT CAST(last.seq AS text) AS position,
-        last.seq >= ? AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_behind,
+        last.seq >= ? AND ? >= last.seq - 200000 AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_behind,
         news.subject_kind, news.subject_id, news.version, news.at
     FROM last LEFT JOIN (
         SELECT subject_kind, subject_id, version, at FROM events
-        WHERE seq > ? AND subject_kind IN ('user', 'service_token') LIMIT 10001
+        WHERE seq > ? AND seq > (SELECT seq FROM last) - 200000 AND subject_kind IN ('user', 'service_token') LIMIT 10001
     ) AS news ON true";
 
 fn to_event(row: Model) -> Result<Event, StoreError> {

@@ -150,16 +150,19 @@ const HOLD: &str = "
     FROM unnest(string_to_array($2, ',')::integer[]) AS stripe";
 
 /// Who has nothing to settle is left out, but for whom a row is there already: what it says would be wrong from now on. Whoever
-/// is erased stays so.
+/// is erased stays so. The orders leave PostgreSQL no way but the indexes, whatever it believes of a table that has just
+/// been filled.
 const CHANGE: &str = "
     INSERT INTO unsettled_users (user_id, is_counted, is_erased, since, stage)
     SELECT g.id, g.is_counted, g.is_erased, $2, 0 FROM {given}
-    WHERE EXISTS (SELECT 1 FROM follows AS f WHERE f.follower_id = g.id)
-        OR EXISTS (SELECT 1 FROM follows AS f WHERE f.target_id = g.id)
-        OR EXISTS (SELECT 1 FROM unsettled_users AS s WHERE s.user_id = g.id)
-        OR g.is_erased AND EXISTS (SELECT 1 FROM blocks AS b WHERE b.blocker_id = g.id)
-        OR g.is_erased AND EXISTS (SELECT 1 FROM blocks AS b WHERE b.target_id = g.id)
-        OR g.is_erased AND EXISTS (SELECT 1 FROM follow_counts AS c WHERE c.user_id = g.id)
+    WHERE (SELECT 1 FROM follows AS f WHERE f.follower_id = g.id ORDER BY f.created_at LIMIT 1) IS NOT NULL
+        OR (SELECT 1 FROM follows AS f WHERE f.target_id = g.id ORDER BY f.created_at LIMIT 1) IS NOT NULL
+        OR (SELECT 1 FROM unsettled_users AS s WHERE s.user_id = g.id) IS NOT NULL
+        OR g.is_erased AND (
+            (SELECT 1 FROM blocks AS b WHERE b.blocker_id = g.id ORDER BY b.created_at LIMIT 1) IS NOT NULL
+            OR (SELECT 1 FROM blocks AS b WHERE b.target_id = g.id ORDER BY b.blocker_id LIMIT 1) IS NOT NULL
+            OR (SELECT 1 FROM follow_counts AS c WHERE c.user_id = g.id ORDER BY c.part LIMIT 1) IS NOT NULL
+        )
     ORDER BY g.id
     ON CONFLICT (user_id) DO UPDATE SET
         is_counted = excluded.is_counted AND NOT unsettled_users.is_erased,

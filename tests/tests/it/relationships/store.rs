@@ -6,10 +6,12 @@ mod upkeep;
 pub(crate) use races::is_told_truly_after_a_race;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::{self, PgConnection, Row};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
+use user_domain::StoreError;
 use user_domain::ports::IdGenerator as _;
 use user_domain::ports::{
     RelationshipUpkeep as _, RelationshipWritten, Relationships as _, UserImport as _,
@@ -23,6 +25,9 @@ use user_tests::PostgresDatabase;
 
 /// Far from the ids of samples, which stand in the same store.
 static EVENT_IDS: SequentialIds = SequentialIds::starting_at(1 << 41);
+
+/// How long what has to happen may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn replica(database: &PostgresDatabase, guards: Guards) -> Arc<SeaOrmUsers> {
     let options = PoolOptions {
@@ -58,9 +63,19 @@ pub(crate) async fn relate(
     store.relate(&write, &samples::context()).await
 }
 
+/// Tries until there is a connection in time: many at once may be more than a slow machine has.
+pub(crate) async fn until_done<T>(write: impl AsyncFn() -> Result<T, WriteError>) -> T {
+    let begun = Instant::now();
+    loop {
+        match write().await {
+            Err(WriteError::Store(StoreError::Unavailable(_))) if begun.elapsed() < PATIENCE => {}
+            done => return done.unwrap(),
+        }
+    }
+}
+
 pub(crate) async fn follow(store: &SeaOrmUsers, from: UserId, to: UserId) {
-    let followed = relate(store, from, RelationshipChange::Follow, to).await;
-    followed.unwrap();
+    until_done(async || relate(store, from, RelationshipChange::Follow, to).await).await;
 }
 
 /// Settles until nothing is left, and gives how many relationships were looked at.

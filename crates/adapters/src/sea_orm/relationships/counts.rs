@@ -98,7 +98,7 @@ fn counted(parts: &str) -> String {
 fn correction(own: &str, other: &str, flag: &str) -> String {
     format!(
         " + CASE
-            WHEN (SELECT 1 FROM follows AS f WHERE f.{own} = g.id LIMIT 1 OFFSET (SELECT n FROM unsettled)) IS NULL
+            WHEN (SELECT 1 FROM follows AS f WHERE f.{own} = g.id ORDER BY f.created_at LIMIT 1 OFFSET (SELECT n FROM unsettled)) IS NULL
             THEN coalesce((SELECT sum((
                 SELECT CASE WHEN s.is_counted THEN 1 ELSE -1 END FROM unsettled_users AS s
                 WHERE s.user_id = f.{other} AND s.is_counted <> f.{flag}
@@ -115,7 +115,7 @@ fn correction(own: &str, other: &str, flag: &str) -> String {
 fn count_hidden(own: &str, other: &str) -> String {
     format!(
         "CASE WHEN (SELECT n FROM hidden) = 0 THEN 0
-            WHEN (SELECT 1 FROM follows AS f WHERE f.{own} = g.id LIMIT 1 OFFSET (SELECT n FROM hidden)) IS NULL
+            WHEN (SELECT 1 FROM follows AS f WHERE f.{own} = g.id ORDER BY f.created_at LIMIT 1 OFFSET (SELECT n FROM hidden)) IS NULL
             THEN (SELECT count(*) FROM follows AS f
                 WHERE f.{own} = g.id
                 AND ((SELECT 1 FROM blocks AS b WHERE b.blocker_id = $2 AND b.target_id = f.{other}) IS NOT NULL

@@ -155,4 +155,4 @@ const UNBLOCK: &str = "DELETE FROM blocks WHERE blocker_id = $1 AND target_id = 
 const HAS_BLOCKS: &str = "
     SELECT 1 AS found FROM blocks AS b
     WHERE b.blocker_id = $1 AND (SELECT 1 FROM users AS u WHERE u.id = b.target_id) IS NOT NULL
-    LIMIT 1";
+    ORDER BY b.created_at LIMIT 1";

@@ -196,7 +196,7 @@ fn statement(given: &str, most: i64) -> String {
             "(SELECT count(*) || ' ' || coalesce(sum(CASE WHEN e.other_flag THEN 1 ELSE 0 END), 0)
                 || ' ' || coalesce(sum(CASE WHEN e.own_flag <> p.is_counted THEN 1 ELSE 0 END), 0)
             FROM (SELECT f.{own_flag} AS own_flag, f.{other_flag} AS other_flag
-                FROM follows AS f WHERE f.{own} = p.id LIMIT {most}) AS e)"
+                FROM follows AS f WHERE f.{own} = p.id ORDER BY f.created_at LIMIT {most}) AS e)"
         )
     };
     let (outgoing, incoming) = (follows(OUTGOING), follows(INCOMING));
