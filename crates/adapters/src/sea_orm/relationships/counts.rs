@@ -51,7 +51,7 @@ async fn find(
         begin if begin.is_empty() => begin,
         begin => format!("WITH {begin}"),
     };
-    // PostgreSQL keeps the plan of a text: that of few who wait would take hours for many.
+    // PostgreSQL keeps the plan of a text: that of few who wait would take many seconds for many.
     let magnitude = waiting.checked_ilog2().unwrap_or_default();
     let sql = format!(
         "{begin} SELECT /* {magnitude} */ g.place,
