@@ -6,6 +6,7 @@
 
 mod claims;
 mod keys;
+mod remembered;
 mod token;
 
 use std::fmt;
@@ -17,8 +18,13 @@ use secrecy::{ExposeSecret, SecretString};
 use user_domain::ports::{Clock, TokenRejected, TokenVerifier, VerifiedToken, VerifyTokenError};
 
 use super::jwks::{Jwks, Later};
+use claims::Claims;
 pub(super) use keys::{Key, Keys, Verdict};
+use remembered::{Remembered, Unproven};
 pub(super) use token::{LONGEST_KEY_ID, Token, algorithm_named};
+
+/// A token of more bytes is not looked at.
+const LONGEST: usize = 16 * 1024;
 
 /// How tokens are checked.
 #[derive(Debug, Clone)]
@@ -53,6 +59,7 @@ pub struct JwtVerifier {
     jwks: Option<Arc<Jwks>>,
     options: JwtOptions,
     clock: Arc<dyn Clock>,
+    remembered: Remembered,
 }
 
 impl JwtVerifier {
@@ -66,25 +73,48 @@ impl JwtVerifier {
             jwks,
             options,
             clock,
+            remembered: Remembered::default(),
         }
     }
 
     async fn check(&self, token: &str) -> Result<VerifiedToken, VerifyTokenError> {
+        if token.len() > LONGEST {
+            return Err(rejected("it is too long").into());
+        }
+        let keys = self.jwks.as_ref().map(|jwks| jwks.known());
+        match self.remembered.find(token, keys) {
+            Ok(claims) => {
+                claims.check_again(&self.options, self.clock.now())?;
+                Ok(claims.token.clone())
+            }
+            Err(unproven) => self.check_anew(token, unproven).await,
+        }
+    }
+
+    async fn check_anew(
+        &self,
+        token: &str,
+        unproven: Unproven,
+    ) -> Result<VerifiedToken, VerifyTokenError> {
         let token = Token::read(token)?;
         if token.algorithm() == Algorithm::HS256 {
-            self.check_by_secret(&token)?;
-            return Ok(self.claims(&token)?);
+            self.check_by_secret(&token, unproven.keys())?;
+            return self.believe(&token, unproven);
         }
-        let jwks = self.jwks.as_ref().ok_or_else(no_such_key)?;
-        match jwks.known().check(&token) {
-            Verdict::Holds => return Ok(self.claims(&token)?),
+        let (jwks, keys) = self
+            .jwks
+            .as_ref()
+            .zip(unproven.keys())
+            .ok_or_else(no_such_key)?;
+        match keys.check(&token) {
+            Verdict::Holds => return self.believe(&token, unproven),
             Verdict::Wrong => return Err(forged().into()),
             Verdict::Unknown => {}
         }
         // What would be refused anyway waits for no key, and asks nobody for one.
-        let verified = self.claims(&token)?;
+        let claims = self.claims(&token)?;
         match jwks.check_later(&token).await {
-            Later::Verdict(Verdict::Holds) => Ok(verified),
+            Later::Verdict(Verdict::Holds) => Ok(claims.token),
             Later::Verdict(Verdict::Wrong) => Err(forged().into()),
             Later::Verdict(Verdict::Unknown) => Err(rejected("its key is not known").into()),
             Later::NotYet => Err(VerifyTokenError::Unavailable(
@@ -93,13 +123,27 @@ impl JwtVerifier {
         }
     }
 
+    /// Checks what a token says whose signature holds, and remembers it.
+    fn believe(
+        &self,
+        token: &Token<'_>,
+        unproven: Unproven,
+    ) -> Result<VerifiedToken, VerifyTokenError> {
+        let claims = self.remembered.add(unproven, self.claims(token)?);
+        Ok(claims.token.clone())
+    }
+
     /// Holds a token to the shared secrets, the current one first.
-    fn check_by_secret(&self, token: &Token<'_>) -> Result<(), TokenRejected> {
+    fn check_by_secret(
+        &self,
+        token: &Token<'_>,
+        published: Option<&Keys>,
+    ) -> Result<(), TokenRejected> {
         if self.secrets.is_empty() {
             return Err(no_such_key());
         }
-        if let (Some(jwks), Some(id)) = (&self.jwks, token.key_id())
-            && jwks.known().has(id)
+        if let (Some(published), Some(id)) = (published, token.key_id())
+            && published.has(id)
         {
             return Err(rejected("its algorithm is not that of the key it names"));
         }
@@ -109,7 +153,7 @@ impl JwtVerifier {
         Err(forged())
     }
 
-    fn claims(&self, token: &Token<'_>) -> Result<VerifiedToken, TokenRejected> {
+    fn claims(&self, token: &Token<'_>) -> Result<Claims, TokenRejected> {
         claims::check(&token.claims()?, &self.options, self.clock.now())
     }
 }

@@ -7,41 +7,70 @@ use user_domain::values::{ExternalId, Role, Timestamp, UserId};
 
 use super::{JwtOptions, JwtSubject, rejected};
 
+/// What a token says, and when it may be believed.
+pub(super) struct Claims {
+    pub(super) token: VerifiedToken,
+    times: Times,
+}
+
+/// From when to when a token holds, in seconds since 1970.
+struct Times {
+    begins: Option<f64>,
+    expires: f64,
+}
+
 /// Checks the claims. Unknown ones are ignored.
 pub(super) fn check(
     claims: &Map<String, Value>,
     options: &JwtOptions,
     now: Timestamp,
-) -> Result<VerifiedToken, TokenRejected> {
-    check_times(claims, options, now)?;
+) -> Result<Claims, TokenRejected> {
+    let times = Times::read(claims)?;
+    times.check(options, now)?;
     check_parties(claims, options)?;
     check_kind(claims)?;
-    Ok(VerifiedToken {
+    let token = VerifiedToken {
         subject: subject(claims, options.subject)?,
         claims_admin: claims_admin(claims)?,
         issued_at: seconds(claims, "iat")?.and_then(moment),
-    })
+    };
+    Ok(Claims { token, times })
 }
 
-fn check_times(
-    claims: &Map<String, Value>,
-    options: &JwtOptions,
-    now: Timestamp,
-) -> Result<(), TokenRejected> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the microseconds of this era fit 53 bits"
-    )]
-    let now = now.as_utc().timestamp_micros() as f64 / 1e6;
-    let leeway = f64::from(options.leeway_seconds);
-    let expires = seconds(claims, "exp")?.ok_or_else(|| rejected("it has no exp"))?;
-    if now >= expires + leeway {
-        return Err(rejected("it has expired"));
+impl Claims {
+    /// Checks again what alone can change about claims that have held before: the time.
+    pub(super) fn check_again(
+        &self,
+        options: &JwtOptions,
+        now: Timestamp,
+    ) -> Result<(), TokenRejected> {
+        self.times.check(options, now)
     }
-    if seconds(claims, "nbf")?.is_some_and(|begins| now + leeway < begins) {
-        return Err(rejected("it is not valid yet"));
+}
+
+impl Times {
+    fn read(claims: &Map<String, Value>) -> Result<Self, TokenRejected> {
+        Ok(Self {
+            expires: seconds(claims, "exp")?.ok_or_else(|| rejected("it has no exp"))?,
+            begins: seconds(claims, "nbf")?,
+        })
     }
-    Ok(())
+
+    fn check(&self, options: &JwtOptions, now: Timestamp) -> Result<(), TokenRejected> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "the microseconds of this era fit 53 bits"
+        )]
+        let now = now.as_utc().timestamp_micros() as f64 / 1e6;
+        let leeway = f64::from(options.leeway_seconds);
+        if now >= self.expires + leeway {
+            return Err(rejected("it has expired"));
+        }
+        if self.begins.is_some_and(|begins| now + leeway < begins) {
+            return Err(rejected("it is not valid yet"));
+        }
+        Ok(())
+    }
 }
 
 fn check_parties(claims: &Map<String, Value>, options: &JwtOptions) -> Result<(), TokenRejected> {

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -14,6 +16,14 @@ const ID: &str = "0199a5b2-0000-7000-8000-000000000001";
 const NOW: i64 = 1_795_000_000;
 
 struct At(i64);
+
+struct Moving(AtomicI64);
+
+impl Clock for Moving {
+    fn now(&self) -> Timestamp {
+        At(self.0.load(Ordering::Relaxed)).now()
+    }
+}
 
 impl Clock for At {
     fn now(&self) -> Timestamp {
@@ -189,6 +199,37 @@ fn leeway_moves_the_end_and_the_beginning_by_just_so_much() {
             check(&sign(&claims(&more)), options.clone()).is_err(),
             "{more}"
         );
+    }
+}
+
+#[test]
+fn a_token_that_has_held_before_is_held_to_its_times_again() {
+    let clock = Arc::new(Moving(AtomicI64::new(NOW)));
+    let verifier = JwtVerifier::new(options(), None, clock.clone());
+    let check = |token: &str| verifier.check(token).now_or_never().unwrap();
+    let token = sign(&claims(&json!({"nbf": NOW - 5, "iat": NOW - 5})));
+    let first = check(&token).unwrap();
+    for (now, holds) in [(0, true), (59, true), (60, false), (-5, true), (-6, false)] {
+        clock.0.store(NOW + now, Ordering::Relaxed);
+        assert_eq!(check(&token).ok(), holds.then(|| first.clone()), "{now}");
+    }
+}
+
+#[test]
+fn what_resembles_a_token_that_has_held_before_is_checked_itself() {
+    let verifier = JwtVerifier::new(options(), None, Arc::new(At(NOW)));
+    let check = |token: &str| verifier.check(token).now_or_never().unwrap();
+    let token = sign(&claims(&json!({})));
+    assert!(check(&token).is_ok());
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let other = sign(&claims(&json!({"roles": ["admin"]})));
+    let (others, _) = other.rsplit_once('.').unwrap();
+    for forged in [
+        format!("{others}.{signature}"),
+        format!("{message}."),
+        format!("{token} "),
+    ] {
+        assert!(check(&forged).is_err(), "{forged}");
     }
 }
 

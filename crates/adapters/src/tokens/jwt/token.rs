@@ -9,8 +9,6 @@ use user_domain::ports::TokenRejected;
 
 use super::rejected;
 
-/// A token longer than this is not looked at.
-const MAX_BYTES: usize = 16 * 1024;
 /// The most bytes of a `kid`.
 pub(in crate::tokens) const LONGEST_KEY_ID: usize = 256;
 /// Headers that bring keys or rules of their own.
@@ -28,9 +26,6 @@ pub(in crate::tokens) struct Token<'a> {
 impl<'a> Token<'a> {
     /// Takes a token apart.
     pub(in crate::tokens) fn read(token: &'a str) -> Result<Self, TokenRejected> {
-        if token.len() > MAX_BYTES {
-            return Err(rejected("it is too long"));
-        }
         let (message, signature) = token
             .rsplit_once('.')
             .ok_or_else(|| rejected("it has no signature"))?;
