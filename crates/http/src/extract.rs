@@ -7,49 +7,25 @@ mod freshness;
 mod path;
 mod selection;
 
-use std::cell::Cell;
-use std::rc::Rc;
-
 use actix_web::dev::Payload;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use tokio::time::Instant;
 use tracing::Instrument;
 use user_domain::caller::Caller;
 
 use crate::api::Api;
+use crate::frame::Frame;
 use crate::problem::{Code, Problem};
 use crate::resource::Pattern;
 use crate::trace;
 
 pub(crate) use body::{Ignored, JsonDocument, MergePatch};
-pub(crate) use caller::CallerKind;
 pub(crate) use conditions::{IfNoneMatch, Keyed, Write};
 pub(crate) use freshness::Fresh;
 pub(crate) use path::{Pair, Segment, Target, TargetToken};
 pub(crate) use selection::{Include, Selection};
-
-/// When a request came in, and where it has got to.
-#[derive(Debug, Clone)]
-pub(crate) struct Received {
-    pub(crate) at: Instant,
-    /// The pattern of its route, once a handler has it: known even of a request that nobody waits for to the end.
-    pub(crate) route: Rc<Cell<Option<&'static str>>>,
-}
-
-impl Received {
-    /// Notes which handler has the request, and tells when it came in.
-    fn note_route(request: &HttpRequest) -> Instant {
-        let extensions = request.extensions();
-        let Some(received) = extensions.get::<Self>() else {
-            return Instant::now();
-        };
-        let pattern = request.app_data::<Pattern>();
-        received.route.set(pattern.map(|pattern| pattern.0));
-        received.at
-    }
-}
 
 /// A request whose caller is known.
 ///
@@ -178,8 +154,18 @@ impl<T: Part + 'static> FromRequest for Call<T> {
             let Some(api) = request.app_data::<Data<Api>>().map(|api| Api::clone(api)) else {
                 return Err(Problem::internal("the app was built without its data"));
             };
-            let received = Received::note_route(&request);
+            let frame = Frame::of(&request);
+            let received = frame
+                .as_ref()
+                .map_or_else(Instant::now, |frame| frame.received);
+            if let Some(frame) = &frame {
+                let pattern = request.app_data::<Pattern>();
+                frame.route.set(pattern.map(|pattern| pattern.0));
+            }
             let caller = caller::authenticate(&api, &request, received).await?;
+            if let Some(frame) = &frame {
+                frame.caller.set(caller.kind());
+            }
             let parts = T::read(&api, &request, &mut payload).await?;
             let begun = if T::AWAITS_CLIENT {
                 Instant::now()

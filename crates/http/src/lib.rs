@@ -17,6 +17,7 @@ mod detach;
 mod docs;
 mod etag;
 mod extract;
+mod frame;
 mod health;
 mod link;
 mod log_level;

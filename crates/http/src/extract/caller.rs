@@ -1,7 +1,7 @@
 //! Who asks.
 
+use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use actix_web::{HttpMessage as _, HttpRequest};
 use tokio::time::Instant;
 use tracing::Instrument;
 use user_domain::caller::Caller;
@@ -11,13 +11,9 @@ use crate::api::Api;
 use crate::problem::{Code, Problem};
 use crate::trace;
 
-/// The kind of caller, for the log: no name and no id.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CallerKind(pub(crate) &'static str);
-
 const API_TOKEN: &str = "x-api-token";
 
-/// Finds out who asks, and notes the kind for the log.
+/// Finds out who asks.
 pub(super) async fn authenticate(
     api: &Api,
     request: &HttpRequest,
@@ -29,11 +25,10 @@ pub(super) async fn authenticate(
     let found = authenticate
         .run(&credential)
         .instrument(trace::use_case("authenticate"));
-    let caller = tokio::time::timeout_at(deadline, found)
+    tokio::time::timeout_at(deadline, found)
         .await
-        .map_err(|_| Problem::overloaded())??;
-    request.extensions_mut().insert(CallerKind(caller.kind()));
-    Ok(caller)
+        .map_err(|_| Problem::overloaded())?
+        .map_err(Into::into)
 }
 
 /// Takes the one credential out of the header fields.

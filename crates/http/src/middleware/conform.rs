@@ -9,11 +9,11 @@ use actix_web::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
-use actix_web::{Error, HttpMessage as _, HttpResponse};
+use actix_web::{Error, HttpResponse};
 use futures_util::future::LocalBoxFuture;
 
-use super::RequestId;
 use crate::api::Api;
+use crate::frame::{Frame, RequestId};
 use crate::problem::{Code, PROBLEM_JSON, Problem, answer};
 use crate::resource::Pattern;
 
@@ -68,8 +68,10 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let id = request.extensions().get::<RequestId>().cloned();
-        let id = id.unwrap_or_else(|| RequestId("".into()));
+        let id = Frame::of(&request).map_or_else(
+            || RequestId::new(HeaderValue::from_static("-")),
+            |frame| frame.id.clone(),
+        );
         let has_cors = self.has_cors;
         let answer = self.service.call(request);
         Box::pin(async move {
@@ -90,7 +92,7 @@ pub(super) fn after_panic(message: &str, id: &RequestId) -> HttpResponse {
     let problem = Problem::internal(format!("a handler panicked: {message}"));
     let mut response = HttpResponse::InternalServerError()
         .content_type(PROBLEM_JSON)
-        .body(answer(&problem, &id.0));
+        .body(answer(&problem, id.as_str()));
     dress(response.headers_mut(), id, None);
     response
 }
@@ -105,13 +107,13 @@ fn as_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         .error()
         .and_then(|error| error.as_error::<Problem>())
     {
-        Some(problem) => (status, answer(problem, &id.0)),
+        Some(problem) => (status, answer(problem, id.as_str())),
         None if is_problem(response.headers()) => return response,
         None => {
             let problem = Problem::new(Code::of_status(status), "The request was refused.");
             (
                 actix_web::ResponseError::status_code(&problem),
-                answer(&problem, &id.0),
+                answer(&problem, id.as_str()),
             )
         }
     };
@@ -147,9 +149,7 @@ fn varies_by(response: &ServiceResponse, has_cors: bool) -> Option<&'static str>
 
 fn dress(headers: &mut HeaderMap, id: &RequestId, varies_by: Option<&'static str>) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(id) = HeaderValue::from_str(&id.0) {
-        headers.insert(HeaderName::from_static("x-request-id"), id);
-    }
+    headers.insert(HeaderName::from_static("x-request-id"), id.to_header());
     if let Some(fields) = varies_by {
         headers.insert(VARY, HeaderValue::from_static(fields));
     }

@@ -1,30 +1,31 @@
 //! Gives requests ids, counts, times and traces them, writes their line in the log, and survives their panics.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage as _};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use metrics::Gauge;
-use tokio::time::Instant;
+use metrics::{Gauge, Histogram};
 use tracing::{Instrument, Span};
 use user_domain::ports::IdGenerator;
+use uuid::fmt::Hyphenated;
 
-use super::RequestId;
 use super::conform::after_panic;
 use crate::api::Api;
 use crate::detach::panic_message;
-use crate::extract::{CallerKind, Received};
+use crate::frame::{Frame, RequestId};
 use crate::metrics::{ACTIVE_REQUESTS, CLIENT_GONE, REQUEST_DURATION};
 use crate::resource::Pattern;
 use crate::trace;
@@ -60,6 +61,7 @@ pub(crate) struct ObserveService<S> {
     api: Api,
     has_traces: bool,
     active: Arc<Gauge>,
+    durations: Rc<Durations>,
 }
 
 impl<S> Transform<S, ServiceRequest> for Observe
@@ -80,6 +82,7 @@ where
             api: self.api.clone(),
             has_traces: self.has_traces,
             active,
+            durations: Rc::default(),
         }))
     }
 }
@@ -96,27 +99,20 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let received = Instant::now();
         let active = Active::begin(self.api.clone(), self.active.clone());
-        let id = request_id(request.headers(), self.api.ids());
+        let frame = Frame::begin(request_id(request.headers(), self.api.ids()));
         let method = method_name(request.method());
-        let route = Rc::new(Cell::new(None));
-        request.extensions_mut().insert(Received {
-            at: received,
-            route: route.clone(),
-        });
-        request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(frame.clone());
         let span = if self.has_traces {
             trace::request(method, request.headers())
         } else {
             Span::none()
         };
         let mut line = Line {
-            id,
+            frame,
             method,
-            received,
-            route,
             span: span.clone(),
+            durations: self.durations.clone(),
             is_written: false,
         };
         let readiness = self.api.readiness().clone();
@@ -136,22 +132,18 @@ where
                     let pattern = request
                         .app_data::<Pattern>()
                         .map_or(UNMATCHED, |pattern| pattern.0);
-                    let caller = request
-                        .extensions()
-                        .get::<CallerKind>()
-                        .map_or("none", |kind| kind.0);
-                    line.write(pattern, caller, response.status().as_u16());
+                    line.write(pattern, response.status().as_u16());
                     Ok(response)
                 }
                 Ok(Err(error)) => {
                     let status = error.as_response_error().status_code();
-                    line.write(UNMATCHED, "none", status.as_u16());
+                    line.write(UNMATCHED, status.as_u16());
                     Err(error)
                 }
                 Err(panic) => {
-                    let route = line.route.get().unwrap_or(UNMATCHED);
-                    line.write(route, "none", 500);
-                    let response = after_panic(&panic_message(&*panic), &line.id);
+                    let route = line.frame.route.get().unwrap_or(UNMATCHED);
+                    line.write(route, 500);
+                    let response = after_panic(&panic_message(&*panic), &line.frame.id);
                     Err(InternalError::from_response("a handler panicked", response).into())
                 }
             }
@@ -180,14 +172,33 @@ impl Drop for Active {
     }
 }
 
-/// What is known of a request before it is answered.
+/// The histograms of answers. Each is named once by a worker: to name one takes longer than to record into it.
+#[derive(Default)]
+struct Durations(RefCell<HashMap<(&'static str, &'static str, u16), Histogram>>);
+
+impl Durations {
+    fn record(&self, method: &'static str, route: &'static str, status: u16, duration: Duration) {
+        self.0
+            .borrow_mut()
+            .entry((method, route, status))
+            .or_insert_with(|| {
+                metrics::histogram!(
+                    REQUEST_DURATION,
+                    "method" => method,
+                    "route" => route,
+                    "status" => status.to_string()
+                )
+            })
+            .record(duration);
+    }
+}
+
+/// What is told of a request once it is answered.
 struct Line {
-    id: RequestId,
+    frame: Rc<Frame>,
     method: &'static str,
-    received: Instant,
-    /// The route, once a handler has the request.
-    route: Rc<Cell<Option<&'static str>>>,
     span: Span,
+    durations: Rc<Durations>,
     is_written: bool,
 }
 
@@ -195,40 +206,35 @@ impl Drop for Line {
     /// Tells of a request that its client gave up before it was answered.
     fn drop(&mut self) {
         if !self.is_written {
-            let route = self.route.get().unwrap_or(UNMATCHED);
-            self.write(route, "none", CLIENT_GONE);
+            let route = self.frame.route.get().unwrap_or(UNMATCHED);
+            self.write(route, CLIENT_GONE);
         }
     }
 }
 
 impl Line {
     /// Counts the answer, logs it and ends its trace, without anything that a person typed.
-    fn write(&mut self, route: &'static str, caller: &'static str, status: u16) {
+    fn write(&mut self, route: &'static str, status: u16) {
         self.is_written = true;
         let Self {
-            id,
+            frame,
             method,
-            received,
             span,
+            durations,
             ..
         } = self;
-        let duration = received.elapsed();
-        metrics::histogram!(
-            REQUEST_DURATION,
-            "method" => *method,
-            "route" => route,
-            "status" => status.to_string()
-        )
-        .record(duration);
-        trace::answered(span, method, route, status, &id.0);
+        let duration = frame.received.elapsed();
+        durations.record(method, route, status, duration);
+        let id = frame.id.as_str();
+        trace::answered(span, method, route, status, id);
         tracing::info!(
-            request_id = &*id.0,
+            request_id = id,
             trace_id = trace::id(span).map(tracing::field::display),
             method,
             route,
             status,
             duration_ms = duration.as_secs_f64() * 1000.0,
-            caller,
+            caller = frame.caller.get(),
             "request"
         );
     }
@@ -237,20 +243,21 @@ impl Line {
 /// Keeps a client's id if it is one short plain word, else makes one.
 fn request_id(headers: &HeaderMap, ids: &dyn IdGenerator) -> RequestId {
     let mut lines = headers.get_all("x-request-id");
-    let given = match (lines.next(), lines.next()) {
-        (Some(line), None) => line.to_str().ok().filter(|id| is_plain(id)),
-        _ => None,
-    };
-    RequestId(match given {
-        Some(id) => id.into(),
-        None => ids.event_id().to_string().into(),
-    })
+    if let (Some(line), None) = (lines.next(), lines.next())
+        && is_plain(line.as_bytes())
+    {
+        return RequestId::new(line.clone());
+    }
+    let mut text = [0; Hyphenated::LENGTH];
+    let made = ids.event_id().hyphenated().encode_lower(&mut text);
+    // Never fails for hexadecimal digits and hyphens.
+    RequestId::new(HeaderValue::from_str(made).unwrap_or(HeaderValue::from_static("-")))
 }
 
-fn is_plain(id: &str) -> bool {
+fn is_plain(id: &[u8]) -> bool {
     (1..=64).contains(&id.len())
         && id
-            .bytes()
+            .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
@@ -280,10 +287,10 @@ mod tests {
             "A_b.c-1",
             &"x".repeat(64),
         ] {
-            assert!(is_plain(id), "{id}");
+            assert!(is_plain(id.as_bytes()), "{id}");
         }
         for id in ["", "a b", "é", "a\"", "a/b", &"x".repeat(65)] {
-            assert!(!is_plain(id), "{id}");
+            assert!(!is_plain(id.as_bytes()), "{id}");
         }
     }
 }
