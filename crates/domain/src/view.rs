@@ -6,8 +6,8 @@ use crate::caller::Caller;
 use crate::permissions::{Access, access};
 use crate::user::{Profile, Standing, Status, User};
 use crate::values::{
-    Birthdate, EmailAddress, ExternalId, Metadata, PhoneNumber, Roles, Timestamp, UserId, Username,
-    Version,
+    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Roles, ShortText,
+    Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
 };
 
 /// A user as one caller may see it. What it may not see cannot be reached.
@@ -15,8 +15,6 @@ use crate::values::{
 pub struct UserView {
     user: Arc<User>,
     access: Access,
-    /// The profile without what the caller may not see of it; none where it may see all that there is.
-    redacted_profile: Option<Box<Profile>>,
 }
 
 /// What everybody sees.
@@ -30,10 +28,28 @@ pub struct PublicPart<'a> {
     pub username: &'a Username,
     pub status: Status,
     pub version: Version,
-    /// Has a birthdate only where [`OwnPart`] shows it too.
-    pub profile: &'a Profile,
+    pub profile: PublicProfile<'a>,
     pub public_metadata: &'a Metadata,
     pub created_at: Timestamp,
+}
+
+/// What everybody sees of a profile: all but the birthdate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "each is the field of the same name of `Profile`"
+)]
+pub struct PublicProfile<'a> {
+    pub name: Option<&'a ShortText>,
+    pub given_name: Option<&'a ShortText>,
+    pub family_name: Option<&'a ShortText>,
+    pub nickname: Option<&'a ShortText>,
+    pub picture: Option<&'a WebUrl>,
+    pub website: Option<&'a WebUrl>,
+    pub bio: Option<&'a Bio>,
+    pub location: Option<&'a ShortText>,
+    pub locale: Option<&'a Locale>,
+    pub zoneinfo: Option<&'a ZoneInfo>,
 }
 
 /// What the user sees of itself besides.
@@ -83,17 +99,23 @@ pub fn public_view(user: impl Into<Arc<User>>) -> UserView {
 }
 
 fn show(user: Arc<User>, access: Access) -> UserView {
-    let hides_birthdate = access < Access::Own && user.profile.birthdate.is_some();
-    let redacted_profile = hides_birthdate.then(|| {
-        Box::new(Profile {
-            birthdate: None,
-            ..user.profile.clone()
-        })
-    });
-    UserView {
-        user,
-        access,
-        redacted_profile,
+    UserView { user, access }
+}
+
+impl<'a> From<&'a Profile> for PublicProfile<'a> {
+    fn from(profile: &'a Profile) -> Self {
+        Self {
+            name: profile.name.as_ref(),
+            given_name: profile.given_name.as_ref(),
+            family_name: profile.family_name.as_ref(),
+            nickname: profile.nickname.as_ref(),
+            picture: profile.picture.as_ref(),
+            website: profile.website.as_ref(),
+            bio: profile.bio.as_ref(),
+            location: profile.location.as_ref(),
+            locale: profile.locale.as_ref(),
+            zoneinfo: profile.zoneinfo.as_ref(),
+        }
     }
 }
 
@@ -110,10 +132,7 @@ impl UserView {
             username: &self.user.username,
             status: self.user.status(),
             version: self.user.version,
-            profile: self
-                .redacted_profile
-                .as_deref()
-                .unwrap_or(&self.user.profile),
+            profile: PublicProfile::from(&self.user.profile),
             public_metadata: &self.user.metadata.public,
             created_at: self.user.created_at,
         }

@@ -12,8 +12,8 @@ mod relationship;
 mod token;
 mod user;
 
-pub(crate) use batch::{BatchRequest, Users};
-pub(crate) use document::{document, unkept, unkept_document};
+pub(crate) use batch::{BatchRequest, Users, whole_users};
+pub(crate) use document::{document, document_of, json, unkept, unkept_document};
 pub(crate) use export::ExportBody;
 pub(crate) use fields::{FIELD_PATHS, FieldSet};
 pub(crate) use input::decode;

@@ -1,7 +1,10 @@
 //! Entity tags and the conditions made of them (RFC 9110, sections 8.8.3 and 13.1).
 
+use actix_web::http::header::HeaderValue;
 use user_domain::view::UserView;
 use user_domain::write::Precondition;
+
+use crate::problem::Problem;
 
 /// One entity tag of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +23,9 @@ pub(crate) enum TagCondition {
 }
 
 /// Gives the strong entity tag of a representation, quotes included.
-pub(crate) fn entity_tag(view: &UserView) -> String {
-    format!("\"{}-{}\"", view.public().version, view.access().as_str())
+pub(crate) fn entity_tag(view: &UserView) -> Result<HeaderValue, Problem> {
+    let tag = format!("\"{}-{}\"", view.public().version, view.access().as_str());
+    HeaderValue::try_from(tag).map_err(|error| Problem::internal(error.to_string()))
 }
 
 impl TagCondition {
@@ -50,12 +54,12 @@ impl TagCondition {
     }
 
     /// Tells whether the condition names this representation, by the weak comparison.
-    pub(crate) fn names(&self, entity_tag: &str) -> bool {
+    pub(crate) fn names(&self, entity_tag: &HeaderValue) -> bool {
+        let quoted = entity_tag.as_bytes().strip_prefix(b"\"");
+        let opaque = quoted.and_then(|tag| tag.strip_suffix(b"\""));
         match self {
             Self::Any => true,
-            Self::Tags(tags) => tags
-                .iter()
-                .any(|tag| tag.opaque == entity_tag.trim_matches('"').as_bytes()),
+            Self::Tags(tags) => tags.iter().any(|tag| Some(&*tag.opaque) == opaque),
         }
     }
 
@@ -169,8 +173,12 @@ mod tests {
     #[test]
     fn the_weak_comparison_ignores_weakness_but_not_the_view() {
         let condition = parse(r#""1-own", W/"3-own""#).unwrap();
-        assert!(condition.names("\"3-own\""));
-        assert!(!condition.names("\"3-full\""));
-        assert!(parse("*").unwrap().names("\"3-full\""));
+        let (own, full) = (
+            HeaderValue::from_static("\"3-own\""),
+            HeaderValue::from_static("\"3-full\""),
+        );
+        assert!(condition.names(&own));
+        assert!(!condition.names(&full));
+        assert!(parse("*").unwrap().names(&full));
     }
 }

@@ -27,6 +27,7 @@ mod openapi;
 mod problem;
 mod query;
 mod readiness;
+mod ready;
 mod relationships;
 mod resource;
 mod routes;

@@ -17,6 +17,7 @@ use crate::api::Api;
 use crate::log_level::LogLevel;
 use crate::middleware::{Admit, Conform, Observe};
 use crate::problem::{Code, Problem};
+use crate::ready::ReadyUsers;
 use crate::{credentials, docs, health, log_level, metrics, relationships, tokens, users};
 
 /// Makes the app: every route and everything around them. Tests and production serve the same.
@@ -74,13 +75,16 @@ pub fn management(
 pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let api = api.clone();
     move |config| {
-        config.app_data(Data::new(api.clone()));
+        config
+            .app_data(Data::new(api.clone()))
+            .app_data(ReadyUsers::default());
+        // First: most requests are for users, and routes are tried in their order.
+        users::configure(config);
         if !api.settings().has_management {
             health::configure(config);
             metrics::configure(config);
         }
         docs::configure(config, &api);
-        users::configure(config);
         relationships::configure(config);
         credentials::configure(config);
         tokens::configure(config);

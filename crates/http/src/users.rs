@@ -62,7 +62,7 @@ use crate::resource::{read, read_only, resource};
 ))]
 pub(crate) struct Description;
 
-/// Adds the resources; those with a name of their own before the one that takes any id.
+/// Adds the resources, which are tried in this order: those with a name of their own before the one that takes any id.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let users = resource("/v1/users", "GET, HEAD, POST, OPTIONS");
     let me = resource("/v1/users/me", "GET, HEAD, PATCH, OPTIONS");
@@ -75,6 +75,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         .service(resource("/v1/users/batch", "POST, OPTIONS").route(web::post().to(batch::batch)))
         .service(read_only("/v1/users/count", count::count))
         .service(read(me, find::me).route(web::patch().to(update::me)))
+        .service(read(user, find::by_id))
         .service(read_only(
             "/v1/users/by-username/{username}",
             find::by_username,
@@ -83,7 +84,6 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             "/v1/users/by-external-id/{external_id}",
             find::by_external_id,
         ))
-        .service(read(user, find::by_id))
         .service(read_only("/v1/users/{id}/export", export::export))
         .service(
             resource("/v1/users/{id}/restore", "POST, OPTIONS")

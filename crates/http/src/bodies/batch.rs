@@ -12,6 +12,7 @@ use user_domain::{Fault, Violation};
 
 use super::{FieldSet, SelectedUser};
 use crate::problem::Problem;
+use crate::ready::ReadyUsers;
 
 /// What a batch asks for.
 #[derive(Debug)]
@@ -24,7 +25,27 @@ pub(crate) struct BatchRequest {
     pub(crate) fields: Option<FieldSet>,
 }
 
-/// Users in order, null where there is none.
+/// Users in order, each as it is ready to be sent, null where there is none.
+pub(crate) fn whole_users(
+    views: &[Option<UserView>],
+    ready: &ReadyUsers,
+) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::with_capacity(views.len() * 1024);
+    body.extend_from_slice(b"{\"users\":[");
+    for (index, view) in views.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        match view {
+            Some(view) => body.extend_from_slice(&ready.get(view)?.body),
+            None => body.extend_from_slice(b"null"),
+        }
+    }
+    body.extend_from_slice(b"]}");
+    Ok(body)
+}
+
+/// Users in order, in part or with their counts, null where there is none.
 pub(crate) struct Users<'a> {
     pub(crate) views: &'a [Option<UserView>],
     pub(crate) fields: Option<&'a FieldSet>,

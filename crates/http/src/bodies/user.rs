@@ -2,12 +2,11 @@
 
 use serde::{Serialize, Serializer};
 use user_domain::relationship::Counts;
-use user_domain::user::Profile;
 use user_domain::values::{
     Bio, Birthdate, ExternalId, Locale, Metadata, PhoneNumber, Role, Roles, ShortText, Timestamp,
     UserId, Version, WebUrl, ZoneInfo,
 };
-use user_domain::view::UserView;
+use user_domain::view::{PublicProfile, UserView};
 
 use super::{CountsBody, FieldSet};
 
@@ -125,18 +124,18 @@ impl<'a> From<&'a UserView> for UserBody<'a> {
 }
 
 impl<'a> ProfileBody<'a> {
-    fn new(profile: &'a Profile, birthdate: Option<Nullable<&'a Birthdate>>) -> Self {
+    fn new(profile: PublicProfile<'a>, birthdate: Option<Nullable<&'a Birthdate>>) -> Self {
         Self {
-            name: profile.name.as_ref(),
-            given_name: profile.given_name.as_ref(),
-            family_name: profile.family_name.as_ref(),
-            nickname: profile.nickname.as_ref(),
-            picture: profile.picture.as_ref(),
-            website: profile.website.as_ref(),
-            bio: profile.bio.as_ref(),
-            location: profile.location.as_ref(),
-            locale: profile.locale.as_ref(),
-            zoneinfo: profile.zoneinfo.as_ref(),
+            name: profile.name,
+            given_name: profile.given_name,
+            family_name: profile.family_name,
+            nickname: profile.nickname,
+            picture: profile.picture,
+            website: profile.website,
+            bio: profile.bio,
+            location: profile.location,
+            locale: profile.locale,
+            zoneinfo: profile.zoneinfo,
             birthdate,
         }
     }

@@ -9,11 +9,12 @@ use user_domain::use_cases::{BatchUsersError, MAX_BATCH};
 use user_domain::{Fault, Violation};
 
 use super::shown::counted;
-use crate::bodies::{BatchRequest, Users, document};
+use crate::bodies::{BatchRequest, Users, document, document_of, whole_users};
 use crate::cache_status;
 use crate::extract::{Call, Fresh, Include, JsonDocument};
 use crate::openapi::{BatchAnswer, BatchErrors, BatchQuestion, CacheControlHeader, IncludeQuery};
 use crate::problem::Problem;
+use crate::ready::ReadyUsers;
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -53,12 +54,17 @@ pub(crate) async fn batch(
     } else {
         None
     };
-    let users = Users {
-        views: &found.views,
-        fields: fields.as_ref(),
-        counts: counts.as_ref(),
+    let mut response = if fields.is_none() && counts.is_none() {
+        let ready = ReadyUsers::of(&call.request)?;
+        document_of(StatusCode::OK, whole_users(&found.views, ready)?.into())
+    } else {
+        let users = Users {
+            views: &found.views,
+            fields: fields.as_ref(),
+            counts: counts.as_ref(),
+        };
+        document(StatusCode::OK, &Answer { users })?
     };
-    let mut response = document(StatusCode::OK, &Answer { users })?;
     // Nobody's name is never cached: from where a person did not get somebody would tell who hides from it.
     let may_tell = viewer(&call.caller).is_none() || found.views.iter().all(Option::is_some);
     if let Some(status) = cache_status::of_many(&found.sources).filter(|_| may_tell) {

@@ -111,6 +111,7 @@ async fn show<T>(
         None
     };
     found(
+        call,
         &user,
         selection.fields.as_ref(),
         counts,

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CACHE_STATUS, ETAG, HeaderName, HeaderValue};
+use actix_web::web::Bytes;
 use user_domain::relationship::Counts;
 use user_domain::use_cases::{FoundView, StatusChange, WrittenView};
 use user_domain::values::UserId;
 use user_domain::view::UserView;
 
-use crate::bodies::{FieldSet, SelectedUser, UserBody, document};
+use crate::bodies::{FieldSet, SelectedUser, UserBody, document, document_of, json};
 use crate::cache_status;
 use crate::etag::{TagCondition, entity_tag};
 use crate::extract::{Call, Ignored, Target, Write};
 use crate::problem::Problem;
+use crate::ready::ReadyUsers;
 
 const IDEMPOTENCY_REPLAYED: &str = "idempotency-replayed";
 
@@ -35,19 +37,21 @@ pub(super) async fn counted<T>(
 }
 
 /// Answers a read: the user, some of its fields, or 304 to a client that has this representation; and where it was read.
-pub(super) fn found(
+pub(super) fn found<T>(
+    call: &Call<T>,
     found: &FoundView,
     fields: Option<&FieldSet>,
     counts: Option<Counts>,
     if_none_match: Option<&TagCondition>,
 ) -> Result<HttpResponse, Problem> {
-    let mut response = represented(&found.view, fields, counts, if_none_match)?;
+    let mut response = represented(call, &found.view, fields, counts, if_none_match)?;
     let status = cache_status::of_one(found.source);
     response.headers_mut().insert(CACHE_STATUS, status);
     Ok(response)
 }
 
-fn represented(
+fn represented<T>(
+    call: &Call<T>,
     view: &UserView,
     fields: Option<&FieldSet>,
     counts: Option<Counts>,
@@ -62,19 +66,23 @@ fn represented(
         };
         return document(StatusCode::OK, &user);
     }
-    let tag = entity_tag(view);
-    if if_none_match.is_some_and(|condition| condition.names(&tag)) {
-        return Ok(HttpResponse::NotModified()
-            .insert_header((ETAG, tag))
-            .insert_header((CACHE_CONTROL, "private, no-cache"))
-            .finish());
+    if let Some(condition) = if_none_match {
+        let tag = entity_tag(view)?;
+        if condition.names(&tag) {
+            return Ok(HttpResponse::NotModified()
+                .insert_header((ETAG, tag))
+                .insert_header((CACHE_CONTROL, "private, no-cache"))
+                .finish());
+        }
     }
-    tagged(StatusCode::OK, view, tag)
+    let ready = ReadyUsers::of(&call.request)?.get(view)?;
+    Ok(tagged(StatusCode::OK, ready.body, ready.tag))
 }
 
 /// Answers a write: the user as the write left it.
 pub(super) fn written(status: StatusCode, written: &WrittenView) -> Result<HttpResponse, Problem> {
-    let mut response = tagged(status, &written.view, entity_tag(&written.view))?;
+    let body = json(&UserBody::from(&written.view))?;
+    let mut response = tagged(status, body.into(), entity_tag(&written.view)?);
     mark_replay(&mut response, written.replayed);
     Ok(response)
 }
@@ -109,9 +117,8 @@ pub(super) fn mark_replay(response: &mut HttpResponse, replayed: bool) {
     }
 }
 
-fn tagged(status: StatusCode, view: &UserView, tag: String) -> Result<HttpResponse, Problem> {
-    let mut response = document(status, &UserBody::from(view))?;
-    let tag = HeaderValue::try_from(tag).map_err(|error| Problem::internal(error.to_string()))?;
+fn tagged(status: StatusCode, body: Bytes, tag: HeaderValue) -> HttpResponse {
+    let mut response = document_of(status, body);
     response.headers_mut().insert(ETAG, tag);
-    Ok(response)
+    response
 }

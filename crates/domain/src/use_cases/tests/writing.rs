@@ -112,10 +112,7 @@ async fn an_update_merges_and_is_shown_to_who_made_it() {
         .await
         .unwrap();
     let shown = updated.view.public();
-    assert_eq!(
-        shown.profile.name.as_ref().map(ShortText::as_str),
-        Some("Alice")
-    );
+    assert_eq!(shown.profile.name.map(ShortText::as_str), Some("Alice"));
     assert_eq!((shown.username.as_str(), shown.version.get()), ("alice", 2));
     assert!(updated.view.own().is_some() && updated.view.full().is_none());
 }
@@ -234,7 +231,7 @@ async fn a_replacement_clears_what_the_caller_may_write_and_did_not_name() {
     let own = by_itself.view.own().unwrap();
     assert_eq!(
         by_itself.view.public().profile,
-        &crate::user::Profile::default()
+        crate::view::PublicProfile::from(&crate::user::Profile::default())
     );
     assert!(own.user_metadata.is_empty() && own.phone_number.is_none() && own.email_verified);
     assert_eq!(
