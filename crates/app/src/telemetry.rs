@@ -23,10 +23,12 @@ use crate::settings::Settings;
 pub fn start(settings: &Settings) -> Result<Traces, TraceError> {
     let traces = Traces::start(&settings.traces)?;
     let (log, control) = log::layer(&settings.log);
-    let started = Registry::default()
-        .with(log)
-        .with(traces.layer())
-        .try_init();
+    let registry = Registry::default().with(log);
+    // A layer that is none would still have every span be made.
+    let started = match traces.layer() {
+        Some(layer) => registry.with(layer).try_init(),
+        None => registry.try_init(),
+    };
     match started {
         Ok(()) => control.take_over(),
         Err(error) => tracing::debug!(%error, "the log is running already"),

@@ -28,6 +28,7 @@ mod list_related;
 mod list_service_tokens;
 mod list_users;
 mod purge_expired;
+mod recall_user;
 mod replace_user;
 mod revoke_service_token;
 mod show_lockout;
@@ -63,6 +64,7 @@ pub use list_related::{ListRelated, ListedRelated};
 pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use purge_expired::{Pace, PurgeExpired, PurgeReport, PurgedKind};
+pub use recall_user::RecallUser;
 pub use replace_user::ReplaceUser;
 pub use revoke_service_token::RevokeServiceToken;
 pub use show_lockout::{LockoutReport, ShowLockout};
@@ -140,6 +142,7 @@ pub struct UseCases {
     pub authenticate: Authenticate,
     pub create_user: CreateUser,
     pub find_user: FindUser,
+    pub recall_user: RecallUser,
     pub batch_users: BatchUsers,
     pub list_users: ListUsers,
     pub count_users: CountUsers,
@@ -192,6 +195,10 @@ impl UseCases {
                 users: users.clone(),
                 tokens: ports.tokens.clone(),
                 service_tokens: ports.service_tokens.clone(),
+            },
+            recall_user: RecallUser {
+                tokens: ports.tokens.clone(),
+                cache: ports.cache.clone(),
             },
             create_user: CreateUser {
                 users: users.clone(),

@@ -18,10 +18,10 @@ use user_domain::caller::Caller;
 use crate::api::Api;
 use crate::frame::Frame;
 use crate::problem::{Code, Problem};
-use crate::resource::Pattern;
 use crate::trace;
 
 pub(crate) use body::{Ignored, JsonDocument, MergePatch};
+pub(crate) use caller::{Shown, shown};
 pub(crate) use conditions::{IfNoneMatch, Keyed, Write};
 pub(crate) use freshness::Fresh;
 pub(crate) use path::{Pair, Segment, Target, TargetToken};
@@ -159,8 +159,7 @@ impl<T: Part + 'static> FromRequest for Call<T> {
                 .as_ref()
                 .map_or_else(Instant::now, |frame| frame.received);
             if let Some(frame) = &frame {
-                let pattern = request.app_data::<Pattern>();
-                frame.route.set(pattern.map(|pattern| pattern.0));
+                frame.note_route(&request);
             }
             let caller = caller::authenticate(&api, &request, received).await?;
             if let Some(frame) = &frame {

@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use actix_web::HttpMessage;
 use actix_web::http::header::HeaderValue;
+use actix_web::{HttpMessage, HttpRequest};
 use tokio::time::Instant;
+
+use crate::resource::Pattern;
 
 /// The id of a request, on its answer and in the log: one short plain word.
 #[derive(Debug, Clone)]
@@ -49,6 +51,12 @@ impl Frame {
             route: Cell::new(None),
             caller: Cell::new("none"),
         })
+    }
+
+    /// Notes which handler has the request.
+    pub(crate) fn note_route(&self, request: &HttpRequest) {
+        let pattern = request.app_data::<Pattern>();
+        self.route.set(pattern.map(|pattern| pattern.0));
     }
 
     /// The frame of a request, if it was begun.

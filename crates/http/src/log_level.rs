@@ -12,7 +12,7 @@ use user_domain::{Fault, Violation};
 use crate::api::Api;
 use crate::extract::{JsonDocument, Part};
 use crate::problem::Problem;
-use crate::resource::{read, resource};
+use crate::resource::readable;
 
 /// What decides how much is written to the log.
 pub trait LogLevel: Send + Sync {
@@ -31,7 +31,7 @@ struct Answer {
 /// Adds the resource.
 pub(crate) fn configure(config: &mut ServiceConfig, log: &Arc<dyn LogLevel>) {
     config.app_data(Data::from(log.clone())).service(
-        read(resource("/log-level", "GET, HEAD, PUT, OPTIONS"), show).route(web::put().to(change)),
+        readable("/log-level", "GET, HEAD, PUT, OPTIONS", show).route(web::put().to(change)),
     );
 }
 

@@ -16,9 +16,36 @@ pub(crate) struct Pattern(pub(crate) &'static str);
 ///
 /// `allow` is the `Allow` field (RFC 9110) and names every method, OPTIONS included.
 pub(crate) fn resource(pattern: &'static str, allow: &'static str) -> Resource {
+    described(web::resource(pattern), pattern, allow)
+}
+
+/// Makes a resource that can also be read, by GET and HEAD. They come first: methods are tried in their order.
+pub(crate) fn readable<F, Args>(pattern: &'static str, allow: &'static str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let resource = web::resource(pattern)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler));
+    described(resource, pattern, allow)
+}
+
+/// Makes a resource that can only be read.
+pub(crate) fn read_only<F, Args>(pattern: &'static str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    readable(pattern, "GET, HEAD, OPTIONS", handler)
+}
+
+fn described(resource: Resource, pattern: &'static str, allow: &'static str) -> Resource {
     let allow = HeaderValue::from_static(allow);
     let refused = allow.clone();
-    web::resource(pattern)
+    resource
         .app_data(Pattern(pattern))
         .route(web::method(Method::OPTIONS).to(move || {
             ready(
@@ -36,26 +63,4 @@ pub(crate) fn resource(pattern: &'static str, allow: &'static str) -> Resource {
                 problem.with_header(ALLOW, refused.clone()),
             ))
         }))
-}
-
-/// Makes a resource that can only be read.
-pub(crate) fn read_only<F, Args>(pattern: &'static str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    read(resource(pattern, "GET, HEAD, OPTIONS"), handler)
-}
-
-/// Adds a handler for GET and HEAD.
-pub(crate) fn read<F, Args>(resource: Resource, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    resource
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
 }

@@ -8,7 +8,7 @@ mod revoke;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
-use crate::resource::{read, resource};
+use crate::resource::readable;
 
 /// The description of the resources.
 #[derive(OpenApi)]
@@ -17,9 +17,9 @@ pub(crate) struct Description;
 
 /// Adds the resources.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    let tokens = resource("/v1/tokens", "GET, HEAD, POST, OPTIONS");
-    let token = resource("/v1/tokens/{id}", "GET, HEAD, DELETE, OPTIONS");
+    let tokens = readable("/v1/tokens", "GET, HEAD, POST, OPTIONS", list::list);
+    let token = readable("/v1/tokens/{id}", "GET, HEAD, DELETE, OPTIONS", find::find);
     config
-        .service(read(tokens, list::list).route(web::post().to(create::create)))
-        .service(read(token, find::find).route(web::delete().to(revoke::revoke)));
+        .service(tokens.route(web::post().to(create::create)))
+        .service(token.route(web::delete().to(revoke::revoke)));
 }

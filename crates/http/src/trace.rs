@@ -75,6 +75,11 @@ pub(crate) fn use_case(name: &'static str) -> Span {
     tracing::info_span!(target: TRACE, "use case", otel.name = name, otel.kind = "internal")
 }
 
+/// Whether traces are made.
+pub(crate) fn is_on() -> bool {
+    tracing::enabled!(target: TRACE, tracing::Level::INFO)
+}
+
 /// The header fields that carry a trace from its caller.
 struct Fields<'a>(&'a HeaderMap);
 

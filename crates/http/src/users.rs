@@ -25,7 +25,7 @@ mod update;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
-use crate::resource::{read, read_only, resource};
+use crate::resource::{read_only, readable, resource};
 
 /// The description of the resources.
 #[derive(OpenApi)]
@@ -64,18 +64,19 @@ pub(crate) struct Description;
 
 /// Adds the resources, which are tried in this order: those with a name of their own before the one that takes any id.
 pub(crate) fn configure(config: &mut ServiceConfig) {
-    let users = resource("/v1/users", "GET, HEAD, POST, OPTIONS");
-    let me = resource("/v1/users/me", "GET, HEAD, PATCH, OPTIONS");
-    let user = resource("/v1/users/{id}", "GET, HEAD, PATCH, PUT, DELETE, OPTIONS")
+    let users = readable("/v1/users", "GET, HEAD, POST, OPTIONS", list::list);
+    let me = readable("/v1/users/me", "GET, HEAD, PATCH, OPTIONS", find::me);
+    let allow = "GET, HEAD, PATCH, PUT, DELETE, OPTIONS";
+    let user = readable("/v1/users/{id}", allow, find::by_id)
         .route(web::patch().to(update::by_id))
         .route(web::put().to(replace::replace))
         .route(web::delete().to(delete::delete));
     config
-        .service(read(users, list::list).route(web::post().to(create::create)))
+        .service(users.route(web::post().to(create::create)))
         .service(resource("/v1/users/batch", "POST, OPTIONS").route(web::post().to(batch::batch)))
         .service(read_only("/v1/users/count", count::count))
-        .service(read(me, find::me).route(web::patch().to(update::me)))
-        .service(read(user, find::by_id))
+        .service(me.route(web::patch().to(update::me)))
+        .service(user)
         .service(read_only(
             "/v1/users/by-username/{username}",
             find::by_username,
@@ -107,8 +108,9 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .route(web::delete().to(password::remove)),
         )
         .service(
-            read(
-                resource("/v1/users/{id}/lockout", "GET, HEAD, DELETE, OPTIONS"),
+            readable(
+                "/v1/users/{id}/lockout",
+                "GET, HEAD, DELETE, OPTIONS",
                 lockout::show,
             )
             .route(web::delete().to(lockout::clear)),

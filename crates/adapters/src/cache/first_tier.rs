@@ -113,12 +113,12 @@ impl FirstTier {
 
     /// Begins to look at a user.
     pub(super) fn begin(self: &Arc<Self>, id: UserId) -> Begun {
-        if let Some(entry) = self.entry(id) {
+        if let Some(entry) = self.known(id) {
             return Begun::Known(entry);
         }
         let mut shard = self.shard(id);
         // Filled, perhaps, while this reader waited for the lock.
-        if let Some(entry) = self.entry(id) {
+        if let Some(entry) = self.known(id) {
             return Begun::Known(entry);
         }
         let leases = shard.entry(id).or_default();
@@ -150,7 +150,7 @@ impl FirstTier {
             .is_some_and(|holder| version >= holder.floor);
         let was_old = holder.is_none_or(|holder| version < holder.first_floor);
         let is_newest = self
-            .entry(held.id())
+            .known(held.id())
             .is_none_or(|known| known.version() <= version)
             && self.floor(held.id()) <= version;
         let taken = (is_leased || !self.guards.stands(Guard::Lease))
@@ -273,7 +273,8 @@ impl FirstTier {
         }
     }
 
-    fn entry(&self, id: UserId) -> Option<Entry> {
+    /// Gives what is known of a user.
+    pub(super) fn known(&self, id: UserId) -> Option<Entry> {
         self.entries
             .get(&id)
             .filter(|entry| entry.generation == self.generation.load(Ordering::Acquire))

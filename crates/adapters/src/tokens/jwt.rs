@@ -163,6 +163,13 @@ impl TokenVerifier for JwtVerifier {
     async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyTokenError> {
         self.check(token).await
     }
+
+    fn remembered(&self, token: &str) -> Option<VerifiedToken> {
+        let keys = self.jwks.as_ref().map(|jwks| jwks.known());
+        let claims = self.remembered.find(token, keys).ok()?;
+        claims.check_again(&self.options, self.clock.now()).ok()?;
+        Some(claims.token.clone())
+    }
 }
 
 impl fmt::Debug for JwtVerifier {

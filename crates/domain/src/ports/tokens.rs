@@ -37,6 +37,10 @@ pub enum VerifyTokenError {
 pub trait TokenVerifier: Send + Sync {
     /// Checks one token. It may wait a moment for a key that has just been published, and never for one that is known.
     async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyTokenError>;
+
+    /// Gives what a token says that was checked before and holds now, without waiting for anything; what is not given may
+    /// hold all the same. Only tokens that are not known as a service's are checked, and so remembered.
+    fn remembered(&self, token: &str) -> Option<VerifiedToken>;
 }
 
 /// Knows the tokens of services.

@@ -26,6 +26,9 @@ pub trait UserCache: Send + Sync {
     /// [`Lookup::Coming`]; when the lease is dropped without a fill they are told so, and look again.
     async fn look_up(&self, ids: &[UserId]) -> Vec<Lookup>;
 
+    /// Gives a user that is known here and now, without waiting for anything; what is not given may be known all the same.
+    fn known(&self, id: UserId) -> Option<Hit>;
+
     /// Tells who bore a name or an older id when it was last seen. A hint: somebody else may bear it now.
     fn hint(&self, key: &UserKey) -> Option<UserId>;
 
@@ -152,6 +155,10 @@ impl UserCache for NoCache {
         ids.iter()
             .map(|id| Lookup::Miss(self.lease(*id), Missed::Unknown))
             .collect()
+    }
+
+    fn known(&self, _: UserId) -> Option<Hit> {
+        None
     }
 
     fn hint(&self, _: &UserKey) -> Option<UserId> {

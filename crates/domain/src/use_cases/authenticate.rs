@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::StoreError;
 use crate::caller::{Caller, UserCaller};
-use crate::ports::{ServiceTokens, TokenVerifier, UserReader, VerifyTokenError};
+use crate::ports::{ServiceTokens, TokenVerifier, UserReader, VerifiedToken, VerifyTokenError};
+use crate::user::User;
 
 /// What a caller shows to tell who it is.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,17 +59,21 @@ impl Authenticate {
                 "the subject does not exist".to_owned(),
             ));
         };
-        if !user.admits_token_of(token.issued_at) {
-            return Err(AuthenticateError::Rejected(
-                "the subject is not active or has signed out".to_owned(),
-            ));
-        }
-        Ok(Caller::User(UserCaller {
-            id: user.id,
-            is_admin: token.claims_admin && user.roles.is_admin(),
-            has_blocks: user.has_blocks,
-        }))
+        caller(&token, &user).ok_or_else(|| {
+            AuthenticateError::Rejected("the subject is not active or has signed out".to_owned())
+        })
     }
+}
+
+/// Gives the caller that a token and its stored subject make, if the subject admits the token.
+pub(super) fn caller(token: &VerifiedToken, subject: &User) -> Option<Caller> {
+    subject.admits_token_of(token.issued_at).then(|| {
+        Caller::User(UserCaller {
+            id: subject.id,
+            is_admin: token.claims_admin && subject.roles.is_admin(),
+            has_blocks: subject.has_blocks,
+        })
+    })
 }
 
 impl From<VerifyTokenError> for AuthenticateError {

@@ -8,6 +8,7 @@ mod lifecycle;
 mod passwords;
 mod purging;
 mod reading;
+mod recalling;
 mod relationships;
 mod tokens;
 mod writing;

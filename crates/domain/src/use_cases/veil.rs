@@ -4,11 +4,20 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::StoreError;
-use crate::caller::Caller;
+use crate::caller::{Caller, UserCaller};
 use crate::permissions::viewer;
 use crate::ports::Relationships;
 use crate::user::User;
 use crate::values::UserId;
+
+/// Tells whether only the store knows if one who was sought, found or not, is hidden from a viewer.
+pub(super) fn is_doubtful(viewer: &UserCaller, id: UserId, user: Option<&User>) -> bool {
+    id != viewer.id
+        && match user {
+            Some(user) if !user.is_deleted() => viewer.has_blocks || user.has_blocks,
+            _ => true,
+        }
+}
 
 /// Hides from a caller who blocks it, and whom it blocks.
 ///
@@ -30,12 +39,8 @@ impl Veil {
         let Some(viewer) = viewer(caller) else {
             return Ok(HashSet::new());
         };
-        let is_doubtful = |user: Option<&User>| match user {
-            Some(user) if !user.is_deleted() => viewer.has_blocks || user.has_blocks,
-            _ => true,
-        };
         let doubtful = sought
-            .filter(|(id, user)| *id != viewer.id && is_doubtful(*user))
+            .filter(|(id, user)| is_doubtful(viewer, *id, *user))
             .map(|(id, _)| id);
         let mut doubtful: Vec<UserId> = doubtful.collect();
         if doubtful.is_empty() {

@@ -19,7 +19,7 @@ pub(super) async fn authenticate(
     request: &HttpRequest,
     received: Instant,
 ) -> Result<Caller, Problem> {
-    let credential = credential(request.headers())?;
+    let credential = shown(request.headers())?.into();
     let deadline = received + api.settings().deadlines.request;
     let authenticate = &api.use_cases().authenticate;
     let found = authenticate
@@ -31,8 +31,24 @@ pub(super) async fn authenticate(
         .map_err(Into::into)
 }
 
+/// A credential as it stands in the header fields.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown<'a> {
+    ServiceToken(&'a str),
+    Bearer(&'a str),
+}
+
+impl From<Shown<'_>> for Credential {
+    fn from(shown: Shown<'_>) -> Self {
+        match shown {
+            Shown::ServiceToken(token) => Self::ServiceToken(token.to_owned()),
+            Shown::Bearer(token) => Self::Bearer(token.to_owned()),
+        }
+    }
+}
+
 /// Takes the one credential out of the header fields.
-fn credential(headers: &HeaderMap) -> Result<Credential, Problem> {
+pub(crate) fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Problem> {
     let mut authorizations = headers.get_all(AUTHORIZATION);
     let mut tokens = headers.get_all(API_TOKEN);
     match (
@@ -45,7 +61,7 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Problem> {
         (Some(authorization), None, None, _) => from_authorization(text(authorization)?),
         (None, Some(token), _, None) => match text(token)? {
             "" => Err(missing()),
-            token => Ok(Credential::ServiceToken(token.to_owned())),
+            token => Ok(Shown::ServiceToken(token)),
         },
         _ => Err(Problem::new(
             Code::AmbiguousCredentials,
@@ -55,12 +71,12 @@ fn credential(headers: &HeaderMap) -> Result<Credential, Problem> {
 }
 
 /// Reads `Bearer x`, or a bare token as the platform's older services send it.
-fn from_authorization(value: &str) -> Result<Credential, Problem> {
+fn from_authorization(value: &str) -> Result<Shown<'_>, Problem> {
     match value.split_once(|c: char| c.is_ascii_whitespace()) {
         None if value.is_empty() => Err(missing()),
-        None => Ok(Credential::ServiceToken(value.to_owned())),
+        None => Ok(Shown::ServiceToken(value)),
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Credential::Bearer(token.trim().to_owned()))
+            Ok(Shown::Bearer(token.trim()))
         }
         Some(_) => Err(Problem::unauthenticated(
             Code::InvalidToken,
@@ -70,9 +86,9 @@ fn from_authorization(value: &str) -> Result<Credential, Problem> {
 }
 
 fn text(value: &HeaderValue) -> Result<&str, Problem> {
-    let unreadable =
-        |_| Problem::unauthenticated(Code::InvalidToken, "the credential is not ASCII");
-    value.to_str().map(str::trim).map_err(unreadable)
+    let unreadable = || Problem::unauthenticated(Code::InvalidToken, "the credential is not ASCII");
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
+    text.is_ascii().then(|| text.trim()).ok_or_else(unreadable)
 }
 
 fn missing() -> Problem {
@@ -93,7 +109,9 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        credential(&headers).map_err(|problem| problem.code())
+        shown(&headers)
+            .map(Credential::from)
+            .map_err(|problem| problem.code())
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CACHE_STATUS, ETAG, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use user_domain::relationship::Counts;
 use user_domain::use_cases::{FoundView, StatusChange, WrittenView};
 use user_domain::values::UserId;
@@ -37,21 +37,21 @@ pub(super) async fn counted<T>(
 }
 
 /// Answers a read: the user, some of its fields, or 304 to a client that has this representation; and where it was read.
-pub(super) fn found<T>(
-    call: &Call<T>,
+pub(super) fn found(
+    request: &HttpRequest,
     found: &FoundView,
     fields: Option<&FieldSet>,
     counts: Option<Counts>,
     if_none_match: Option<&TagCondition>,
 ) -> Result<HttpResponse, Problem> {
-    let mut response = represented(call, &found.view, fields, counts, if_none_match)?;
+    let mut response = represented(request, &found.view, fields, counts, if_none_match)?;
     let status = cache_status::of_one(found.source);
     response.headers_mut().insert(CACHE_STATUS, status);
     Ok(response)
 }
 
-fn represented<T>(
-    call: &Call<T>,
+fn represented(
+    request: &HttpRequest,
     view: &UserView,
     fields: Option<&FieldSet>,
     counts: Option<Counts>,
@@ -75,7 +75,7 @@ fn represented<T>(
                 .finish());
         }
     }
-    let ready = ReadyUsers::of(&call.request)?.get(view)?;
+    let ready = ReadyUsers::of(request)?.get(view)?;
     Ok(tagged(StatusCode::OK, ready.body, ready.tag))
 }
 

@@ -107,10 +107,14 @@ impl CacheUnderTest {
                 if let Some(user) = &hit.user {
                     assert_eq!(user.id, id, "the user who was asked for");
                 }
+                if let Some(at_once) = self.cache.known(id) {
+                    assert_eq!(at_once.user, hit.user, "what is known without waiting");
+                }
                 Some(version(hit.user.as_ref()))
             }
             Lookup::Miss(lease, _) => {
                 assert_eq!(lease.id(), id, "a lease of the user who was asked for");
+                assert!(self.cache.known(id).is_none(), "a look is a miss");
                 None
             }
             Lookup::Coming(_) => panic!("nobody holds a lease"),

@@ -78,6 +78,15 @@ impl UserCache for FakeCache {
             .collect()
     }
 
+    fn known(&self, id: UserId) -> Option<Hit> {
+        let user = self.state().known.get(&id).cloned()?;
+        Some(Hit {
+            user,
+            tier: Tier::Process,
+            vouched_by: Voucher::Store,
+        })
+    }
+
     fn hint(&self, key: &UserKey) -> Option<UserId> {
         self.state().hints.get(key).copied()
     }

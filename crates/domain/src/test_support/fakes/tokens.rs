@@ -52,6 +52,11 @@ impl TokenVerifier for FakeTokens {
             .cloned()
             .ok_or_else(|| TokenRejected("it is unknown to the fake".to_owned()).into())
     }
+
+    fn remembered(&self, token: &str) -> Option<VerifiedToken> {
+        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(token).cloned()
+    }
 }
 
 /// Knows the services it was told of.

@@ -110,6 +110,12 @@ async fn read(cache: CacheUnderTest, row: Row, mut dice: Dice) {
             }
             continue;
         }
+        if let Some(at_once) = cache.cache.known(row.id) {
+            assert!(
+                version(at_once.user.as_ref()) >= acknowledged,
+                "known at once"
+            );
+        }
         let answer = cache.cache.look_up(&[row.id]).await.pop();
         let told = match answer.expect("an answer") {
             Lookup::Hit(hit) => Some(version(hit.user.as_ref())),
