@@ -3,6 +3,7 @@
 mod admit;
 mod conform;
 mod observe;
+mod shortcut;
 
 pub(crate) use admit::Admit;
 pub(crate) use conform::Conform;

@@ -6,8 +6,8 @@ use actix_cors::Cors;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LINK,
-    LOCATION, RETRY_AFTER,
+    ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName,
+    HeaderValue, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER,
 };
 use actix_web::middleware::Condition;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -38,7 +38,7 @@ pub fn app(
         .wrap(Admit::new(api))
         .wrap(Condition::new(!origins.is_empty(), cors(origins)))
         .wrap(Conform::new(api))
-        .wrap(Observe::new(api))
+        .wrap(Observe::new(api, for_pages(origins)))
         .configure(configure)
 }
 
@@ -99,6 +99,23 @@ async fn nothing_here() -> Result<HttpResponse, Problem> {
     ))
 }
 
+/// What pages of other origins may read of an answer.
+const EXPOSED: [HeaderName; 6] = [
+    ETAG,
+    LINK,
+    LOCATION,
+    RETRY_AFTER,
+    HeaderName::from_static("idempotency-replayed"),
+    HeaderName::from_static("x-request-id"),
+];
+
+/// What [`cors`] adds to an answer to whoever names no origin.
+fn for_pages(origins: &[String]) -> Option<(HeaderName, HeaderValue)> {
+    let names = EXPOSED.each_ref().map(HeaderName::as_str).join(", ");
+    let names = HeaderValue::try_from(names).ok()?;
+    (!origins.is_empty()).then_some((ACCESS_CONTROL_EXPOSE_HEADERS, names))
+}
+
 /// Lets pages of these origins call the API; a page's own cookies are never asked for.
 fn cors(origins: &[String]) -> Cors {
     let named = HeaderName::from_static;
@@ -114,14 +131,7 @@ fn cors(origins: &[String]) -> Cors {
             named("x-api-token"),
             named("x-request-id"),
         ])
-        .expose_headers([
-            ETAG,
-            LINK,
-            LOCATION,
-            RETRY_AFTER,
-            named("idempotency-replayed"),
-            named("x-request-id"),
-        ])
+        .expose_headers(EXPOSED)
         .max_age(3600)
         .disable_vary_header();
     if origins.iter().any(|origin| origin == "*") {

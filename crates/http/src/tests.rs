@@ -8,6 +8,7 @@ mod lists;
 mod outcomes;
 mod reads;
 mod relationships;
+mod shortcut;
 mod writes;
 
 use std::time::Duration;

@@ -25,6 +25,8 @@ mod update;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
+pub(crate) use find::recalled;
+
 use crate::resource::{read_only, readable, resource};
 
 /// The description of the resources.
@@ -62,12 +64,15 @@ use crate::resource::{read_only, readable, resource};
 ))]
 pub(crate) struct Description;
 
+/// Where one user is, by its id.
+pub(crate) const BY_ID: &str = "/v1/users/{id}";
+
 /// Adds the resources, which are tried in this order: those with a name of their own before the one that takes any id.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let users = readable("/v1/users", "GET, HEAD, POST, OPTIONS", list::list);
     let me = readable("/v1/users/me", "GET, HEAD, PATCH, OPTIONS", find::me);
     let allow = "GET, HEAD, PATCH, PUT, DELETE, OPTIONS";
-    let user = readable("/v1/users/{id}", allow, find::by_id)
+    let user = readable(BY_ID, allow, find::by_id)
         .route(web::patch().to(update::by_id))
         .route(web::put().to(replace::replace))
         .route(web::delete().to(delete::delete));

@@ -89,14 +89,22 @@ where
             request.head_mut().uri = uri;
         }
         // Health, metrics and the description are for those who want to know why.
-        let is_api = request.path().starts_with("/v1/");
-        if is_api && self.api.active().load(Ordering::Relaxed) > self.api.settings().active_limit {
+        if request.path().starts_with("/v1/") && is_full(&self.api) {
             let response = request.error_response(Problem::overloaded());
             return Box::pin(ready(Ok(response.map_into_right_body())));
         }
         let answer = self.service.call(request);
         Box::pin(async move { answer.await.map(ServiceResponse::map_into_left_body) })
     }
+}
+
+/// Tells whether a request of the API would be let in.
+pub(super) fn admits(api: &Api, request: &ServiceRequest) -> bool {
+    size(request.headers()) <= api.settings().header_limit && !is_full(api)
+}
+
+fn is_full(api: &Api) -> bool {
+    api.active().load(Ordering::Relaxed) > api.settings().active_limit
 }
 
 /// The bytes of the fields as HTTP/1.1 writes them.

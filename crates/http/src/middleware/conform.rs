@@ -17,6 +17,9 @@ use crate::frame::{Frame, RequestId};
 use crate::problem::{Code, PROBLEM_JSON, Problem, answer};
 use crate::resource::Pattern;
 
+/// The fields of a request that each answer of the API depends on.
+pub(super) const VARIES: &str = "Authorization, X-API-Token, Origin";
+
 /// Words every error as a problem, the framework's too, and adds the header fields that every answer has.
 pub(crate) struct Conform {
     has_cors: bool,
@@ -142,12 +145,13 @@ fn varies_by(response: &ServiceResponse, has_cors: bool) -> Option<&'static str>
         |pattern| pattern.0.starts_with("/v1/"),
     );
     if is_api {
-        return Some("Authorization, X-API-Token, Origin");
+        return Some(VARIES);
     }
     has_cors.then_some("Origin")
 }
 
-fn dress(headers: &mut HeaderMap, id: &RequestId, varies_by: Option<&'static str>) {
+/// Adds the header fields that every answer has.
+pub(super) fn dress(headers: &mut HeaderMap, id: &RequestId, varies_by: Option<&'static str>) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(HeaderName::from_static("x-request-id"), id.to_header());
     if let Some(fields) = varies_by {

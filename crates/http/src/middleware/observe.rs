@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
-use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage as _};
 use futures_util::FutureExt as _;
@@ -23,6 +23,7 @@ use user_domain::ports::IdGenerator;
 use uuid::fmt::Hyphenated;
 
 use super::conform::after_panic;
+use super::shortcut::Shortcut;
 use crate::api::Api;
 use crate::detach::panic_message;
 use crate::frame::{Frame, RequestId};
@@ -37,21 +38,26 @@ const UNMATCHED: &str = "unmatched";
 pub(crate) struct Observe {
     api: Api,
     has_traces: bool,
+    /// What an answer by the short way tells pages of other origins; none where there is no short way.
+    for_pages: Option<Option<(HeaderName, HeaderValue)>>,
 }
 
 impl Observe {
-    pub(crate) fn new(api: &Api) -> Self {
+    /// `for_pages` tells pages of other origins what they may read of an answer, where there may be such.
+    pub(crate) fn new(api: &Api, for_pages: Option<(HeaderName, HeaderValue)>) -> Self {
         Self {
             api: api.clone(),
             has_traces: true,
+            for_pages: Some(for_pages),
         }
     }
 
     /// For what operators ask: a probe every few seconds is not worth a trace.
     pub(crate) fn untraced(api: &Api) -> Self {
         Self {
+            api: api.clone(),
             has_traces: false,
-            ..Self::new(api)
+            for_pages: None,
         }
     }
 }
@@ -62,6 +68,7 @@ pub(crate) struct ObserveService<S> {
     has_traces: bool,
     active: Arc<Gauge>,
     durations: Rc<Durations>,
+    shortcut: Option<Shortcut>,
 }
 
 impl<S> Transform<S, ServiceRequest> for Observe
@@ -83,6 +90,7 @@ where
             has_traces: self.has_traces,
             active,
             durations: Rc::default(),
+            shortcut: self.for_pages.clone().map(Shortcut::new),
         }))
     }
 }
@@ -102,19 +110,22 @@ where
         let active = Active::begin(self.api.clone(), self.active.clone());
         let frame = Frame::begin(request_id(request.headers(), self.api.ids()));
         let method = method_name(request.method());
+        let shortcut = self.shortcut.as_ref();
+        if let Some(response) = shortcut.and_then(|way| way.answer(&self.api, &request, &frame)) {
+            let route = frame.route.get().unwrap_or(UNMATCHED);
+            let span = Span::none();
+            let durations = self.durations.clone();
+            Line::new(frame, method, span, durations).write(route, response.status().as_u16());
+            drop(active);
+            return Box::pin(ready(Ok(request.into_response(response))));
+        }
         request.extensions_mut().insert(frame.clone());
         let span = if self.has_traces {
             trace::request(method, request.headers())
         } else {
             Span::none()
         };
-        let mut line = Line {
-            frame,
-            method,
-            span: span.clone(),
-            durations: self.durations.clone(),
-            is_written: false,
-        };
+        let mut line = Line::new(frame, method, span.clone(), self.durations.clone());
         let readiness = self.api.readiness().clone();
         let answer = span
             .in_scope(|| self.service.call(request))
@@ -213,6 +224,16 @@ impl Drop for Line {
 }
 
 impl Line {
+    fn new(frame: Rc<Frame>, method: &'static str, span: Span, durations: Rc<Durations>) -> Self {
+        Self {
+            frame,
+            method,
+            span,
+            durations,
+            is_written: false,
+        }
+    }
+
     /// Counts the answer, logs it and ends its trace, without anything that a person typed.
     fn write(&mut self, route: &'static str, status: u16) {
         self.is_written = true;

@@ -1,21 +1,19 @@
 //! `GET /v1/users/{id}`, `/me`, `/by-username/{username}`, `/by-external-id/{external_id}`.
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, IF_NONE_MATCH, PRAGMA};
-use actix_web::web::{Data, Payload};
-use actix_web::{FromRequest as _, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
+use user_domain::caller::Caller;
 use user_domain::use_cases::Sought;
 use user_domain::values::UserId;
 
 use super::shown::{counted, found};
 use crate::api::Api;
 use crate::extract::{Call, Fresh, IfNoneMatch, Segment, Selection, Shown, shown};
-use crate::frame::Frame;
 use crate::openapi::{
     CacheControlHeader, ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader,
     IncludeQuery, ReadErrors, UsernamePath,
 };
 use crate::problem::Problem;
-use crate::trace;
 
 /// How the user is to be shown.
 type Wanted = (Selection, IfNoneMatch, Fresh);
@@ -36,16 +34,8 @@ type Wanted = (Selection, IfNoneMatch, Fresh);
     ),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn by_id(request: HttpRequest, payload: Payload) -> Result<HttpResponse, Problem> {
-    if let Some(answer) = recalled(&request)? {
-        return Ok(answer);
-    }
-    let find = async {
-        let call = Call::from_request(&request, &mut payload.into_inner()).await?;
-        find(call, Sought::Id).await
-    };
-    // Apart, so that what is answered at once does not carry about what the others need.
-    Box::pin(find).await
+pub(crate) async fn by_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
+    find(call, Sought::Id).await
 }
 
 /// Shows the user with this name, however typed.
@@ -103,28 +93,22 @@ pub(crate) async fn me(call: Call<Wanted>) -> Result<HttpResponse, Problem> {
 }
 
 /// Shows a user from what is at hand, to a person who asks for nothing out of the ordinary.
-fn recalled(request: &HttpRequest) -> Result<Option<HttpResponse>, Problem> {
+pub(crate) fn recalled(
+    api: &Api,
+    request: &HttpRequest,
+    id: &str,
+) -> Option<(Caller, HttpResponse)> {
     const EXTRAORDINARY: [HeaderName; 3] = [IF_NONE_MATCH, CACHE_CONTROL, PRAGMA];
     let headers = request.headers();
-    let is_plain = request.query_string().is_empty()
-        && !EXTRAORDINARY.iter().any(|name| headers.contains_key(name))
-        && !trace::is_on();
-    let (Ok(Shown::Bearer(token)), Ok(id), Some(api), true) = (
-        shown(headers),
-        UserId::parse(request.match_info().get("id").unwrap_or_default()),
-        request.app_data::<Data<Api>>(),
-        is_plain,
-    ) else {
-        return Ok(None);
-    };
-    let Some((caller, user)) = api.use_cases().recall_user.run(token, id) else {
-        return Ok(None);
-    };
-    if let Some(frame) = Frame::of(request) {
-        frame.note_route(request);
-        frame.caller.set(caller.kind());
+    if EXTRAORDINARY.iter().any(|name| headers.contains_key(name)) {
+        return None;
     }
-    found(request, &user, None, None, None).map(Some)
+    let (Ok(Shown::Bearer(token)), Ok(id)) = (shown(headers), UserId::parse(id)) else {
+        return None;
+    };
+    let (caller, user) = api.use_cases().recall_user.run(token, id)?;
+    let answer = found(request, &user, None, None, None).ok()?;
+    Some((caller, answer))
 }
 
 async fn find(

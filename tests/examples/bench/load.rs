@@ -1,0 +1,183 @@
+//! What asks: wrk and pgbench, on core 1.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::server::Server;
+
+/// What one round of a side showed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Round {
+    /// A second.
+    pub(crate) requests: f64,
+    /// In milliseconds.
+    pub(crate) p99: f64,
+    /// The time of the processor for each request, in microseconds.
+    pub(crate) cpu: f64,
+}
+
+/// One request of a script, as wrk's `wrk.format` takes it.
+pub(crate) struct Request {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) token: String,
+    pub(crate) more: &'static str,
+    pub(crate) body: Option<String>,
+}
+
+impl Request {
+    pub(crate) fn get(path: String, token: &str) -> Self {
+        Self {
+            method: "GET",
+            path,
+            token: token.to_owned(),
+            more: "",
+            body: None,
+        }
+    }
+}
+
+/// Writes a script that sends these requests in turns.
+pub(crate) fn in_turns(file: &Path, requests: &[Request]) {
+    let mut script = String::from("local all = {}\nfunction init(args)\n");
+    for request in requests {
+        let Request {
+            method,
+            path,
+            token,
+            more,
+            body,
+        } = request;
+        let body = body
+            .as_ref()
+            .map_or("nil".to_owned(), |body| format!("[==[{body}]==]"));
+        writeln!(
+            script,
+            "all[#all + 1] = wrk.format('{method}', '{path}', {{['Authorization'] = 'Bearer {token}', \
+             ['Content-Type'] = 'application/json'{more}}}, {body})"
+        )
+        .unwrap();
+    }
+    script.push_str("end\nlocal turn = 0\nfunction request()\n turn = turn % #all + 1\n return all[turn]\nend\n");
+    script.push_str(REPORT);
+    fs::write(file, script).unwrap();
+}
+
+/// Writes a script that makes a new request each time, by this body of a Lua function.
+pub(crate) fn made_anew(file: &Path, request: &str) {
+    let script = format!(
+        "local turn = 0\nlocal seed = os.time()\nfunction request()\n turn = turn + 1\n{request}\nend\n{REPORT}"
+    );
+    fs::write(file, script).unwrap();
+}
+
+/// Whatever is not an answer that was wanted is counted, so that no table is made of errors.
+const REPORT: &str = "
+function done(summary, latency, requests)
+  local wrong = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout
+  io.write(string.format('REPORT %d %d %d %d\\n', summary.requests, summary.duration, latency:percentile(99.0), wrong))
+end
+";
+
+/// Sends the requests of a script over so many connections.
+pub(crate) fn drive(server: &Server, script: &Path, connections: u32, span: Duration) -> Round {
+    let before = server.cpu();
+    let asked = Command::new("taskset")
+        .args([
+            "--cpu-list",
+            "1",
+            "wrk",
+            "--threads",
+            "1",
+            "--timeout",
+            "10s",
+        ])
+        .args(["--connections", &connections.to_string()])
+        .args(["--duration", &format!("{}s", span.as_secs())])
+        .arg("--script")
+        .arg(script)
+        .arg(format!("http://127.0.0.1:{}", server.port))
+        .output()
+        .expect("wrk");
+    let spent = server.cpu().saturating_sub(before);
+    let told = String::from_utf8_lossy(&asked.stdout).into_owned();
+    let report = told.lines().find_map(|line| line.strip_prefix("REPORT "));
+    let report = report.unwrap_or_else(|| panic!("wrk reports nothing: {asked:?}"));
+    let figures: Vec<f64> = report
+        .split(' ')
+        .map(|figure| figure.parse().unwrap())
+        .collect();
+    let [requests, micros, p99, wrong] = figures[..] else {
+        panic!("{report}");
+    };
+    assert!(wrong == 0.0, "{wrong} of {requests} requests failed");
+    Round {
+        requests: requests * 1e6 / micros,
+        p99: p99 / 1000.0,
+        cpu: spent.as_secs_f64() * 1e6 / requests,
+    }
+}
+
+/// Runs a script of pgbench with so many clients, and gives its transactions a second.
+pub(crate) fn pgbench(uri: &str, script: &Path, clients: u32, span: Duration) -> f64 {
+    let ran = Command::new("taskset")
+        .args([
+            "--cpu-list",
+            "1",
+            &pgbench_program(),
+            "--no-vacuum",
+            "--protocol",
+            "prepared",
+        ])
+        .args(["--client", &clients.to_string(), "--jobs", "1"])
+        .args(["--time", &span.as_secs().to_string()])
+        .arg("--file")
+        .arg(script)
+        .arg(uri)
+        .output()
+        .expect("pgbench");
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let line = told.lines().find_map(|line| line.strip_prefix("tps = "));
+    let line = line.unwrap_or_else(|| panic!("pgbench reports nothing: {ran:?}"));
+    assert!(
+        ran.status.success() && told.contains("failed transactions: 0"),
+        "{ran:?}"
+    );
+    line.split(' ').next().unwrap().parse().unwrap()
+}
+
+fn pgbench_program() -> String {
+    std::env::var("TEST_POSTGRES_BIN")
+        .map_or("pgbench".to_owned(), |folder| format!("{folder}/pgbench"))
+}
+
+/// Requests that go on beside a measurement, whatever is answered.
+pub(crate) struct Storm(std::process::Child);
+
+impl Storm {
+    /// Begins to send the requests of a script, for a little longer than a measurement takes.
+    pub(crate) fn begin(server: &Server, script: &Path, connections: u32, span: Duration) -> Self {
+        let mut command = Command::new("taskset");
+        command
+            .args(["--cpu-list", "1", "wrk", "--threads", "1"])
+            .args(["--connections", &connections.to_string()])
+            .args(["--duration", &format!("{}s", span.as_secs() + 2)])
+            .arg("--script")
+            .arg(script)
+            .arg(format!("http://127.0.0.1:{}", server.port))
+            .stdout(std::process::Stdio::null());
+        let storm = Self(command.spawn().expect("wrk"));
+        std::thread::sleep(Duration::from_millis(500));
+        storm
+    }
+}
+
+impl Drop for Storm {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

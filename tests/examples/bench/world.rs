@@ -1,0 +1,121 @@
+//! Databases full of users, and those who ask.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use user_tests::{PostgresDatabase, claims, configured, sign};
+
+use crate::figures::number;
+use crate::load::Request;
+
+/// How many users are read while they are in the cache.
+const HOT: u64 = 1_000;
+/// How many people ask.
+const CALLERS: u64 = 100;
+
+/// What is measured, and with whom.
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) users: u64,
+    database: PostgresDatabase,
+    runtime: Runtime,
+    redis: String,
+}
+
+impl World {
+    /// Fills a database.
+    pub(crate) fn make() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let users = number("BENCH_USERS", 100_000).max(HOT);
+        let database = runtime.block_on(PostgresDatabase::create());
+        fill(folder.path(), &database.url(), users);
+        Self {
+            folder,
+            users,
+            database,
+            runtime,
+            redis: std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL: run this by make bench"),
+        }
+    }
+
+    /// Another database, with so many users.
+    pub(crate) fn another(&self, users: u64) -> PostgresDatabase {
+        let database = self.runtime.block_on(PostgresDatabase::create());
+        fill(self.folder.path(), &database.url(), users);
+        database
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn database(&self) -> String {
+        self.database.url()
+    }
+
+    pub(crate) fn redis(&self) -> &str {
+        &self.redis
+    }
+
+    /// The settings of a service with both tiers.
+    pub(crate) fn production<'a>(&'a self, database: &'a str) -> [(&'a str, &'a str); 2] {
+        [("DATABASE_URI", database), ("REDIS_URL", &self.redis)]
+    }
+
+    /// Reads of those who are asked for often, by many people.
+    pub(crate) fn hot_reads() -> Vec<Request> {
+        let tokens: Vec<String> = (1..=CALLERS).map(token).collect();
+        (0..HOT)
+            .map(|place| {
+                Request::get(
+                    format!("/v1/users/{}", id(place + 1)),
+                    &tokens[(place % CALLERS) as usize],
+                )
+            })
+            .collect()
+    }
+}
+
+/// The id of a user by its number.
+pub(crate) fn id(number: u64) -> String {
+    format!("01990000-0000-7000-8000-{number:012x}")
+}
+
+/// A token of a user by its number.
+pub(crate) fn token(number: u64) -> String {
+    sign(&claims(&id(number)))
+}
+
+/// Makes users of usual size, by the command that moves platforms in.
+fn fill(folder: &Path, database: &str, users: u64) {
+    let mut lines = String::new();
+    for number in 1..=users {
+        writeln!(
+            lines,
+            r#"{{"id":"{}","username":"user{number:07}","email":"user{number}@example.org","profile":{{"name":"Ann Lee {number}","given_name":"Ann","family_name":"Lee","bio":"Writes about gardens, trains and the sea, and now and then about bread.","picture":"https://images.example.org/a/{number}.jpg","location":"Berlin","locale":"de-DE","zoneinfo":"Europe/Berlin","birthdate":"1990-02-28"}},"metadata":{{"public":{{"theme":"dark","badges":["early","author"]}}}}}}"#,
+            id(number)
+        )
+        .unwrap();
+    }
+    let file = folder.join(format!("users-{users}.ndjson"));
+    fs::write(&file, lines).unwrap();
+    let mut import = configured(folder, database, &["user", "import"]);
+    run(import.arg(&file));
+    // As the database does by itself after a while.
+    let psql = std::env::var("TEST_POSTGRES_BIN")
+        .map_or("psql".to_owned(), |folder| format!("{folder}/psql"));
+    run(Command::new(psql).args([database, "--quiet", "--command", "VACUUM ANALYZE"]));
+}
+
+fn run(command: &mut Command) {
+    let ran = command.output().expect("a program");
+    assert!(ran.status.success(), "{ran:?}");
+}
