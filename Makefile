@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness overload logins follows faults lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help microbench test test-unit test-integration coverage staleness overload logins follows faults lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -28,6 +28,9 @@ logins: ## measure what a storm of logins leaves to reads, and what the time of 
 
 follows: ## measure a thousand followers of one user, and how fast a graph moves in (GRAPH=edges.txt)
 	GRAPH=$(GRAPH) scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example follows
+
+microbench: ## measure the inner parts of a request, each by itself (BENCH="view --save-baseline main")
+	cargo bench --workspace --all-features -- $(BENCH)
 
 faults: ## try each fault of docs/reliability.md for ten seconds, and print what clients saw
 	cargo build --workspace --all-features
