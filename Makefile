@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness overload logins follows bench faults lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help test test-unit test-integration coverage staleness overload logins follows bench microbench faults lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +32,8 @@ follows: ## measure a thousand followers of one user, and how fast a graph moves
 bench: ## measure the service beside the bare framework (ROWS=cached,batch; see docs/benchmarks.md)
 	cargo build --quiet --release --workspace --all-features --example bench --bin user-service
 	ROWS=$(ROWS) scripts/with-servers scripts/with-load-programs target/release/examples/bench
+microbench: ## measure the inner parts of a request, each by itself (BENCH="view --save-baseline main")
+	cargo bench --workspace --all-features -- $(BENCH)
 
 faults: ## try each fault of docs/reliability.md for ten seconds, and print what clients saw
 	cargo build --workspace --all-features

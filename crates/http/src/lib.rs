@@ -21,6 +21,9 @@ mod frame;
 mod health;
 mod link;
 mod log_level;
+#[cfg(feature = "removable-guards")]
+#[doc(hidden)]
+pub mod measured;
 mod metrics;
 mod middleware;
 mod openapi;
