@@ -276,16 +276,10 @@ async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
             answer.json::<Value>().await.unwrap(),
         )
     };
-    let refused = async || {
-        let lines = service.lines().len();
-        let answer = client.get(service.url("/v1/users/me")).send().await;
+    let refused = async |id: &str| {
+        let request = client.get(service.url("/v1/users/me"));
+        let answer = request.header("x-request-id", id).send().await;
         assert_eq!(answer.unwrap().status(), 401);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let lines = service.lines().split_off(lines);
-        lines
-            .iter()
-            .map(|line| line["level"].as_str().unwrap().to_owned())
-            .collect::<Vec<_>>()
     };
     let now = client
         .get(service.management_url("/log-level"))
@@ -295,12 +289,12 @@ async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
         now.unwrap().json::<Value>().await.unwrap(),
         json!({"level": "warn"})
     );
-    assert_eq!(refused().await, [""; 0]);
+    refused("at-warn").await;
     assert_eq!(
         level(json!({"level": "debug"})).await,
         (200, json!({"level": "debug"}))
     );
-    assert_eq!(refused().await, ["DEBUG", "INFO"]);
+    refused("at-debug").await;
     for wrong in [
         json!({"level": "loud"}),
         json!({"level": 1}),
@@ -310,7 +304,33 @@ async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
         assert_eq!(level(wrong.clone()).await.0, 422, "{wrong}");
     }
     assert_eq!(level(json!({"level": "error"})).await.0, 200);
-    assert_eq!(refused().await, [""; 0]);
+    refused("at-error").await;
+    assert_eq!(level(json!({"level": "info"})).await.0, 200);
+    refused("at-info").await;
+    // Lines are written in their order, so what came before the last request's line is there too.
+    let logged = |lines: &[Value]| {
+        let of_request = |line: &Value| {
+            let id = line["request_id"].as_str()?.to_owned();
+            Some((id, line["level"].as_str()?.to_owned()))
+        };
+        lines.iter().filter_map(of_request).collect::<Vec<_>>()
+    };
+    let last_is_told = async {
+        while !logged(&service.lines()).contains(&("at-info".into(), "INFO".into())) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), last_is_told)
+        .await
+        .expect("the last request is told");
+    assert_eq!(
+        logged(&service.lines()),
+        [
+            ("at-debug".into(), "DEBUG".into()),
+            ("at-debug".into(), "INFO".into()),
+            ("at-info".into(), "INFO".into()),
+        ]
+    );
     assert_eq!(service.terminate().await, Some(0));
 }
 
