@@ -1,10 +1,11 @@
 //! Changes a user.
 
-use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
+use sea_orm::{ConnectionTrait, EntityTrait};
 use user_domain::user::{Applied, Change, User};
 use user_domain::values::UserId;
 use user_domain::write::{WriteContext, WriteError, Written};
 
+use super::find;
 use crate::guards::{Guard, Guards};
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
@@ -59,13 +60,12 @@ pub(crate) async fn lock(
     guards: Guards,
     id: UserId,
 ) -> Result<User, WriteError> {
-    let mut select = Entity::find_by_id(id.as_uuid());
-    if guards.stands(Guard::RowLock) {
-        select = select.lock_exclusive();
-    }
-    let found = select
-        .one(tx)
-        .await
+    let found = if guards.stands(Guard::RowLock) {
+        find::by_id_locked(tx, id).await
+    } else {
+        find::by_id(tx, id).await
+    };
+    let found = found
         .map_err(|error| errors::write(&error))?
         .ok_or(WriteError::NotFound)?;
     Ok(row::to_user(found)?)
