@@ -110,19 +110,17 @@ impl Pool {
         let turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), "BEGIN");
         // Boxed, since futures around it are as deep as the compiler goes.
-        let begin = Box::pin(async {
-            match &self.kept {
-                Some(kept) => kept.begin(postgres).await.map(Begun::Kept),
-                None => {
-                    let options = TransactionOptions {
-                        sqlite_transaction_mode: Some(sqlite),
-                        ..TransactionOptions::default()
-                    };
-                    self.db.begin_with_options(options).await.map(Begun::Plain)
-                }
+        let beginning = Box::pin(async {
+            if let Some(kept) = &self.kept {
+                return kept.begin(postgres).await.map(Begun::Kept);
             }
+            let options = TransactionOptions {
+                sqlite_transaction_mode: Some(sqlite),
+                ..TransactionOptions::default()
+            };
+            self.db.begin_with_options(options).await.map(Begun::Plain)
         });
-        let begun = traced(span, begin).await;
+        let begun = traced(span, beginning).await;
         Ok(Transaction {
             tx: self.noted(begun)?,
             _turn: turn,
@@ -286,10 +284,9 @@ fn summary(sql: &str) -> String {
         .unwrap_or_default()
         .to_ascii_uppercase();
     let introduction = match verb.as_str() {
-        "SELECT" | "DELETE" => "FROM",
         // What it does is at its end.
         "WITH" if !sql.contains(" FROM ") => "UPDATE",
-        "WITH" => "FROM",
+        "SELECT" | "DELETE" | "WITH" => "FROM",
         "INSERT" => "INTO",
         "UPDATE" => "UPDATE",
         _ => return verb,

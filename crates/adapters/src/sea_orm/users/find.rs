@@ -47,7 +47,7 @@ pub(crate) async fn find(
 
 /// Finds a row by its id.
 pub(crate) async fn by_id(db: &impl ConnectionTrait, id: UserId) -> Result<Option<Model>, DbErr> {
-    first(given::query(db, BY_ID.as_str(), [id.as_uuid().into()]).await?)
+    first(&given::query(db, BY_ID.as_str(), [id.as_uuid().into()]).await?)
 }
 
 /// Finds a row by its id, and locks it: on PostgreSQL alone, since SQLite knows no such thing.
@@ -58,10 +58,10 @@ pub(crate) async fn by_id_locked(
     if tx.get_database_backend() != DatabaseBackend::Postgres {
         return by_id(tx, id).await;
     }
-    first(given::query(tx, BY_ID_LOCKED.as_str(), [id.as_uuid().into()]).await?)
+    first(&given::query(tx, BY_ID_LOCKED.as_str(), [id.as_uuid().into()]).await?)
 }
 
-fn first(rows: Vec<QueryResult>) -> Result<Option<Model>, DbErr> {
+fn first(rows: &[QueryResult]) -> Result<Option<Model>, DbErr> {
     rows.first().map(Model::from_columns).transpose()
 }
 
