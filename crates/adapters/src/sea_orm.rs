@@ -15,6 +15,7 @@ mod gates;
 mod given;
 mod health;
 mod idempotency;
+mod kept;
 mod logins;
 mod many;
 mod names;

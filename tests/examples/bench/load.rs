@@ -150,8 +150,13 @@ pub(crate) fn pgbench(uri: &str, script: &Path, clients: u32, span: Duration) ->
 }
 
 fn pgbench_program() -> String {
-    std::env::var("TEST_POSTGRES_BIN")
-        .map_or("pgbench".to_owned(), |folder| format!("{folder}/pgbench"))
+    let folder = std::env::var("TEST_POSTGRES_BIN").unwrap_or_default();
+    let beside = Path::new(&folder).join("pgbench");
+    if beside.is_file() {
+        beside.display().to_string()
+    } else {
+        "pgbench".to_owned()
+    }
 }
 
 /// Requests that go on beside a measurement, whatever is answered.

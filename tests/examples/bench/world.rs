@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use sea_orm::sqlx::Executor as _;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use user_tests::{PostgresDatabase, claims, configured, sign};
@@ -37,6 +38,7 @@ impl World {
         let users = number("BENCH_USERS", 100_000).max(HOT);
         let database = runtime.block_on(PostgresDatabase::create());
         fill(folder.path(), &database.url(), users);
+        runtime.block_on(settle(&database));
         Self {
             folder,
             users,
@@ -50,6 +52,7 @@ impl World {
     pub(crate) fn another(&self, users: u64) -> PostgresDatabase {
         let database = self.runtime.block_on(PostgresDatabase::create());
         fill(self.folder.path(), &database.url(), users);
+        self.runtime.block_on(settle(&database));
         database
     }
 
@@ -84,6 +87,12 @@ impl World {
     }
 }
 
+/// Does what the database does by itself after a while.
+async fn settle(database: &PostgresDatabase) {
+    let mut connection = database.connect().await;
+    connection.execute("VACUUM ANALYZE").await.unwrap();
+}
+
 /// The id of a user by its number.
 pub(crate) fn id(number: u64) -> String {
     format!("01990000-0000-7000-8000-{number:012x}")
@@ -109,13 +118,11 @@ fn fill(folder: &Path, database: &str, users: u64) {
     fs::write(&file, lines).unwrap();
     let mut import = configured(folder, database, &["user", "import"]);
     run(import.arg(&file));
-    // As the database does by itself after a while.
-    let psql = std::env::var("TEST_POSTGRES_BIN")
-        .map_or("psql".to_owned(), |folder| format!("{folder}/psql"));
-    run(Command::new(psql).args([database, "--quiet", "--command", "VACUUM ANALYZE"]));
 }
 
 fn run(command: &mut Command) {
-    let ran = command.output().expect("a program");
+    let ran = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(ran.status.success(), "{ran:?}");
 }

@@ -22,6 +22,7 @@ mod guards;
 mod health;
 mod idempotency;
 mod jwks;
+mod kept_connections;
 mod naughty;
 mod password_hashes;
 mod passwords;

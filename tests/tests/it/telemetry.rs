@@ -87,7 +87,7 @@ async fn a_request_is_one_trace_from_its_caller_to_each_statement_and_call_of_re
     );
     assert_eq!(read.await.unwrap().status(), 200);
 
-    let spans = collector.trace(trace, 14).await;
+    let spans = collector.trace(trace, 13).await;
     let server = named(&spans, "POST /v1/users");
     assert_eq!(hex(&server.parent_span_id), "b7ad6b7169203331");
     assert_eq!(server.kind, SpanKind::Server as i32);

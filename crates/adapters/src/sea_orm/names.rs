@@ -1,17 +1,54 @@
 //! Names that were given up, and rest before somebody else may have them.
 
+use std::sync::LazyLock;
+
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait,
     QueryFilter,
 };
 use user_domain::import::RestingName;
-use user_domain::user::User;
+use user_domain::user::{Event, User};
 use user_domain::values::{Timestamp, UserId, Username};
 use user_domain::write::{NAME_REST, UniqueField, WriteError};
 
 use super::entities::released_usernames::{ActiveModel, Column, Entity};
-use super::{errors, many};
+use super::{errors, given, many, outbox};
+
+/// Appends an event about a user by one statement with the question of [`refuse_resting`], and refuses the user as that does.
+pub(super) async fn tell_unless_resting(
+    tx: &impl ConnectionTrait,
+    user: &User,
+    event: &Event,
+    at: Timestamp,
+) -> Result<(), WriteError> {
+    let mut values = outbox::to_values(event);
+    values.extend([
+        user.username.key().into(),
+        user.username.skeleton().into(),
+        at.minus(NAME_REST).as_utc().into(),
+        user.id.as_uuid().into(),
+    ]);
+    let told = given::execute(tx, TELL_UNLESS_RESTING.as_str(), values)
+        .await
+        .map_err(|error| errors::write(&error))?;
+    if told.rows_affected() > 0 {
+        Ok(())
+    } else {
+        Err(WriteError::Taken(UniqueField::Username))
+    }
+}
+
+static TELL_UNLESS_RESTING: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO events ({}) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+        WHERE NOT EXISTS (
+            SELECT 1 FROM released_usernames AS r
+            WHERE (r.username_key = $10 OR r.username_skeleton = $11) AND r.released_at > $12 AND r.user_id <> $13
+        )",
+        *outbox::COLUMNS
+    )
+});
 
 /// Refuses a user whose name, or one that looks like it, somebody else has given up too recently.
 ///

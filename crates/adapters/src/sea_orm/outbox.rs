@@ -1,13 +1,37 @@
 //! The outbox: what a write tells the world, in the write's own transaction.
 
-use sea_orm::{ActiveValue::NotSet, ActiveValue::Set, ConnectionTrait, EntityTrait};
+use std::sync::LazyLock;
+
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::NotSet, ActiveValue::Set, ConnectionTrait, EntityTrait,
+    IdenStatic, Iterable, Value,
+};
 use user_domain::relationship::RelationshipEvent;
 use user_domain::service_token::TokenEvent;
 use user_domain::user::Event;
 use user_domain::write::WriteError;
 
-use super::entities::events::{ActiveModel, Entity};
+use super::entities::events::{ActiveModel, Column, Entity};
 use super::{errors, many, row};
+
+/// The columns of an event in a statement written by hand, in the order of [`to_values`].
+pub(super) static COLUMNS: LazyLock<String> = LazyLock::new(|| {
+    let columns = columns().map(|column| format!("\"{}\"", column.as_str()));
+    columns.collect::<Vec<_>>().join(", ")
+});
+
+/// All columns but the one that numbers the events.
+fn columns() -> impl Iterator<Item = Column> {
+    Column::iter().filter(|column| !matches!(column, Column::Seq))
+}
+
+/// Writes an event as the values of a statement written by hand.
+pub(super) fn to_values(event: &Event) -> Vec<Value> {
+    let mut row = to_row(event);
+    columns()
+        .filter_map(|column| row.take(column).into_value())
+        .collect()
+}
 
 /// Appends an event.
 pub(super) async fn append(tx: &impl ConnectionTrait, event: &Event) -> Result<(), WriteError> {

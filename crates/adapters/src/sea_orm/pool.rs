@@ -6,13 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use metrics::{Gauge, Unit, describe_gauge, gauge};
 use sea_orm::{
-    AccessMode, ConnAcquireErr, ConnectionTrait, DatabaseBackend, DatabaseConnection,
-    DatabaseTransaction, DbErr, ExecResult, IsolationLevel, QueryResult, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnAcquireErr, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
+    DbErr, ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait,
 };
 use tracing::{Instrument, Span};
 
 use super::door::{Door, Turn};
+use super::kept::{Kept, KeptTransaction};
 use crate::operations::{System, mark_failed, span};
 
 /// Connections by `pool` and `state`: used or idle.
@@ -24,6 +25,8 @@ const MOST: &str = "db_client_connection_max";
 #[derive(Clone)]
 pub(super) struct Pool {
     db: DatabaseConnection,
+    /// What is kept of PostgreSQL's connections; SQLite's come back without a way over the network.
+    kept: Option<Kept>,
     door: Arc<Door>,
     used: Gauge,
     idle: Gauge,
@@ -31,8 +34,24 @@ pub(super) struct Pool {
 
 /// A transaction, with its turn on a connection.
 pub(super) struct Transaction {
-    tx: DatabaseTransaction,
+    tx: Begun,
     _turn: Turn,
+}
+
+/// A transaction of either database.
+enum Begun {
+    Kept(KeptTransaction),
+    Plain(DatabaseTransaction),
+}
+
+/// Calls a method of the connection that there is.
+macro_rules! on {
+    ($begun:expr, $($call:tt)*) => {
+        match &$begun {
+            Begun::Kept(tx) => tx.$($call)*,
+            Begun::Plain(tx) => tx.$($call)*,
+        }
+    };
 }
 
 impl Pool {
@@ -45,8 +64,11 @@ impl Pool {
     ) -> Self {
         let places = usize::try_from(connections).unwrap_or(usize::MAX).max(1);
         gauge!(MOST, "pool" => name).set(f64::from(connections));
+        let is_postgres = db.get_database_backend() == DatabaseBackend::Postgres;
+        let kept = is_postgres.then(|| Kept::of(db.get_postgres_connection_pool().clone()));
         Self {
             db,
+            kept,
             door: Arc::new(Door::new(name, places, patience)),
             used: gauge!(CONNECTIONS, "pool" => name, "state" => "used"),
             idle: gauge!(CONNECTIONS, "pool" => name, "state" => "idle"),
@@ -55,43 +77,50 @@ impl Pool {
 
     /// The connections themselves, for what has to take its turn in another way.
     pub(super) fn unguarded(&self) -> &DatabaseConnection {
+        if let Some(kept) = &self.kept {
+            kept.give_up();
+        }
         &self.db
     }
 
     /// Begins a transaction that may write at once; SQLite's default would fail when it meets another.
     pub(super) async fn begin(&self) -> Result<Transaction, DbErr> {
-        self.begin_with(SqliteTransactionMode::Immediate).await
+        self.begin_by("BEGIN", SqliteTransactionMode::Immediate)
+            .await
     }
 
     /// Begins a transaction that only reads; no writer waits for it.
     pub(super) async fn begin_reading(&self) -> Result<Transaction, DbErr> {
-        self.begin_with(SqliteTransactionMode::Deferred).await
+        self.begin_by("BEGIN", SqliteTransactionMode::Deferred)
+            .await
     }
 
-    /// Begins a transaction that only reads, and sees one moment throughout.
+    /// Begins a transaction that only reads, and sees one moment throughout; whatever SQLite reads in one is of one.
     pub(super) async fn begin_snapshot(&self) -> Result<Transaction, DbErr> {
-        let is_postgres = self.get_database_backend() == DatabaseBackend::Postgres;
-        // Whatever SQLite reads in one transaction is of one moment.
-        self.begin_by(TransactionOptions {
-            isolation_level: is_postgres.then_some(IsolationLevel::RepeatableRead),
-            access_mode: is_postgres.then_some(AccessMode::ReadOnly),
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
-        })
-        .await
+        let postgres = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        self.begin_by(postgres, SqliteTransactionMode::Deferred)
+            .await
     }
 
-    async fn begin_with(&self, mode: SqliteTransactionMode) -> Result<Transaction, DbErr> {
-        self.begin_by(TransactionOptions {
-            sqlite_transaction_mode: Some(mode),
-            ..TransactionOptions::default()
-        })
-        .await
-    }
-
-    async fn begin_by(&self, options: TransactionOptions) -> Result<Transaction, DbErr> {
+    async fn begin_by(
+        &self,
+        postgres: &'static str,
+        sqlite: SqliteTransactionMode,
+    ) -> Result<Transaction, DbErr> {
         let turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), "BEGIN");
-        let begun = traced(span, self.db.begin_with_options(options)).await;
+        // Boxed, since futures around it are as deep as the compiler goes.
+        let beginning = Box::pin(async {
+            if let Some(kept) = &self.kept {
+                return kept.begin(postgres).await.map(Begun::Kept);
+            }
+            let options = TransactionOptions {
+                sqlite_transaction_mode: Some(sqlite),
+                ..TransactionOptions::default()
+            };
+            self.db.begin_with_options(options).await.map(Begun::Plain)
+        });
+        let begun = traced(span, beginning).await;
         Ok(Transaction {
             tx: self.noted(begun)?,
             _turn: turn,
@@ -107,12 +136,16 @@ impl Pool {
             let pool = self.db.get_sqlite_connection_pool();
             (pool.size(), pool.num_idle())
         };
+        let idle = idle + self.kept.as_ref().map_or(0, Kept::resting);
         let idle = u32::try_from(idle).unwrap_or(u32::MAX);
         self.used.set(f64::from(size.saturating_sub(idle)));
         self.idle.set(f64::from(idle));
     }
 
     pub(super) async fn close(self) -> Result<(), DbErr> {
+        if let Some(kept) = &self.kept {
+            kept.close();
+        }
         self.db.close().await
     }
 
@@ -135,8 +168,14 @@ impl Pool {
 impl Transaction {
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         let Self { tx, _turn } = self;
-        let span = statement_span(tx.get_database_backend(), "COMMIT");
-        traced(span, tx.commit()).await
+        let span = statement_span(on!(tx, get_database_backend()), "COMMIT");
+        let commit = Box::pin(async {
+            match tx {
+                Begun::Kept(tx) => tx.commit().await,
+                Begun::Plain(tx) => tx.commit().await,
+            }
+        });
+        traced(span, commit).await
     }
 }
 
@@ -149,52 +188,64 @@ impl ConnectionTrait for Pool {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let _turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        self.noted(traced(span, self.db.execute_raw(statement)).await)
+        self.noted(match &self.kept {
+            Some(kept) => traced(span, kept.execute_raw(statement)).await,
+            None => traced(span, self.db.execute_raw(statement)).await,
+        })
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let _turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), sql);
-        self.noted(traced(span, self.db.execute_unprepared(sql)).await)
+        self.noted(match &self.kept {
+            Some(kept) => traced(span, kept.execute_unprepared(sql)).await,
+            None => traced(span, self.db.execute_unprepared(sql)).await,
+        })
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let _turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        self.noted(traced(span, self.db.query_one_raw(statement)).await)
+        self.noted(match &self.kept {
+            Some(kept) => traced(span, kept.query_one_raw(statement)).await,
+            None => traced(span, self.db.query_one_raw(statement)).await,
+        })
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let _turn = self.turn().await?;
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        self.noted(traced(span, self.db.query_all_raw(statement)).await)
+        self.noted(match &self.kept {
+            Some(kept) => traced(span, kept.query_all_raw(statement)).await,
+            None => traced(span, self.db.query_all_raw(statement)).await,
+        })
     }
 }
 
 #[async_trait]
 impl ConnectionTrait for Transaction {
     fn get_database_backend(&self) -> DatabaseBackend {
-        self.tx.get_database_backend()
+        on!(self.tx, get_database_backend())
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        traced(span, self.tx.execute_raw(statement)).await
+        traced(span, on!(self.tx, execute_raw(statement))).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let span = statement_span(self.get_database_backend(), sql);
-        traced(span, self.tx.execute_unprepared(sql)).await
+        traced(span, on!(self.tx, execute_unprepared(sql))).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        traced(span, self.tx.query_one_raw(statement)).await
+        traced(span, on!(self.tx, query_one_raw(statement))).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let span = statement_span(self.get_database_backend(), &statement.sql);
-        traced(span, self.tx.query_all_raw(statement)).await
+        traced(span, on!(self.tx, query_all_raw(statement))).await
     }
 }
 
@@ -233,6 +284,8 @@ fn summary(sql: &str) -> String {
         .unwrap_or_default()
         .to_ascii_uppercase();
     let introduction = match verb.as_str() {
+        // What it does is at its end.
+        "WITH" if !sql.contains(" FROM ") => "UPDATE",
         "SELECT" | "DELETE" | "WITH" => "FROM",
         "INSERT" => "INTO",
         "UPDATE" => "UPDATE",
@@ -291,6 +344,10 @@ mod tests {
             (
                 "WITH last AS (SELECT 1 FROM sqlite_sequence)",
                 "WITH sqlite_sequence",
+            ),
+            (
+                "WITH told AS (INSERT INTO events (id) VALUES ($2)) UPDATE users SET name = $3 WHERE id = $1",
+                "WITH users",
             ),
             ("BEGIN", "BEGIN"),
             ("COMMIT", "COMMIT"),

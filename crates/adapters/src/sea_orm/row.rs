@@ -1,6 +1,6 @@
 //! From rows to users and back.
 
-use sea_orm::{ActiveModelTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, IntoActiveModel, Iterable, Value};
 use user_domain::StoreError;
 use user_domain::directory::search_text;
 use user_domain::user::{Profile, Standing, Status, User, UserMetadata, UserState};
@@ -14,6 +14,15 @@ use super::entities::users;
 /// Writes a user as a row, every column set.
 pub(super) fn from_user(user: &User) -> users::ActiveModel {
     to_row(user).into_active_model().reset_all()
+}
+
+/// Writes a user as the values of a statement written by hand, in the order of the columns.
+pub(super) fn to_values(user: &User) -> Vec<Value> {
+    let mut row = to_row(user).into_active_model();
+    let columns = users::Column::iter();
+    columns
+        .filter_map(|column| row.take(column).into_value())
+        .collect()
 }
 
 /// Writes a user as a row.

@@ -1,14 +1,16 @@
 //! Adds a user.
 
-use sea_orm::{ConnectionTrait, EntityTrait};
+use std::sync::LazyLock;
+
+use sea_orm::ConnectionTrait;
 use user_domain::user::Applied;
 use user_domain::write::{WriteContext, WriteError, Written};
 
+use super::change::columns;
 use crate::guards::Guards;
-use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::idempotency::{self, Turn};
 use crate::sea_orm::pool::Pool;
-use crate::sea_orm::{credentials, errors, names, outbox, row, transaction};
+use crate::sea_orm::{credentials, errors, given, names, row, transaction};
 
 /// Adds a user with its event and the record of its idempotency key, or none of them.
 pub(crate) async fn add(
@@ -33,18 +35,23 @@ async fn write(
         return Ok(Written::Replayed(idempotency::subject(tx, id).await?));
     }
     insert(tx, applied).await?;
-    names::refuse_resting(tx, &applied.user, context.at).await?;
     if let Some(password) = &applied.password {
         credentials::write(tx, applied.user.id, password).await?;
     }
-    outbox::append(tx, &applied.event).await?;
+    names::tell_unless_resting(tx, &applied.user, &applied.event, context.at).await?;
     Ok(Written::Applied(applied.user.clone()))
 }
 
 async fn insert(tx: &impl ConnectionTrait, applied: &Applied) -> Result<(), WriteError> {
-    Entity::insert(row::from_user(&applied.user))
-        .exec_without_returning(tx)
+    given::execute(tx, INSERT.as_str(), row::to_values(&applied.user))
         .await
         .map_err(|error| errors::write(&error))?;
     Ok(())
 }
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let names: Vec<String> = columns().map(|(column, _)| column).collect();
+    let places: Vec<String> = columns().map(|(_, place)| place).collect();
+    let (names, places) = (names.join(", "), places.join(", "));
+    format!("INSERT INTO users ({names}) VALUES ({places})")
+});
