@@ -32,8 +32,11 @@ async fn of_memory(_: Path<String>, answer: Data<Answer>) -> HttpResponse {
 }
 
 async fn of_redis(id: Path<String>, answer: Data<Answer>, redis: Data<Client>) -> HttpResponse {
-    let body: Bytes = redis.get(format!("bench:{id}")).await.expect("a value");
-    answer.with(body)
+    let body: Option<Bytes> = redis.get(format!("bench:{id}")).await.expect("an answer");
+    body.map_or_else(
+        || HttpResponse::new(StatusCode::NOT_FOUND),
+        |body| answer.with(body),
+    )
 }
 
 /// Serves on a port, as `PORT FILE [REDIS_URL]` says; the file has the answer as it came over the wire.

@@ -16,8 +16,6 @@
     clippy::print_stderr,
     clippy::panic,
     clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
     reason = "a program for people, over figures of a few digits"
 )]
 

@@ -72,7 +72,7 @@ impl Server {
         let mut log = process.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let server = Self { process, port };
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         // A handler that finds nothing in Redis fails, and answers.
         while server
             .try_ask("GET", probe, "", None)

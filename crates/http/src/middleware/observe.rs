@@ -38,8 +38,7 @@ const UNMATCHED: &str = "unmatched";
 pub(crate) struct Observe {
     api: Api,
     has_traces: bool,
-    /// What an answer by the short way tells pages of other origins; none where there is no short way.
-    for_pages: Option<Option<(HeaderName, HeaderValue)>>,
+    shortcut: Option<Shortcut>,
 }
 
 impl Observe {
@@ -48,7 +47,7 @@ impl Observe {
         Self {
             api: api.clone(),
             has_traces: true,
-            for_pages: Some(for_pages),
+            shortcut: Some(Shortcut::new(for_pages)),
         }
     }
 
@@ -57,7 +56,7 @@ impl Observe {
         Self {
             api: api.clone(),
             has_traces: false,
-            for_pages: None,
+            shortcut: None,
         }
     }
 }
@@ -90,7 +89,7 @@ where
             has_traces: self.has_traces,
             active,
             durations: Rc::default(),
-            shortcut: self.for_pages.clone().map(Shortcut::new),
+            shortcut: self.shortcut.clone(),
         }))
     }
 }

@@ -18,6 +18,7 @@ use crate::users::{BY_ID, recalled};
 ///
 /// It answers what the routes and the middleware around them would, or leaves it to them: they alone wait, refuse, trace,
 /// and serve other origins. A test compares the two.
+#[derive(Clone)]
 pub(super) struct Shortcut {
     for_pages: Option<(HeaderName, HeaderValue)>,
 }
