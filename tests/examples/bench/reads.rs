@@ -184,7 +184,7 @@ pub(crate) fn uncached(world: &World, table: &mut Table) {
     ));
     let select = world.path().join("select.sql");
     fs::write(&select, format!(
-        "\\set n random(1, {})\nSELECT * FROM users WHERE id = ('01990000-0000-7000-8000-' || lpad(to_hex(:n), 12, '0'))::uuid;\n",
+        "\\set n random(1, {})\nSELECT * FROM users WHERE id = ('01990000-0000-7000-8000-' || lpad(to_hex(:n::bigint), 12, '0'))::uuid;\n",
         world.users
     )).unwrap();
     let database = world.database();
