@@ -2,7 +2,8 @@
 //!
 //! A request goes through the `middleware` (outermost first: observe, conform, CORS, admit), the table of routes in
 //! `routes`, an `extract::Call` that finds out who asks before anything else of the request is read, one file under
-//! `users`, one use case of the domain, and back as a body of `bodies` or a `problem::Problem`.
+//! `users`, one use case of the domain, and back as a body of `bodies` or a `problem::Problem`. Most reads of one user are
+//! answered before all that, by `middleware::shortcut`.
 //!
 //! To add a route: a file that mirrors its place in the URL tree, with one handler that takes an `extract::Call` and has
 //! its description above it; a line in both tables of its folder (`users.rs`); `From` of the use case's error in
