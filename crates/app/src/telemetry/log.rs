@@ -1,5 +1,7 @@
 //! The log, and how much is written to it.
 
+mod lines;
+
 use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,6 +9,7 @@ use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::settings::{LogFormat, LogLevel, LogSettings};
+use lines::Lines;
 
 /// Decides how much this process writes to its log.
 #[derive(Clone)]
@@ -70,7 +73,7 @@ pub(super) fn layer(
         .with_ansi(std::io::stderr().is_terminal())
         // It would tell so on stderr, and panic in the midst of a request when that, too, cannot be written.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
+        .with_writer(Lines::new(std::io::stderr()));
     let layer = match settings.format {
         LogFormat::Json => layer
             .json()
