@@ -66,10 +66,11 @@ pub(crate) fn in_turns(file: &Path, requests: &[Request]) {
     fs::write(file, script).unwrap();
 }
 
-/// Writes a script that makes a new request each time, by this body of a Lua function.
+/// Writes a script that makes a new request each time, by this body of a Lua function; `turn` counts the requests, and
+/// `seed` is a word that no other run has.
 pub(crate) fn made_anew(file: &Path, request: &str) {
     let script = format!(
-        "local turn = 0\nlocal seed = os.time()\nfunction request()\n turn = turn + 1\n{request}\nend\n{REPORT}"
+        "local turn = 0\nlocal seed = ''\nfor byte in io.open('/dev/urandom', 'rb'):read(5):gmatch('.') do seed = seed .. string.format('%02x', byte:byte()) end\nfunction request()\n turn = turn + 1\n{request}\nend\n{REPORT}"
     );
     fs::write(file, script).unwrap();
 }

@@ -26,6 +26,7 @@ mod reads;
 mod rest;
 mod server;
 mod world;
+mod writes;
 
 use figures::Table;
 use world::World;
@@ -33,12 +34,14 @@ use world::World;
 /// A row, or several that are measured at once.
 type Row = (&'static str, fn(&World, &mut Table));
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 9] = [
     ("rest", rest::at_rest),
     ("cached", reads::cached),
     ("second", reads::second_tier),
     ("uncached", reads::uncached),
     ("batch", reads::batch),
+    ("create", writes::create),
+    ("patch", writes::patch),
     ("storm", rest::storm),
     ("lists", reads::lists),
 ];

@@ -66,7 +66,7 @@ pub(crate) fn storm(world: &World, table: &mut Table) {
     let logins = world.path().join("logins.lua");
     // Those that are refused wait as they are told to: here, a little.
     made_anew(&logins, &format!(
-        "local body = string.format('{{\"identifier\":\"stranger%d.%d\",\"password\":\"correct horse battery staple\"}}', seed, turn)
+        "local body = string.format('{{\"identifier\":\"stranger%s.%d\",\"password\":\"correct horse battery staple\"}}', seed, turn)
         return wrk.format('POST', '/v1/credentials/verify', {{['Authorization'] = 'Bearer {API_TOKEN}', ['Content-Type'] = 'application/json'}}, body)"
     ));
     let database = world.database();
