@@ -199,6 +199,7 @@ impl UseCases {
             recall_user: RecallUser {
                 tokens: ports.tokens.clone(),
                 cache: ports.cache.clone(),
+                users: users.clone(),
             },
             create_user: CreateUser {
                 users: users.clone(),

@@ -23,7 +23,7 @@ use crate::trace;
 pub(crate) use body::{Ignored, JsonDocument, MergePatch};
 pub(crate) use caller::{Shown, shown};
 pub(crate) use conditions::{IfNoneMatch, Keyed, Write};
-pub(crate) use freshness::Fresh;
+pub(crate) use freshness::{Fresh, freshness};
 pub(crate) use path::{Pair, Segment, Target, TargetToken};
 pub(crate) use selection::{Include, Selection};
 

@@ -25,7 +25,7 @@ mod update;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
-pub(crate) use find::recalled;
+pub(crate) use find::PlainRead;
 
 use crate::resource::{read_only, readable, resource};
 

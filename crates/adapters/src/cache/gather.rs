@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -16,6 +17,8 @@ use user_domain::user::User;
 const AT_ONCE: usize = 4;
 /// The most keys of one question.
 const MOST: usize = 500;
+/// So few keys are asked for together with everybody else's.
+const FEW: usize = 2;
 /// How long a question may take. Nobody waits longer for its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -131,7 +134,11 @@ impl UserReader for GatheredReader {
     }
 
     async fn find_many(&self, keys: &UserKeys) -> Result<Vec<Option<Arc<User>>>, StoreError> {
-        self.reader.find_many(keys).await
+        let each = keys.each();
+        if each.len() > FEW {
+            return self.reader.find_many(keys).await;
+        }
+        try_join_all(each.iter().map(|key| self.find(key))).await
     }
 }
 

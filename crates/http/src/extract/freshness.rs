@@ -22,7 +22,7 @@ impl Part for Fresh {
 ///
 /// Every other directive, and what cannot be read, changes nothing. `Pragma` counts only for clients that do not know
 /// `Cache-Control`.
-fn freshness(headers: &HeaderMap) -> Freshness {
+pub(crate) fn freshness(headers: &HeaderMap) -> Freshness {
     let wants_current = if headers.contains_key(CACHE_CONTROL) {
         any_directive(headers, &CACHE_CONTROL, is_revalidation)
     } else {

@@ -78,7 +78,8 @@ where
         let has_cors = self.has_cors;
         let answer = self.service.call(request);
         Box::pin(async move {
-            let mut response = as_problem(answer.await?.map_into_boxed_body(), &id);
+            let (request, response) = answer.await?.map_into_boxed_body().into_parts();
+            let mut response = ServiceResponse::new(request, as_problem(response, &id));
             if response.request().method() == Method::OPTIONS && response.status() == StatusCode::OK
             {
                 *response.response_mut().status_mut() = StatusCode::NO_CONTENT;
@@ -100,13 +101,13 @@ pub(super) fn after_panic(message: &str, id: &RequestId) -> HttpResponse {
     response
 }
 
-fn as_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+/// Words an error as a problem; any other answer stays as it is.
+pub(super) fn as_problem(response: HttpResponse, id: &RequestId) -> HttpResponse {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
     let worded = match response
-        .response()
         .error()
         .and_then(|error| error.as_error::<Problem>())
     {
@@ -121,14 +122,13 @@ fn as_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
         }
     };
     let (status, body) = worded;
-    let (request, response) = response.into_parts();
     let mut response = response.set_body(BoxBody::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     headers.remove(CONTENT_ENCODING);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    ServiceResponse::new(request, response)
+    response
 }
 
 fn is_problem(headers: &HeaderMap) -> bool {

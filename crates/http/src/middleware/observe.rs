@@ -62,7 +62,7 @@ impl Observe {
 }
 
 pub(crate) struct ObserveService<S> {
-    service: S,
+    service: Rc<S>,
     api: Api,
     has_traces: bool,
     active: Arc<Gauge>,
@@ -72,7 +72,7 @@ pub(crate) struct ObserveService<S> {
 
 impl<S> Transform<S, ServiceRequest> for Observe
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
     S::Future: 'static,
 {
     type Response = ServiceResponse<BoxBody>;
@@ -84,7 +84,7 @@ where
     fn new_transform(&self, service: S) -> Self::Future {
         let active = Arc::new(metrics::gauge!(ACTIVE_REQUESTS));
         ready(Ok(ObserveService {
-            service,
+            service: Rc::new(service),
             api: self.api.clone(),
             has_traces: self.has_traces,
             active,
@@ -96,7 +96,7 @@ where
 
 impl<S> Service<ServiceRequest> for ObserveService<S>
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
     S::Future: 'static,
 {
     type Response = ServiceResponse<BoxBody>;
@@ -110,7 +110,7 @@ where
         let frame = Frame::begin(request_id(request.headers(), self.api.ids()));
         let method = method_name(request.method());
         let shortcut = self.shortcut.as_ref();
-        if let Some(response) = shortcut.and_then(|way| way.answer(&self.api, &request, &frame)) {
+        if let Some(response) = shortcut.and_then(|way| way.recall(&self.api, &request, &frame)) {
             let route = frame.route.get().unwrap_or(UNMATCHED);
             let span = Span::none();
             let durations = self.durations.clone();
@@ -124,11 +124,19 @@ where
         } else {
             Span::none()
         };
-        let mut line = Line::new(frame, method, span.clone(), self.durations.clone());
-        let readiness = self.api.readiness().clone();
-        let answer = span
-            .in_scope(|| self.service.call(request))
-            .instrument(span.clone());
+        let durations = self.durations.clone();
+        let mut line = Line::new(frame.clone(), method, span.clone(), durations);
+        let (api, service) = (self.api.clone(), self.service.clone());
+        let (readiness, shortcut) = (api.readiness().clone(), self.shortcut.clone());
+        let answer = async move {
+            if let Some(way) = shortcut
+                && let Some(response) = way.read(&api, &request, &frame).await
+            {
+                return Ok(request.into_response(response));
+            }
+            service.call(request).await
+        };
+        let answer = answer.instrument(span);
         Box::pin(async move {
             let _active = active;
             match AssertUnwindSafe(answer).catch_unwind().await {
@@ -139,10 +147,9 @@ where
                         head.set_connection_type(ConnectionType::Close);
                     }
                     let request = response.request();
-                    let pattern = request
-                        .app_data::<Pattern>()
-                        .map_or(UNMATCHED, |pattern| pattern.0);
-                    line.write(pattern, response.status().as_u16());
+                    let pattern = request.app_data::<Pattern>().map(|pattern| pattern.0);
+                    let route = pattern.or(line.frame.route.get()).unwrap_or(UNMATCHED);
+                    line.write(route, response.status().as_u16());
                     Ok(response)
                 }
                 Ok(Err(error)) => {

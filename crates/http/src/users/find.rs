@@ -1,14 +1,16 @@
 //! `GET /v1/users/{id}`, `/me`, `/by-username/{username}`, `/by-external-id/{external_id}`.
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, IF_NONE_MATCH, PRAGMA};
+use actix_web::http::header::{HeaderMap, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse};
+use tokio::time::{Instant, timeout_at};
+use user_domain::Freshness;
 use user_domain::caller::Caller;
 use user_domain::use_cases::Sought;
 use user_domain::values::UserId;
 
 use super::shown::{counted, found};
 use crate::api::Api;
-use crate::extract::{Call, Fresh, IfNoneMatch, Segment, Selection, Shown, shown};
+use crate::extract::{Call, Fresh, IfNoneMatch, Segment, Selection, Shown, freshness, shown};
 use crate::openapi::{
     CacheControlHeader, ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader,
     IncludeQuery, ReadErrors, UsernamePath,
@@ -92,23 +94,57 @@ pub(crate) async fn me(call: Call<Wanted>) -> Result<HttpResponse, Problem> {
     show(&call, &Sought::Me, &call.parts).await
 }
 
-/// Shows a user from what is at hand, to a person who asks for nothing out of the ordinary.
-pub(crate) fn recalled(
-    api: &Api,
-    request: &HttpRequest,
-    id: &str,
-) -> Option<(Caller, HttpResponse)> {
-    const EXTRAORDINARY: [HeaderName; 3] = [IF_NONE_MATCH, CACHE_CONTROL, PRAGMA];
-    let headers = request.headers();
-    if EXTRAORDINARY.iter().any(|name| headers.contains_key(name)) {
-        return None;
+/// A person's read of one user that asks for nothing out of the ordinary.
+pub(crate) struct PlainRead<'a> {
+    token: &'a str,
+    id: UserId,
+    freshness: Freshness,
+}
+
+impl<'a> PlainRead<'a> {
+    /// Takes a read of the user with this id, if it is one.
+    pub(crate) fn of(headers: &'a HeaderMap, id: &str) -> Option<Self> {
+        let (Ok(Shown::Bearer(token)), Ok(id)) = (shown(headers), UserId::parse(id)) else {
+            return None;
+        };
+        let read = Self {
+            token,
+            id,
+            freshness: freshness(headers),
+        };
+        (!headers.contains_key(IF_NONE_MATCH)).then_some(read)
     }
-    let (Ok(Shown::Bearer(token)), Ok(id)) = (shown(headers), UserId::parse(id)) else {
-        return None;
-    };
-    let (caller, user) = api.use_cases().recall_user.run(token, id)?;
-    let answer = found(request, &user, None, None, None).ok()?;
-    Some((caller, answer))
+
+    /// Answers from what is at hand.
+    pub(crate) fn recall(
+        &self,
+        api: &Api,
+        request: &HttpRequest,
+    ) -> Option<(Caller, HttpResponse)> {
+        if self.freshness != Freshness::Bounded {
+            return None;
+        }
+        let (caller, user) = api.use_cases().recall_user.run(self.token, self.id)?;
+        let answer = found(request, &user, None, None, None).ok()?;
+        Some((caller, answer))
+    }
+
+    /// Answers from what has to be read, before this moment.
+    pub(crate) async fn read(
+        &self,
+        api: &Api,
+        request: &HttpRequest,
+        deadline: Instant,
+    ) -> Result<Option<(Caller, HttpResponse)>, Problem> {
+        let recall = &api.use_cases().recall_user;
+        let read = recall.read(self.token, self.id, self.freshness);
+        let read = timeout_at(deadline, read).await;
+        let Some((caller, user)) = read.map_err(|_| Problem::overloaded())?? else {
+            return Ok(None);
+        };
+        let answer = found(request, &user, None, None, None)?;
+        Ok(Some((caller, answer)))
+    }
 }
 
 async fn find(

@@ -152,14 +152,39 @@ async fn an_idle_store_is_asked_at_once_for_one_user() {
 #[tokio::test(start_paused = true)]
 async fn a_question_for_many_goes_as_it_is() {
     let mut store = store();
-    let keys = UserKeys::Ids(vec![samples::user_id(), samples::user_id()]);
+    let keys = UserKeys::Ids(vec![
+        samples::user_id(),
+        samples::user_id(),
+        samples::user_id(),
+    ]);
     let (reader, sent) = (store.reader.clone(), keys.clone());
     let asker = tokio::spawn(async move { reader.find_many(&sent).await });
     settled().await;
     let question = store.question();
     assert_eq!(question.asked, Asked::Many(keys));
     question.answer(&[]).await;
-    assert_eq!(asker.await.unwrap(), Ok(vec![None, None]));
+    assert_eq!(asker.await.unwrap(), Ok(vec![None, None, None]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_are_asked_for_together_with_everybody_else() {
+    let mut store = store();
+    let mut under_way = store.busy().await;
+    let (alice, key) = somebody();
+    let other = store.asker(id()).await;
+    let two = UserKeys::Ids(vec![samples::user_id(), alice.id]);
+    let reader = store.reader.clone();
+    let asker = tokio::spawn(async move { reader.find_many(&two).await });
+    settled().await;
+    store.is_not_asked();
+    under_way.pop().unwrap().answer(&[]).await;
+    let question = store.question();
+    let keys = question.keys();
+    assert_eq!(keys.len(), 3);
+    assert!(keys.contains(&key));
+    question.answer(std::slice::from_ref(&alice)).await;
+    assert_eq!(asker.await.unwrap(), Ok(vec![None, Some(alice)]));
+    assert_eq!(other.await.unwrap(), Ok(None));
 }
 
 #[tokio::test(start_paused = true)]

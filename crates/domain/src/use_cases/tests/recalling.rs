@@ -103,6 +103,35 @@ async fn what_is_recalled_is_what_would_be_answered() {
 }
 
 #[tokio::test]
+async fn what_is_read_beside_its_caller_is_what_would_be_answered() {
+    for freshness in [Freshness::Bounded, Freshness::Current] {
+        let World {
+            fakes,
+            users,
+            tokens,
+        } = world().await;
+        let on = fakes.use_cases();
+        let mut read = 0;
+        for token in &tokens {
+            for id in &users {
+                // Before anything of the two is known, and after.
+                for _ in 0..2 {
+                    let found = on.recall_user.read(token, *id, freshness).await.unwrap();
+                    let expected = answered(&on, token, *id).await;
+                    if let Some((caller, found)) = found {
+                        read += 1;
+                        let (expected_caller, expected) = expected.unwrap();
+                        assert_eq!(caller, expected_caller, "{token} {id}");
+                        assert_eq!(found.view, expected.view, "{token} {id}");
+                    }
+                }
+            }
+        }
+        assert!(read >= 20, "{freshness:?}: {read}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_recalled_of_who_is_not_known() {
     let World { fakes, users, .. } = world().await;
     let on = fakes.use_cases();
