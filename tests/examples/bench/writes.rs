@@ -13,6 +13,8 @@ use crate::world::World;
 /// So many write at a time: enough for commits to share their waits for the disk.
 const WRITERS: u32 = 32;
 
+// In these statements no word begins with a colon but names: pgbench takes them for its own, also within quotes.
+
 /// The columns of a user, in the order in which the service names them.
 const COLUMNS: &str = "id, username, username_key, username_skeleton, external_id, email, email_key, email_verified, \
     phone_number, phone_number_verified, standing, roles, name, given_name, family_name, nickname, picture, website, bio, \
@@ -43,7 +45,7 @@ INSERT INTO users ({COLUMNS}) VALUES ({user}, {name}, {name}, {name}, NULL, {nam
   'Europe/Berlin', '1990-02-28', '{{\"theme\":\"dark\"}}', '{{}}', '{{}}', {name} || E'\\tann lee', 1, now(), now(), NULL, NULL,
   NULL, false);
 INSERT INTO events ({EVENT_COLUMNS}) SELECT {event}, 'user.created', 'user', {user}, NULL, 1,
-  '[\"username\",\"email\",\"profile.name\",\"profile.bio\"]', 'service:token-d6223cb8', now()
+  '[\"username\",\"email\",\"profile.name\",\"profile.bio\"]', 'system', now()
   WHERE NOT EXISTS (SELECT 1 FROM released_usernames AS r WHERE (r.username_key = {name} OR r.username_skeleton = {name})
   AND r.released_at > now() - interval '90 days' AND r.user_id <> {user});
 COMMIT;
@@ -73,8 +75,8 @@ pub(crate) fn patch(world: &World, table: &mut Table) {
 BEGIN;
 SELECT {COLUMNS} FROM users WHERE id = {user} FOR UPDATE;
 WITH told AS (INSERT INTO events ({EVENT_COLUMNS}) VALUES ({event}, 'user.updated', 'user', {user}, NULL, 2,
-  '[\"profile.bio\"]', 'service:token-d6223cb8', now()))
-UPDATE users SET {}, bio = 'Writes about ' || :e, version = version + 1, updated_at = now() WHERE id = {user};
+  '[\"profile.bio\"]', 'system', now()))
+UPDATE users SET {}, bio = 'Writes about ' || to_hex(:e::bigint), version = version + 1, updated_at = now() WHERE id = {user};
 COMMIT;
 ",
         world.users,
