@@ -18,8 +18,9 @@ use crate::users::{BY_ID, PlainRead};
 
 /// The short way of the most frequent request: a person, whose token was verified before, reads somebody by id.
 ///
-/// It answers what the routes and the middleware around them would, or leaves it to them: they alone refuse, trace, and
-/// serve other origins. A test compares the two.
+/// It answers what the routes and the middleware around them would, or leaves it to them: they alone refuse callers, find
+/// nobody, trace, and serve other origins. A store that fails is told here, as there: nobody asks it twice. Tests compare the
+/// two.
 #[derive(Clone)]
 pub(super) struct Shortcut {
     for_pages: Rc<Option<(HeaderName, HeaderValue)>>,
