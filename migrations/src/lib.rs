@@ -10,6 +10,7 @@ mod m20261123_000003_retention;
 mod m20261123_000004_credentials;
 mod m20261123_000005_service_tokens;
 mod m20261123_000006_relationships;
+mod m20261124_000007_search;
 mod statements;
 
 use std::collections::HashSet;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261123_000004_credentials::MIGRATION),
         Box::new(m20261123_000005_service_tokens::MIGRATION),
         Box::new(m20261123_000006_relationships::MIGRATION),
+        Box::new(m20261124_000007_search::Migration),
     ]
 }
 

@@ -10,5 +10,6 @@ mod list;
 mod metadata;
 mod replace;
 mod restore;
+mod search;
 mod suspend;
 mod update;

@@ -3,3 +3,4 @@
 pub(super) mod count;
 mod filter;
 pub(super) mod page;
+mod search;

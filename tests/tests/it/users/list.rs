@@ -10,7 +10,7 @@ use crate::common::{
 };
 
 /// The usernames of a page.
-fn names(page: &Reply) -> Vec<&str> {
+pub(super) fn names(page: &Reply) -> Vec<&str> {
     assert_eq!(page.status, 200, "{}", page.text);
     let users = page.json["users"].as_array().unwrap();
     users
@@ -36,11 +36,12 @@ fn next(page: &Reply) -> Option<String> {
 }
 
 /// Follows the links from a path to the end, and gives the names in their order.
-async fn walk(caller: &As<'_>, first: &str) -> Vec<String> {
-    let mut walked = Vec::new();
+pub(super) async fn walk(caller: &As<'_>, first: &str) -> Vec<String> {
+    let (mut walked, mut pages) = (Vec::new(), 0);
     let mut path = Some(first.to_owned());
     while let Some(address) = path {
-        assert!(walked.len() < 500, "the walk does not end");
+        pages += 1;
+        assert!(pages < 500, "the walk does not end");
         let page = caller.get(&address).await;
         walked.extend(names(&page).into_iter().map(str::to_owned));
         path = next(&page);

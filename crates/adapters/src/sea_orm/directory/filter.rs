@@ -70,7 +70,7 @@ fn standing_is(standing: Standing) -> Condition {
 
 /// Matches a literal part of a text.
 fn contains(column: Column, text: &str) -> Expr {
-    Expr::col(column).like(LikeExpr::new(format!("%{}%", escape(text))).escape('\\'))
+    Expr::col(column).like(LikeExpr::new(containing(text)).escape('\\'))
 }
 
 /// Matches a literal beginning of a key, as a range, so that the key's index serves it on both databases.
@@ -93,6 +93,11 @@ fn successor(prefix: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// Writes a pattern that texts with this literal part match.
+pub(super) fn containing(text: &str) -> String {
+    format!("%{}%", escape(text))
 }
 
 fn escape(text: &str) -> String {

@@ -8,6 +8,7 @@ use user_domain::ports::Page;
 use user_domain::user::User;
 
 use super::filter::conditions;
+use super::search::{self, Found};
 use crate::sea_orm::entities::users::{Column, Entity};
 use crate::sea_orm::{errors, row};
 
@@ -23,12 +24,22 @@ pub(crate) async fn page(
         Sort::Username => (Column::UsernameKey, Order::Asc),
         Sort::Updated => (Column::UpdatedAt, Order::Asc),
     };
+    let found = search::find(db, &request.filter).await?;
     let mut select = Entity::find()
         .filter(conditions(&request.filter))
         .order_by(column, order.clone())
         .limit(u64::from(request.limit) + 1);
     if request.sort != Sort::Username {
         select = select.order_by(Column::Id, order.clone());
+    }
+    if let Found::Few(ids) = found {
+        if ids.is_empty() {
+            return Ok(Page {
+                users: Vec::new(),
+                next: None,
+            });
+        }
+        select = select.filter(search::among(&ids));
     }
     if let Some(position) = &request.after {
         select = select.filter(behind(position, column, &order));
