@@ -45,12 +45,12 @@ pub enum MigrateError {
 pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m20261123_000001_users::Migration),
-        Box::new(m20261123_000002_tail::Migration),
+        Box::new(m20261123_000002_tail::MIGRATION),
         Box::new(m20261123_000003_retention::MIGRATION),
         Box::new(m20261123_000004_credentials::MIGRATION),
         Box::new(m20261123_000005_service_tokens::MIGRATION),
         Box::new(m20261123_000006_relationships::MIGRATION),
-        Box::new(m20261124_000007_search::Migration),
+        Box::new(m20261124_000007_search::MIGRATION),
     ]
 }
 

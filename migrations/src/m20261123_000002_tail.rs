@@ -3,40 +3,12 @@
 //! Events become visible in the order of commits, not of their numbers. With its transaction beside it, an event can be
 //! told apart by whether a snapshot already saw it. SQLite has one writer at a time, so its numbers are the order.
 
-use sea_orm_migration::MigrationTrait;
-use sea_orm_migration::prelude::MigrationName;
-use sea_orm_migration::prelude::{DbErr, SchemaManager, async_trait};
-use sea_orm_migration::sea_orm::ConnectionTrait;
+use crate::statements::PostgresStatements;
 
-use crate::dialect::Dialect;
-
-pub(crate) struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &'static str {
-        "m20261123_000002_tail"
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    #[expect(
-        elided_lifetimes_in_paths,
-        reason = "the trait leaves the lifetime out, and async_trait wants it so here too"
-    )]
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if Dialect::of(manager.get_database_backend()) == Dialect::Sqlite {
-            return Ok(());
-        }
-        for statement in STATEMENTS {
-            manager
-                .get_connection()
-                .execute_unprepared(statement)
-                .await?;
-        }
-        Ok(())
-    }
-}
+pub(crate) const MIGRATION: PostgresStatements = PostgresStatements {
+    name: "m20261123_000002_tail",
+    statements: STATEMENTS,
+};
 
 /// The default comes by itself: together with the column it would rewrite the table. Older events have no transaction,
 /// and nobody's position lies before them.

@@ -2,40 +2,12 @@
 //!
 //! It is made of what each PostgreSQL has, so that no extension has to be there. SQLite searches without an index.
 
-use sea_orm_migration::MigrationTrait;
-use sea_orm_migration::prelude::MigrationName;
-use sea_orm_migration::prelude::{DbErr, SchemaManager, async_trait};
-use sea_orm_migration::sea_orm::ConnectionTrait;
+use crate::statements::PostgresStatements;
 
-use crate::dialect::Dialect;
-
-pub(crate) struct Migration;
-
-impl MigrationName for Migration {
-    fn name(&self) -> &'static str {
-        "m20261124_000007_search"
-    }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for Migration {
-    #[expect(
-        elided_lifetimes_in_paths,
-        reason = "the trait leaves the lifetime out, and async_trait wants it so here too"
-    )]
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        if Dialect::of(manager.get_database_backend()) == Dialect::Sqlite {
-            return Ok(());
-        }
-        for statement in STATEMENTS {
-            manager
-                .get_connection()
-                .execute_unprepared(statement)
-                .await?;
-        }
-        Ok(())
-    }
-}
+pub(crate) const MIGRATION: PostgresStatements = PostgresStatements {
+    name: "m20261124_000007_search",
+    statements: STATEMENTS,
+};
 
 /// A text has a part for each of its characters: that one and up to three more. Whatever of four characters stands in a
 /// text is one of its parts, and whatever is shorter begins one.
