@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Asks a Prometheus, which scrapes the running service, for each expression of the dashboard and the rules.
+"""Evaluates each expression of the dashboard and the rules in a Prometheus that scrapes the running service.
 
-    expressions.py SERVICE   beside the servers of TEST_DATABASE_URI and TEST_REDIS_URL
+    expressions.py SERVICE   SERVICE is the program; uses the servers of TEST_DATABASE_URI and TEST_REDIS_URL
 """
 
 import contextlib
@@ -27,9 +27,9 @@ import yaml
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 SERVICE_TOKEN = "a-token-of-the-check-of-expressions"
 PATIENCE = 60
-# How many scrapes, one a second, an expression is given; a rate takes two.
+# The number of scrapes, one per second, before the expressions are evaluated. rate() needs two.
 SCRAPES = 8
-# What may have no answer while nothing is wrong.
+# Expressions with these parts may have an empty result, for the reason given.
 EMPTY = {
     'outcome="error"': "nothing that the stores were asked has failed",
     "absent(": "the service is there",
@@ -64,7 +64,7 @@ def wait_for(what, holds):
 
 @contextlib.contextmanager
 def database(uri):
-    """A database of its own on the server that the address names."""
+    """Creates a database for this check on the server with this URL."""
     parts = urllib.parse.urlsplit(uri)
     plain = lambda text: None if text is None else urllib.parse.unquote(text)
     server = dict(user=plain(parts.username) or "postgres", password=plain(parts.password), host=parts.hostname, port=parts.port or 5432)
@@ -95,7 +95,7 @@ def running(command, ready, **options):
 
 @contextlib.contextmanager
 def used(url):
-    """Registers, reads, misses, changes and lists until it ends."""
+    """Sends requests until the context ends: creates, reads, changes and lists users, and reads a missing one."""
     ending = threading.Event()
     headers = {"X-API-Token": SERVICE_TOKEN, "Content-Type": "application/json"}
 
@@ -123,7 +123,7 @@ def used(url):
 
 
 def quicker(folder, target):
-    """The configuration of deploy/, scraping and computing every second."""
+    """Writes the configuration of deploy/ with intervals of one second."""
     rules = yaml.safe_load((DEPLOY / "prometheus/rules.yaml").read_text())
     for group in rules["groups"]:
         group["interval"] = "1s"
@@ -158,7 +158,7 @@ def expressions():
 
 
 def answered_whatever_holds(expression):
-    """Has comparisons answer whether they hold, so that one that does not hold is told from one that compares nothing."""
+    """Makes comparisons return 0 or 1, so that a false comparison differs from one without any series."""
     return re.sub(r"(?<=\s)(>=|<=|==|!=|>|<)(?=\s)(?! bool)", r"\1 bool", expression)
 
 
@@ -192,7 +192,7 @@ def main():
         ready = lambda: ask(f"{prometheus}/-/ready")[0] == 200
         stack.enter_context(running(command, ready))
         stack.enter_context(used(url))
-        # One more than is asked for: the scrape before anything was counted knows nothing to compare with.
+        # One scrape more, because the first one may come before anything was counted.
         enough = f'count_over_time(http_server_request_duration_seconds_count{{method="PATCH",status="200"}}[1h]) > {SCRAPES}'
         wait_for("enough scrapes", lambda: query(enough))
         asked = 0

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the image as a container's runtime does, in a network of its own: as its user, with its command and a root file
-system that is read-only.
+"""Runs the image like a container runtime: with its user and command, a read-only root file system and a network
+namespace of its own.
 
     unshare --mount --net image.py ROOT CONFIG REDIS
 
-ROOT is the image's root file system, CONFIG what `buildah inspect` says of it, REDIS the program redis-server.
+ROOT is the root file system of the image, CONFIG the output of `buildah inspect`, and REDIS the program redis-server.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -47,7 +48,7 @@ def loopback_up():
 
 
 def prepare(volume):
-    """Gives the root what a runtime gives it, and makes it read-only."""
+    """Adds to the root file system what a container runtime adds, and makes it read-only."""
     kept = (root / "data").stat()
     assert (kept.st_uid, kept.st_gid) == (user, group), "the volume's folder is not the user's"
     os.chown(volume, kept.st_uid, kept.st_gid)
@@ -68,7 +69,7 @@ def prepare(volume):
 
 
 def start(arguments, settings, **options):
-    """Starts a command of the image, with nothing but the image's environment and these settings."""
+    """Starts a command of the image, with only the environment of the image and these settings."""
     environment = dict(variable.split("=", 1) for variable in config["Env"]) | settings
     program = ["setpriv", "--no-new-privs", "chroot", f"--userspec={user}:{group}", "--groups=", root]
     names = [f"{name}={value}" for name, value in environment.items()]
@@ -127,6 +128,10 @@ def a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume):
         assert set(state["Gid"]) == {str(group)} and state["Groups"] == [], state["Groups"]
         assert int(state["CapEff"][0], 16) == int(state["CapPrm"][0], 16) == 0, state["CapEff"]
         assert state["NoNewPrivs"] == ["1"]
+        limits = pathlib.Path(f"/proc/{process.pid}/limits").read_text()
+        assert re.search(r"^Max core file size +0 ", limits, re.M), "a crash would write the memory to disk"
+        notice = (root / "NOTICE").read_text()
+        assert "actix-web v" in notice and "Apache License" in notice, "the licences of what is linked are missing"
         assert config["Healthcheck"]["Test"] == ["CMD", "/user-service", "healthcheck"], config["Healthcheck"]
         code, _ = finish(config["Healthcheck"]["Test"][2:], settings)
         assert code == 0, f"the health check ended with {code}"
@@ -156,7 +161,7 @@ def the_allocator_is_mimalloc(settings):
 
 
 def answer_names(name):
-    """A name server that knows one name, of which it says 127.0.0.1."""
+    """Starts a name server that resolves one name, to 127.0.0.1."""
     wanted = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 53))
@@ -221,7 +226,7 @@ def main():
         a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume)
         the_allocator_is_mimalloc(settings)
         names_are_resolved_and_certificates_believed(settings, volume)
-        # The mounts go with this namespace; the folder below one of them does not before.
+        # All mounts end with this namespace, but the folder cannot be removed while it is mounted.
         run("umount", root / "data")
 
 

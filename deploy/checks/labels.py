@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the values of labels, which rules, their tests and the dashboard ask for, to those that the code can emit."""
+"""Checks that the code can emit each label value that the rules, their tests and the dashboard select."""
 
 import json
 import pathlib
@@ -10,11 +10,13 @@ import yaml
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 CRATES = DEPLOY.parent / "crates"
-# Where the code names the values of a label.
+# The places in the code that contain the values of each label.
 NAMED = {
     "system": [("adapters/src/operations.rs", r'Self::\w+ => "(\w+)"')],
     "operation": [
         ("adapters/src/sea_orm.rs", r'\.timed\("(\w+)"'),
+        ("adapters/src/sea_orm/change_log.rs", r'\.timed\("(\w+)"'),
+        ("adapters/src/sea_orm/logins.rs", r'\.timed\("(\w+)"'),
         ("adapters/src/sea_orm/relationships.rs", r'\.timed\("(\w+)"'),
         ("adapters/src/cache/redis.rs", r'timed\(System::Redis, "(\w+)"'),
         ("adapters/src/passwords/meters.rs", r'Self::\w+ => "(\w+)"'),
@@ -24,13 +26,13 @@ NAMED = {
     "outcome": [
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "(\w+)" \} else'),
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "error" \} else \{ "(\w+)" \}'),
-        ("app/src/retention.rs", r'"outcome" => "(\w+)"'),
-        ("adapters/src/tokens/jwks/refresh.rs", r'let outcome = if is_whole \{ "(\w+)" \}'),
-        ("adapters/src/tokens/jwks/refresh.rs", r'let outcome = if is_whole \{ "ok" \} else \{ "(\w+)" \}'),
+        ("app/src/workers/retention.rs", r'"outcome" => "(\w+)"'),
+        ("adapters/src/tokens/jwks/refresh.rs", r'let outcome = if all_valid \{ "(\w+)" \}'),
+        ("adapters/src/tokens/jwks/refresh.rs", r'let outcome = if all_valid \{ "ok" \} else \{ "(\w+)" \}'),
     ],
-    "count": [("app/src/retention.rs", r'"count" => "(\w+)"')],
-    "pool": [("adapters/src/sea_orm/connect.rs", r'(?:Pool|Door)::new\("(\w+)"')],
-    "state": [("adapters/src/sea_orm/pool.rs", r'"state" => "(\w+)"')],
+    "count": [("app/src/workers/retention.rs", r'"count" => "(\w+)"')],
+    "pool": [("adapters/src/sea_orm/connection.rs", r'(?:Pool|AdmissionControl)::new\("(\w+)"')],
+    "state": [("adapters/src/sea_orm/connection/pool.rs", r'"state" => "(\w+)"')],
     "tier": [("adapters/src/cache/meters.rs", r'TierMeters::new\("(\w+)"')],
     "result": [("adapters/src/cache/meters.rs", r'\bof\("(\w+)"')],
     "road": [("adapters/src/cache/meters.rs", r'invalidated\("(\w+)"')],
@@ -41,7 +43,7 @@ NAMED = {
     ],
     "code": [("http/src/problem/code.rs", r'Self::\w+ => \(\s*"(\w+)"')],
 }
-# Said by /health/ready alone, which is no part of the objective.
+# Only /health/ready returns these codes. It is not part of the objective.
 OF_PROBES = {"not_ready", "schema_pending"}
 
 faults = []
@@ -59,7 +61,7 @@ def known_values():
 
 
 def failing_codes(known):
-    """The codes of a 5xx that a client can be told."""
+    """Returns the problem codes with which a client can receive a 5xx."""
     text = (CRATES / "http/src/problem/code.rs").read_text()
     names = dict(re.findall(r'Self::(\w+) => \(\s*"(\w+)"', text))
     statuses = re.findall(r"((?:Self::\w+[\s|]*)+)=> (?:\{\s*)?StatusCode::(\w+)", text)

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Holds the files of deploy/ to each other and to the service.
+"""Checks the files of deploy/ against each other and against the service.
 
     manifests.py check SERVICE RENDERED...   SERVICE is the program, RENDERED the manifests of the overlays
-    manifests.py compose RENDERED            RENDERED is what docker-compose makes of compose.yaml
-    manifests.py rule                        prints the Kubernetes rule that says what prometheus/rules.yaml says
+    manifests.py compose RENDERED            RENDERED is compose.yaml as docker-compose renders it
+    manifests.py rule                        prints the Kubernetes rule with the content of prometheus/rules.yaml
 """
 
 import base64
 import math
 import pathlib
 import re
+import secrets
 import subprocess
 import sys
 
@@ -17,9 +18,9 @@ import yaml
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 ROOT = DEPLOY.parent
-# PostgreSQL's max_connections of 100, without those that it keeps for its superuser.
+# The default max_connections of PostgreSQL, 100, without those reserved for superusers.
 CONNECTIONS = 97
-# Of these the service takes notice though they are not its own settings.
+# Variables that affect the service but are not its own settings.
 NOT_OURS = {"PATH", "SQLITE_TMPDIR", "SSL_CERT_FILE"}
 
 faults = []
@@ -50,7 +51,7 @@ def print_rule():
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Blocks.add_representer(str, text)
-    print("# Made of deploy/prometheus/rules.yaml: make alerts")
+    print("# Generated from deploy/prometheus/rules.yaml by `make alerts`. Do not edit.")
     print(yaml.dump(prometheus_rule(), Dumper=Blocks, sort_keys=False, width=1000), end="")
 
 
@@ -83,7 +84,7 @@ def check_alerts():
         fires = [bool(t["exp_alerts"]) for t in tests if t["alertname"] == name]
         if True not in fires:
             fault(f"{name}: no test sees it fire")
-        # Where nobody answers, there is nothing to be silent about but the moment before.
+        # Each alert also needs a test in which it does not fire, at least for a moment.
         if False not in fires:
             fault(f"{name}: no test sees it silent")
     memory = next(re.search(r"([\d.]+) \* (\d+) \* 1024 \* 1024", r["expr"]) for r in alerts.values() if "resident_memory" in r["expr"])
@@ -111,12 +112,12 @@ def megabytes(quantity):
 
 
 def most_connections(deployment, replicas, settings, settings_of_job):
-    """The connections to the database at the worst moment of a rollout, and whose they are."""
-    # A replica is told to end when another has been ready for so long, and has its connections until it has ended.
+    """Returns the largest number of database connections during a rollout, and a description of their owners."""
+    # A replica is stopped once another has been ready for minReadySeconds. It keeps its connections until it has ended.
     ending = math.ceil(deployment["template"]["spec"]["terminationGracePeriodSeconds"] / max(deployment["minReadySeconds"], 1))
     ending = min(ending, replicas)
     pods = replicas + deployment["strategy"]["rollingUpdate"]["maxSurge"] + ending
-    # One more than is set follows the outbox.
+    # One connection more than the setting is for the outbox poller.
     each, of_job = (int(of["DATABASE_MAX_CONNECTIONS"]) + 1 for of in (settings, settings_of_job))
     return pods * each + of_job, f"{pods} replicas, {ending} of them ending, and the Job"
 
@@ -135,13 +136,13 @@ def check_manifests(service, path, alerted_memory):
             if "configMapRef" in source:
                 environment |= named["ConfigMap", source["configMapRef"]["name"]]["data"]
             elif ("Secret", source["secretRef"]["name"]) in named:
-                secret = named["Secret", source["secretRef"]["name"]]["data"]
-                environment |= {name: base64.b64decode(value).decode() for name, value in secret.items()}
+                data = named["Secret", source["secretRef"]["name"]]["data"]
+                environment |= {name: base64.b64decode(value).decode() for name, value in data.items()}
             else:
-                # A secret by reference: the ones that docs/deploying.md has people make.
+                # A secret that is not among the manifests: the one that docs/deploying.md tells the reader to create.
                 environment |= {
-                    "JWT_SECRET_KEY": "x" * 32,
-                    "ALLOWED_API_TOKENS": "x" * 32,
+                    "JWT_SECRET_KEY": secrets.token_hex(32),
+                    "ALLOWED_API_TOKENS": secrets.token_hex(32),
                     "DATABASE_URI": "postgresql://users@postgres:5432/users",
                     "REDIS_URL": "redis://redis:6379/0",
                 }
@@ -175,7 +176,7 @@ def check_compose():
 
 
 def check_rendered_compose(path):
-    """Holds the service's environment, as compose gives it, to what the service has to know."""
+    """Checks the environment that compose gives to the service."""
     services = yaml.safe_load(pathlib.Path(path).read_text())["services"]
     environment = services["user-service"]["environment"]
     check_variables("compose.yaml", environment)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes a folder hold the same files as another, and touches only what differs.
+"""Makes one folder contain the same files as another, and writes only files that differ.
 
     synchronise.py FROM TO
 
-Cargo builds anew what is younger than its last build. So what is the same keeps its time, and what differs gets the time
-of now, whatever it had where it came from: a context of another day or branch may differ and be older all the same.
+Cargo rebuilds files that are newer than its last build. A file that is the same therefore keeps its modification time.
+A file that differs gets the current time instead of the time of its source, which may be older than the last build.
 """
 
 import filecmp
@@ -41,7 +41,7 @@ def main():
         if new.is_dir():
             copy.mkdir()
         else:
-            # Without its time.
+            # Does not copy the modification time.
             shutil.copy(new, copy)
 
 

@@ -1,8 +1,8 @@
-//! Where the two databases' words for the same thing differ.
+//! The SQL dialects of PostgreSQL and SQLite, where they differ.
 
 use sea_orm_migration::sea_orm::DatabaseBackend;
 
-/// The words of one database.
+/// The SQL dialect of one database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Postgres,
@@ -10,7 +10,7 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// Finds the words of a connection; the service connects to no third kind.
+    /// Returns the dialect of a backend. The service supports no third database.
     pub(crate) fn of(backend: DatabaseBackend) -> Self {
         if backend == DatabaseBackend::Postgres {
             Self::Postgres
@@ -19,12 +19,12 @@ impl Dialect {
         }
     }
 
-    /// Writes the types of a statement in this database's words.
+    /// Replaces the placeholders of a statement with the types of this database.
     ///
-    /// `{key}` is text that compares and sorts by its bytes, `{row_number}` a key that counts up by itself, `{mark}` what
-    /// the order of events goes by.
-    pub(crate) fn write(self, statement: &str) -> String {
-        let words = match self {
+    /// `{key}` is text that is compared and sorted by its bytes. `{row_number}` is an auto-incremented primary key.
+    /// `{mark}` is the type of the value by which events are ordered.
+    pub(crate) fn render(self, statement: &str) -> String {
+        let placeholders = match self {
             Self::Postgres => [
                 ("{uuid}", "uuid"),
                 ("{key}", "text COLLATE \"C\""),
@@ -55,14 +55,14 @@ impl Dialect {
                 ("{options}", "STRICT"),
             ],
         };
-        words
+        placeholders
             .iter()
-            .fold(statement.to_owned(), |text, (word, meaning)| {
-                text.replace(word, meaning)
+            .fold(statement.to_owned(), |text, (placeholder, value)| {
+                text.replace(placeholder, value)
             })
     }
 
-    /// Finds a table by its name, where this connection would find it.
+    /// The query for a table by its name, in the schema that this connection uses.
     pub(crate) fn table_exists(self) -> &'static str {
         match self {
             Self::Postgres => {
@@ -74,7 +74,7 @@ impl Dialect {
         }
     }
 
-    /// Notes a migration as applied now.
+    /// The statement that records a migration as applied now.
     pub(crate) fn record_migration(self) -> &'static str {
         match self {
             Self::Postgres => {

@@ -1,8 +1,9 @@
-//! The user service's schema: one list of migrations for PostgreSQL and SQLite, and what applies it.
+//! The schema of the user service: one list of migrations for PostgreSQL and SQLite, and the runner that applies it.
 //!
-//! Each migration runs in a transaction of its own, under a lock that all replicas share, and is never changed once
-//! released. See `README.md` beside this crate for how a change reaches a running platform (expand, then contract).
+//! Each migration runs in its own transaction, under a lock that all replicas share. A released migration is never
+//! changed. `README.md` in this crate explains how a change is spread over releases (expand, then contract).
 
+mod describe;
 mod dialect;
 mod m20261123_000001_users;
 mod m20261123_000002_tail;
@@ -11,6 +12,12 @@ mod m20261123_000004_credentials;
 mod m20261123_000005_service_tokens;
 mod m20261123_000006_relationships;
 mod m20261124_000007_search;
+mod m20261130_000008_internal_changes;
+mod m20261130_000009_released_names;
+mod m20261130_000010_suspensions;
+mod m20261130_000011_erased_ids;
+mod m20261130_000012_birth_years;
+mod m20261130_000013_blocked_names;
 mod statements;
 
 use std::collections::HashSet;
@@ -22,26 +29,27 @@ use sea_orm_migration::sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 
+pub use describe::{describe, describe_driver};
 use dialect::Dialect;
 
-/// The key of the advisory lock that migrating replicas of one PostgreSQL database take in turn.
+/// The key of the advisory lock that serializes migrating replicas of one PostgreSQL database.
 const ADVISORY_LOCK: i64 = 0x7573_6572_7376_6331;
 
-/// Why the schema was not brought up to date; what had been applied before stays.
+/// Why the schema could not be migrated. Migrations that were applied before the error remain.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// There is a table `users` that is not this service's.
+    /// The database has a table `users` of another service.
     #[error(
-        "the database already has a table named users that is not this service's; \
+        "the database already has a table named users of another service; \
          set DATABASE_SCHEMA to a schema of its own, or use a new database"
     )]
     ForeignTable,
     /// The database failed.
-    #[error("the database failed: {0}")]
+    #[error("the database failed: {}", describe(.0))]
     Database(#[from] DbErr),
 }
 
-/// Every migration this release knows, oldest first.
+/// Every migration of this release, oldest first.
 pub fn all() -> Vec<Box<dyn MigrationTrait>> {
     vec![
         Box::new(m20261123_000001_users::Migration),
@@ -51,25 +59,35 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261123_000005_service_tokens::MIGRATION),
         Box::new(m20261123_000006_relationships::MIGRATION),
         Box::new(m20261124_000007_search::MIGRATION),
+        Box::new(m20261130_000008_internal_changes::MIGRATION),
+        Box::new(m20261130_000009_released_names::MIGRATION),
+        Box::new(m20261130_000010_suspensions::ENDED_ACCESS),
+        Box::new(m20261130_000010_suspensions::Migration),
+        Box::new(m20261130_000010_suspensions::INDEX),
+        Box::new(m20261130_000011_erased_ids::MIGRATION),
+        Box::new(m20261130_000012_birth_years::MIGRATION),
+        Box::new(m20261130_000013_blocked_names::MIGRATION),
+        Box::new(m20261130_000013_blocked_names::INDEX),
     ]
 }
 
-/// Applies what is pending and gives the names of what it applied.
+/// Applies all pending migrations and returns their names.
 ///
-/// Replicas may call it at once: one applies, the others wait and find nothing pending. Migrations of a newer release
-/// are left alone. `schema` is the PostgreSQL schema to create first, the one the connection's search path names.
+/// Replicas may call it concurrently: one applies, the others wait and find nothing pending. Migrations of a newer
+/// release are ignored. `schema` is the PostgreSQL schema to create first. It is the one in the connection's search
+/// path.
 ///
 /// # Errors
-/// [`MigrateError`]; a migration is applied whole or not at all.
+/// [`MigrateError`]. Each migration is applied completely or not at all.
 pub async fn up(
     db: &DatabaseConnection,
     schema: Option<&str>,
 ) -> Result<Vec<String>, MigrateError> {
-    // A role that may not make tables can still start a release for which there is nothing to make.
+    // A role without the right to create tables can start a release that has no pending migration.
     if pending(db).await?.is_empty() {
         return Ok(Vec::new());
     }
-    let mut done = Vec::new();
+    let mut names = Vec::new();
     loop {
         let tx = begin(db).await?;
         prepare(&tx, schema).await?;
@@ -82,21 +100,21 @@ pub async fn up(
             .find(|migration| !applied.contains(migration.name()))
         else {
             tx.commit().await?;
-            return Ok(done);
+            return Ok(names);
         };
         next.up(&SchemaManager::new(&tx)).await?;
         record(&tx, next.name()).await?;
         tx.commit().await?;
-        done.push(next.name().to_owned());
+        names.push(next.name().to_owned());
     }
 }
 
-/// Gives the names of the migrations that this release knows and the database lacks.
+/// Returns the names of the migrations of this release that are not applied yet.
 ///
 /// # Errors
-/// The database's.
+/// If the database fails.
 pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    let applied = if has_table(db, LEDGER).await? {
+    let applied = if has_table(db, MIGRATIONS_TABLE).await? {
         applied(db).await?
     } else {
         HashSet::new()
@@ -108,10 +126,10 @@ pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
         .collect())
 }
 
-/// The table of applied migrations, as sea-orm's own tools keep it.
-const LEDGER: &str = "seaql_migrations";
+/// The table of applied migrations, in the format of sea-orm's own tools.
+const MIGRATIONS_TABLE: &str = "seaql_migrations";
 
-/// Begins a transaction that keeps other migrators out.
+/// Begins a transaction that excludes other migration runners.
 async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let options = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -133,7 +151,7 @@ async fn prepare(tx: &DatabaseTransaction, schema: Option<&str>) -> Result<(), D
             .await?;
     }
     tx.execute_unprepared(&format!(
-        "CREATE TABLE IF NOT EXISTS {LEDGER} (version text NOT NULL PRIMARY KEY, applied_at bigint NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS {MIGRATIONS_TABLE} (version text NOT NULL PRIMARY KEY, applied_at bigint NOT NULL)"
     ))
     .await?;
     Ok(())
@@ -143,7 +161,7 @@ async fn applied(db: &impl ConnectionTrait) -> Result<HashSet<String>, DbErr> {
     let rows = db
         .query_all_raw(Statement::from_string(
             db.get_database_backend(),
-            format!("SELECT version FROM {LEDGER}"),
+            format!("SELECT version FROM {MIGRATIONS_TABLE}"),
         ))
         .await?;
     let known = all();

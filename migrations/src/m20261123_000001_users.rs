@@ -1,4 +1,4 @@
-//! The users, the outbox of their events, the records of idempotency keys, and the names that rest.
+//! The users, the outbox of their events, the idempotency records and the released usernames.
 
 use sea_orm_migration::MigrationTrait;
 use sea_orm_migration::prelude::MigrationName;
@@ -19,7 +19,7 @@ impl MigrationName for Migration {
 impl MigrationTrait for Migration {
     #[expect(
         elided_lifetimes_in_paths,
-        reason = "the trait leaves the lifetime out, and async_trait wants it so here too"
+        reason = "async_trait requires the signature of the trait, which elides the lifetime"
     )]
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let dialect = Dialect::of(manager.get_database_backend());
@@ -30,15 +30,17 @@ impl MigrationTrait for Migration {
         for statement in STATEMENTS.iter().chain(&unique) {
             manager
                 .get_connection()
-                .execute_unprepared(&dialect.write(statement))
+                .execute_unprepared(&dialect.render(statement))
                 .await?;
         }
         Ok(())
     }
 }
 
-/// What only one user may have. Where several values are taken, both databases are to name the same: PostgreSQL looks at
-/// its indexes in the order of their making, SQLite in the opposite one.
+/// The unique values of a user.
+///
+/// If several values are taken, both databases must report the same one. PostgreSQL checks its indexes in the order of
+/// their creation, SQLite in the opposite order.
 const UNIQUE: [&str; 4] = [
     "CREATE UNIQUE INDEX users_username_key_uq ON users (username_key)",
     "CREATE UNIQUE INDEX users_username_skeleton_uq ON users (username_skeleton)",

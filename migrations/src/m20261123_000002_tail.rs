@@ -1,7 +1,7 @@
-//! What lets replicas follow the outbox: the transaction of each event, on PostgreSQL.
+//! The transaction id of each event on PostgreSQL, which replicas need to poll the outbox.
 //!
-//! Events become visible in the order of commits, not of their numbers. With its transaction beside it, an event can be
-//! told apart by whether a snapshot already saw it. SQLite has one writer at a time, so its numbers are the order.
+//! Events become visible in the order of commits, not of their numbers. The transaction id shows whether a snapshot has
+//! already seen an event. SQLite has one writer at a time, so its numbers are in commit order.
 
 use crate::statements::PostgresStatements;
 
@@ -10,8 +10,9 @@ pub(crate) const MIGRATION: PostgresStatements = PostgresStatements {
     statements: STATEMENTS,
 };
 
-/// The default comes by itself: together with the column it would rewrite the table. Older events have no transaction,
-/// and nobody's position lies before them.
+/// The default is set in a statement of its own: together with the column it would rewrite the table.
+///
+/// Older events have no transaction id, and no stored position is before them.
 const STATEMENTS: &[&str] = &[
     "ALTER TABLE events ADD COLUMN xid xid8",
     "ALTER TABLE events ALTER COLUMN xid SET DEFAULT pg_current_xact_id()",

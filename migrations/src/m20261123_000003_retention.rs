@@ -1,6 +1,6 @@
-//! What lets old records be found and removed: indexes on their times, and how far events were removed.
+//! Indexes by which expired records are found, and the position up to which events were purged.
 //!
-//! Users have their index already; events are removed from the low end of their numbers.
+//! Users already have such an index. Events are purged in the order of their numbers.
 
 use crate::statements::Statements;
 
@@ -9,7 +9,7 @@ pub(crate) const MIGRATION: Statements = Statements {
     statements: STATEMENTS,
 };
 
-/// `events_purged_to` is the greatest mark of a removed event, by which the outbox is followed.
+/// `events_purged_to` is the greatest position of a purged event, in the order in which the outbox is polled.
 const STATEMENTS: &[&str] = &[
     "CREATE INDEX idempotency_keys_created_at_ix ON idempotency_keys (created_at)",
     "CREATE INDEX released_usernames_released_at_ix ON released_usernames (released_at)",

@@ -1,6 +1,6 @@
-//! The passwords of users, beside them, and the failures of those who tried to be let in.
+//! The passwords of users, in a table of their own, and the login attempts.
 //!
-//! A password goes with its user by the database itself: a release that knows nothing of passwords erases users too.
+//! The database deletes a password together with its user, because a release without passwords also erases users.
 
 use crate::statements::Statements;
 
@@ -9,8 +9,10 @@ pub(crate) const MIGRATION: Statements = Statements {
     statements: STATEMENTS,
 };
 
-/// `draw` is a number that has nothing to do with when its user was made, so that some passwords stand for all. `source` is
-/// empty in the row of an account, and a keyed digest in those of its sources.
+/// `draw` is a constant number for each user, evenly distributed and independent of its creation. A range of it is
+/// therefore a representative sample of the passwords.
+///
+/// `source` is empty in the row of an account, and a keyed digest in the rows of its sources.
 const STATEMENTS: &[&str] = &[
     "ALTER TABLE users ADD COLUMN password_changed_at {time}",
     "CREATE TABLE credentials (

@@ -1,4 +1,4 @@
-//! The tokens of services that are made and revoked while the service runs.
+//! The service tokens that are issued and revoked while the service runs.
 
 use crate::statements::Statements;
 
@@ -7,7 +7,7 @@ pub(crate) const MIGRATION: Statements = Statements {
     statements: STATEMENTS,
 };
 
-/// Of a secret only the digest is kept. `scopes` is a JSON array of names.
+/// Only the digest of a secret is stored. `scopes` is a JSON array of names.
 const STATEMENTS: &[&str] = &[
     "CREATE TABLE service_tokens (
         id {uuid} NOT NULL PRIMARY KEY,

@@ -1,4 +1,4 @@
-//! Who follows whom and who blocks whom, how many do, and with whom that is still to be settled.
+//! Follows, blocks, the follow counts, and the users with pending counts.
 
 use crate::statements::Statements;
 
@@ -7,13 +7,14 @@ pub(crate) const MIGRATION: Statements = Statements {
     statements: STATEMENTS,
 };
 
-/// `object_id` is whom an event's subject did something to. `follower_counted` says that the follower is one of the
-/// target's followers in `follow_counts`, `target_counted` that the target is one of those whom the follower follows
-/// there: neither is while it is suspended or deleted. A user's counts are the sum of its parts, of which it has as many as
-/// writers ever wanted at once; `repairs` counts the corrections of a part, so that none is made twice.
-///
-/// Whoever becomes counted, or ceases to be, is in `unsettled_users` until its follows say so, and until they are gone
-/// where it is erased; `stage` and the place behind it say how far that has come.
+/// - `events.object_id`: the other user of a relationship event.
+/// - `follows.follower_counted` and `follows.target_counted`: whether `follow_counts` includes the follower among the
+///   target's followers, and the target among the users that the follower follows. A suspended or deleted user is not
+///   counted.
+/// - `follow_counts`: the counts of a user are the sum of its parts. A user has as many parts as concurrent writers
+///   needed at once. `repairs` counts the corrections of a part, so that none is made twice.
+/// - `unsettled_users`: the users with pending counts. A user is listed from its status change until its follows are
+///   updated, or from its erasure until they are removed. `stage`, `place_at` and `place_id` store the progress.
 const STATEMENTS: &[&str] = &[
     "ALTER TABLE users ADD COLUMN has_blocks {bool} NOT NULL DEFAULT {false}",
     "ALTER TABLE events ADD COLUMN object_id {uuid}",

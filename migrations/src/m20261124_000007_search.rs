@@ -1,6 +1,6 @@
-//! What a search of users goes by in PostgreSQL: an index of the parts of their search texts.
+//! The index for user searches on PostgreSQL. It contains the parts of each user's search text.
 //!
-//! It is made of what each PostgreSQL has, so that no extension has to be there. SQLite searches without an index.
+//! It uses only built-in features of PostgreSQL, so no extension is required. SQLite searches without an index.
 
 use crate::statements::PostgresStatements;
 
@@ -9,14 +9,16 @@ pub(crate) const MIGRATION: PostgresStatements = PostgresStatements {
     statements: STATEMENTS,
 };
 
-/// A text has a part for each of its characters: that one and up to three more. Whatever of four characters stands in a
-/// text is one of its parts, and whatever is shorter begins one.
+/// A text has one part for each of its characters: that character and up to three more. Every four characters in
+/// sequence are therefore one part, and every shorter sequence is the start of one.
 ///
-/// What is sought is cut into fours, the last of which ends where it ends. Both are cut by the database, so that they are
-/// cut alike whatever its encoding is. The function costs what it is said to: a plan compares by `LIKE` first.
+/// A query is split into pieces of four characters. The last piece ends at the end of the query. The database splits
+/// both texts, so that they are split in the same way in any encoding. The declared cost of the functions makes the
+/// planner compare by `LIKE` first.
 ///
-/// The texts stand in a table of their own: each change of a user makes new entries in all indexes of `users`, and this
-/// one has thirty for a user. Triggers keep the table, so that the release before this one keeps it too.
+/// The texts are in a table of their own. Each change of a user creates new entries in all indexes of `users`, and this
+/// index has about thirty entries for each user. Triggers maintain the table, so that the previous release
+/// maintains it too.
 const STATEMENTS: &[&str] = &[
     "CREATE FUNCTION user_search_parts(search_text text) RETURNS tsvector
         LANGUAGE sql IMMUTABLE STRICT COST 1000 AS $$

@@ -1,11 +1,12 @@
-//! Measures relationships: what it costs that a thousand follow one and the same user at once, and how fast a platform's
-//! graph moves in.
+//! Measures relationships: the cost of 1000 users that follow one user at once, and the time to import the graph of a
+//! platform.
 //!
 //!     make follows
 //!     make follows GRAPH=edges.txt
 //!
-//! `GRAPH` names a file with two numbers a line: who follows, and who is followed. Without it a graph is made in which the
-//! more follow somebody, the likelier others do. Its counts are compared with the file's.
+//! `GRAPH` names a file with two numbers per line: the follower and the followed user. Without it, a graph is generated
+//! in which users with many followers are more likely to get another one. The counts of the service are compared with
+//! those of the graph.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,7 +14,7 @@
     clippy::print_stdout,
     clippy::panic,
     clippy::cast_precision_loss,
-    reason = "a program for people, over figures of a few digits"
+    reason = "a command-line tool with small numbers"
 )]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -25,11 +26,11 @@ use serde_json::{Value, json};
 use user_tests::{API_TOKEN, Store, TestApp};
 
 const FOLLOWERS: usize = 1000;
-const AT_ONCE: usize = 64;
+const CONCURRENCY: usize = 64;
 const ROUNDS: usize = 7;
-/// The graph that is made where none is given.
-const MADE_USERS: usize = 20_000;
-const MADE_EDGES: usize = 300_000;
+/// The size of the generated graph, if `GRAPH` is not set.
+const GENERATED_USERS: usize = 20_000;
+const GENERATED_EDGES: usize = 300_000;
 
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -39,29 +40,29 @@ fn median(values: &mut [f64]) -> f64 {
 async fn call(app: &TestApp, put: bool, follower: &str, target: &str) -> Duration {
     let path = format!("/v1/users/{follower}/following/{target}");
     let method = if put { "PUT" } else { "DELETE" };
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let request = app
             .client
             .request(method.parse().unwrap(), app.url(&path))
             .bearer_auth(API_TOKEN);
         match request.send().await.unwrap().status().as_u16() {
-            204 => return begun.elapsed(),
+            204 => return started.elapsed(),
             503 => tokio::time::sleep(Duration::from_millis(20)).await,
             other => panic!("{other}"),
         }
     }
 }
 
-/// Makes all these changes, so many at once, and gives how many a second.
-async fn pace(app: &TestApp, put: bool, edges: &[(String, String)]) -> f64 {
-    let begun = Instant::now();
+/// Changes all these edges, `CONCURRENCY` at a time, and returns the number of changes per second.
+async fn change_rate(app: &TestApp, put: bool, edges: &[(String, String)]) -> f64 {
+    let started = Instant::now();
     stream::iter(edges)
         .map(|(follower, target)| call(app, put, follower, target))
-        .buffer_unordered(AT_ONCE)
+        .buffer_unordered(CONCURRENCY)
         .collect::<Vec<_>>()
         .await;
-    edges.len() as f64 / begun.elapsed().as_secs_f64()
+    edges.len() as f64 / started.elapsed().as_secs_f64()
 }
 
 async fn register(app: &TestApp, prefix: &str, number: usize) -> Vec<String> {
@@ -86,22 +87,24 @@ async fn celebrity(app: &TestApp) {
     };
     let unrelated = pairs(&|n| targets[n].clone());
     let one = pairs(&|_| targets[0].clone());
-    let (mut apart, mut together, mut ratios) = (vec![], vec![], vec![]);
+    let (mut spread_rates, mut crowd_rates, mut ratios) = (vec![], vec![], vec![]);
     for round in 0..=ROUNDS {
-        let alone = pace(app, true, &unrelated).await;
-        pace(app, false, &unrelated).await;
-        let crowd = pace(app, true, &one).await;
-        pace(app, false, &one).await;
+        let spread = change_rate(app, true, &unrelated).await;
+        change_rate(app, false, &unrelated).await;
+        let crowd = change_rate(app, true, &one).await;
+        change_rate(app, false, &one).await;
         // The first round warms up.
         if round > 0 {
-            apart.push(alone);
-            together.push(crowd);
-            ratios.push(alone / crowd);
+            spread_rates.push(spread);
+            crowd_rates.push(crowd);
+            ratios.push(spread / crowd);
         }
     }
-    println!("{FOLLOWERS} follows, {AT_ONCE} at once, medians of {ROUNDS} rounds in turns");
-    println!("  of as many users  {:>7.0}/s", median(&mut apart));
-    println!("  of one user       {:>7.0}/s", median(&mut together));
+    println!(
+        "{FOLLOWERS} follows, {CONCURRENCY} concurrently, medians of {ROUNDS} alternating rounds"
+    );
+    println!("  of as many users  {:>7.0}/s", median(&mut spread_rates));
+    println!("  of one user       {:>7.0}/s", median(&mut crowd_rates));
     println!("  cost of the crowd {:>7.2}x", median(&mut ratios));
 }
 
@@ -118,10 +121,10 @@ fn graph() -> Vec<(u64, u64)> {
         return edges.collect();
     }
     let mut random = StdRng::seed_from_u64(1);
-    let mut ends: Vec<usize> = (0..MADE_USERS).collect();
-    (0..MADE_EDGES)
+    let mut ends: Vec<usize> = (0..GENERATED_USERS).collect();
+    (0..GENERATED_EDGES)
         .map(|_| {
-            let follower = random.random_range(0..MADE_USERS);
+            let follower = random.random_range(0..GENERATED_USERS);
             let target = ends[random.random_range(0..ends.len())];
             ends.push(target);
             (follower as u64, target as u64)
@@ -140,7 +143,7 @@ async fn post(app: &TestApp, path: &str, body: &Value) -> Value {
     }
 }
 
-async fn moving_in(app: &TestApp) {
+async fn import_graph(app: &TestApp) {
     let edges = graph();
     let numbers: HashSet<u64> = edges.iter().flat_map(|(from, to)| [*from, *to]).collect();
     let users = register(app, "member", numbers.len()).await;
@@ -149,14 +152,14 @@ async fn moving_in(app: &TestApp) {
         .iter()
         .map(|(from, to)| json!({"follower": ids[from], "target": ids[to]}))
         .collect();
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut statuses: BTreeMap<u64, usize> = BTreeMap::new();
     let done = stream::iter(named.chunks(1000))
-        .map(async |part| post(app, "/v1/relationships/batch", &json!({ "edges": part })).await)
+        .map(async |chunk| post(app, "/v1/relationships/batch", &json!({ "edges": chunk })).await)
         .buffer_unordered(4)
         .collect::<Vec<_>>()
         .await;
-    let taken = begun.elapsed();
+    let duration = started.elapsed();
     for result in done
         .iter()
         .flat_map(|done| done["results"].as_array().unwrap())
@@ -166,24 +169,24 @@ async fn moving_in(app: &TestApp) {
             .or_default() += 1;
     }
     println!(
-        "{} edges of {} users in {taken:.1?}: {:.0}/s, by status {statuses:?}",
+        "{} edges of {} users in {duration:.1?}: {:.0}/s, by status {statuses:?}",
         edges.len(),
         users.len(),
-        edges.len() as f64 / taken.as_secs_f64()
+        edges.len() as f64 / duration.as_secs_f64()
     );
-    let once: HashSet<(u64, u64)> = edges.into_iter().filter(|(from, to)| from != to).collect();
+    let distinct: HashSet<(u64, u64)> = edges.into_iter().filter(|(from, to)| from != to).collect();
     let mut expected: HashMap<&str, (u64, u64)> = HashMap::new();
-    for (from, to) in &once {
+    for (from, to) in &distinct {
         expected.entry(ids[to]).or_default().0 += 1;
         expected.entry(ids[from]).or_default().1 += 1;
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut wrong = 0;
-    for part in users.chunks(500) {
+    for chunk in users.chunks(500) {
         let shown = post(
             app,
             "/v1/users/batch?include=counts",
-            &json!({ "ids": part }),
+            &json!({ "ids": chunk }),
         )
         .await;
         for user in shown["users"].as_array().unwrap() {
@@ -203,9 +206,9 @@ async fn moving_in(app: &TestApp) {
     }
     println!(
         "{} different edges; counts of {} users read in {:.1?}, {wrong} of them wrong",
-        once.len(),
+        distinct.len(),
         users.len(),
-        begun.elapsed()
+        started.elapsed()
     );
     assert_eq!(wrong, 0);
 }
@@ -214,6 +217,6 @@ async fn moving_in(app: &TestApp) {
 async fn main() {
     let app = TestApp::start(Store::Postgres).await;
     celebrity(&app).await;
-    moving_in(&app).await;
+    import_graph(&app).await;
     app.stop().await;
 }

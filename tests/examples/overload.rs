@@ -1,9 +1,10 @@
-//! Measures what is left of the service's work under four times the load that it can bear.
+//! Measures how much of its peak throughput the service keeps at four times the peak load.
 //!
 //!     make overload
 //!
-//! First 16 clients ask as fast as they are answered: the peak. Then requests come four times as fast, whether or not
-//! earlier ones are answered, over 512 connections at most. Each kind of request that needs the database is measured by itself.
+//! First, 16 clients each send the next request as soon as the previous one is answered. This gives the peak
+//! throughput. Then requests are sent at four times that rate, whether or not earlier ones are answered, over at most
+//! 512 connections. Each kind of request that needs the database is measured separately.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +13,7 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a program for people, over figures of a few digits"
+    reason = "a command-line tool with small numbers"
 )]
 
 use std::sync::Arc;
@@ -28,21 +29,21 @@ use user_tests::{API_TOKEN, Store, TestApp};
 
 const PHASE: Duration = Duration::from_secs(6);
 const FACTOR: f64 = 4.0;
-/// The connections of all callers together, where requests come at a rate.
+/// The number of connections of all callers together, if requests are sent at a fixed rate.
 const CONNECTIONS: usize = 512;
 
-/// What the requests of a phase came to.
+/// The results of the requests of a phase.
 #[derive(Default)]
-struct Told {
+struct PhaseResults {
     served: Vec<Duration>,
     refused: Vec<Duration>,
     other: Vec<String>,
     unsent: usize,
 }
 
-impl Told {
-    fn take(&mut self, answer: Result<StatusCode, String>, time: Duration) {
-        match answer {
+impl PhaseResults {
+    fn add(&mut self, response: Result<StatusCode, String>, time: Duration) {
+        match response {
             Ok(status) if status.is_success() => self.served.push(time),
             Ok(StatusCode::SERVICE_UNAVAILABLE) => self.refused.push(time),
             Ok(status) => self.other.push(status.to_string()),
@@ -50,7 +51,7 @@ impl Told {
         }
     }
 
-    fn show(&mut self, name: &str, phase: Duration) {
+    fn print(&mut self, name: &str, phase: Duration) {
         let served = self.served.len() as f64 / phase.as_secs_f64();
         let refused = self.refused.len() as f64 / phase.as_secs_f64();
         println!(
@@ -69,7 +70,7 @@ impl Told {
     }
 }
 
-/// A quantile in milliseconds.
+/// Returns a quantile in milliseconds.
 fn quantile(times: &mut [Duration], share: f64) -> f64 {
     times.sort_unstable();
     let place = (times.len().saturating_sub(1) as f64 * share) as usize;
@@ -77,65 +78,65 @@ fn quantile(times: &mut [Duration], share: f64) -> f64 {
 }
 
 async fn send(request: RequestBuilder) -> Result<StatusCode, String> {
-    let answer = request.bearer_auth(API_TOKEN).send().await;
-    let answer = answer.map_err(|error| error.without_url().to_string())?;
-    let status = answer.status();
-    answer.bytes().await.map_err(|error| error.to_string())?;
+    let response = request.bearer_auth(API_TOKEN).send().await;
+    let response = response.map_err(|error| error.without_url().to_string())?;
+    let status = response.status();
+    response.bytes().await.map_err(|error| error.to_string())?;
     Ok(status)
 }
 
-/// Clients who wait for each answer.
-async fn closed(clients: usize, request: impl Fn() -> RequestBuilder) -> Told {
-    let begun = Instant::now();
+/// Sends requests from clients that wait for each response.
+async fn run_closed_loop(clients: usize, request: impl Fn() -> RequestBuilder) -> PhaseResults {
+    let started = Instant::now();
     let each = join_all((0..clients).map(async |_| {
-        let mut told = Told::default();
-        while begun.elapsed() < PHASE {
+        let mut results = PhaseResults::default();
+        while started.elapsed() < PHASE {
             let sent = Instant::now();
-            let answer = send(request()).await;
-            told.take(answer, sent.elapsed());
+            let response = send(request()).await;
+            results.add(response, sent.elapsed());
         }
-        told
+        results
     }));
     each.await
         .into_iter()
-        .fold(Told::default(), |mut all, told| {
-            all.served.extend(told.served);
-            all.refused.extend(told.refused);
-            all.other.extend(told.other);
+        .fold(PhaseResults::default(), |mut all, results| {
+            all.served.extend(results.served);
+            all.refused.extend(results.refused);
+            all.other.extend(results.other);
             all
         })
 }
 
-/// Requests that come at a rate.
-async fn open(rate: f64, request: impl Fn() -> RequestBuilder) -> Told {
-    let begun = Instant::now();
+/// Sends requests at a fixed rate.
+async fn run_at_rate(rate: f64, request: impl Fn() -> RequestBuilder) -> PhaseResults {
+    let started = Instant::now();
     let mut ticks = interval(Duration::from_millis(5));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let (mut asked, mut asking, mut told) = (0.0, JoinSet::new(), Told::default());
-    while begun.elapsed() < PHASE {
+    let (mut sent, mut pending, mut results) = (0.0, JoinSet::new(), PhaseResults::default());
+    while started.elapsed() < PHASE {
         ticks.tick().await;
-        while asked < begun.elapsed().as_secs_f64() * rate {
-            asked += 1.0;
-            while let Some(ended) = asking.try_join_next() {
-                let (answer, time) = ended.unwrap();
-                told.take(answer, time);
+        while sent < started.elapsed().as_secs_f64() * rate {
+            sent += 1.0;
+            while let Some(ended) = pending.try_join_next() {
+                let (response, time) = ended.unwrap();
+                results.add(response, time);
             }
-            // A caller has so many connections and no more; what finds none is not sent.
-            if asking.len() >= CONNECTIONS {
-                told.unsent += 1;
+            // If all connections are in use, the request is not sent.
+            if pending.len() >= CONNECTIONS {
+                results.unsent += 1;
                 continue;
             }
             let request = request();
-            asking.spawn(async move {
+            pending.spawn(async move {
                 let sent = Instant::now();
                 (send(request).await, sent.elapsed())
             });
         }
     }
-    for (answer, time) in asking.join_all().await {
-        told.take(answer, time);
+    for (response, time) in pending.join_all().await {
+        results.add(response, time);
     }
-    told
+    results
 }
 
 #[tokio::main]
@@ -162,11 +163,11 @@ async fn main() {
         ("searches", &list),
     ];
     for (kind, request) in kinds {
-        let mut peak = closed(16, request).await;
+        let mut peak = run_closed_loop(16, request).await;
         let rate = peak.served.len() as f64 / PHASE.as_secs_f64();
-        peak.show(&format!("{kind}, 16 clients"), PHASE);
-        let mut over = open(rate * FACTOR, request).await;
-        over.show(&format!("{kind}, {FACTOR} times as many"), PHASE);
+        peak.print(&format!("{kind}, 16 clients"), PHASE);
+        let mut overload = run_at_rate(rate * FACTOR, request).await;
+        overload.print(&format!("{kind}, {FACTOR} times as many"), PHASE);
     }
     app.stop().await;
 }

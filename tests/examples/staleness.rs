@@ -1,14 +1,14 @@
-//! Measures for how long other replicas give what a write has replaced: `make staleness`.
+//! Measures how long other replicas serve old data after a write: `make staleness`.
 //!
-//! Three replicas in one process over real PostgreSQL and Redis. One writes; from the moment its write is acknowledged,
-//! readers at the two others ask again and again until they see it. The age of a write is the moment at which the last
-//! read that saw the old user had *begun*, after the acknowledgement; zero if none did.
+//! Three replicas run in one process with a real PostgreSQL and Redis. One replica writes. As soon as the write is
+//! acknowledged, readers at the two others read until they see it. The age of a write is the time from its
+//! acknowledgement to the *start* of the last read that returned the old user. It is zero if there is no such read.
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a program that prints"
+    reason = "a command-line tool"
 )]
 
 use std::time::{Duration, Instant};
@@ -16,9 +16,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use user_tests::Cluster;
 
-/// Writes of each round.
+/// The number of writes of a round.
 const WRITES: usize = 1000;
-/// Fewer where each takes until the next look at the outbox.
+/// The number of writes if the readers see each one only after the next outbox poll.
 const SLOW_WRITES: usize = 100;
 
 #[tokio::main]
@@ -28,7 +28,7 @@ async fn main() {
     let cluster = Cluster::start(3).await;
     let user = cluster.owner().register("ann").await;
     let id = user["id"].as_str().unwrap();
-    cluster.linked().await;
+    cluster.wait_until_connected().await;
 
     report("healthy", measure(&cluster, id, WRITES).await);
     for replica in &cluster.replicas {
@@ -41,37 +41,37 @@ async fn main() {
     cluster.redis.pause();
     report("Redis hung", measure(&cluster, id, SLOW_WRITES).await);
     cluster.redis.resume();
-    cluster.linked().await;
+    cluster.wait_until_connected().await;
     cluster.replicas[0].redis.cut();
     report(
-        "the writer without Redis",
+        "writer without Redis",
         measure(&cluster, id, SLOW_WRITES).await,
     );
-    cluster.replicas[0].redis.mend();
-    cluster.linked().await;
+    cluster.replicas[0].redis.clear_faults();
+    cluster.wait_until_connected().await;
     cluster.redis.kill();
-    report("Redis gone", measure(&cluster, id, SLOW_WRITES).await);
+    report("Redis down", measure(&cluster, id, SLOW_WRITES).await);
     cluster.stop().await;
 }
 
-/// Gives the ages of all writes at both other replicas.
+/// Returns the ages of all writes at both other replicas.
 async fn measure(cluster: &Cluster, id: &str, writes: usize) -> Vec<Duration> {
     let mut ages = Vec::with_capacity(writes * 2);
     for number in 0..writes {
-        // Both have the old user in their hands.
+        // Both replicas have the old user in their caches.
         join_all([1, 2].map(|replica| cluster.read(replica, id))).await;
         let version = cluster.write(0, id, &format!("bio {number}")).await;
         let acknowledged = Instant::now();
         ages.extend(
             join_all([1, 2].map(|replica| age(cluster, replica, id, version, acknowledged))).await,
         );
-        // Not in step with the looks at the outbox.
+        // Varies the time between writes, so that they do not coincide with the outbox polls.
         tokio::time::sleep(Duration::from_millis((number * 37 % 97) as u64)).await;
     }
     ages
 }
 
-/// Reads until the version is seen.
+/// Reads until the version is visible.
 async fn age(
     cluster: &Cluster,
     replica: usize,
@@ -81,11 +81,11 @@ async fn age(
 ) -> Duration {
     let mut age = Duration::ZERO;
     loop {
-        let begun = acknowledged.elapsed();
+        let started = acknowledged.elapsed();
         if cluster.read(replica, id).await.version() >= version {
             return age;
         }
-        age = begun;
+        age = started;
     }
 }
 

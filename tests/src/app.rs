@@ -8,32 +8,32 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 use user_adapters::guards::Guards;
-use user_http::Writes;
+use user_http::WriteTasks;
 use user_service::compose::ComposeError;
 use user_service::serve::Service;
 use user_service::settings::{Settings, Sources};
 
-use crate::caller::As;
+use crate::client::TestClient;
 use crate::database::PostgresDatabase;
 use crate::leaks;
 
-/// The secret that the tests' tokens of users are signed with.
+/// The secret that signs user tokens in tests.
 pub const JWT_SECRET: &str = "the-tests-own-secret-of-more-than-32-bytes";
-/// The token of the tests' service.
+/// The service token in tests.
 pub const API_TOKEN: &str = "the-tests-own-service-token";
 
-/// Where the users of a test are kept.
+/// The kind of database of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
-    /// A file in a folder of the test's own.
+    /// SQLite, with a separate file per test.
     Sqlite,
-    /// A database of the test's own.
+    /// PostgreSQL, with a separate database per test.
     Postgres,
 }
 
-/// What keeps a test's users, shared by the replicas of a test.
+/// The database of a test, shared by its replicas.
 #[derive(Debug, Clone)]
-enum Kept {
+enum TestStore {
     Sqlite(Arc<TempDir>),
     Postgres(Arc<PostgresDatabase>),
 }
@@ -41,8 +41,8 @@ enum Kept {
 /// A running service.
 pub struct TestApp {
     service: Box<Service>,
-    kept: Kept,
-    /// The client that the callers of this app share.
+    store: TestStore,
+    /// The HTTP client that the test clients of this app share.
     pub client: reqwest::Client,
 }
 
@@ -52,13 +52,13 @@ impl TestApp {
         Self::start_with(store, &[]).await
     }
 
-    /// Starts a service on an empty store, with settings beside the usual ones.
+    /// Starts a service on an empty store, with additional settings.
     pub async fn start_with(store: Store, settings: &[(&str, &str)]) -> Self {
-        let kept = match store {
-            Store::Sqlite => Kept::Sqlite(Arc::new(tempfile::tempdir().unwrap())),
-            Store::Postgres => Kept::Postgres(Arc::new(PostgresDatabase::create().await)),
+        let store = match store {
+            Store::Sqlite => TestStore::Sqlite(Arc::new(tempfile::tempdir().unwrap())),
+            Store::Postgres => TestStore::Postgres(Arc::new(PostgresDatabase::create().await)),
         };
-        Self::on(kept, settings).await.expect("the service starts")
+        Self::on(store, settings).await.expect("the service starts")
     }
 
     /// Starts another replica on the same store.
@@ -66,69 +66,69 @@ impl TestApp {
         self.replica_with(&[]).await
     }
 
-    /// Starts another replica on the same store, with settings beside the usual ones.
+    /// Starts another replica on the same store, with additional settings.
     pub async fn replica_with(&self, settings: &[(&str, &str)]) -> Self {
-        Self::on(self.kept.clone(), settings)
+        Self::on(self.store.clone(), settings)
             .await
             .expect("the replica starts")
     }
 
-    /// Starts another replica on the same store, or tells why it does not start.
+    /// Starts another replica on the same store.
     ///
     /// # Errors
-    /// The service's own.
+    /// Those of the service.
     pub async fn try_replica_with(&self, settings: &[(&str, &str)]) -> Result<Self, ComposeError> {
-        Self::on(self.kept.clone(), settings).await
+        Self::on(self.store.clone(), settings).await
     }
 
-    /// Starts another replica on the same store, whose writes run inside their handlers: without the guard that keeps
-    /// a client's disconnect from cancelling them.
-    pub async fn replica_without_detached_writes(&self, settings: &[(&str, &str)]) -> Self {
-        let writes = Writes::in_the_handler(Handle::current());
-        self.replica_made_so(settings, writes, Guards::default())
+    /// Starts another replica on the same store that runs writes inside their handlers. A disconnect of the client then
+    /// cancels a write.
+    pub async fn replica_with_inline_writes(&self, settings: &[(&str, &str)]) -> Self {
+        let writes = WriteTasks::inside_handler(Handle::current());
+        self.start_replica(settings, writes, Guards::default())
             .await
     }
 
-    /// Starts another replica on the same store, with these guards of the cache's promises.
-    pub async fn replica_guarded(&self, settings: &[(&str, &str)], guards: Guards) -> Self {
-        let writes = Writes::new(Handle::current());
-        self.replica_made_so(settings, writes, guards).await
+    /// Starts another replica on the same store, with these guards of the cache guarantees.
+    pub async fn replica_with_guards(&self, settings: &[(&str, &str)], guards: Guards) -> Self {
+        let writes = WriteTasks::new(Handle::current());
+        self.start_replica(settings, writes, guards).await
     }
 
-    async fn replica_made_so(
+    async fn start_replica(
         &self,
         settings: &[(&str, &str)],
-        writes: Writes,
+        writes: WriteTasks,
         guards: Guards,
     ) -> Self {
-        leaks::watch();
-        let settings = load(&self.kept, settings);
+        leaks::capture();
+        let settings = load(&self.store, settings);
         let service = Service::start_with(&settings, writes, guards)
             .await
             .expect("the replica starts");
         Self {
             service: Box::new(service),
-            kept: self.kept.clone(),
+            store: self.store.clone(),
             client: client(),
         }
     }
 
-    async fn on(kept: Kept, more: &[(&str, &str)]) -> Result<Self, ComposeError> {
-        leaks::watch();
-        let service = Service::start(&load(&kept, more)).await?;
+    async fn on(store: TestStore, more: &[(&str, &str)]) -> Result<Self, ComposeError> {
+        leaks::capture();
+        let service = Service::start(&load(&store, more)).await?;
         Ok(Self {
             service: Box::new(service),
-            kept,
+            store,
             client: client(),
         })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.service.address()
     }
 
-    /// The address of a path on the management port.
+    /// The URL of a path on the management port.
     pub fn management_url(&self, path: &str) -> String {
         let address = self.service.management_address();
         format!(
@@ -137,21 +137,21 @@ impl TestApp {
         )
     }
 
-    /// The address of a path.
+    /// The URL of a path.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address())
     }
 
-    /// The variable `DATABASE_URI` of this app.
+    /// The `DATABASE_URI` of this app.
     pub fn database_uri(&self) -> String {
-        self.kept.uri()
+        self.store.uri()
     }
 
     /// The PostgreSQL database of this app.
     pub fn postgres(&self) -> &PostgresDatabase {
-        match &self.kept {
-            Kept::Postgres(database) => database,
-            Kept::Sqlite(_) => panic!("this app keeps its users in SQLite"),
+        match &self.store {
+            TestStore::Postgres(database) => database,
+            TestStore::Sqlite(_) => panic!("this app uses SQLite"),
         }
     }
 
@@ -160,31 +160,31 @@ impl TestApp {
         &self.service.composition
     }
 
-    /// Calls without any credential.
-    pub fn anonymous(&self) -> As<'_> {
-        As::new(self, None)
+    /// A client without credentials.
+    pub fn anonymous(&self) -> TestClient<'_> {
+        TestClient::new(self, None)
     }
 
-    /// Calls as a service with all scopes.
-    pub fn service(&self) -> As<'_> {
-        As::new(self, Some(format!("Bearer {API_TOKEN}")))
+    /// A client with a service token that has all scopes.
+    pub fn service(&self) -> TestClient<'_> {
+        TestClient::new(self, Some(format!("Bearer {API_TOKEN}")))
     }
 
-    /// Calls as a user.
-    pub fn user(&self, id: &str) -> As<'_> {
-        As::new(
+    /// A client with a token of this user.
+    pub fn user(&self, id: &str) -> TestClient<'_> {
+        TestClient::new(
             self,
             Some(format!("Bearer {}", crate::sign(&crate::claims(id)))),
         )
     }
 
-    /// Calls with this `Authorization`.
-    pub fn authorized(&self, value: impl Into<String>) -> As<'_> {
-        As::new(self, Some(value.into()))
+    /// A client with this `Authorization` header.
+    pub fn authorized(&self, value: impl Into<String>) -> TestClient<'_> {
+        TestClient::new(self, Some(value.into()))
     }
 
-    /// Registers an administrator and calls as it.
-    pub async fn admin(&self) -> As<'_> {
+    /// Registers an administrator, and returns a client with its token.
+    pub async fn admin(&self) -> TestClient<'_> {
         let body = serde_json::json!({"username": "the.boss", "email": "boss@example.org", "roles": ["admin"]});
         let boss = self.service().post("/v1/users", &body).await;
         let id = match boss.status {
@@ -204,10 +204,10 @@ impl TestApp {
         };
         let mut claims = crate::claims(&id);
         claims["roles"] = serde_json::json!(["admin"]);
-        As::new(self, Some(format!("Bearer {}", crate::sign(&claims))))
+        TestClient::new(self, Some(format!("Bearer {}", crate::sign(&claims))))
     }
 
-    /// Registers a user by a name and gives what the service answers.
+    /// Registers a user and returns the body of the response.
     pub async fn register(&self, username: &str) -> serde_json::Value {
         let body =
             serde_json::json!({"username": username, "email": format!("{username}@example.org")});
@@ -216,14 +216,15 @@ impl TestApp {
         reply.json
     }
 
-    /// Stops the service cleanly; its store goes with the last replica. Nothing may have leaked until then.
+    /// Stops the service gracefully, and asserts that the log contains no secrets. The store is removed with the last
+    /// replica.
     pub async fn stop(self) {
         self.service.stop().await;
         leaks::assert_none();
     }
 }
 
-impl Kept {
+impl TestStore {
     fn uri(&self) -> String {
         match self {
             Self::Sqlite(folder) => format!("sqlite:///{}", file(folder).display()),
@@ -232,8 +233,8 @@ impl Kept {
     }
 }
 
-fn load(kept: &Kept, more: &[(&str, &str)]) -> Settings {
-    Settings::load(&sources(&kept.uri(), more)).unwrap_or_else(|faults| panic!("{faults}"))
+fn load(store: &TestStore, more: &[(&str, &str)]) -> Settings {
+    Settings::load(&sources(&store.uri(), more)).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 fn client() -> reqwest::Client {
@@ -253,7 +254,7 @@ fn sources(uri: &str, more: &[(&str, &str)]) -> Sources {
         ("PORT", "0"),
         ("HTTP_WORKERS", "2"),
         ("SHUTDOWN_GRACE_SECONDS", "5"),
-        // Hashes that take no time worth speaking of.
+        // Cheap hashes, which take almost no time.
         ("ARGON2_MEMORY_KIB", "8"),
         ("ARGON2_ITERATIONS", "1"),
     ];

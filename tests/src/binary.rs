@@ -1,11 +1,11 @@
-//! The service's own binary, run as an operator runs it.
+//! Runs the binary of the service, as an operator does.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::app::{API_TOKEN, JWT_SECRET};
 
-/// A command of the binary with a clean environment, in a folder, with nothing to read.
+/// A command of the binary in a folder, with an empty environment and empty stdin.
 pub fn binary(folder: &std::path::Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     command
@@ -24,7 +24,7 @@ pub fn configured(folder: &std::path::Path, database_uri: &str, arguments: &[&st
     command
 }
 
-/// Gives a command the usual settings of the tests.
+/// Adds the default settings of the tests to a command.
 pub(crate) fn configure(command: &mut Command) {
     command
         .env("JWT_SECRET_KEY", JWT_SECRET)
@@ -32,7 +32,7 @@ pub(crate) fn configure(command: &mut Command) {
         .env("HOST", "127.0.0.1");
 }
 
-/// A port that was free a moment ago.
+/// A port that was free when it was chosen.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -41,7 +41,7 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// The service's binary: Cargo puts binaries beside the folder of test programs, and builds this one with the workspace.
+/// The path of the binary. Cargo puts it next to the folder of test programs, and builds it with the workspace.
 pub fn program() -> PathBuf {
     let program = std::env::current_exe().unwrap();
     let path = program

@@ -1,41 +1,42 @@
-//! Several replicas over one PostgreSQL and one Redis, each with links of its own that a test can spoil.
+//! Several replicas with one PostgreSQL and one Redis. Each replica connects through its own proxies, so that a test
+//! can inject faults.
 
 use std::time::{Duration, Instant};
 
 use user_adapters::guards::Guards;
 
 use crate::app::{Store, TestApp};
-use crate::caller::Reply;
+use crate::client::Reply;
 use crate::proxy::Proxy;
 use crate::redis::{RedisReply, RedisServer};
 
-/// Replicas, and the Redis that they share.
+/// Replicas and their shared Redis.
 pub struct Cluster {
     /// The Redis.
     pub redis: RedisServer,
     /// The replicas.
     pub replicas: Vec<Replica>,
-    /// An app that owns the store and takes no part.
+    /// An app that owns the store and serves no requests of the test.
     owner: TestApp,
 }
 
-/// A replica with its links.
+/// A replica and its proxies.
 pub struct Replica {
     /// The service.
     pub app: TestApp,
-    /// Its link to PostgreSQL.
+    /// The proxy to PostgreSQL.
     pub database: Proxy,
-    /// Its link to Redis.
+    /// The proxy to Redis.
     pub redis: Proxy,
 }
 
 impl Cluster {
-    /// Starts replicas with all their guards.
+    /// Starts replicas with all guards.
     pub async fn start(replicas: usize) -> Self {
         Self::start_with(replicas, &[], Guards::default()).await
     }
 
-    /// Starts replicas with settings beside the usual ones, and these guards.
+    /// Starts replicas with additional settings and these guards.
     pub async fn start_with(replicas: usize, settings: &[(&str, &str)], guards: Guards) -> Self {
         let redis = RedisServer::start().await;
         let owner = TestApp::start(Store::Postgres).await;
@@ -47,19 +48,20 @@ impl Cluster {
         for _ in 0..replicas {
             cluster.join(settings, guards).await;
         }
-        cluster.linked().await;
+        cluster.wait_until_connected().await;
         cluster
     }
 
-    async fn join(&mut self, settings: &[(&str, &str)], guards: Guards) {
-        let (database, database_uri) = Proxy::before(&self.owner.database_uri()).await;
-        let (redis, redis_url) = Proxy::before(&self.redis.url()).await;
+    /// Starts another replica.
+    pub async fn join(&mut self, settings: &[(&str, &str)], guards: Guards) {
+        let (database, database_uri) = Proxy::in_front_of(&self.owner.database_uri()).await;
+        let (redis, redis_url) = Proxy::in_front_of(&self.redis.url()).await;
         let mut all = vec![
             ("DATABASE_URI", database_uri.as_str()),
             ("REDIS_URL", redis_url.as_str()),
         ];
         all.extend_from_slice(settings);
-        let app = self.owner.replica_guarded(&all, guards).await;
+        let app = self.owner.replica_with_guards(&all, guards).await;
         self.replicas.push(Replica {
             app,
             database,
@@ -72,22 +74,22 @@ impl Cluster {
         &self.owner
     }
 
-    /// Waits until every replica listens to the others and reads from Redis.
-    pub async fn linked(&self) {
-        let begun = Instant::now();
-        while self.listeners().await < self.replicas.len() {
+    /// Waits until every replica subscribes to invalidations and reads from Redis.
+    pub async fn wait_until_connected(&self) {
+        let started = Instant::now();
+        while self.subscriber_count().await < self.replicas.len() {
             assert!(
-                begun.elapsed() < Duration::from_secs(10),
-                "the replicas are not linked to Redis"
+                started.elapsed() < Duration::from_secs(10),
+                "the replicas are not connected to Redis"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // What Redis has missed is corrected by the next two looks at the outbox.
+        // The next two outbox polls correct what Redis has missed.
         tokio::time::sleep(Duration::from_millis(600)).await;
     }
 
-    /// The number of replicas that listen to the others.
-    pub async fn listeners(&self) -> usize {
+    /// The number of replicas that subscribe to invalidations.
+    pub async fn subscriber_count(&self) -> usize {
         let RedisReply::Array(channels) = self
             .redis
             .command(&["PUBSUB", "CHANNELS", "*:changes"])
@@ -117,7 +119,7 @@ impl Cluster {
         self.replicas[replica].app.service().get(&path).await
     }
 
-    /// Gives a user a bio through a replica, and gives the version that has it.
+    /// Changes the bio of a user through a replica, and returns the new version.
     pub async fn write(&self, replica: usize, id: &str, bio: &str) -> i64 {
         let path = format!("/v1/users/{id}");
         let body = serde_json::json!({"profile": {"bio": bio}});
@@ -130,7 +132,7 @@ impl Cluster {
         reply.version()
     }
 
-    /// Stops every replica.
+    /// Stops all replicas.
     pub async fn stop(self) {
         for replica in self.replicas {
             replica.app.stop().await;

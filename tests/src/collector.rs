@@ -1,4 +1,4 @@
-//! A collector of traces that decodes what it is sent (OTLP over HTTP).
+//! A collector of traces that decodes what it receives (OTLP over HTTP).
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub struct Collector {
 #[derive(Default)]
 struct Received {
     spans: Vec<Span>,
-    /// The attributes of who sent them, and the header fields they came with.
+    /// The resource attributes and the header fields of the received requests.
     senders: Vec<(String, String)>,
 }
 
@@ -31,10 +31,10 @@ impl Collector {
     /// Starts a collector on a free port.
     pub fn start() -> Self {
         let received = Arc::new(Mutex::new(Received::default()));
-        let kept = Data::from(received.clone());
+        let shared = Data::from(received.clone());
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(kept.clone())
+                .app_data(shared.clone())
                 .app_data(PayloadConfig::new(64 * 1024 * 1024))
                 .route("/v1/traces", post().to(take))
         })
@@ -53,12 +53,12 @@ impl Collector {
         }
     }
 
-    /// The variable `OTEL_EXPORTER_OTLP_ENDPOINT` of this collector.
+    /// The `OTEL_EXPORTER_OTLP_ENDPOINT` of this collector.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The spans of one trace, once there are so many.
+    /// Waits until a trace has at least this number of spans, and returns them.
     pub async fn trace(&self, id: &str, least: usize) -> Vec<Span> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -70,7 +70,7 @@ impl Collector {
             }
             assert!(
                 Instant::now() < deadline,
-                "of {least} spans came {}: {:#?}",
+                "received fewer than {least} spans, {}: {:#?}",
                 spans.len(),
                 self.spans()
             );
@@ -78,12 +78,12 @@ impl Collector {
         }
     }
 
-    /// All that has come.
+    /// All received spans.
     pub fn spans(&self) -> Vec<Span> {
         self.received.lock().unwrap().spans.clone()
     }
 
-    /// What the senders told of themselves, by attributes and header fields.
+    /// The resource attributes and header fields of all senders.
     pub fn senders(&self) -> Vec<(String, String)> {
         self.received.lock().unwrap().senders.clone()
     }
@@ -94,24 +94,24 @@ impl Collector {
     }
 }
 
-async fn take(kept: Data<Mutex<Received>>, request: HttpRequest, body: Bytes) -> HttpResponse {
+async fn take(received: Data<Mutex<Received>>, request: HttpRequest, body: Bytes) -> HttpResponse {
     let Ok(export) = ExportTraceServiceRequest::decode(body) else {
         return HttpResponse::BadRequest().finish();
     };
-    let mut kept = kept.lock().unwrap();
+    let mut received = received.lock().unwrap();
     for (name, value) in request.headers() {
         let value = value.to_str().unwrap_or_default();
-        kept.senders.push((name.to_string(), value.to_owned()));
+        received.senders.push((name.to_string(), value.to_owned()));
     }
     for resource in export.resource_spans {
         for attribute in resource.resource.unwrap_or_default().attributes {
             let value = attribute.value.and_then(|value| value.value);
             if let Some(Value::StringValue(value)) = value {
-                kept.senders.push((attribute.key, value));
+                received.senders.push((attribute.key, value));
             }
         }
         for scope in resource.scope_spans {
-            kept.spans.extend(scope.spans);
+            received.spans.extend(scope.spans);
         }
     }
     HttpResponse::Ok()
@@ -119,7 +119,7 @@ async fn take(kept: Data<Mutex<Received>>, request: HttpRequest, body: Bytes) ->
         .body(ExportTraceServiceResponse::default().encode_to_vec())
 }
 
-/// Writes an id as traces are told of by others.
+/// Formats an id in hexadecimal, as in a `traceparent`.
 pub fn hex(id: &[u8]) -> String {
     use std::fmt::Write as _;
     id.iter().fold(String::new(), |mut text, byte| {

@@ -1,4 +1,4 @@
-//! Throw-away PostgreSQL databases.
+//! Temporary PostgreSQL databases.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,19 +6,19 @@ use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::OnceCell;
 use user_adapters::sea_orm::{Connections, PoolOptions};
 
-/// A database of one test, with the schema of this release; dropped with this value.
+/// A PostgreSQL database of one test. It is dropped with this value.
 #[derive(Debug)]
 pub struct PostgresDatabase {
     server: String,
     name: String,
 }
 
-/// The database that the others are copied from: migrating it once is cheaper than migrating each.
+/// The database of which the others are copies: one migration is cheaper than one per test.
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl PostgresDatabase {
-    /// Makes a database with the current schema and nothing in it.
+    /// Creates a database with the current schema and no data.
     pub async fn create() -> Self {
         let template = TEMPLATE.get_or_init(make_template).await;
         let database = Self {
@@ -30,22 +30,22 @@ impl PostgresDatabase {
             &format!("CREATE DATABASE {} TEMPLATE {template}", database.name),
         )
         .await;
-        // A copy is a store of its own: the two must not meet in one Redis.
+        // The copy needs its own store id: two stores must not share entries in Redis.
         let renamed = database
             .connect()
             .await
             .execute("UPDATE store SET id = gen_random_uuid()::text")
             .await;
-        renamed.expect("a store that can be renamed");
+        renamed.expect("the store gets a new id");
         database
     }
 
-    /// Makes a database without any table.
+    /// Creates a database without tables.
     pub async fn create_empty() -> Self {
         Self::create_empty_on(server()).await
     }
 
-    /// Makes a database without any table on this server, which has to live as long.
+    /// Creates a database without tables on this server, which must outlive it.
     pub async fn create_empty_on(server: String) -> Self {
         let database = Self {
             server,
@@ -59,16 +59,16 @@ impl PostgresDatabase {
         database
     }
 
-    /// The database's address.
+    /// The URL of the database.
     pub fn url(&self) -> String {
         with_database(&self.server, &self.name)
     }
 
-    /// Opens a connection of the test's own.
+    /// Opens a connection that is not shared with the service.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url())
             .await
-            .expect("the test's database can be reached")
+            .expect("the test database is reachable")
     }
 }
 
@@ -78,7 +78,7 @@ impl Drop for PostgresDatabase {
             self.server.clone(),
             format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name),
         );
-        // A drop cannot wait in the test's own runtime, which may be ending.
+        // On a separate runtime: the runtime of the test may already be shutting down.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -92,7 +92,7 @@ impl Drop for PostgresDatabase {
 
 fn server() -> String {
     std::env::var("TEST_DATABASE_URI")
-        .expect("TEST_DATABASE_URI names a PostgreSQL whose role may create databases: run the tests by `make test`")
+        .expect("TEST_DATABASE_URI must name a PostgreSQL with a role that may create databases: run the tests with `make test`")
 }
 
 fn fresh_name(kind: &str) -> String {
@@ -125,8 +125,8 @@ async fn make_template() -> String {
 async fn admin(server: &str, statement: &str) {
     let mut connection = PgConnection::connect(server)
         .await
-        .expect("the server in TEST_DATABASE_URI can be reached");
-    // A template is refused while another copies it; the other is soon done.
+        .expect("the server in TEST_DATABASE_URI is reachable");
+    // A template cannot be copied twice at the same time, so it retries.
     for _ in 0..100 {
         match connection.execute(AssertSqlSafe(statement)).await {
             Ok(_) => return,

@@ -1,10 +1,10 @@
-//! What concurrent clients did on several replicas, and whether the replicas kept their promises to them.
+//! Records what concurrent clients did on several replicas, and checks the consistency guarantees.
 //!
-//! Clients note each write and each read with the instants between which it happened; [`History::judge`] looks for what
-//! no right service could have answered. It knows nothing of caches: a version and the marks of a user are all it sees.
+//! Clients record each write and read with its start and end. [`History::check`] finds responses that a correct service
+//! cannot give. It does not depend on caches: it uses only versions and marks of users.
 
-mod judge;
-mod show;
+mod check;
+mod display;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -19,95 +19,95 @@ pub use verdict::{
     StaleRead, Staleness, TornRead, Verdict, VisibleRefusal,
 };
 
-/// A history that grows. Its clones are one history.
+/// A history of reads and writes. Clones share the same history.
 #[derive(Clone)]
 pub struct History {
     records: Arc<Mutex<Records>>,
 }
 
-/// A write that was tried.
+/// An attempted write.
 #[derive(Debug, Clone)]
 pub struct Write {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
-    /// The replica that was asked.
+    /// The replica that received the request.
     pub replica: usize,
     /// Before the request was sent.
     pub begin: Instant,
-    /// After its answer was read.
+    /// After the response was read.
     pub end: Instant,
-    /// What it was to change.
+    /// The requested change.
     pub change: Change,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What a write changes for those who read the user. A mark is text that no other write leaves; a write that is sent again
-/// under the same idempotency key leaves the same.
+/// What a write changes for readers of the user. A mark is a text that is unique for each write. A retry with the same
+/// idempotency key has the same mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Leaves a mark that each later version has too, as a key of the metadata.
-    Keeps(String),
-    /// Leaves a mark that the next write may replace, as a text of the profile.
-    Sets(String),
-    /// Deletes or erases: from its version on the user is absent, until a later version is there.
+    /// Adds a mark that all later versions have too, as a metadata key.
+    AddsMark(String),
+    /// Sets a mark that later writes may replace, as a field of the profile.
+    SetsMark(String),
+    /// Deletes or erases the user. From this version on, the user is absent until a later version.
     Hides,
 }
 
-/// What became of a write.
+/// The outcome of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done, and made this version. (An erasure makes none: it is the last, [`ERASED`].)
+    /// It was done and created this version. An erasure creates the last version, [`ERASED`].
     Acknowledged {
         /// The version.
         version: i64,
     },
-    /// It had been done already, under the same idempotency key, in this version or an earlier one.
+    /// It had already been done with the same idempotency key, in this version or an earlier one.
     Replayed {
-        /// The version that the answer shows.
+        /// The version in the response.
         version: i64,
     },
-    /// It was refused by a rule (4xx), and certainly not done.
+    /// It was refused (4xx), and certainly not done.
     Refused,
-    /// It was not tried (503), and certainly not done.
+    /// The service was unavailable (503), and it was certainly not done.
     Unavailable(String),
-    /// It may be done, now or later (504, a lost connection).
+    /// It may have been done, or may be done later (504, a lost connection).
     Unknown(String),
 }
 
-/// The version that an erasure makes: no later one follows.
+/// The version of an erasure. No later version follows.
 pub const ERASED: i64 = i64::MAX;
 
 /// A read.
 #[derive(Debug, Clone)]
 pub struct Read {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
-    /// The client that read; one that reads in order may ask that it is never led back.
+    /// The client. Its reads must be monotonic.
     pub client: usize,
-    /// The replica that was asked.
+    /// The replica that received the request.
     pub replica: usize,
     /// Before the request was sent.
     pub begin: Instant,
-    /// After its answer was read.
+    /// After the response was read.
     pub end: Instant,
-    /// What was seen.
+    /// The observed result.
     pub seen: Seen,
 }
 
-/// What a read saw.
+/// The result of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// Nobody.
+    /// The user does not exist.
     Absent,
     /// A user.
     User {
         /// Its version.
         version: i64,
-        /// The marks that it had.
+        /// Its marks.
         marks: BTreeSet<String>,
     },
-    /// Nothing: there was no answer, or one that tells nothing of the user.
+    /// There was no response, or one without information about the user.
     Failed(String),
 }
 
@@ -120,28 +120,29 @@ struct Records {
 #[derive(Default)]
 struct UserRecords {
     writes: Vec<Write>,
-    reads: Vec<Sighting>,
+    reads: Vec<RecordedRead>,
     failed_reads: Vec<Read>,
     states: BTreeMap<i64, Vec<State>>,
-    last: Option<Sight>,
+    last: Option<SeenVersion>,
 }
 
-/// A read without the marks, which many reads have in common.
-struct Sighting {
+/// A read without the marks, which many reads share.
+struct RecordedRead {
     client: usize,
     replica: usize,
     begin: Instant,
     end: Instant,
-    sight: Sight,
+    seen: SeenVersion,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sight {
+enum SeenVersion {
     Absent,
     Version(i64),
 }
 
-/// The marks that a version was seen with, and who saw them first. A version has one state, unless something is wrong.
+/// The marks of a version, and the first read that saw them. A version has exactly one state, unless there is a
+/// violation.
 struct State {
     marks: BTreeSet<String>,
     seen_by: String,
@@ -154,7 +155,7 @@ struct Period {
 }
 
 impl History {
-    /// Begins an empty history.
+    /// Creates an empty history.
     pub fn new() -> Self {
         let records = Records {
             start: Instant::now(),
@@ -166,7 +167,7 @@ impl History {
         }
     }
 
-    /// Makes a write and records it. A write that is dropped before it ends is recorded as unknown.
+    /// Executes a write and records it. If it is cancelled, its outcome is recorded as unknown.
     pub async fn write(
         &self,
         user: &str,
@@ -183,7 +184,7 @@ impl History {
                 begin: now,
                 end: now,
                 change,
-                outcome: Outcome::Unknown("the client left".to_owned()),
+                outcome: Outcome::Unknown("the client disconnected".to_owned()),
             },
         };
         let outcome = request.await;
@@ -191,7 +192,7 @@ impl History {
         outcome
     }
 
-    /// Makes a read and records it.
+    /// Executes a read and records it.
     pub async fn read(
         &self,
         user: &str,
@@ -212,7 +213,7 @@ impl History {
         seen
     }
 
-    /// Does something while a fault lasts, and records the period.
+    /// Runs work during a fault, and records the fault period.
     pub async fn during<T>(&self, name: &str, work: impl Future<Output = T>) -> T {
         let begin = Instant::now();
         let output = work.await;
@@ -232,9 +233,9 @@ impl History {
         let mut records = self.records();
         let at = read.end.saturating_duration_since(records.start);
         let user = records.users.entry(read.user.clone()).or_default();
-        let sight = match read.seen {
+        let seen = match read.seen {
             Seen::Failed(_) => return user.failed_reads.push(read),
-            Seen::Absent => Sight::Absent,
+            Seen::Absent => SeenVersion::Absent,
             Seen::User { version, marks } => user.keep(version, marks, || {
                 format!(
                     "client {} at replica {} {:.3} s after the start",
@@ -244,29 +245,31 @@ impl History {
                 )
             }),
         };
-        user.reads.push(Sighting {
+        user.reads.push(RecordedRead {
             client: read.client,
             replica: read.replica,
             begin: read.begin,
             end: read.end,
-            sight,
+            seen,
         });
     }
 
-    /// Records how a user was in the end, as the database has it, when nothing is under way any more.
+    /// Records the final state of a user in the database, when no request is in progress.
     pub fn record_last(&self, user: &str, seen: Seen) {
         if let Seen::Failed(reason) = &seen {
-            panic!("how user {user} was in the end is unknown: {reason}");
+            panic!("the final state of user {user} is unknown: {reason}");
         }
         let mut records = self.records();
         let user = records.users.entry(user.to_owned()).or_default();
         user.last = Some(match seen {
-            Seen::User { version, marks } => user.keep(version, marks, || "the end".to_owned()),
-            Seen::Absent | Seen::Failed(_) => Sight::Absent,
+            Seen::User { version, marks } => {
+                user.keep(version, marks, || "the final state".to_owned())
+            }
+            Seen::Absent | Seen::Failed(_) => SeenVersion::Absent,
         });
     }
 
-    /// Records that a fault lasted from `begin` to `end`: reads that begin then, or soon after, may be staler.
+    /// Records a fault from `begin` to `end`. Reads that start in this period or soon after may be staler.
     pub fn fault_period(&self, begin: Instant, end: Instant, name: &str) {
         self.records().periods.push(Period {
             begin,
@@ -275,9 +278,9 @@ impl History {
         });
     }
 
-    /// Judges what has been recorded until now.
-    pub fn judge(&self, limits: &Limits) -> Verdict {
-        judge::judge(&self.records(), limits)
+    /// Checks the records.
+    pub fn check(&self, limits: &Limits) -> Verdict {
+        check::check(&self.records(), limits)
     }
 
     fn records(&self) -> MutexGuard<'_, Records> {
@@ -292,23 +295,23 @@ impl Default for History {
 }
 
 impl UserRecords {
-    /// Keeps the state that a version was seen with, if it is new.
+    /// Records the state of a version, if it is new.
     fn keep(
         &mut self,
         version: i64,
         marks: BTreeSet<String>,
         seen_by: impl FnOnce() -> String,
-    ) -> Sight {
+    ) -> SeenVersion {
         let states = self.states.entry(version).or_default();
         if !states.iter().any(|state| state.marks == marks) {
             let seen_by = seen_by();
             states.push(State { marks, seen_by });
         }
-        Sight::Version(version)
+        SeenVersion::Version(version)
     }
 }
 
-/// Records its write when it is dropped, however that comes.
+/// Records its write when it is dropped, also after a cancellation.
 struct OpenWrite<'a> {
     history: &'a History,
     write: Write,
@@ -322,8 +325,8 @@ impl Drop for OpenWrite<'_> {
 }
 
 impl Outcome {
-    /// What an answer's status tells of a write; the version is that of the answer.
-    pub fn answered(status: u16, version: i64) -> Self {
+    /// Returns the outcome for a status and the version in the response.
+    pub fn from_status(status: u16, version: i64) -> Self {
         match status {
             200..=299 => Self::Acknowledged { version },
             400..=499 => Self::Refused,
@@ -334,8 +337,8 @@ impl Outcome {
 }
 
 impl Seen {
-    /// What an answer's status tells of a read; the version and the marks are those of the answer.
-    pub fn answered(status: u16, version: i64, marks: BTreeSet<String>) -> Self {
+    /// Returns the result for a status, and the version and the marks in the response.
+    pub fn from_status(status: u16, version: i64, marks: BTreeSet<String>) -> Self {
         match status {
             200 => Self::User { version, marks },
             404 => Self::Absent,
@@ -345,10 +348,10 @@ impl Seen {
 }
 
 impl Change {
-    /// The mark that the write leaves, if it leaves one.
+    /// The mark of the write, if it has one.
     fn mark(&self) -> Option<&str> {
         match self {
-            Self::Keeps(mark) | Self::Sets(mark) => Some(mark),
+            Self::AddsMark(mark) | Self::SetsMark(mark) => Some(mark),
             Self::Hides => None,
         }
     }

@@ -1,4 +1,4 @@
-//! An issuer of tokens with keys of its own, made when a test asks for them.
+//! Generated keys that sign tokens.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-/// A key that signs tokens, with the name that it is published under.
+/// A key that signs tokens, with its key id.
 #[derive(Debug)]
 pub struct SigningKey {
     id: String,
@@ -25,19 +25,19 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Makes a key for RS256.
+    /// Generates a key for RS256.
     pub fn rsa(id: &str) -> Self {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
         Self::of(id, Pair::Rsa(Box::new(pair)))
     }
 
-    /// Makes a key for ES256.
+    /// Generates a key for ES256.
     pub fn p256(id: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         Self::of(id, Pair::P256(pair))
     }
 
-    /// Makes a key for `EdDSA`.
+    /// Generates a key for `EdDSA`.
     pub fn ed25519(id: &str) -> Self {
         Self::of(id, Pair::Ed25519(Ed25519KeyPair::generate().unwrap()))
     }
@@ -49,7 +49,7 @@ impl SigningKey {
         }
     }
 
-    /// What it is published as (RFC 7517).
+    /// The public key as a JSON Web Key (RFC 7517).
     pub fn published(&self) -> Value {
         let mut key = match &self.pair {
             Pair::Rsa(pair) => {
@@ -74,12 +74,12 @@ impl SigningKey {
         key
     }
 
-    /// Signs a token, naming the key.
+    /// Signs a token with the id of the key in its header.
     pub fn sign(&self, claims: &Value) -> String {
         self.sign_naming(&json!(self.id), claims)
     }
 
-    /// Signs a token, naming any key.
+    /// Signs a token with any key id in its header.
     pub fn sign_naming(&self, id: &Value, claims: &Value) -> String {
         let header = json!({"alg": self.algorithm(), "typ": "JWT", "kid": id});
         self.sign_text(&header.to_string(), &claims.to_string())

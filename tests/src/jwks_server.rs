@@ -1,4 +1,4 @@
-//! A server that publishes keys, and fails in any way that a test wants.
+//! A server that publishes keys and can simulate failures.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -16,21 +16,21 @@ use tempfile::TempDir;
 
 use crate::issuer::SigningKey;
 
-/// How long the server sleeps between two looks at what has changed.
-const NAP: Duration = Duration::from_millis(2);
+/// How often the server checks for changes.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// What the server answers.
+/// How the server responds.
 #[derive(Debug, Clone)]
-pub enum Answer {
-    /// These keys.
+pub enum JwksResponse {
+    /// With these keys.
     Keys(Vec<Value>),
-    /// A status with header lines and a body.
+    /// With a status, header lines and a body.
     Raw(u16, String, Vec<u8>),
-    /// So many redirections, and then these keys.
+    /// With this number of redirections, and then with these keys.
     Redirections(usize, Vec<Value>),
-    /// Nothing, while the connection stays open.
+    /// Not at all, while the connection stays open.
     Hang,
-    /// Half of an answer, and then the end of the connection.
+    /// With an incomplete response, after which it closes the connection.
     Cut,
 }
 
@@ -43,9 +43,9 @@ pub struct JwksServer {
 }
 
 struct Shared {
-    answer: Mutex<Answer>,
-    asked: AtomicUsize,
-    answered: AtomicUsize,
+    answer: Mutex<JwksResponse>,
+    request_count: AtomicUsize,
+    response_count: AtomicUsize,
     is_over: AtomicBool,
 }
 
@@ -66,7 +66,7 @@ impl JwksServer {
         Self::launch(keys, None)
     }
 
-    /// Starts a server that speaks TLS, with a certificate of its own for `localhost`.
+    /// Starts a server with TLS and a self-signed certificate for `localhost`.
     pub fn start_tls(keys: &[&SigningKey]) -> Self {
         Self::launch(keys, Some(Tls::new()))
     }
@@ -76,9 +76,9 @@ impl JwksServer {
         let server = Self {
             address: listener.local_addr().unwrap(),
             shared: Arc::new(Shared {
-                answer: Mutex::new(Answer::Keys(published(keys))),
-                asked: AtomicUsize::new(0),
-                answered: AtomicUsize::new(0),
+                answer: Mutex::new(JwksResponse::Keys(published(keys))),
+                request_count: AtomicUsize::new(0),
+                response_count: AtomicUsize::new(0),
                 is_over: AtomicBool::new(false),
             }),
             tls,
@@ -88,7 +88,7 @@ impl JwksServer {
         server
     }
 
-    /// Where the document is.
+    /// The URL of the document.
     pub fn url(&self) -> String {
         let (scheme, host) = match self.tls {
             Some(_) => ("https", "localhost"),
@@ -104,25 +104,25 @@ impl JwksServer {
 
     /// Publishes these keys from now on.
     pub fn publish(&self, keys: &[&SigningKey]) {
-        self.answer(Answer::Keys(published(keys)));
+        self.respond_with(JwksResponse::Keys(published(keys)));
     }
 
-    /// Answers so from now on.
-    pub fn answer(&self, answer: Answer) {
+    /// Changes how the server responds.
+    pub fn respond_with(&self, answer: JwksResponse) {
         *self.shared.answer.lock().unwrap() = answer;
     }
 
-    /// How often the document was asked for.
-    pub fn asked(&self) -> usize {
-        self.shared.asked.load(Ordering::SeqCst)
+    /// The number of requests for the document.
+    pub fn request_count(&self) -> usize {
+        self.shared.request_count.load(Ordering::SeqCst)
     }
 
-    /// How often an answer was sent, or broken off.
-    pub fn answered(&self) -> usize {
-        self.shared.answered.load(Ordering::SeqCst)
+    /// The number of complete and incomplete responses.
+    pub fn response_count(&self) -> usize {
+        self.shared.response_count.load(Ordering::SeqCst)
     }
 
-    /// Ends the server: connections are refused.
+    /// Stops the server, so that connections are refused.
     pub fn kill(&self) {
         if let Some(running) = self.running.lock().unwrap().take() {
             running.is_closed.store(true, Ordering::SeqCst);
@@ -130,13 +130,13 @@ impl JwksServer {
         }
     }
 
-    /// Starts it again at the same address.
-    pub fn revive(&self) {
+    /// Starts it again on the same address.
+    pub fn restart(&self) {
         for _ in 0..500 {
             if let Ok(listener) = TcpListener::bind(self.address) {
                 return self.run(listener);
             }
-            thread::sleep(NAP * 5);
+            thread::sleep(POLL_INTERVAL * 5);
         }
         panic!("the port is not free again");
     }
@@ -148,7 +148,7 @@ impl JwksServer {
         let thread = thread::spawn(move || {
             while !closed.load(Ordering::SeqCst) {
                 let Ok((stream, _)) = listener.accept() else {
-                    thread::sleep(NAP);
+                    thread::sleep(POLL_INTERVAL);
                     continue;
                 };
                 let (shared, tls) = (shared.clone(), tls.clone());
@@ -172,7 +172,7 @@ impl Shared {
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
-        // A client that goes away is no fault of the server's.
+        // A disconnect of the client is not an error.
         let _ = match tls {
             None => self.exchange(stream),
             Some(tls) => {
@@ -196,36 +196,36 @@ impl Shared {
             .and_then(|path| path.rsplit('/').next()?.split('?').next()?.parse().ok())
             .unwrap_or_default();
         if step == 0 {
-            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.request_count.fetch_add(1, Ordering::SeqCst);
         }
         let answer = self.answer.lock().unwrap().clone();
         let done = self.reply(&mut stream, step, answer);
-        self.answered.fetch_add(1, Ordering::SeqCst);
+        self.response_count.fetch_add(1, Ordering::SeqCst);
         done
     }
 
-    fn reply(&self, stream: &mut impl Write, step: usize, answer: Answer) -> io::Result<()> {
+    fn reply(&self, stream: &mut impl Write, step: usize, answer: JwksResponse) -> io::Result<()> {
         match answer {
-            Answer::Redirections(wanted, _) if step < wanted => {
+            JwksResponse::Redirections(wanted, _) if step < wanted => {
                 let location = format!("location: /keys/{}\r\n", step + 1);
                 write(stream, 302, &location, b"")
             }
-            Answer::Keys(keys) | Answer::Redirections(_, keys) => write(
+            JwksResponse::Keys(keys) | JwksResponse::Redirections(_, keys) => write(
                 stream,
                 200,
                 "",
                 json!({"keys": keys}).to_string().as_bytes(),
             ),
-            Answer::Raw(status, headers, body) => write(stream, status, &headers, &body),
-            Answer::Hang => {
+            JwksResponse::Raw(status, headers, body) => write(stream, status, &headers, &body),
+            JwksResponse::Hang => {
                 while !self.is_over.load(Ordering::SeqCst)
-                    && matches!(*self.answer.lock().unwrap(), Answer::Hang)
+                    && matches!(*self.answer.lock().unwrap(), JwksResponse::Hang)
                 {
-                    thread::sleep(NAP);
+                    thread::sleep(POLL_INTERVAL);
                 }
                 Ok(())
             }
-            Answer::Cut => {
+            JwksResponse::Cut => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"keys\":[")?;
                 stream.flush()
             }

@@ -1,7 +1,7 @@
-//! Looks for what the tests have planted in all that the service logs, traces and counts while they run.
+//! Searches the logs, traces and metrics of the service for secrets and personal data of the tests.
 //!
-//! The service in a test's process logs at its finest level into a reader that keeps no line but those that hold what no
-//! line may. They are found by [`assert_none`], at the stop of each app, and by `scripts/test`, in the file, after the whole
+//! In tests, the service logs at the finest level to a writer that keeps only lines with a known secret or personal
+//! value. [`assert_none`] reports them when an app stops. `scripts/test` reports them from the file after the whole
 //! suite.
 
 use std::fs::OpenOptions;
@@ -19,23 +19,23 @@ use tracing_subscriber::{Layer, Registry};
 
 use crate::app::{API_TOKEN, JWT_SECRET};
 
-/// What the tests give their users, and what nobody else is to read: parts of addresses, tokens, keys, passwords and numbers.
+/// Values that must not be logged: parts of email addresses, tokens, keys, passwords and phone numbers of the tests.
 const PLANTED: [&str; 18] = [
     API_TOKEN,
     JWT_SECRET,
     "the-tests-next-secret",
     "the-tests-own-sealing-key",
     "planted-in-the-address",
-    // An address, as typed and in a URL.
+    // An email address, unencoded and in a URL.
     "@example.org",
     "%40example.org",
     "example.org/ann.png",
-    // A signed token begins so.
+    // The start of a signed token.
     "eyJ",
-    // A password, and what hashes begin with.
+    // A password, and the start of hashes.
     "correct horse battery staple",
     "$argon2id$",
-    // A token of a service begins so.
+    // The start of a service token.
     "ust_0",
     "+4930123456",
     "Ann Lee",
@@ -47,8 +47,9 @@ const PLANTED: [&str; 18] = [
 
 static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Listens to what the service in this process logs and traces, from now on; not where the service is measured.
-pub(crate) fn watch() {
+/// Starts to capture the logs and traces of the service in this process. Release builds do not, since they measure
+/// speed.
+pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     if !cfg!(debug_assertions) {
         return;
@@ -65,16 +66,16 @@ pub(crate) fn watch() {
     });
 }
 
-/// Looks for what was planted in a text, such as a scrape of all metrics.
-pub fn look_into(what: &str, text: &str) {
+/// Searches a text for the values, such as a scrape of all metrics.
+pub fn check_text(what: &str, text: &str) {
     for line in text.lines() {
         if let Some(planted) = PLANTED.iter().find(|planted| line.contains(*planted)) {
-            report(format!("{what} tells {planted}: {line}"));
+            report(format!("{what} contains {planted}: {line}"));
         }
     }
 }
 
-/// Holds all that was logged and traced until now to be free of what was planted.
+/// Asserts that none of the values was logged or traced until now.
 #[track_caller]
 pub fn assert_none() {
     let found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +90,7 @@ fn report(line: String) {
     found.push(line);
 }
 
-/// Where leaks are kept for whoever looks after the whole suite: beside the program of the tests.
+/// The file of all leaks, in the target folder. `scripts/test` reads it after the whole suite.
 fn file() -> PathBuf {
     std::env::current_exe()
         .ok()
@@ -102,7 +103,7 @@ fn file() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("leaks.log"))
 }
 
-/// Reads every line and keeps none.
+/// Searches every line and discards it.
 struct Reader;
 
 impl MakeWriter<'_> for Reader {
@@ -115,7 +116,7 @@ impl MakeWriter<'_> for Reader {
 
 impl Write for Reader {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        look_into("the log", &String::from_utf8_lossy(line));
+        check_text("the log", &String::from_utf8_lossy(line));
         Ok(line.len())
     }
 

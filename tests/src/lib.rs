@@ -1,8 +1,8 @@
-//! What the black-box tests stand on: throw-away databases and Redis servers, the service composed as in production,
-//! callers with credentials, a proxy that misbehaves, and a judge of what concurrent clients saw.
+//! The harness of the black-box tests. It provides temporary databases and Redis servers, the service composed as in
+//! production, clients with credentials, a fault-injecting proxy, and a checker of the histories of concurrent clients.
 //!
-//! A test that needs PostgreSQL or Redis takes the server that `TEST_DATABASE_URI` or `TEST_REDIS_URL` names (`make
-//! test` starts both) and fails without it. Each test has a database of its own; one that harms a Redis starts its own.
+//! A test that needs PostgreSQL or Redis uses the server in `TEST_DATABASE_URI` or `TEST_REDIS_URL` (`make test` starts
+//! both), and fails without it. Each test has its own database. A test that damages a Redis starts its own server.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,12 +10,12 @@
     clippy::panic,
     clippy::missing_panics_doc,
     clippy::indexing_slicing,
-    reason = "this is the tests' own crate"
+    reason = "this crate is only for tests"
 )]
 
 mod app;
 mod binary;
-mod caller;
+mod client;
 mod cluster;
 mod collector;
 mod database;
@@ -25,26 +25,26 @@ mod jwks_server;
 pub mod leaks;
 mod ports;
 mod postgres_server;
-mod process;
 mod proxy;
 mod redis;
-mod served;
+mod restartable_service;
+mod service_process;
 
 pub use app::{API_TOKEN, JWT_SECRET, Store, TestApp};
 pub use binary::{binary, configured, free_port, program};
-pub use caller::{As, Reply, claims, sign, sign_as};
+pub use client::{Reply, TestClient, claims, sign, sign_as};
 pub use cluster::{Cluster, Replica};
 pub use collector::{Collector, hex};
 pub use database::PostgresDatabase;
 pub use issuer::SigningKey;
-pub use jwks_server::{Answer, JwksServer};
+pub use jwks_server::{JwksResponse, JwksServer};
 pub use postgres_server::PostgresServer;
-pub use process::Process;
 pub use proxy::Proxy;
 pub use redis::{RedisReply, RedisServer, shared_redis};
-pub use served::Served;
+pub use restartable_service::RestartableService;
+pub use service_process::ServiceProcess;
 
-/// Makes a test on each store of a test that takes a [`TestApp`]. Its name is a sentence; the store is a module.
+/// Defines a test on each store for each function that takes a [`TestApp`]. The store is the module of the test.
 #[macro_export]
 macro_rules! on_each_store {
     ($($(#[$attribute:meta])* async fn $name:ident($app:ident: &TestApp) $body:block)+) => {

@@ -1,8 +1,8 @@
-//! Ports for servers of a test's own.
+//! Ports for servers that tests start.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A port below the range from which clients' ports are taken: it is still free when a killed server comes back.
+/// A port below the range of ephemeral ports, so that it is still free when a killed server is restarted.
 pub(crate) fn next_port() -> u16 {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let started = COUNTER.fetch_add(1, Ordering::Relaxed);

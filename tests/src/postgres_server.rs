@@ -1,4 +1,4 @@
-//! A PostgreSQL of a test's own, to be killed, paused, restarted and configured.
+//! A PostgreSQL server of one test, which can be killed, paused, restarted and configured.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -11,20 +11,20 @@ use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
 use crate::ports::next_port;
-use processes::{Watchman, children, signal};
+use processes::{ProcessGuard, children, signal};
 
 mod processes;
 
-/// A PostgreSQL of one test; ended with this value, at the latest with the test's process.
+/// A PostgreSQL server of one test. It ends with this value, at the latest with the test process.
 ///
-/// It does not sync, since what is killed here is the server and never the machine.
+/// It runs without fsync, since tests kill the server and never the machine.
 #[derive(Debug)]
 pub struct PostgresServer {
     directory: TempDir,
     port: u16,
     settings: Vec<String>,
     process: Mutex<Option<Process>>,
-    /// Kept for the next server that a test starts meanwhile.
+    /// Keeps the template for the next server.
     _template: Arc<TempDir>,
 }
 
@@ -34,7 +34,7 @@ impl PostgresServer {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server with settings, as `["max_connections=20"]`.
+    /// Starts a server with settings, such as `["max_connections=20"]`.
     pub async fn start_with(settings: &[&str]) -> Self {
         let template = template();
         let directory = temporary();
@@ -57,39 +57,39 @@ impl PostgresServer {
                 return server;
             }
         }
-        panic!("the test's PostgreSQL did not start: {}", server.log());
+        panic!("the test PostgreSQL did not start: {}", server.log());
     }
 
-    /// The address of its first database, the same after a restart. The role may do anything.
+    /// The URL of its first database, with a superuser. It is the same after a restart.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Lets the server and all its processes stand still: nothing is answered any more, connections stay open, and new
-    /// ones are taken by the system alone.
+    /// Stops all processes of the server (SIGSTOP). It does not respond, connections stay open, and only the kernel
+    /// accepts new connections.
     pub fn pause(&self) {
         let mut process = self.process.lock().unwrap();
         let process = process.as_mut().expect("the server runs");
-        // The first one first: it must not start others meanwhile.
+        // The postmaster first, so that it does not start further processes.
         signal("STOP", &[process.server.id()]);
         let children = children(process.server.id());
         signal("STOP", &children);
-        process.watchman.end_as_well(&children);
+        process.guard.set_further_processes(&children);
         process.paused = children;
     }
 
-    /// Lets a paused server go on, also with what it was asked meanwhile.
+    /// Resumes a paused server. It then handles the requests that arrived in the meantime.
     pub fn resume(&self) {
         let mut process = self.process.lock().unwrap();
         process.as_mut().expect("the server runs").resume();
     }
 
-    /// Ends the server and all its processes at once by SIGKILL, as the kernel does that is out of memory.
+    /// Kills all processes of the server (SIGKILL), as the kernel does when it is out of memory.
     pub fn kill(&self) {
         self.process.lock().unwrap().take();
     }
 
-    /// Kills one of its processes that serve a client: the server then ends all others, and starts anew by itself.
+    /// Kills one backend process. The server then ends all others and restarts itself.
     pub fn crash(&self) {
         let process = self.process.lock().unwrap();
         let server = process.as_ref().expect("the server runs").server.id();
@@ -100,27 +100,27 @@ impl PostgresServer {
         signal("KILL", &[backend.expect("a process of the server")]);
     }
 
-    /// Starts a killed server again, on the same port with the same data, which it first has to recover.
+    /// Restarts a killed server on the same port with the same data, which it recovers first.
     pub async fn restart(&self) {
         self.kill();
         for _ in 0..20 {
             if self.run().await {
                 return;
             }
-            // Its killed processes may still be ending.
+            // Killed processes may still be ending.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("the test's PostgreSQL did not start again: {}", self.log());
+        panic!("the test PostgreSQL did not restart: {}", self.log());
     }
 
-    /// Opens a connection of the test's own.
+    /// Opens a connection that is not shared with the service.
     pub async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url())
             .await
-            .expect("the test's PostgreSQL can be reached")
+            .expect("the test PostgreSQL is reachable")
     }
 
-    /// Runs a statement on a connection of its own.
+    /// Runs a statement on a new connection.
     pub async fn execute(&self, statement: &str) {
         let mut connection = self.connect().await;
         let done = connection.execute(AssertSqlSafe(statement)).await;
@@ -128,7 +128,8 @@ impl PostgresServer {
         connection.close().await.unwrap();
     }
 
-    /// Starts the process and waits until it takes connections; `false` if it ended instead, as when the port is taken.
+    /// Starts the process and waits until it accepts connections. Returns false if it ends, for example because the
+    /// port is in use.
     async fn run(&self) -> bool {
         let data = self.directory.path().join(DATA);
         let pid_file = data.join("postmaster.pid");
@@ -180,12 +181,12 @@ impl PostgresServer {
 const DATA: &str = "data";
 const LOG: &str = "postgres.log";
 
-/// A running server, and beside it what ends it should the test's process die.
+/// A running server, and the guard that ends it if the test process dies.
 #[derive(Debug)]
 struct Process {
     server: Child,
-    watchman: Watchman,
-    /// Its processes that stand still.
+    guard: ProcessGuard,
+    /// Its paused processes.
     paused: Vec<u32>,
 }
 
@@ -195,10 +196,10 @@ impl Process {
             let program = command.get_program().display();
             panic!("{program}: {error}")
         });
-        let watchman = Watchman::of(server.id());
+        let guard = ProcessGuard::of(server.id());
         Self {
             server,
-            watchman,
+            guard,
             paused: Vec::new(),
         }
     }
@@ -207,14 +208,14 @@ impl Process {
         let paused = std::mem::take(&mut self.paused);
         signal("CONT", &paused);
         signal("CONT", &[self.server.id()]);
-        self.watchman.end_as_well(&[]);
+        self.guard.set_further_processes(&[]);
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The watchman first: it must not kill a process that has got the number since.
-        self.watchman.dismiss();
+        // The guard first: it must not kill another process that has reused the id.
+        self.guard.cancel();
         if self.server.try_wait().ok().flatten().is_some() {
             return;
         }
@@ -226,8 +227,8 @@ impl Drop for Process {
     }
 }
 
-/// A folder with the data of a server that has never been used: copying it is cheaper than making it anew each time.
-/// It lives as long as some server does.
+/// A folder with the data of an unused server. Copying it is cheaper than `initdb` for each server. It is removed with
+/// the last server.
 fn template() -> Arc<TempDir> {
     static TEMPLATE: Mutex<Weak<TempDir>> = Mutex::new(Weak::new());
     let mut shared = TEMPLATE
@@ -254,13 +255,13 @@ fn template() -> Arc<TempDir> {
         let _ = fs::remove_dir_all(&data);
         output = initialised("--locale=C");
     }
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "initdb: {told}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "initdb: {errors}");
     *shared = Arc::downgrade(&template);
     template
 }
 
-/// A folder that the server's user may use.
+/// A folder that the user of the server can access.
 fn temporary() -> TempDir {
     let directory = tempfile::Builder::new()
         .prefix("postgres-")
@@ -273,7 +274,7 @@ fn temporary() -> TempDir {
     directory
 }
 
-/// A command of a server's program, as another user where we are root, which PostgreSQL refuses.
+/// A command of a PostgreSQL program. As root it runs as another user, since PostgreSQL refuses to run as root.
 fn as_server(program: &Path) -> Command {
     let Some((user, group)) = server_user() else {
         return Command::new(program);
@@ -286,7 +287,7 @@ fn as_server(program: &Path) -> Command {
     command
 }
 
-/// The numbers of the user and group that the server runs as, if we are root.
+/// The ids of the user and group of the server, if this process is root.
 fn server_user() -> Option<(u32, u32)> {
     let number = |arguments: &[&str]| {
         let output = Command::new("id").args(arguments).output().ok()?;
@@ -301,7 +302,7 @@ fn server_user() -> Option<(u32, u32)> {
         .find_map(|name| Some((number(&["-u", name])?, number(&["-g", name])?)))
 }
 
-/// A program of PostgreSQL: from the folder that `TEST_POSTGRES_BIN` names, or as the system finds it.
+/// The path of a PostgreSQL program, in `TEST_POSTGRES_BIN` or in `PATH`.
 fn program(name: &str) -> PathBuf {
     let folder = std::env::var_os("TEST_POSTGRES_BIN").filter(|path| !path.is_empty());
     let path = folder.map_or_else(
@@ -316,7 +317,7 @@ fn program(name: &str) -> PathBuf {
     );
     assert!(
         path.is_file(),
-        "{} is not there: name the folder of PostgreSQL's programs in TEST_POSTGRES_BIN, or run the tests by `make test`",
+        "{} does not exist: set TEST_POSTGRES_BIN to the folder of the PostgreSQL programs, or run the tests with `make test`",
         path.display()
     );
     path

@@ -1,4 +1,4 @@
-//! A TCP proxy that misbehaves, to stand between the service and its database or Redis.
+//! A fault-injecting TCP proxy between the service and its database or Redis.
 
 mod connection;
 
@@ -16,9 +16,9 @@ use connection::Connection;
 
 /// A proxy to one address.
 ///
-/// What the client sends is a request and what the server sends is a reply, whatever the protocol calls it. Faults may be
-/// combined. [`Proxy::mend`] ends each but a delay, which lasts until it is set to nothing, and a freeze, which lasts as
-/// long as its connections.
+/// Bytes from the client are called requests, and bytes from the server replies, regardless of the protocol. Faults can
+/// be combined. [`Proxy::clear_faults`] ends all of them except a delay, which lasts until it is set to zero, and a
+/// freeze, which lasts as long as its connections.
 pub struct Proxy {
     address: SocketAddr,
     faults: watch::Sender<Faults>,
@@ -27,10 +27,10 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// What the proxy does at present.
+/// The active faults.
 struct Faults {
     target: String,
-    /// Connections of an era that has passed are closed.
+    /// Connections of an earlier era are closed.
     era: u64,
     refusing: bool,
     hanging: bool,
@@ -38,19 +38,19 @@ struct Faults {
     delay_of_replies: Duration,
     /// The number of the first connection that is not frozen.
     frozen_below: u64,
-    /// How many times a fault has been armed that acts once on each connection: tells one arming from the next.
+    /// How often a fault that affects each connection once has been armed. It identifies an arming.
     armings: u64,
     loss: Option<Loss>,
     break_off: Option<BreakOff>,
 }
 
-/// The loss of replies, to requests that contain the trigger if it is not empty.
+/// The loss of replies: to all requests, or only to those that contain the trigger if it is not empty.
 struct Loss {
     arming: u64,
     trigger: Vec<u8>,
 }
 
-/// The end of the connections below a number after so many more bytes of the server.
+/// Closes the connections below a number after this many further bytes of the server.
 #[derive(Clone, Copy)]
 struct BreakOff {
     arming: u64,
@@ -85,8 +85,8 @@ impl Proxy {
         }
     }
 
-    /// Starts a proxy before the server that a URL of PostgreSQL or Redis names, and gives the URL through it.
-    pub async fn before(url: &str) -> (Self, String) {
+    /// Starts a proxy to the server in a URL of PostgreSQL or Redis, and returns the URL through the proxy.
+    pub async fn in_front_of(url: &str) -> (Self, String) {
         let (place, target) = host_of(url);
         let proxy = Self::start(target).await;
         let mut through = url.to_owned();
@@ -94,13 +94,12 @@ impl Proxy {
         (proxy, through)
     }
 
-    /// Where the proxy listens.
+    /// The address on which the proxy listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Delays what each side sends by so much, from now on. It is latency alone: each piece is passed on that long after it
-    /// came, in order, however many are under way.
+    /// Delays both directions from now on. It adds only latency and does not limit the throughput.
     pub fn delay(&self, delay: Duration) {
         self.faults.send_modify(|faults| {
             faults.delay_of_requests = delay;
@@ -108,34 +107,33 @@ impl Proxy {
         });
     }
 
-    /// Delays what the server sends by so much, from now on; the delay of what clients send stays as it is.
+    /// Delays replies from now on. The delay of requests stays the same.
     pub fn delay_replies(&self, delay: Duration) {
         self.faults
             .send_modify(|faults| faults.delay_of_replies = delay);
     }
 
-    /// Lets nothing through any more on the connections there are, without closing them, as a network does that has lost
-    /// its way; connections made from now on work.
+    /// Blocks existing connections without closing them, as after a change of the route. New connections work.
     pub fn freeze(&self) {
         let next = self.next.load(Ordering::Relaxed);
         self.faults.send_modify(|faults| faults.frozen_below = next);
     }
 
-    /// Lets nothing through in either direction, not even the end of a connection, on those there are and on new ones, and
-    /// closes none. [`Proxy::mend`] passes on what was held, in order: also what a client sent that has left since, as a
-    /// network does that comes back. A new connection is accepted, and reaches a server only then.
+    /// Blocks existing and new connections in both directions without closing them, and also holds back the end of a
+    /// connection. [`Proxy::clear_faults`] forwards the held bytes in order, even if the client has disconnected since,
+    /// as a recovered network does. New connections are accepted, but connect to the server only then.
     pub fn hang(&self) {
         self.faults.send_modify(|faults| faults.hanging = true);
     }
 
-    /// Loses what the server answers, until [`Proxy::mend`]: the request reaches the server, and at the first byte of its
-    /// answer the connection is closed for the client, as when a server dies between its commit and its answer.
+    /// Loses replies until [`Proxy::clear_faults`]. A request reaches the server, and at the first byte of the reply
+    /// the connection to the client is closed. This simulates a server that dies between its commit and its reply.
     pub fn lose_replies(&self) {
         self.lose_replies_to("");
     }
 
-    /// Loses replies as [`Proxy::lose_replies`] does, but only to requests that contain `trigger` and pass from now on: with
-    /// `COMMIT`, a transaction gets as far as its end. It is looked for in each piece as it comes from the network.
+    /// Like [`Proxy::lose_replies`], but only for requests from now on that contain `trigger`. With `COMMIT`, a
+    /// transaction is committed and its reply is lost. The trigger must be in one piece as read from the network.
     pub fn lose_replies_to(&self, trigger: &str) {
         self.faults.send_modify(|faults| {
             faults.armings += 1;
@@ -146,9 +144,9 @@ impl Proxy {
         });
     }
 
-    /// Closes each connection there is, once, for both sides, as soon as `after_bytes` more bytes of the server have been
-    /// passed to its client (with 0, as soon as one wants to); connections made from now on work. [`Proxy::mend`] spares
-    /// the connections that have not got that far.
+    /// Closes each existing connection after `after_bytes` further bytes of the server have been forwarded (with 0,
+    /// before the next byte). New connections work. [`Proxy::clear_faults`] cancels it for connections that are still
+    /// open.
     pub fn cut_mid_reply(&self, after_bytes: usize) {
         let below = self.next.load(Ordering::Relaxed);
         self.faults.send_modify(|faults| {
@@ -161,7 +159,7 @@ impl Proxy {
         });
     }
 
-    /// Cuts every connection and refuses new ones until [`Proxy::mend`].
+    /// Closes all connections and refuses new ones until [`Proxy::clear_faults`].
     pub fn cut(&self) {
         self.faults.send_modify(|faults| {
             faults.era += 1;
@@ -169,7 +167,7 @@ impl Proxy {
         });
     }
 
-    /// Cuts every connection and leads new ones to another server, as a fail-over does.
+    /// Closes all connections and directs new ones to another server, as a fail-over does.
     pub fn retarget(&self, target: impl Into<String>) {
         let target = target.into();
         self.faults.send_modify(|faults| {
@@ -178,8 +176,8 @@ impl Proxy {
         });
     }
 
-    /// Lets connections, requests and replies through again.
-    pub fn mend(&self) {
+    /// Ends faults, so that connections, requests and replies pass again.
+    pub fn clear_faults(&self) {
         self.faults.send_modify(|faults| {
             faults.refusing = false;
             faults.hanging = false;
@@ -190,7 +188,7 @@ impl Proxy {
 }
 
 impl Drop for Proxy {
-    /// Ends the proxy: connections end with `faults`, which tells them that nobody holds it any more.
+    /// Stops the proxy. Dropping `faults` ends its connections.
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -209,11 +207,11 @@ async fn accept(listener: TcpListener, faults: watch::Receiver<Faults>, next: Ar
             number: next.fetch_add(1, Ordering::Relaxed),
             faults: faults.clone(),
         };
-        tokio::spawn(connection.carry(client, era));
+        tokio::spawn(connection.forward(client, era));
     }
 }
 
-/// Where the host of a URL stands in it, and its address with a port, which is the scheme's own if the URL has none.
+/// The position of the host in a URL, and the host with its port, or with the default port of the scheme.
 fn host_of(url: &str) -> (Range<usize>, String) {
     let scheme = url.find("://").unwrap();
     let authority = scheme + "://".len();

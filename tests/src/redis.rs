@@ -1,7 +1,7 @@
-//! Redis: the server that tests share, and servers of a test's own, to be paused, killed and copied.
+//! Redis: the server that tests share, and servers of one test, which can be paused, killed and copied.
 //!
-//! What a test learns from a server of its own it learns by a client of its own, not by the one that the service has:
-//! the service must not vouch for itself.
+//! Tests use their own client to inspect such a server, not that of the service, so that they verify the service
+//! independently.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -22,13 +22,14 @@ use client::exchange;
 
 use crate::ports::next_port;
 
-/// The address of the Redis that tests share: each keeps to keys of its own.
+/// The URL of the Redis that tests share. Each test uses its own keys.
 pub fn shared_redis() -> String {
     std::env::var("TEST_REDIS_URL")
-        .expect("TEST_REDIS_URL names a Redis: run the tests by `make test`")
+        .expect("TEST_REDIS_URL must name a Redis: run the tests with `make test`")
 }
 
-/// A Redis of one test, which keeps nothing on disk; ended with this value, at the latest with the test's process.
+/// A Redis server of one test, without persistence. It is killed when this value is dropped, or at the latest when the
+/// test process ends.
 #[derive(Debug)]
 pub struct RedisServer {
     directory: TempDir,
@@ -44,19 +45,19 @@ impl RedisServer {
         Self::start_with(&[]).await
     }
 
-    /// Starts a server with more arguments, as `["--maxmemory", "2mb"]`.
+    /// Starts a server with additional arguments, such as `["--maxmemory", "2mb"]`.
     pub async fn start_with(arguments: &[&str]) -> Self {
         Self::launch(temporary(), false, owned(arguments)).await
     }
 
-    /// Starts a server that speaks TLS only, with a certificate for `localhost` and 127.0.0.1.
+    /// Starts a server that accepts only TLS, with a certificate for `localhost` and 127.0.0.1.
     pub async fn start_tls() -> Self {
         let directory = temporary();
         write_certificates(directory.path());
         Self::launch(directory, true, Vec::new()).await
     }
 
-    /// The server's address, the same after a restart.
+    /// The URL of the server. It is the same after a restart.
     pub fn url(&self) -> String {
         if self.tls {
             format!("rediss://localhost:{}", self.port)
@@ -65,50 +66,50 @@ impl RedisServer {
         }
     }
 
-    /// The certificate, in PEM, of the authority that signed the one of a server with TLS.
+    /// The certificate authority of a server with TLS, as a PEM file.
     pub fn ca_file(&self) -> PathBuf {
         assert!(self.tls, "this server does not speak TLS");
         self.directory.path().join(CA)
     }
 
-    /// Lets the server answer nothing any more, its connections staying open and new ones being taken by the system.
+    /// Pauses the server (SIGSTOP). It does not respond, connections stay open, and the kernel accepts new connections.
     pub fn pause(&self) {
         self.with_process(|process| process.signal("STOP"));
     }
 
-    /// Lets a paused server answer again, also what it was asked meanwhile.
+    /// Resumes a paused server. It then handles the commands that arrived in the meantime.
     pub fn resume(&self) {
         self.with_process(|process| process.signal("CONT"));
     }
 
-    /// Ends the server at once, whether it is paused or not; its port then refuses connections.
+    /// Kills the server, also if it is paused. Its port then refuses connections.
     pub fn kill(&self) {
         self.process.lock().unwrap().take();
     }
 
-    /// Ends the server, if it runs, and starts it on the same port with nothing in it.
+    /// Kills the server if it runs, and starts it on the same port without data.
     pub async fn restart(&self) {
         self.kill();
         let _ = fs::remove_file(self.dump());
         self.run_again().await;
     }
 
-    /// Ends the server, if it runs, and starts it on the same port with the data of a [`RedisServer::snapshot`], as a
-    /// fail-over does to a replica that lags behind.
+    /// Kills the server if it runs, and starts it on the same port with the data of a [`RedisServer::snapshot`]. This
+    /// simulates a fail-over to a replica that lags behind.
     pub async fn restart_from(&self, snapshot: &[u8]) {
         self.kill();
         fs::write(self.dump(), snapshot).unwrap();
         self.run_again().await;
     }
 
-    /// What the server holds now, in Redis's own format.
+    /// The data of the server, in the RDB format.
     pub async fn snapshot(&self) -> Vec<u8> {
         let reply = self.command(&["SAVE"]).await;
         assert_eq!(reply, RedisReply::Status("OK".to_owned()), "SAVE");
         fs::read(self.dump()).unwrap()
     }
 
-    /// Starts another server, on another port, with the arguments of this one and what it holds now.
+    /// Starts another server on another port, with the same arguments and data.
     pub async fn copy(&self) -> Self {
         let directory = temporary();
         fs::write(directory.path().join(DUMP), self.snapshot().await).unwrap();
@@ -124,26 +125,26 @@ impl RedisServer {
         Self::launch(directory, self.tls, self.arguments.clone()).await
     }
 
-    /// Runs a command, on a connection of its own.
+    /// Runs a command on a new connection.
     pub async fn command<A: AsRef<[u8]>>(&self, arguments: &[A]) -> RedisReply {
         let exchange = exchange(self.directory.path().join(SOCKET), arguments);
         tokio::time::timeout(Duration::from_secs(10), exchange)
             .await
-            .expect("the test's Redis answers within ten seconds")
-            .expect("the test's Redis can be reached")
+            .expect("the test Redis responds within ten seconds")
+            .expect("the test Redis is reachable")
     }
 
-    /// The keys that fit a pattern, as `user:*`, in order.
+    /// The keys that match a pattern, such as `user:*`, in order.
     pub async fn keys(&self, pattern: &str) -> Vec<String> {
         let RedisReply::Array(keys) = self.command(&["KEYS", pattern]).await else {
-            panic!("KEYS gave no list");
+            panic!("KEYS returned no list");
         };
         let mut keys: Vec<String> = keys.iter().map(RedisReply::text).collect();
         keys.sort();
         keys
     }
 
-    /// Stores bytes under a key, as a stranger or another release would.
+    /// Stores bytes under a key, as another program or release would.
     pub async fn set_raw(&self, key: &str, value: &[u8]) {
         let reply = self.command(&[b"SET", key.as_bytes(), value]).await;
         assert_eq!(reply, RedisReply::Status("OK".to_owned()), "SET {key}");
@@ -158,7 +159,7 @@ impl RedisServer {
         }
     }
 
-    /// How often a command has been carried out since the server started; one within a script counts too.
+    /// The number of executions of a command since the start of the server, including those in scripts.
     pub async fn command_count(&self, command: &str) -> u64 {
         let statistics = self.command(&["INFO", "commandstats"]).await.text();
         let label = format!("cmdstat_{}:calls=", command.to_lowercase());
@@ -168,10 +169,10 @@ impl RedisServer {
             .unwrap_or(0)
     }
 
-    /// Lets the server refuse, as one whose memory is full, each write that needs memory, and evict nothing. Reads and
-    /// deletions go on; `CONFIG SET maxmemory 0` ends it.
+    /// Simulates a full memory: the server refuses writes that need memory, and evicts nothing. Reads and deletions
+    /// work. `CONFIG SET maxmemory 0` ends it.
     pub async fn fill_memory(&self) {
-        // What is in use changes with each connection; that one byte is too little stays true.
+        // One byte, since the memory in use changes with each connection but always exceeds it.
         let settings = ["maxmemory-policy", "noeviction", "maxmemory", "1"];
         let reply = self
             .command(&[&["CONFIG", "SET"], &settings[..]].concat())
@@ -193,18 +194,19 @@ impl RedisServer {
                 return server;
             }
         }
-        panic!("the test's Redis did not start: {}", server.log());
+        panic!("the test Redis did not start: {}", server.log());
     }
 
     async fn run_again(&self) {
         assert!(
             self.run().await,
-            "the test's Redis did not start again: {}",
+            "the test Redis did not restart: {}",
             self.log()
         );
     }
 
-    /// Starts the process and waits until it takes connections; `false` if it ended instead, as when the port is taken.
+    /// Starts the process and waits until it accepts connections. Returns false if it ends, for example because the
+    /// port is in use.
     async fn run(&self) -> bool {
         let ports = if self.tls {
             format!(
@@ -228,7 +230,7 @@ impl RedisServer {
             .stdout(log);
         *self.process.lock().unwrap() = Some(Process::start(&mut command));
         for _ in 0..3000 {
-            // What speaks is this very process, whoever else may listen on the port.
+            // The log is that of this process, even if another process listens on the port.
             if self.log().contains("Ready to accept connections") {
                 return true;
             }
@@ -242,7 +244,7 @@ impl RedisServer {
 
     fn with_process<T>(&self, act: impl FnOnce(&mut Process) -> T) -> T {
         let mut process = self.process.lock().unwrap();
-        act(process.as_mut().expect("the test's Redis has been killed"))
+        act(process.as_mut().expect("the test Redis was killed"))
     }
 
     fn dump(&self) -> PathBuf {
@@ -261,22 +263,22 @@ const DUMP: &str = "dump.rdb";
 const LOG: &str = "redis.log";
 const SOCKET: &str = "redis.socket";
 
-/// A running server, and beside it a shell that ends it should the test's process die.
+/// A running server, and a shell that ends it if the test process dies.
 #[derive(Debug)]
 struct Process {
     server: Child,
-    watchman: Child,
+    guard: Child,
 }
 
 impl Process {
     fn start(command: &mut Command) -> Self {
         let server = command.spawn().unwrap_or_else(|error| {
             let program = command.get_program().display();
-            panic!("{program}: {error}: name redis-server in TEST_REDIS_SERVER, or run the tests by `make test`")
+            panic!("{program}: {error}: set TEST_REDIS_SERVER to redis-server, or run the tests with `make test`")
         });
-        // Its standard input ends when this process does. (A death signal would come when the thread ends that started
-        // the server, which may be long before.)
-        let watchman = Command::new("sh")
+        // The shell's stdin is closed when this process ends. A parent-death signal would be sent too early: when the
+        // thread that started the server ends.
+        let guard = Command::new("sh")
             .args(["-c", "trap '' HUP INT TERM; read -r _; kill -KILL \"$0\""])
             .arg(server.id().to_string())
             .stdin(Stdio::piped())
@@ -284,16 +286,16 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .expect("sh can be started");
-        Self { server, watchman }
+        Self { server, guard }
     }
 
     fn has_ended(&mut self) -> bool {
         self.server.try_wait().unwrap().is_some()
     }
 
-    /// Sends a signal, by the shell: it has `kill` where the system has no program of that name.
+    /// Sends a signal. It uses the shell, which has a builtin `kill` if the system has no such program.
     fn signal(&mut self, signal: &str) {
-        assert!(!self.has_ended(), "the test's Redis has ended by itself");
+        assert!(!self.has_ended(), "the test Redis has ended unexpectedly");
         let sent = Command::new("sh")
             .args(["-c", "kill -\"$0\" \"$1\"", signal])
             .arg(self.server.id().to_string())
@@ -304,8 +306,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // The watchman first: it must not kill a process that has got the number since.
-        for child in [&mut self.watchman, &mut self.server] {
+        // The guard first: it must not kill another process that has reused the id.
+        for child in [&mut self.guard, &mut self.server] {
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -1,6 +1,9 @@
-//! What it costs to tell who calls, and to find a user that is known.
+//! Measures the verification of credentials, and reads of cached users.
 
-#![expect(clippy::unwrap_used, reason = "a bench that cannot begin may fail")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark may panic if its setup fails"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,14 +15,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use user_adapters::cache::{CacheOptions, UserTiers};
+use user_adapters::cache::{CacheOptions, TieredUserCache};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, SeaOrmUsers};
-use user_adapters::tokens::{AllowedTokens, JwtOptions, JwtSubject, JwtVerifier, ManagedTokens};
+use user_adapters::tokens::{JwtOptions, JwtSubject, JwtVerifier, ManagedTokens, StaticTokens};
 use user_adapters::{SystemClock, UuidV7Ids};
 use user_domain::ports::{
-    Clock as _, IdGenerator as _, Lookup, ServiceTokenRegistry, ServiceTokens, TokenVerifier as _,
-    UserCache as _,
+    Clock as _, IdGenerator as _, Lookup, ServiceTokenRegistry, ServiceTokenVerifier,
+    TokenVerifier as _, UserCache as _,
 };
 use user_domain::service_token::{NewServiceToken, ServiceToken};
 use user_domain::test_support::samples;
@@ -27,15 +30,15 @@ use user_domain::user::User;
 use user_domain::values::TokenName;
 
 const SECRET: &str = "a secret of benches, of some 40 bytes more";
-/// How long a slow machine may take until somebody vouches for what is cached.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How many verifiers stand ready that know no token: each takes some hundred kilobytes.
+/// The time within which a slow machine must complete the first outbox poll, which makes the cache usable.
+const FRESHNESS_TIMEOUT: Duration = Duration::from_secs(30);
+/// The batch size for verifiers whose token cache is empty. Each takes a few hundred kilobytes.
 const VERIFIERS: BatchSize = BatchSize::NumIterations(64);
 
-/// A store on SQLite, and the cache before it, which is vouched for as long as the runtime lives.
+/// A SQLite database and the cache in front of it. Outbox polls keep the cache valid for as long as the runtime lives.
 struct Replica {
     users: Arc<SeaOrmUsers>,
-    tiers: UserTiers,
+    tiers: TieredUserCache,
     _folder: TempDir,
 }
 
@@ -46,13 +49,14 @@ fn replica(runtime: &Runtime) -> Replica {
         let connections = Connections::sqlite(&path).await.unwrap();
         connections.migrate(None).await.unwrap();
         let users = Arc::new(SeaOrmUsers::new(connections));
-        let tiers = UserTiers::new(CacheOptions {
-            memory: 16 << 20,
+        let tiers = TieredUserCache::new(CacheOptions {
+            memory_bytes: 16 << 20,
             redis: None,
+            clock: Arc::new(SystemClock),
             guards: Guards::default(),
         });
-        let (following, followed) = (tiers.clone(), users.clone());
-        tokio::spawn(async move { following.keep_fresh(&followed).await });
+        let (polling, polled) = (tiers.clone(), users.clone());
+        tokio::spawn(async move { polling.keep_fresh(&polled).await });
         Replica {
             users,
             tiers,
@@ -61,11 +65,14 @@ fn replica(runtime: &Runtime) -> Replica {
     })
 }
 
-/// Waits until something is so.
-fn wait_until(runtime: &Runtime, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "nobody vouches for the cache");
+/// Waits until a condition holds.
+fn wait_until(runtime: &Runtime, mut is_reached: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_reached() {
+        assert!(
+            started.elapsed() < FRESHNESS_TIMEOUT,
+            "the cache is not fresh"
+        );
         runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
     }
 }
@@ -82,13 +89,13 @@ fn verifier() -> JwtVerifier {
     JwtVerifier::new(options, None, Arc::new(SystemClock))
 }
 
-fn users_tokens(criterion: &mut Criterion, runtime: &Runtime) {
+fn user_tokens(criterion: &mut Criterion, runtime: &Runtime) {
     let now = SystemClock.now().as_utc().timestamp();
     let claims = json!({"sub": samples::user_id().to_string(), "iat": now, "exp": now + 86_400});
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
-    let mut group = criterion.benchmark_group("user's token");
-    group.bench_function("HS256, never seen", |bencher| {
+    let mut group = criterion.benchmark_group("user token");
+    group.bench_function("HS256, not cached", |bencher| {
         bencher.iter_batched_ref(
             verifier,
             |verifier| runtime.block_on(verifier.verify(black_box(&token))),
@@ -97,21 +104,22 @@ fn users_tokens(criterion: &mut Criterion, runtime: &Runtime) {
     });
     let verifier = verifier();
     runtime.block_on(verifier.verify(&token)).unwrap();
-    assert!(verifier.remembered(&token).is_some());
-    group.bench_function("remembered", |bencher| {
-        bencher.iter(|| verifier.remembered(black_box(&token)));
+    assert!(verifier.verify_cached(&token).is_some());
+    group.bench_function("cached", |bencher| {
+        bencher.iter(|| verifier.verify_cached(black_box(&token)));
     });
     group.finish();
 }
 
-fn services_tokens(criterion: &mut Criterion, runtime: &Runtime, replica: &Replica) {
+fn service_tokens(criterion: &mut Criterion, runtime: &Runtime, replica: &Replica) {
     let listed = ["a-token-of-benches-1".into(), "a-token-of-benches-2".into()];
-    let allowed = AllowedTokens::new(&listed, &[7; 64]);
-    let found = runtime.block_on(allowed.find(listed[1].expose_secret()));
+    let static_tokens = StaticTokens::new(&listed, &[7; 64]);
+    let found = runtime.block_on(static_tokens.find(listed[1].expose_secret()));
     assert!(found.unwrap().is_some());
-    let mut group = criterion.benchmark_group("service's token");
+    let mut group = criterion.benchmark_group("service token");
     group.bench_function("listed", |bencher| {
-        bencher.iter(|| runtime.block_on(allowed.find(black_box(&listed[1]).expose_secret())));
+        bencher
+            .iter(|| runtime.block_on(static_tokens.find(black_box(&listed[1]).expose_secret())));
     });
 
     let clock = Arc::new(SystemClock);
@@ -126,36 +134,36 @@ fn services_tokens(criterion: &mut Criterion, runtime: &Runtime, replica: &Repli
     runtime
         .block_on(managed.add_token(&issued, &digest))
         .unwrap();
-    let token = secret.token_of(id);
-    let find = || runtime.block_on(ServiceTokens::find(&managed, token.expose_secret()));
+    let token = secret.format_token(id);
+    let find = || runtime.block_on(ServiceTokenVerifier::find(&managed, token.expose_secret()));
     assert!(find().unwrap().is_some());
-    group.bench_function("managed, met before", |bencher| bencher.iter(find));
+    group.bench_function("managed, cached", |bencher| bencher.iter(find));
     group.finish();
 }
 
-fn look_ups(criterion: &mut Criterion, runtime: &Runtime, replica: &Replica) {
+fn lookups(criterion: &mut Criterion, runtime: &Runtime, replica: &Replica) {
     let users: Vec<Arc<User>> = (0..1_000)
         .map(|number| Arc::new(samples::user(&format!("user{number}"))))
         .collect();
     for user in &users {
         wait_until(runtime, || {
-            let looked = runtime.block_on(replica.tiers.look_up(&[user.id])).pop();
-            if let Some(Lookup::Miss(lease, _)) = looked {
+            let lookup = runtime.block_on(replica.tiers.look_up(&[user.id])).pop();
+            if let Some(Lookup::Miss(lease, _)) = lookup {
                 replica.tiers.fill(lease, Some(user.clone()));
             }
-            replica.tiers.known(user.id).is_some()
+            replica.tiers.peek(user.id).is_some()
         });
     }
-    let mut group = criterion.benchmark_group("first tier");
+    let mut group = criterion.benchmark_group("in-process tier");
     let mut next = users.iter().cycle();
-    group.bench_function("known", |bencher| {
+    group.bench_function("peek", |bencher| {
         bencher.iter(|| {
             next.next()
-                .map(|user| replica.tiers.known(black_box(user.id)))
+                .map(|user| replica.tiers.peek(black_box(user.id)))
         });
     });
     let mut next = users.iter().cycle();
-    group.bench_function("look-up", |bencher| {
+    group.bench_function("lookup", |bencher| {
         bencher.iter(|| {
             let ids = next.next().map(|user| user.id);
             runtime.block_on(replica.tiers.look_up(black_box(ids.as_slice())))
@@ -168,8 +176,8 @@ fn main() {
     let runtime = Runtime::new().unwrap();
     let replica = replica(&runtime);
     let mut criterion = Criterion::default().configure_from_args();
-    users_tokens(&mut criterion, &runtime);
-    services_tokens(&mut criterion, &runtime, &replica);
-    look_ups(&mut criterion, &runtime, &replica);
+    user_tokens(&mut criterion, &runtime);
+    service_tokens(&mut criterion, &runtime, &replica);
+    lookups(&mut criterion, &runtime, &replica);
     criterion.final_summary();
 }

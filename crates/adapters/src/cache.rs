@@ -1,15 +1,19 @@
-//! The cache of users: a tier in the process, a tier in Redis, and who vouches for them.
+//! The user cache: an in-process tier, a Redis tier, and the rules that decide whether an entry is fresh.
 //!
-//! [`UserTiers`] answers the port; `first_tier` and `redis` keep the users; `tail` and the link of `redis` bring
-//! the news of what others changed; `freshness` decides whether what is kept may be given. The promise and its proof
-//! stand in `docs/caching.md`.
+//! [`TieredUserCache`] implements the port. `memory` and `redis` store the users. `outbox_poller` and `redis::session`
+//! receive the changes that other replicas made. `freshness` decides whether an entry may be served. `docs/caching.md`
+//! states the guarantees and proves them.
 
-mod first_tier;
+mod coalescing_reader;
+mod failure;
 mod freshness;
-mod gather;
+mod invalidation;
+mod memory;
 mod meters;
+mod outbox_poller;
+mod recent_changes;
 mod redis;
-mod tail;
+mod token_tier;
 mod tokens;
 
 use std::sync::Arc;
@@ -18,84 +22,96 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::time::{sleep, timeout};
 use user_domain::ports::{
-    ChangeLog, Hit, Lease, Lookup, Missed, Tier, UserCache, UserKey, Voucher,
+    ChangeLog, Clock, FreshnessSource, Hit, Lease, Lookup, MissReason, Tier, UserCache, UserKey,
 };
 use user_domain::user::User;
 use user_domain::values::UserId;
 
 use crate::guards::Guards;
 use crate::sea_orm::SeaOrmUsers;
-use first_tier::{Begun, Entry, FirstTier, Flight, Held};
-use freshness::{Freshness, Stamps};
+use failure::failure;
+use freshness::{FreshnessSnapshot, FreshnessTracker};
+use memory::{Entry, Flight, MemoryLease, MemoryLookup, MemoryTier};
 use meters::Meters;
-use redis::{SecondTier, Told};
-use tail::Tail;
+use outbox_poller::OutboxPoller;
+use recent_changes::RecentChanges;
+use redis::{RedisLease, RedisLookup, RedisTier};
 
-pub use gather::GatheredReader;
+pub use coalescing_reader::CoalescingReader;
 pub use meters::{OUTBOX_LAG, OUTBOX_LAG_BUCKETS, describe_metrics};
 pub use redis::{RedisError, RedisOptions, clear};
-pub(crate) use tokens::KnownToken;
-pub use tokens::TokenCache;
+pub(crate) use token_tier::CachedServiceToken;
+pub use tokens::ServiceTokenCache;
 
-/// How long to wait before a database that has not told its name is asked again.
-const RETRY: Duration = Duration::from_millis(250);
-/// How long that question may take: it is asked on the tail's own connection.
-const DEADLINE: Duration = Duration::from_millis(500);
+/// The time between two attempts to read the id of the store.
+const STORE_ID_RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// The time limit of one attempt, which uses the connection of the outbox poller.
+const STORE_ID_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How the cache is made.
+/// The settings of a cache.
 #[derive(Clone)]
 pub struct CacheOptions {
-    /// The bytes of the tier in the process, roughly; 0 keeps no user there.
-    pub memory: u64,
-    /// The tier in Redis, if there is one.
+    /// The approximate size of the in-process tier in bytes; 0 stores no user there.
+    pub memory_bytes: u64,
+    /// The Redis tier, if there is one.
     pub redis: Option<RedisOptions>,
-    /// What keeps the promises.
+    /// The clock that timestamps the values in Redis: the clock of the store, which all replicas follow.
+    pub clock: Arc<dyn Clock>,
+    /// The mechanisms that keep the guarantees under races.
     pub guards: Guards,
 }
 
-/// The cache. Until [`UserTiers::keep_fresh`] runs nobody vouches for anything in it, and every look is a miss.
+/// The cache of a replica. Every lookup is a miss until [`TieredUserCache::keep_fresh`] runs.
 #[derive(Clone)]
-pub struct UserTiers {
+pub struct TieredUserCache {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    first: Arc<FirstTier>,
-    second: Option<Arc<SecondTier>>,
-    freshness: Arc<Freshness>,
-    tail: Tail,
+    memory: Arc<MemoryTier>,
+    redis: Option<Arc<RedisTier>>,
+    freshness: Arc<FreshnessTracker>,
+    poller: OutboxPoller,
     meters: Arc<Meters>,
 }
 
-/// A look at one user that is under way.
-enum Look {
+/// The lease of one user in both tiers, or in the in-process tier alone.
+type TieredLease = (MemoryLease, Option<RedisLease>);
+
+/// The state of one user's lookup while the tiers are read in turn.
+enum PendingLookup {
     Known(Entry),
     Joined(Flight),
-    Leading(Held),
+    Leading(TieredLease),
     Answered(Hit),
 }
 
-impl UserTiers {
-    /// Makes an empty cache.
+impl TieredUserCache {
+    /// Creates an empty cache.
     pub fn new(options: CacheOptions) -> Self {
         let CacheOptions {
-            memory,
+            memory_bytes,
             redis,
+            clock,
             guards,
         } = options;
         let meters = Arc::new(Meters::default());
-        let freshness = Arc::new(Freshness::new(guards));
-        let second =
-            redis.map(|redis| SecondTier::new(redis, freshness.clone(), meters.clone(), guards));
-        let mut first = FirstTier::new(memory, guards, &meters);
-        if second.is_some() {
-            first = first.before_redis();
+        let freshness = Arc::new(FreshnessTracker::new(guards));
+        let mut memory = MemoryTier::new(memory_bytes, guards, &meters);
+        let mut poller = OutboxPoller::default();
+        let redis = redis.map(|redis| {
+            let recent = Arc::new(RecentChanges::new(clock, guards));
+            poller = OutboxPoller::with_recent_changes(recent.clone());
+            RedisTier::new(redis, recent, freshness.clone(), meters.clone(), guards)
+        });
+        if redis.is_some() {
+            memory = memory.with_minimum_revisions();
         }
         let inner = Inner {
-            first: Arc::new(first),
-            second: second.map(Arc::new),
+            memory: Arc::new(memory),
+            redis: redis.map(Arc::new),
             freshness,
-            tail: Tail::default(),
+            poller,
             meters,
         };
         Self {
@@ -103,256 +119,257 @@ impl UserTiers {
         }
     }
 
-    /// The tokens of services, vouched for as the users are.
-    pub fn tokens(&self) -> TokenCache {
-        let Inner {
-            first,
-            second,
-            freshness,
-            ..
-        } = &*self.inner;
-        TokenCache {
-            first: first.clone(),
-            second: second.clone(),
-            freshness: freshness.clone(),
+    /// Returns the cache of service tokens, which follows the same freshness rule as the users.
+    pub fn tokens(&self) -> ServiceTokenCache {
+        ServiceTokenCache {
+            memory: self.inner.memory.clone(),
+            redis: self.inner.redis.clone(),
+            freshness: self.inner.freshness.clone(),
         }
     }
 
-    /// Follows the outbox and keeps the link to Redis up, for as long as it is polled.
+    /// Polls the outbox and keeps the connection to Redis up, for as long as the future is polled.
     pub async fn keep_fresh(&self, users: &SeaOrmUsers) {
         let store = store_id(users);
-        Box::pin(self.follow(users, store)).await;
+        Box::pin(self.run(users, store)).await;
     }
 
-    /// Follows any log of changes, for a store whose name comes up.
-    async fn follow(&self, log: &dyn ChangeLog, store: impl Future<Output = String>) {
+    /// Follows a change log. The Redis connection starts once the id of the store is known.
+    async fn run(&self, log: &dyn ChangeLog, store: impl Future<Output = String>) {
         let Inner {
-            first,
-            second,
+            memory,
+            redis,
             freshness,
-            tail,
+            poller,
             meters,
         } = &*self.inner;
         let measure = || {
-            if let Some(second) = second {
-                second.measure();
+            if let Some(redis) = redis {
+                redis.measure();
             }
         };
-        let follow = tail.follow(log, first, freshness, meters, measure);
-        let Some(second) = second else {
+        let follow = poller.run(log, memory, freshness, meters, measure);
+        let Some(redis) = redis else {
             return follow.await;
         };
-        let link = async {
+        let session = async {
             let store = store.await;
             tokio::join!(
-                second.clone().keep_linked(&store, first, tail),
-                second.keep_correct(first, tail, log)
+                redis.clone().keep_connected(&store, &**memory, poller),
+                redis.apply_corrections(&**memory, poller, log)
             );
         };
-        tokio::join!(follow, link);
+        tokio::join!(follow, session);
     }
 
-    /// Looks into the first tier, having taken down who vouches for what is there.
-    fn look_here(&self, ids: &[UserId]) -> (Vec<Look>, Stamps) {
-        let Inner {
-            first, freshness, ..
-        } = &*self.inner;
-        let stamps = freshness.stamps();
-        let looks = ids
+    /// Looks users up in the in-process tier. The snapshot is taken first: it proves the freshness only of entries that
+    /// are read after it.
+    fn look_up_memory(&self, ids: &[UserId]) -> (Vec<PendingLookup>, FreshnessSnapshot) {
+        let snapshot = self.inner.freshness.snapshot();
+        let lookups = ids
             .iter()
-            .map(|id| match first.begin(*id) {
-                Begun::Known(entry) => Look::Known(entry),
-                Begun::Joined(flight) => Look::Joined(flight),
-                Begun::Leading(held) => Look::Leading(held),
+            .map(|id| match self.inner.memory.look_up(*id) {
+                MemoryLookup::Known(entry) => PendingLookup::Known(entry),
+                MemoryLookup::Joined(flight) => PendingLookup::Joined(flight),
+                MemoryLookup::Leading(lease) => PendingLookup::Leading((lease, None)),
             })
             .collect();
-        (looks, stamps)
+        (lookups, snapshot)
     }
 
-    /// Takes leases of users for which nobody vouches: nobody waits for another's answer, which may be as old.
-    fn unvouched(&self, ids: &[UserId], looks: Vec<Look>) -> Vec<Lookup> {
-        let Inner { first, meters, .. } = &*self.inner;
-        drop(looks);
-        meters.process.unvouched.increment(ids.len() as u64);
+    /// Takes a lease for every user because the cache is not fresh. No reader joins the read of another, whose result
+    /// may be stale as well.
+    fn all_stale(&self, ids: &[UserId], lookups: Vec<PendingLookup>) -> Vec<Lookup> {
+        drop(lookups);
+        self.inner.meters.process.stale.increment(ids.len() as u64);
         ids.iter()
-            .map(|id| Lookup::Miss(Lease::new(*id, first.lease(*id)), Missed::Unvouched))
+            .map(|id| Lookup::Miss(self.lease(*id), MissReason::Stale))
             .collect()
     }
 
-    /// Asks Redis for those users that this reader leads.
-    async fn look_there(&self, ids: &[UserId], looks: Vec<Look>) -> Vec<Look> {
+    /// Reads the users that this reader leads from Redis.
+    async fn look_up_redis(
+        &self,
+        ids: &[UserId],
+        lookups: Vec<PendingLookup>,
+    ) -> Vec<PendingLookup> {
         let Inner {
-            second, freshness, ..
+            redis, freshness, ..
         } = &*self.inner;
-        let is_led = |(look, _): &(&Look, &UserId)| matches!(look, Look::Leading(_));
-        let led = looks.iter().zip(ids).filter(is_led);
-        let sought: Vec<UserId> = led.map(|(_, id)| *id).collect();
-        let Some(second) = second.as_ref().filter(|_| !sought.is_empty()) else {
-            return looks;
+        let is_led =
+            |(lookup, _): &(&PendingLookup, &UserId)| matches!(lookup, PendingLookup::Leading(_));
+        let led = lookups.iter().zip(ids).filter(is_led);
+        let requested: Vec<UserId> = led.map(|(_, id)| *id).collect();
+        let Some(redis) = redis.as_ref().filter(|_| !requested.is_empty()) else {
+            return lookups;
         };
-        let stamps = freshness.stamps();
-        let mut told = second.read(&sought).await.into_iter();
-        let voucher = stamps.second_voucher(Instant::now());
-        looks
+        let snapshot = freshness.snapshot();
+        let mut results = redis.read(&requested).await.into_iter();
+        let source = snapshot.redis_source(Instant::now());
+        lookups
             .into_iter()
-            .map(|look| match look {
-                Look::Leading(held) => match told.next() {
-                    Some(told) => self.take(held, told, voucher),
-                    None => Look::Leading(held),
+            .map(|lookup| match lookup {
+                PendingLookup::Leading((lease, redis_lease)) => match results.next() {
+                    Some(result) => self.accept(lease, result, source),
+                    None => PendingLookup::Leading((lease, redis_lease)),
                 },
-                Look::Known(_) | Look::Joined(_) | Look::Answered(_) => look,
+                PendingLookup::Known(_) | PendingLookup::Joined(_) | PendingLookup::Answered(_) => {
+                    lookup
+                }
             })
             .collect()
     }
 
-    /// Takes what Redis told of a user that this reader leads, if somebody vouches for it.
-    fn take(&self, mut held: Held, told: Told, voucher: Option<Voucher>) -> Look {
-        let Inner { first, meters, .. } = &*self.inner;
-        let (id, tier) = (held.id(), &meters.shared);
-        match (told, voucher) {
-            (Told::Known(user), Some(vouched_by)) => {
-                if !first.fill(held, user.as_ref()) {
-                    // It was written meanwhile.
+    /// Accepts what Redis returned for a user that this reader leads, if the Redis tier is fresh.
+    fn accept(
+        &self,
+        lease: MemoryLease,
+        result: RedisLookup,
+        source: Option<FreshnessSource>,
+    ) -> PendingLookup {
+        let Inner { memory, meters, .. } = &*self.inner;
+        let (id, tier) = (lease.id(), &meters.shared);
+        match (result, source) {
+            (RedisLookup::Known(user), Some(freshness_source)) => {
+                if !memory.fill(lease, user.as_ref()) {
+                    // The user was written during the read.
                     tier.miss.increment(1);
-                    return Look::Leading(first.lease(id));
+                    return PendingLookup::Leading((memory.lease(id), None));
                 }
                 count(user.is_some(), &tier.hit, &tier.absent);
-                Look::Answered(Hit {
+                PendingLookup::Answered(Hit {
                     user,
                     tier: Tier::Shared,
-                    vouched_by,
+                    freshness_source,
                 })
             }
-            (Told::Known(_), None) => {
-                tier.unvouched.increment(1);
-                Look::Leading(held)
+            (RedisLookup::Known(_), None) => {
+                tier.stale.increment(1);
+                PendingLookup::Leading((lease, None))
             }
-            (Told::Nothing(lease), _) => {
+            (RedisLookup::Miss(redis_lease), _) => {
                 tier.miss.increment(1);
-                held.second = lease;
-                Look::Leading(held)
+                PendingLookup::Leading((lease, redis_lease))
             }
         }
     }
 
-    /// Turns a look into an answer.
-    fn answer(&self, id: UserId, look: Look, voucher: Voucher) -> Lookup {
+    /// Converts a finished lookup into the answer of the port.
+    fn answer(&self, id: UserId, lookup: PendingLookup, source: FreshnessSource) -> Lookup {
         let tier = &self.inner.meters.process;
-        match look {
-            Look::Answered(hit) => Lookup::Hit(hit),
-            Look::Known(entry) => {
+        match lookup {
+            PendingLookup::Answered(hit) => Lookup::Hit(hit),
+            PendingLookup::Known(entry) => {
                 count(entry.user.is_some(), &tier.hit, &tier.absent);
                 Lookup::Hit(Hit {
                     user: entry.user,
                     tier: Tier::Process,
-                    vouched_by: voucher,
+                    freshness_source: source,
                 })
             }
-            Look::Leading(held) => {
+            PendingLookup::Leading(lease) => {
                 tier.miss.increment(1);
-                Lookup::Miss(Lease::new(id, held), Missed::Unknown)
+                Lookup::Miss(Lease::new(id, lease), MissReason::Unknown)
             }
-            Look::Joined(flight) => {
+            PendingLookup::Joined(flight) => {
                 tier.joined.increment(1);
                 let freshness = self.inner.freshness.clone();
-                Lookup::Coming(Box::pin(async move {
+                Lookup::InFlight(Box::pin(async move {
                     let user = flight.await.ok()?;
-                    // The other may have been long about it.
-                    freshness.stamps().voucher(Instant::now()).map(|_| user)
+                    // The leader's read may have taken longer than the maximum age.
+                    freshness
+                        .snapshot()
+                        .memory_source(Instant::now())
+                        .map(|_| user)
                 }))
             }
         }
     }
 
-    async fn tell(&self, id: UserId, version: i64) {
+    async fn publish(&self, id: UserId, revision: i64) {
         self.inner.meters.invalidated_by_write.increment(1);
-        if let Some(second) = &self.inner.second {
-            second.tell(id, version).await;
+        if let Some(redis) = &self.inner.redis {
+            redis.publish(id, revision).await;
         }
     }
 }
 
 #[async_trait]
-impl UserCache for UserTiers {
+impl UserCache for TieredUserCache {
     async fn look_up(&self, ids: &[UserId]) -> Vec<Lookup> {
-        let (looks, stamps) = self.look_here(ids);
-        if stamps.voucher(Instant::now()).is_none() {
-            return self.unvouched(ids, looks);
+        let (lookups, snapshot) = self.look_up_memory(ids);
+        if snapshot.memory_source(Instant::now()).is_none() {
+            return self.all_stale(ids, lookups);
         }
-        let looks = self.look_there(ids, looks).await;
-        // Redis may have been waited for, and this process stopped.
-        let Some(voucher) = stamps.voucher(Instant::now()) else {
-            return self.unvouched(ids, looks);
+        let lookups = self.look_up_redis(ids, lookups).await;
+        // Time has passed: Redis was read, or this process was stopped.
+        let Some(source) = snapshot.memory_source(Instant::now()) else {
+            return self.all_stale(ids, lookups);
         };
-        looks
+        lookups
             .into_iter()
             .zip(ids)
-            .map(|(look, id)| self.answer(*id, look, voucher))
+            .map(|(lookup, id)| self.answer(*id, lookup, source))
             .collect()
     }
 
-    fn known(&self, id: UserId) -> Option<Hit> {
-        let Inner {
-            first,
-            freshness,
-            meters,
-            ..
-        } = &*self.inner;
-        // Taken down before the look: they vouch for nothing that is read before them.
-        let stamps = freshness.stamps();
-        let user = first.known(id)?.user?;
-        let vouched_by = stamps.voucher(Instant::now())?;
-        meters.process.hit.increment(1);
+    fn peek(&self, id: UserId) -> Option<Hit> {
+        // Taken first: a snapshot proves the freshness only of entries that are read after it.
+        let snapshot = self.inner.freshness.snapshot();
+        let user = self.inner.memory.get(id)?.user?;
+        let freshness_source = snapshot.memory_source(Instant::now())?;
+        self.inner.meters.process.hit.increment(1);
         Some(Hit {
             user: Some(user),
             tier: Tier::Process,
-            vouched_by,
+            freshness_source,
         })
     }
 
     fn hint(&self, key: &UserKey) -> Option<UserId> {
-        self.inner.first.hint(key)
+        self.inner.memory.hint(key)
     }
 
     fn lease(&self, id: UserId) -> Lease {
-        Lease::new(id, self.inner.first.lease(id))
+        let lease: TieredLease = (self.inner.memory.lease(id), None);
+        Lease::new(id, lease)
     }
 
     fn fill(&self, lease: Lease, found: Option<Arc<User>>) {
         let id = lease.id();
-        let Some(mut held) = lease.into_slip::<Held>() else {
+        let Some((lease, redis_lease)) = lease.into_token::<TieredLease>() else {
             return;
         };
-        let lease = held.second.take();
-        self.inner.first.learn(id, found.as_ref());
-        let taken = self.inner.first.fill(held, found.as_ref());
-        if let (Some(second), Some(lease), true) = (&self.inner.second, lease, taken) {
-            second.fill(lease, id, found.as_ref());
+        self.inner.memory.observe(id, found.as_ref());
+        let is_accepted = self.inner.memory.fill(lease, found.as_ref());
+        if let (Some(redis), Some(lease), true) = (&self.inner.redis, redis_lease, is_accepted) {
+            redis.fill(lease, id, found.as_ref());
         }
     }
 
-    fn notice(&self, user: &User) {
-        let Inner { first, .. } = &*self.inner;
-        first.raise_ahead_of_redis(user.id, user.version.get());
-        first.remember_names(user);
+    fn observe(&self, user: &User) {
+        let Inner { memory, .. } = &*self.inner;
+        memory.invalidate_ahead_of_redis(user.id, user.revision.get());
+        memory.add_hints(user);
     }
 
-    fn notice_absence(&self, id: UserId) {
-        self.inner.first.raise_ahead_of_redis(id, i64::MAX);
+    fn observe_absence(&self, id: UserId) {
+        self.inner.memory.invalidate_ahead_of_redis(id, i64::MAX);
     }
 
     async fn put(&self, lease: Lease, user: Arc<User>) {
-        let (id, version) = (user.id, user.version.get());
-        self.inner.first.raise_ahead_of_redis(id, version);
-        if let Some(held) = lease.into_slip::<Held>() {
-            self.inner.first.fill(held, Some(&user));
+        let (id, revision) = (user.id, user.revision.get());
+        self.inner.memory.invalidate_ahead_of_redis(id, revision);
+        if let Some((lease, _)) = lease.into_token::<TieredLease>() {
+            self.inner.memory.fill(lease, Some(&user));
         }
-        self.tell(id, version).await;
+        self.publish(id, revision).await;
     }
 
     async fn forget(&self, id: UserId) {
-        self.inner.first.raise_ahead_of_redis(id, i64::MAX);
-        self.tell(id, i64::MAX).await;
+        self.inner.memory.remove_hints(id);
+        self.inner.memory.invalidate_ahead_of_redis(id, i64::MAX);
+        self.publish(id, i64::MAX).await;
     }
 }
 
@@ -364,14 +381,17 @@ fn count(exists: bool, hit: &metrics::Counter, absent: &metrics::Counter) {
     }
 }
 
-/// Asks the database for the store's name until it tells.
+/// Returns the id of the store. Repeats the query until the database answers.
 async fn store_id(users: &SeaOrmUsers) -> String {
     loop {
-        match timeout(DEADLINE, users.store_id()).await {
+        match timeout(STORE_ID_TIMEOUT, users.store_id()).await {
             Ok(Ok(id)) => return id,
-            failed => tracing::debug!(?failed, "the store has not told its name yet"),
+            failed => {
+                let cause = failure(failed);
+                tracing::debug!(cause, "store id not yet known");
+            }
         }
-        sleep(RETRY).await;
+        sleep(STORE_ID_RETRY_INTERVAL).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The machine's time and randomness: the only place that asks for them.
+//! The machine's clock, and the generator of ids and token secrets. Both are injected as ports.
 
 use chrono::Utc;
 use sha2::{Digest, Sha256};
@@ -13,14 +13,14 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the clock that everything else is handed"
+        reason = "this is the clock that is injected everywhere else"
     )]
     fn now(&self) -> Timestamp {
         Timestamp::from_utc(Utc::now())
     }
 }
 
-/// UUIDs of version 7 (RFC 9562), from the machine's clock and randomness.
+/// Generates UUIDs of version 7 (RFC 9562) from the machine's clock and randomness.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UuidV7Ids;
 
@@ -31,7 +31,7 @@ impl IdGenerator for UuidV7Ids {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the generator that everything else is handed"
+        reason = "this is the generator that is injected everywhere else"
     )]
     fn event_id(&self) -> Uuid {
         Uuid::now_v7()
@@ -43,7 +43,7 @@ impl IdGenerator for UuidV7Ids {
 
     #[expect(
         clippy::expect_used,
-        reason = "where the machine has no randomness nothing secret may be made"
+        reason = "without randomness no secret can be generated safely"
     )]
     fn token_secret(&self) -> (TokenSecret, TokenDigest) {
         let mut bytes = [0; 32];
@@ -54,7 +54,7 @@ impl IdGenerator for UuidV7Ids {
     }
 }
 
-/// Gives what is kept of a token's secret: its SHA-256.
+/// Returns the SHA-256 digest of a token's secret. Only the digest is stored.
 pub(crate) fn digest(secret: &TokenSecret) -> TokenDigest {
     TokenDigest::from_bytes(Sha256::digest(secret.expose()).into())
 }

@@ -1,68 +1,81 @@
-//! The guards that promises about races stand on.
+//! The guards: the mechanisms that keep guarantees under races.
 //!
-//! Under the feature `removable-guards`, which no release has, one can be taken away, so that a test shows that it is
-//! this guard that keeps the promise.
+//! With the feature `removable-guards`, which no release has, a test can remove a guard and show that the guarantee
+//! depends on it.
 
-/// What keeps a promise.
+/// A mechanism that keeps a guarantee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// A changing user's row is locked while it is changed, so that no other change is lost.
+    /// The row of a user is locked while it changes, so that no concurrent change is lost.
     RowLock,
-    /// Who follows shares the stripes of both ends, which whoever comes or goes or blocks has alone, so that counts stay true.
-    PresenceLock,
-    /// A user whose time seemed over is looked at again when its row is locked, before it is erased.
+    /// A follow takes a shared lock on both users. A deletion, suspension, restoration or block takes an exclusive one,
+    /// so that follower counts stay correct.
+    RelationshipLock,
+    /// An expired user is checked again under its row lock before it is erased.
     ExpiryCheck,
-    /// A connection that still is in a transaction does not come back to the pool.
+    /// A connection with an open transaction does not return to the pool.
     ReleaseCheck,
-    /// A connection that does not answer is given up when it comes back to the pool.
-    SilenceDeadline,
+    /// A connection that does not reply is closed when it returns to the pool.
+    ReleaseTimeout,
     /// An idempotency key is claimed in the transaction of its write, so that the write happens once.
     IdempotencyClaim,
-    /// A cache takes only what was read under a lease that no write has voided.
+    /// The cache stores only what was read under a lease that no write has voided.
     Lease,
-    /// A cache gives nothing older than what it knows to exist.
+    /// The cache returns and stores no revision older than one that is known to exist.
     VersionCheck,
-    /// What is in Redis counts only on the server, and for the copy of its data, that it was written to.
+    /// A value in Redis is accepted only within the lifetime of an entry after the start of its reader.
+    SealAge,
+    /// No value from Redis is accepted that is older than a change within that lifetime.
+    RecentChanges,
+    /// A value in Redis is a miss after a restart, a failover or a copy of the server that it was written to.
     ServerIdentity,
-    /// A cached user is given only while somebody vouches for it: the outbox was looked at a moment ago.
+    /// A cached user is returned only if a recent outbox poll proves that it is fresh.
     PollAge,
-    /// While the database is away, what was cached before the link to Redis broke is not vouched for by its successor.
+    /// While the database is unavailable, a new connection to Redis does not prove the freshness of older entries.
     Reconnect,
-    /// Readers of one unknown user wait for the first of them.
-    SharedFlight,
-    /// That there is no such user is forgotten when it is made.
-    AbsenceYields,
+    /// Concurrent readers of one uncached user wait for the first of them.
+    ReadCoalescing,
+    /// A cached absence is removed when the user is created.
+    AbsenceInvalidation,
 }
 
-/// The guards of one store; all of them, but in tests.
+/// The active guards of a store or a cache. Only tests remove any.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Guards {
     #[cfg(feature = "removable-guards")]
-    removed: Option<Guard>,
+    removed: [Option<Guard>; 2],
 }
 
 impl Guards {
-    /// All guards but one.
+    /// Returns all guards but one.
     #[cfg(feature = "removable-guards")]
     pub fn without(guard: Guard) -> Self {
         Self {
-            removed: Some(guard),
+            removed: [Some(guard), None],
         }
     }
 
-    /// Tells whether a guard stands.
+    /// Returns all guards but two, for a guarantee that either of them keeps alone.
     #[cfg(feature = "removable-guards")]
-    pub(crate) fn stands(self, guard: Guard) -> bool {
-        self.removed != Some(guard)
+    pub fn without_both(guards: [Guard; 2]) -> Self {
+        Self {
+            removed: guards.map(Some),
+        }
     }
 
-    /// Tells whether a guard stands: here, always.
+    /// Whether a guard is active.
+    #[cfg(feature = "removable-guards")]
+    pub(crate) fn is_active(self, guard: Guard) -> bool {
+        !self.removed.contains(&Some(guard))
+    }
+
+    /// Whether a guard is active; always, in a release.
     #[cfg(not(feature = "removable-guards"))]
     #[expect(
         clippy::unused_self,
         reason = "the guards of a release cannot be removed"
     )]
-    pub(crate) fn stands(self, _: Guard) -> bool {
+    pub(crate) fn is_active(self, _: Guard) -> bool {
         true
     }
 }

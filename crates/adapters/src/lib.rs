@@ -1,5 +1,5 @@
-//! The ports of `user-domain` on real technology: PostgreSQL and SQLite by sea-orm, a cache in memory and in Redis, hashes
-//! of passwords, JSON Web Tokens, and the machine's clock.
+//! The adapters of the ports of `user-domain`: PostgreSQL and SQLite with sea-orm, an in-process and a Redis cache,
+//! password hashing, JSON Web Tokens, and the system clock.
 
 pub mod cache;
 mod clock;

@@ -1,6 +1,6 @@
-//! Times and traces what the adapters ask of databases and Redis, by OpenTelemetry's names.
+//! Measures and traces the operations on databases and Redis, with the attribute names of OpenTelemetry.
 //!
-//! Neither holds a value of a statement: an operation is known by its name, a statement by its verb and its table.
+//! Metrics and traces contain no values: an operation is identified by its name, a statement by its verb and table.
 
 use std::time::Instant;
 
@@ -11,27 +11,27 @@ use user_domain::StoreError;
 use user_domain::ports::ImportError;
 use user_domain::write::WriteError;
 
-/// The target of all spans that make a trace; no line of the log has it.
+/// The target of all spans that are exported as traces. No log line has it.
 const TRACE: &str = "traces";
 
-/// A histogram of seconds by `system`, `operation` and `outcome`, waits for a connection included.
+/// A histogram of seconds by `system`, `operation` and `outcome`, including the wait for a connection.
 pub const OPERATION_DURATION: &str = "db_client_operation_duration_seconds";
 
-/// The upper bounds, in seconds, that [`OPERATION_DURATION`] is to be recorded with.
+/// The histogram buckets of [`OPERATION_DURATION`] in seconds.
 pub const OPERATION_DURATION_BUCKETS: [f64; 14] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
 ];
 
-/// Says what is recorded, for whoever reads it.
+/// Registers the description of the metric.
 pub fn describe_metrics() {
     describe_histogram!(
         OPERATION_DURATION,
         Unit::Seconds,
-        "Time that an operation of the database or of Redis took, by its outcome"
+        "Duration of operations on the database and on Redis, by outcome"
     );
 }
 
-/// What is asked (OpenTelemetry, `db.system.name`).
+/// The system of an operation (OpenTelemetry, `db.system.name`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum System {
     Postgres,
@@ -49,9 +49,9 @@ impl System {
     }
 }
 
-/// Whether an error is the system's, and not an answer to the question.
+/// Distinguishes a failure of the system from an error that is a valid answer.
 pub(crate) trait Failure {
-    /// Tells whether the system failed.
+    /// Whether the system failed.
     fn is_failure(&self) -> bool;
 }
 
@@ -79,28 +79,28 @@ impl Failure for ImportError {
     }
 }
 
-/// An operation that is under way. One that is dropped was given up by whoever waited, and counts as failed.
+/// A running operation. If it is dropped before its end, its caller has cancelled it, and it counts as failed.
 struct Operation {
     system: System,
     name: &'static str,
-    begun: Instant,
-    ended: bool,
+    started: Instant,
+    is_recorded: bool,
     span: Span,
 }
 
 impl Operation {
-    fn begin(system: System, name: &'static str) -> Self {
+    fn start(system: System, name: &'static str) -> Self {
         Self {
             system,
             name,
-            begun: Instant::now(),
-            ended: false,
+            started: Instant::now(),
+            is_recorded: false,
             span: span(system, name),
         }
     }
 
     fn end(mut self, failed: bool) {
-        self.ended = true;
+        self.is_recorded = true;
         self.record(failed);
     }
 
@@ -114,34 +114,34 @@ impl Operation {
             "operation" => self.name,
             "outcome" => if failed { "error" } else { "ok" }
         )
-        .record(self.begun.elapsed());
+        .record(self.started.elapsed());
     }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        if !self.ended {
+        if !self.is_recorded {
             self.record(true);
         }
     }
 }
 
-/// Waits for an operation, timed and traced under its name.
+/// Runs an operation, and records its duration and its span.
 pub(crate) async fn timed<T>(
     system: System,
     name: &'static str,
     work: impl Future<Output = T>,
     has_failed: impl FnOnce(&T) -> bool,
 ) -> T {
-    let operation = Operation::begin(system, name);
+    let operation = Operation::start(system, name);
     let answer = work.instrument(operation.span.clone()).await;
     let failed = has_failed(&answer);
     operation.end(failed);
     answer
 }
 
-/// Makes the span of something asked of a system, in the trace there is; what happens in none, such as the outbox's
-/// being followed, is no trace of its own.
+/// Creates the span of an operation within the current trace. Without one there is no span: background work, such as
+/// outbox polls, makes no traces of its own.
 pub(crate) fn span(system: System, name: &str) -> Span {
     if Span::current().is_none() {
         return Span::none();
@@ -157,7 +157,7 @@ pub(crate) fn span(system: System, name: &str) -> Span {
     )
 }
 
-/// Notes on a span that the system failed; why stands in the log, which knows what it must not say.
+/// Marks a span as failed. It contains no cause: only the log has the cause, without personal data.
 pub(crate) fn mark_failed(span: &Span) {
     span.record("otel.status_code", "ERROR");
 }
@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    /// What is recorded of operations.
+    /// Returns the metrics that are recorded while some work runs.
     async fn recorded(work: impl Future<Output = ()>) -> String {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
@@ -185,7 +185,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_operation_is_recorded_with_its_outcome() {
-        let told = recorded(async {
+        let metrics = recorded(async {
             let refused = async { Err::<(), _>(WriteError::NotFound) };
             let has_failed =
                 |answer: &Result<(), WriteError>| answer.as_ref().is_err_and(Failure::is_failure);
@@ -193,31 +193,31 @@ mod tests {
             assert_eq!(answer, Err(WriteError::NotFound));
         });
         assert_eq!(
-            told.await,
+            metrics.await,
             format!(
                 r#"{OPERATION_DURATION}_count{{system="sqlite",operation="change_user",outcome="ok"}} 1"#
             ),
             "a refusal is an answer"
         );
-        let told = recorded(async {
+        let metrics = recorded(async {
             let failed = async { Err::<(), ()>(()) };
             let _ = timed(System::Redis, "read", failed, Result::is_err).await;
         });
-        assert!(told.await.contains(r#"outcome="error""#));
+        assert!(metrics.await.contains(r#"outcome="error""#));
     }
 
     #[tokio::test]
-    async fn an_operation_that_nobody_waits_for_any_more_is_an_error() {
-        let told = recorded(async {
+    async fn a_cancelled_operation_is_recorded_as_an_error() {
+        let metrics = recorded(async {
             let never = std::future::pending::<()>();
             let waited = timed(System::Postgres, "find_user", never, |()| false);
             assert!(timeout(Duration::from_millis(5), waited).await.is_err());
         });
-        assert!(told.await.contains(r#"outcome="error""#));
+        assert!(metrics.await.contains(r#"outcome="error""#));
     }
 
     #[test]
-    fn what_happens_in_no_request_is_no_trace() {
+    fn an_operation_outside_a_request_has_no_span() {
         assert!(span(System::Postgres, "follow_outbox").is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Hashes of passwords: made by Argon2id, compared by any algorithm that other platforms use.
+//! Password hashing with Argon2id, and verification with the algorithms of other platforms.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -10,45 +10,45 @@ use user_domain::Violation;
 use user_domain::ports::{HashingError, PasswordHasher, Verdict};
 use user_domain::values::{
     Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, PasswordHash, PasswordOrigin,
-    PreparedPassword, StoredPassword, TypedPassword,
+    PreparedPassword, StoredPassword, SubmittedPassword,
 };
 
 mod compute;
 mod meters;
-mod threads;
+mod thread_pool;
 
 pub use meters::{HASHING_DURATION, HASHING_DURATION_BUCKETS, describe_metrics};
 
 use compute::derive;
 use meters::{Meters, Operation};
-use threads::Threads;
+use thread_pool::ThreadPool;
 
-/// The longest that a password waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// As many passwords may wait, for each thread.
+/// The longest time that a password waits for a thread.
+const MAX_QUEUE_WAIT: Duration = Duration::from_secs(1);
+/// The number of passwords that may wait for each thread.
 const QUEUE_PER_THREAD: usize = 32;
 const SALT_BYTES: usize = 16;
 const OUTPUT_BYTES: usize = 32;
 
-/// How passwords are hashed from now on, and by how many at a time.
+/// The parameters of new hashes, and the concurrency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashingOptions {
     /// The memory of Argon2id, at least 8 KiB a lane.
     pub memory_kib: u32,
     /// The passes of Argon2id over its memory.
     pub iterations: u32,
-    /// The lanes of Argon2id. They are done one after the other.
+    /// The lanes of Argon2id. One thread computes them one after the other.
     pub parallelism: u32,
-    /// The threads, and so the passwords that are hashed at a time.
+    /// The number of threads, which is the maximum number of concurrent hashes.
     pub threads: NonZeroUsize,
-    /// The passwords that may wait; the next is refused at once.
+    /// The number of passwords that may wait. Further ones are refused at once.
     pub queue: usize,
 }
 
-/// Why there is no pool.
+/// Why the pool could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum HashingPoolError {
-    /// Argon2 does not know such parameters.
+    /// The parameters are out of the bounds of Argon2.
     #[error("the parameters of Argon2 are out of its bounds: {0}")]
     Parameters(argon2::Error),
     /// A thread could not be started.
@@ -56,18 +56,18 @@ pub enum HashingPoolError {
     Thread(#[from] io::Error),
 }
 
-/// Hashes and compares passwords on threads of its own, which give way to all others.
+/// Hashes and verifies passwords on dedicated threads with a lower priority.
 ///
-/// A hash has its memory while it is made, and gives it back: memory that is kept would be held for the busiest moment,
-/// and getting it anew is a small part of the time.
+/// The memory of a hash is allocated for it and freed afterwards. Reused buffers would hold the memory of the peak load
+/// for ever, and the allocation is a small part of the time.
 pub struct HashingPool {
-    today: Argon2,
-    threads: Threads,
+    current: Argon2,
+    threads: ThreadPool,
     meters: Meters,
 }
 
 impl HashingOptions {
-    /// Argon2id by these parameters, on so many threads; `None` is half of the cores.
+    /// Creates options for Argon2id with these parameters. `None` threads means half of the cores.
     pub fn new(
         memory_kib: u32,
         iterations: u32,
@@ -86,7 +86,7 @@ impl HashingOptions {
 }
 
 impl Default for HashingOptions {
-    /// What OWASP recommends, on half of the cores.
+    /// The parameters that OWASP recommends, on half of the cores.
     fn default() -> Self {
         Self::new(19 * 1024, 2, 1, None)
     }
@@ -98,43 +98,43 @@ fn half_of_the_cores() -> NonZeroUsize {
 }
 
 impl HashingPool {
-    /// Starts the threads. They end when the pool is dropped, each with the hash that it is at.
+    /// Starts the threads. After the pool is dropped, each ends once its current hash is finished.
     ///
     /// # Errors
-    /// When the parameters are none of Argon2's, or a thread cannot be started.
+    /// If the parameters are out of the bounds of Argon2, or a thread cannot be started.
     pub fn start(options: &HashingOptions) -> Result<Self, HashingPoolError> {
-        let today = Argon2 {
+        let current = Argon2 {
             variant: Argon2Variant::Id,
             version: Argon2Version::V19,
             memory_kib: options.memory_kib,
             iterations: options.iterations,
             parallelism: options.parallelism,
         };
-        compute::argon2(today).map_err(HashingPoolError::Parameters)?;
+        compute::argon2(current).map_err(HashingPoolError::Parameters)?;
         let meters = Meters::default();
-        let threads = Threads::start(
+        let threads = ThreadPool::start(
             options.threads.get(),
             options.queue,
-            PATIENCE,
+            MAX_QUEUE_WAIT,
             meters.queue.clone(),
         )?;
         Ok(Self {
-            today,
+            current,
             threads,
             meters,
         })
     }
 
-    /// Gives what a password is compared with where there is nothing else: a hash that takes as long as one of today, and
-    /// that nobody has a password for.
-    pub fn stand_in(&self) -> StoredPassword {
+    /// Returns a hash that no password matches, with the current parameters. It is verified where an account has none,
+    /// so that the response takes the same time.
+    pub fn dummy_hash(&self) -> StoredPassword {
         StoredPassword {
-            hash: PasswordHash::of_argon2(self.today, &[0; SALT_BYTES], &[0; OUTPUT_BYTES]),
+            hash: PasswordHash::of_argon2(self.current, &[0; SALT_BYTES], &[0; OUTPUT_BYTES]),
             origin: PasswordOrigin::Own,
         }
     }
 
-    /// Has something done by one of the threads, and counts whom none of them has time for.
+    /// Runs a job on the pool, and counts refused ones.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, HashingError> + Send + 'static,
@@ -151,7 +151,7 @@ impl HashingPool {
 
     fn is_outdated(&self, scheme: &HashScheme, origin: PasswordOrigin) -> bool {
         origin != PasswordOrigin::Own
-            || scheme.algorithm() != HashAlgorithm::Argon2(self.today)
+            || scheme.algorithm() != HashAlgorithm::Argon2(self.current)
             || scheme.expose_salt().len() != SALT_BYTES
             || scheme.expose_output().len() != OUTPUT_BYTES
     }
@@ -160,24 +160,24 @@ impl HashingPool {
 #[async_trait]
 impl PasswordHasher for HashingPool {
     async fn hash(&self, password: PreparedPassword) -> Result<PasswordHash, HashingError> {
-        let today = self.today;
+        let current = self.current;
         self.run(move || {
             let mut salt = [0; SALT_BYTES];
             getrandom::fill(&mut salt)
                 .map_err(|cause| HashingError::Internal(format!("no randomness: {cause}")))?;
             let mut output = [0; OUTPUT_BYTES];
-            let algorithm = HashAlgorithm::Argon2(today);
+            let algorithm = HashAlgorithm::Argon2(current);
             meters::timed(Operation::Hash, algorithm, || {
                 derive(algorithm, password.expose().as_bytes(), &salt, &mut output)
             })?;
-            Ok(PasswordHash::of_argon2(today, &salt, &output))
+            Ok(PasswordHash::of_argon2(current, &salt, &output))
         })
         .await
     }
 
     async fn verify(
         &self,
-        password: TypedPassword,
+        password: SubmittedPassword,
         stored: StoredPassword,
     ) -> Result<Verdict, HashingError> {
         let scheme = stored
@@ -199,9 +199,9 @@ impl PasswordHasher for HashingPool {
     }
 }
 
-/// Compares in a time that tells nothing of either side.
+/// Whether a password matches a hash. The time taken does not depend on the result.
 fn matches(
-    password: &TypedPassword,
+    password: &SubmittedPassword,
     scheme: &HashScheme,
     origin: PasswordOrigin,
 ) -> Result<bool, HashingError> {
@@ -209,7 +209,7 @@ fn matches(
         PasswordOrigin::Own => password.prepared(),
         PasswordOrigin::Given | PasswordOrigin::Imported => None,
     };
-    // What cannot be prepared is no password of ours, yet the same work is done.
+    // A password without a prepared form cannot match an own hash, yet it costs the same work.
     let is_possible = prepared.is_some() || origin != PasswordOrigin::Own;
     let text = prepared
         .as_ref()

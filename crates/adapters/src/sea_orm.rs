@@ -1,111 +1,133 @@
-//! Users on PostgreSQL and SQLite, by sea-orm: one adapter, the same answers.
+//! The user store on PostgreSQL and SQLite, through `SeaORM`. One adapter gives the same results on both.
 //!
-//! Each operation is a function in a file of its own over a connection; [`SeaOrmUsers`] only says which. The two
-//! databases differ in [`connect`], in the codes of `errors`, in how a `transaction` begins, and in the locking read of
-//! `users::change`.
+//! Each operation is a function on a connection, in a file of its own, and fails with an `OperationError`.
+//! [`SeaOrmUsers`] dispatches to it, and translates the error for the port. What differs between the databases is in
+//! `dialect`, `connection` and the codes of `errors`.
 
-mod change_log;
-pub mod connect;
+pub(crate) mod change_log;
+mod connection;
 mod credentials;
+mod dialect;
+mod digests;
 mod directory;
-mod door;
 pub(crate) mod entities;
+mod erased_ids;
 mod errors;
-mod gates;
-mod given;
 mod health;
 mod idempotency;
-mod kept;
+mod list_params;
 mod logins;
-mod many;
-mod names;
 mod outbox;
-mod pool;
-mod presence;
+mod raw_sql;
 mod relationships;
+mod released_usernames;
 mod retention;
 pub(crate) mod row;
 mod service_tokens;
+mod striped_locks;
+mod suspensions;
+mod synchronized_clock;
 mod transaction;
 mod users;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sea_orm::ConnectionTrait;
+use tokio::sync::OnceCell;
 use user_domain::StoreError;
 use user_domain::directory::{DirectoryFilter, PageRequest};
-use user_domain::import::{Import, ImportOutcome};
+use user_domain::import::{Import, ImportLedger, Plan, StoreSnapshot};
 use user_domain::ports::{
-    ChangeLog, Changes, Credentials, ExpiredUser, ImportError, KeptToken, LogPosition, Page,
-    Purged, Records, Retention, SchemaState, ServiceTokenRegistry, StoreHealth, StoredCredential,
-    TokenUse, UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserWriter,
+    Clock, Credentials, ExpiredUser, ImportError, Page, Purged, Records, ReservedName, Retention,
+    SchemaState, ServiceTokenRegistry, StoreHealth, StoredCredential, StoredRecords,
+    StoredServiceToken, SuspensionEnds, TokenRevocation, TokenUse, UserDirectory, UserImport,
+    UserKey, UserKeys, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use user_domain::service_token::{AppliedToken, ServiceToken};
-use user_domain::user::{Applied, Change, Event, User};
-use user_domain::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, UserId};
-use user_domain::write::{Erased, WriteContext, WriteError, Written};
+use user_domain::user::{Actor, Applied, Change, User};
+use user_domain::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, UserId, Username};
+use user_domain::write::{Erased, Idempotency, RecordedWrite, WriteContext, WriteError, Written};
 
-use crate::guards::Guards;
 use crate::operations::{Failure, System, timed};
-pub use connect::{Connections, PoolOptions};
-use door::Turn;
-pub use errors::is_passing;
-use gates::Gates;
+use connection::Permit;
+pub use connection::{Connections, PoolOptions};
+use dialect::Dialect;
+use digests::NameDigests;
+pub use directory::IndexOutcome;
+use errors::OperationError;
+pub use errors::is_transient;
 use health::SchemaCheck;
 pub use logins::SeaOrmLogins;
+use striped_locks::StripedLocks;
+pub use synchronized_clock::SynchronizedClock;
 
-/// The store of users. Cheap to clone; clones share connections.
+/// The user store. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct SeaOrmUsers {
     connections: Connections,
     system: System,
-    gates: Arc<Gates>,
+    write_locks: Arc<StripedLocks>,
     schema: Arc<SchemaCheck>,
-    guards: Guards,
+    /// Initialised on first use: a database without a schema has no id.
+    name_digests: Arc<OnceCell<NameDigests>>,
 }
 
 impl SeaOrmUsers {
-    /// Keeps users in the database of these connections, whose schema `user-migrations` has made.
+    /// Creates the store on a database whose schema `user-migrations` has created.
     pub fn new(connections: Connections) -> Self {
         Self {
-            system: pool::system(connections.reads.get_database_backend()),
-            guards: connections.guards,
+            system: Dialect::of(&connections.reads).system(),
             connections,
-            gates: Arc::default(),
+            write_locks: Arc::default(),
             schema: Arc::default(),
+            name_digests: Arc::default(),
         }
     }
 
-    /// Gives the store's own name, which no other store has.
-    ///
-    /// # Errors
-    /// The database's; a database without a schema has none.
-    pub async fn store_id(&self) -> Result<String, StoreError> {
-        health::store_id(&self.connections.tail).await
+    /// Creates a clock that follows the database's clock. SQLite has none; there it is the machine's clock.
+    pub fn clock(&self, machine: Arc<dyn Clock>) -> SynchronizedClock {
+        SynchronizedClock::new(self.connections.reads.clone(), machine)
     }
 
-    /// Waits for an operation, timed and traced under its name.
-    async fn timed<T, E: Failure>(
+    /// Returns the unique id of this store.
+    ///
+    /// # Errors
+    /// Those of the database, or if it has no schema.
+    pub async fn store_id(&self) -> Result<String, StoreError> {
+        Ok(health::store_id(&self.connections.outbox).await?)
+    }
+
+    /// Returns the digests for usernames in this store.
+    async fn name_digests(&self) -> Result<&NameDigests, StoreError> {
+        let of_store = async || {
+            let id = health::store_id(&self.connections.writes).await?;
+            Ok::<_, StoreError>(NameDigests::of_store(&id))
+        };
+        self.name_digests.get_or_try_init(of_store).await
+    }
+
+    /// Runs an operation, with metrics and a trace span under this name, and translates its error for the port.
+    async fn timed<T, E: Failure + From<OperationError>>(
         &self,
         name: &'static str,
-        work: impl Future<Output = Result<T, E>>,
+        work: impl Future<Output = Result<T, OperationError>>,
     ) -> Result<T, E> {
-        let has_failed = |answer: &Result<T, E>| answer.as_ref().is_err_and(Failure::is_failure);
+        let work = async { work.await.map_err(E::from) };
+        let has_failed = |result: &Result<T, E>| result.as_ref().is_err_and(Failure::is_failure);
         timed(self.system, name, work, has_failed).await
     }
 
-    /// Waits for a turn at what takes long.
-    async fn listing(&self) -> Result<Turn, StoreError> {
-        let refused = |_| StoreError::Unavailable("too many lists wait".to_owned());
-        self.connections.listings.enter().await.map_err(refused)
+    /// Waits for admission of a long query.
+    async fn admit_listing(&self) -> Result<Permit, StoreError> {
+        let refused = |_| StoreError::Unavailable("too many list requests are waiting".to_owned());
+        self.connections.listings.admit().await.map_err(refused)
     }
 }
 
-/// Says what the store's figures are, for whoever reads them.
+/// Registers the descriptions of the metrics of the store.
 pub fn describe_metrics() {
-    door::describe_metrics();
-    pool::describe_metrics();
+    connection::describe_metrics();
+    synchronized_clock::describe_metrics();
 }
 
 #[async_trait]
@@ -124,13 +146,10 @@ impl UserReader for SeaOrmUsers {
 #[async_trait]
 impl UserWriter for SeaOrmUsers {
     async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError> {
-        let _turn = self.gates.pass_for_addition(user, context).await?;
-        let work = Box::pin(users::add::add(
-            &self.connections.writes,
-            self.guards,
-            user,
-            context,
-        ));
+        let _lock = self.write_locks.lock_for_new_user(user, context).await?;
+        let digests = self.name_digests().await?;
+        let writes = &self.connections.writes;
+        let work = users::add::add(writes, digests, user, context);
         self.timed("add_user", work).await
     }
 
@@ -140,21 +159,32 @@ impl UserWriter for SeaOrmUsers {
         change: &Change,
         context: &WriteContext,
     ) -> Result<Written, WriteError> {
-        let _turn = self.gates.pass_for_user(id).await?;
-        let work =
-            users::change::change(&self.connections.writes, self.guards, id, change, context);
+        let _lock = self.write_locks.lock_user(id).await?;
+        let digests = self.name_digests().await?;
+        let writes = &self.connections.writes;
+        let work = users::change::change(writes, digests, id, change, context);
         self.timed("change_user", work).await
     }
 
     async fn erase(&self, id: UserId, context: &WriteContext) -> Result<Erased, WriteError> {
-        let _turn = self.gates.pass_for_user(id).await?;
-        let work = Box::pin(users::erase::erase(
-            &self.connections.writes,
-            self.guards,
-            id,
-            context,
-        ));
+        let _lock = self.write_locks.lock_user(id).await?;
+        let digests = self.name_digests().await?;
+        let writes = &self.connections.writes;
+        let work = users::erase::erase(writes, digests, id, context);
         self.timed("erase_user", work).await
+    }
+}
+
+#[async_trait]
+impl WriteRecords for SeaOrmUsers {
+    async fn find_write(
+        &self,
+        actor: &Actor,
+        idempotency: &Idempotency,
+        at: Timestamp,
+    ) -> Result<Option<RecordedWrite>, StoreError> {
+        let work = idempotency::find(&self.connections.reads, actor, idempotency, at);
+        self.timed("find_recorded_write", work).await
     }
 }
 
@@ -162,7 +192,7 @@ impl UserWriter for SeaOrmUsers {
 impl UserDirectory for SeaOrmUsers {
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
         let work = async {
-            let _turn = self.listing().await?;
+            let _permit = self.admit_listing().await?;
             directory::page::page(&self.connections.reads, request).await
         };
         self.timed("page_users", work).await
@@ -170,7 +200,7 @@ impl UserDirectory for SeaOrmUsers {
 
     async fn count(&self, filter: &DirectoryFilter) -> Result<u64, StoreError> {
         let work = async {
-            let _turn = self.listing().await?;
+            let _permit = self.admit_listing().await?;
             directory::count::count(&self.connections.reads, filter).await
         };
         self.timed("count_users", work).await
@@ -179,21 +209,27 @@ impl UserDirectory for SeaOrmUsers {
 
 #[async_trait]
 impl UserImport for SeaOrmUsers {
-    async fn import(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
-        let work = users::import::import(&self.connections.writes, self.guards, batch);
+    async fn import(&self, batch: &[Import], ledger: &ImportLedger) -> Result<Plan, ImportError> {
+        let digests = self.name_digests().await?;
+        let writes = &self.connections.writes;
+        let work = users::import::import(writes, digests, batch, ledger);
         self.timed("import_users", work).await
     }
 
-    async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
-        let work = users::import::rehearse(&self.connections.writes, batch);
+    async fn snapshot(&self, batch: &[Import]) -> Result<StoreSnapshot, StoreError> {
+        let digests = self.name_digests().await?;
+        let work = users::import::snapshot(&self.connections.writes, digests, batch);
         self.timed("rehearse_import", work).await
     }
 }
 
 #[async_trait]
 impl Credentials for SeaOrmUsers {
-    async fn find_credential(&self, key: &UserKey) -> Result<Option<StoredCredential>, StoreError> {
-        let work = credentials::find_credential(&self.connections.reads, key);
+    async fn find_credential(
+        &self,
+        key: Option<UserKey>,
+    ) -> Result<Option<StoredCredential>, StoreError> {
+        let work = credentials::find_credential(&self.connections.reads, key.as_ref());
         self.timed("find_credential", work).await
     }
 
@@ -204,26 +240,7 @@ impl Credentials for SeaOrmUsers {
         new: &PasswordHash,
     ) -> Result<bool, StoreError> {
         let work = credentials::rehash(&self.connections.writes, user, old, new);
-        let rehashed = self.timed("renew_password", work).await;
-        rehashed.map_err(errors::unrefused)
-    }
-}
-
-#[async_trait]
-impl ChangeLog for SeaOrmUsers {
-    async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError> {
-        let work = change_log::about(&self.connections.reads, user);
-        self.timed("find_events", work).await
-    }
-
-    async fn position(&self) -> Result<LogPosition, StoreError> {
-        let work = change_log::position(&self.connections.tail);
-        self.timed("find_position", work).await
-    }
-
-    async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
-        let work = change_log::since(&self.connections.tail, position);
-        self.timed("follow_outbox", work).await
+        self.timed("renew_password", work).await
     }
 }
 
@@ -239,22 +256,69 @@ impl Retention for SeaOrmUsers {
     }
 
     async fn erase_expired(&self, id: UserId, context: &WriteContext) -> Result<bool, StoreError> {
-        let (writes, guards) = (&self.connections.writes, self.guards);
-        let work = retention::erase_expired::erase_expired(writes, guards, id, context);
+        let digests = self.name_digests().await?;
+        let writes = &self.connections.writes;
+        let work = retention::erase_expired::erase_expired(writes, digests, id, context);
         self.timed("erase_expired_user", work).await
     }
 
     async fn purge(&self, records: Records, at: Timestamp) -> Result<Purged, StoreError> {
         let work = retention::purge::purge(&self.connections.writes, records, at);
-        self.timed("purge_records", work).await
+        let purged: Result<Purged, StoreError> = Box::pin(self.timed("purge_records", work)).await;
+        let purged = purged?;
+        if records == Records::Usernames && !purged.has_more {
+            let digests = self.name_digests().await?;
+            let Connections { reads, writes, .. } = &self.connections;
+            let work = released_usernames::hash_orphaned_names(reads, writes, digests);
+            let hashed: Result<_, StoreError> = self.timed("conceal_names", work).await;
+            hashed?;
+        }
+        Ok(purged)
+    }
+}
+
+#[async_trait]
+impl UserRecords for SeaOrmUsers {
+    async fn records_of(&self, user: UserId) -> Result<StoredRecords, StoreError> {
+        let reads = &self.connections.reads;
+        let work = async {
+            let actor = Actor::of_user(user);
+            Ok(StoredRecords {
+                reserved_names: released_usernames::of_user(reads, user).await?,
+                idempotency_keys: idempotency::count_of(reads, &actor, StoredRecords::MAX_COUNTED)
+                    .await?,
+            })
+        };
+        self.timed("find_user_records", work).await
+    }
+
+    async fn release_name(&self, name: &Username) -> Result<Vec<ReservedName>, StoreError> {
+        let digests = self.name_digests().await?;
+        let work = released_usernames::free_name(&self.connections.writes, digests, name);
+        self.timed("release_name", work).await
+    }
+}
+
+#[async_trait]
+impl SuspensionEnds for SeaOrmUsers {
+    async fn due(&self, at: Timestamp) -> Result<Vec<UserId>, StoreError> {
+        let work = suspensions::due(&self.connections.reads, at);
+        self.timed("find_due_suspensions", work).await
+    }
+
+    async fn end(&self, id: UserId, context: &WriteContext) -> Result<Option<User>, StoreError> {
+        let digests = self.name_digests().await?;
+        let writes = &self.connections.writes;
+        let work = suspensions::end(writes, digests, id, context);
+        self.timed("end_suspension", work).await
     }
 }
 
 #[async_trait]
 impl StoreHealth for SeaOrmUsers {
     async fn schema(&self) -> Result<SchemaState, StoreError> {
-        let look = self.timed("check_schema", health::schema(&self.connections.tail));
-        self.schema.look(look).await
+        let check = self.timed("check_schema", health::schema(&self.connections.outbox));
+        self.schema.check(check).await
     }
 }
 
@@ -266,11 +330,13 @@ impl ServiceTokenRegistry for SeaOrmUsers {
         digest: &TokenDigest,
     ) -> Result<(), StoreError> {
         let work = service_tokens::add::add(&self.connections.writes, issued, digest);
-        let added = self.timed("add_service_token", work).await;
-        added.map_err(errors::unrefused)
+        self.timed("add_service_token", work).await
     }
 
-    async fn find_token(&self, id: ServiceTokenId) -> Result<Option<KeptToken>, StoreError> {
+    async fn find_token(
+        &self,
+        id: ServiceTokenId,
+    ) -> Result<Option<StoredServiceToken>, StoreError> {
         let work = service_tokens::find::find(&self.connections.reads, id);
         self.timed("find_service_token", work).await
     }
@@ -284,15 +350,14 @@ impl ServiceTokenRegistry for SeaOrmUsers {
         &self,
         id: ServiceTokenId,
         context: &WriteContext,
-    ) -> Result<Option<ServiceToken>, StoreError> {
-        let work = service_tokens::revoke::revoke(&self.connections.writes, id, context);
-        let revoked = self.timed("revoke_service_token", work).await;
-        revoked.map_err(errors::unrefused)
+    ) -> Result<TokenRevocation, WriteError> {
+        let writes = &self.connections.writes;
+        let work = service_tokens::revoke::revoke(writes, id, context);
+        self.timed("revoke_service_token", work).await
     }
 
     async fn note_used(&self, uses: &[TokenUse]) -> Result<(), StoreError> {
         let work = service_tokens::note_used::note_used(&self.connections.writes, uses);
-        let noted = self.timed("note_token_uses", work).await;
-        noted.map_err(errors::unrefused)
+        self.timed("note_token_uses", work).await
     }
 }

@@ -1,13 +1,15 @@
-//! What callers show to tell who they are.
+//! The credentials of callers: service tokens and JSON Web Tokens.
 
-mod allowed;
 mod jwks;
 mod jwt;
+mod keys;
 mod managed;
-mod services;
+mod static_tokens;
+mod token;
+mod token_chain;
 
-pub use allowed::AllowedTokens;
-pub use jwks::{FollowedKeys, Jwks, JwksOptions, describe_metrics};
+pub use jwks::{Jwks, KeySource, describe_metrics};
 pub use jwt::{JwtOptions, JwtSubject, JwtVerifier};
 pub use managed::ManagedTokens;
-pub use services::KnownServices;
+pub use static_tokens::StaticTokens;
+pub use token_chain::ServiceTokenChain;

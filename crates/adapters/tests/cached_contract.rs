@@ -1,90 +1,101 @@
-//! The contract suites through the cache: SQLite keeps its promises behind it, and it keeps its own. The runs with
-//! Redis stand in `tests/`, since they need a server.
+//! Runs the contract suites of the store and of the cache with SQLite behind the in-memory cache.
+//!
+//! The runs with Redis are in `tests/`, because they need a server.
 
-#![expect(clippy::unwrap_used, reason = "what helps a test may fail it")]
+#![expect(clippy::unwrap_used, reason = "a test helper may panic")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use user_adapters::cache::{CacheOptions, GatheredReader, UserTiers};
+use user_adapters::SystemClock;
+use user_adapters::cache::{CacheOptions, CoalescingReader, TieredUserCache};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, SeaOrmUsers};
-use user_domain::ports::{Lookup, Missed, UserCache as _};
+use user_domain::ports::{Lookup, MissReason, UserCache as _};
 use user_domain::test_support::contracts::{
     CacheUnderTest, ImportUnderTest, RelationshipsUnderTest, StoreUnderTest,
 };
 use user_domain::test_support::samples::user_id;
-use user_domain::{CachedRelationships, CachedRetention, CachedUsers};
+use user_domain::{CachedRelationships, CachedRetention, CachedSuspensions, CachedUsers};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const FRESHNESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A store on SQLite and the cache before it, which follows the store for as long as the last value lives.
+/// A store on SQLite with a cache in front. The cache polls the store until `resources` is dropped.
 struct Replica {
     users: Arc<SeaOrmUsers>,
-    tiers: Arc<UserTiers>,
-    kept: (TempDir, JoinSet<()>),
+    tiers: Arc<TieredUserCache>,
+    resources: (TempDir, JoinSet<()>),
 }
 
-/// Gives a replica that vouches for what it caches.
+/// Starts a replica and waits until its cache is fresh.
 async fn replica() -> Replica {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.db");
     let connections = Connections::sqlite(&path).await.unwrap();
     connections.migrate(None).await.unwrap();
     let users = Arc::new(SeaOrmUsers::new(connections));
-    let tiers = Arc::new(UserTiers::new(CacheOptions {
-        memory: 16 << 20,
+    let tiers = Arc::new(TieredUserCache::new(CacheOptions {
+        memory_bytes: 16 << 20,
         redis: None,
+        clock: Arc::new(SystemClock),
         guards: Guards::default(),
     }));
-    let mut follows = JoinSet::new();
-    let (following, followed) = (tiers.clone(), users.clone());
-    follows.spawn(async move { following.keep_fresh(&followed).await });
-    let begun = Instant::now();
-    while let Some(Lookup::Miss(_, Missed::Unvouched)) = tiers.look_up(&[user_id()]).await.pop() {
-        assert!(begun.elapsed() < PATIENCE, "nobody vouches for the cache");
+    let mut polling = JoinSet::new();
+    let (cache, store) = (tiers.clone(), users.clone());
+    polling.spawn(async move { cache.keep_fresh(&store).await });
+    let started = Instant::now();
+    while let Some(Lookup::Miss(_, MissReason::Stale)) = tiers.look_up(&[user_id()]).await.pop() {
+        assert!(
+            started.elapsed() < FRESHNESS_TIMEOUT,
+            "the cache is still stale"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Replica {
         users,
         tiers,
-        kept: (folder, follows),
+        resources: (folder, polling),
     }
 }
 
 async fn cache() -> CacheUnderTest {
-    let Replica { tiers, kept, .. } = replica().await;
-    CacheUnderTest::from(tiers).keeping(kept)
+    let replica = replica().await;
+    CacheUnderTest::from(replica.tiers).with_resource(replica.resources)
 }
 
 async fn cached_store() -> StoreUnderTest {
     let replica = replica().await;
-    store_of(&replica.users, &replica.tiers).keeping(replica.kept)
+    store_of(&replica.users, &replica.tiers).with_resource(replica.resources)
 }
 
 async fn cached_relationships() -> RelationshipsUnderTest {
-    let Replica { users, tiers, kept } = replica().await;
+    let Replica {
+        users,
+        tiers,
+        resources,
+    } = replica().await;
     let store = ImportUnderTest {
         store: store_of(&users, &tiers),
         import: users.clone(),
     };
     RelationshipsUnderTest {
-        store: store.keeping(kept),
+        store: store.with_resource(resources),
         relationships: Arc::new(CachedRelationships::new(users.clone(), tiers)),
-        upkeep: users,
+        count_maintenance: users,
     }
 }
 
-fn store_of(users: &Arc<SeaOrmUsers>, tiers: &Arc<UserTiers>) -> StoreUnderTest {
-    let gathered = Arc::new(GatheredReader::new(users.clone()));
+fn store_of(users: &Arc<SeaOrmUsers>, tiers: &Arc<TieredUserCache>) -> StoreUnderTest {
+    let coalescing = Arc::new(CoalescingReader::new(users.clone()));
     let retention = Arc::new(CachedRetention::new(users.clone(), tiers.clone()));
-    let cached = Arc::new(CachedUsers::new(gathered, users.clone(), tiers.clone()));
+    let cached = Arc::new(CachedUsers::new(coalescing, users.clone(), tiers.clone()));
     StoreUnderTest {
         reader: cached.clone(),
         writer: cached,
         retention,
+        suspension_ends: Arc::new(CachedSuspensions::new(users.clone(), tiers.clone())),
         ..StoreUnderTest::from(users.clone())
     }
 }

@@ -1,6 +1,8 @@
-//! The contract suite of the stores' ports on SQLite; PostgreSQL's run stands in `tests/`, since it needs a server.
+//! Runs the contract suites of the storage ports on SQLite.
+//!
+//! The run on PostgreSQL is in `tests/`, because it needs a server.
 
-#![expect(clippy::unwrap_used, reason = "what helps a test may fail it")]
+#![expect(clippy::unwrap_used, reason = "a test helper may panic")]
 
 use std::sync::Arc;
 
@@ -22,11 +24,11 @@ async fn users() -> (SeaOrmUsers, TempDir) {
 
 async fn sqlite() -> CredentialsUnderTest {
     let (users, folder) = users().await;
-    let nobody = FakeHasher::stored("of nobody");
-    let logins = SeaOrmLogins::new(users.clone(), &[7; 64], nobody);
+    let dummy_hash = FakeHasher::stored("dummy");
+    let logins = SeaOrmLogins::new(users.clone(), &[7; 64], dummy_hash);
     let users = Arc::new(users);
     CredentialsUnderTest {
-        store: ImportUnderTest::from(users.clone()).keeping(folder),
+        store: ImportUnderTest::from(users.clone()).with_resource(folder),
         credentials: users,
         attempts: Arc::new(logins),
     }
@@ -42,7 +44,7 @@ async fn import() -> ImportUnderTest {
 
 async fn relationships() -> RelationshipsUnderTest {
     let (users, folder) = users().await;
-    RelationshipsUnderTest::from(Arc::new(users)).keeping(folder)
+    RelationshipsUnderTest::from(Arc::new(users)).with_resource(folder)
 }
 
 user_domain::store_contract!(store());

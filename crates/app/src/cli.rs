@@ -1,4 +1,4 @@
-//! The command line. Results go to stdout, talk goes to stderr.
+//! The command line. Results go to stdout; messages and the log go to stderr.
 
 mod help;
 mod token;
@@ -9,14 +9,16 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands;
+use crate::{commands, core_dumps};
 pub(crate) use token::{CreateTokenArguments, Lifetime};
-pub(crate) use user::{ExportArguments, ImportArguments, ListArguments};
+pub(crate) use user::{CreateUserArguments, ExportArguments, ImportArguments, ListArguments};
 
 /// The user service: the platform's users behind a REST API.
 ///
-/// Settings come from the environment, `.env`, and the file that `CONFIG_FILE` names, in this order; `.env.example` tells
-/// all of them. Exit status: 0 done, 1 failed, 2 wrong usage or settings.
+/// Settings come from the environment, `.env` and the file that `CONFIG_FILE` names; the earlier overrides the later.
+/// `.env.example` documents all of them. A command requires only the settings that it uses.
+///
+/// Exit status: 0 success, 1 failure, 2 wrong arguments or settings.
 #[derive(Debug, Parser)]
 #[command(name = "user-service", version, after_help = help::USER_SERVICE)]
 pub struct Cli {
@@ -28,102 +30,105 @@ pub struct Cli {
 enum Command {
     /// Serves the API (the default).
     ///
-    /// Until SIGTERM or SIGINT, after which it answers what it accepted and ends with 0. A second signal ends it at
-    /// once. Brings the database up to date first, unless `MIGRATE_ON_START` is false.
+    /// After SIGTERM or SIGINT, it answers the requests that it accepted and exits with 0. A second signal stops it at
+    /// once. It applies pending migrations first, unless `MIGRATE_ON_START` is false.
     #[command(after_help = help::SERVE)]
     Serve,
-    /// Serves it on this machine with a store and a key in ./data, sample users, and calls to try.
+    /// Serves the API on this machine, with a database and keys in ./data, sample users and example requests.
     ///
-    /// Needs no setting, listens on 127.0.0.1 only, and ignores `.env`, `DATABASE_URI` and `REDIS_URL`. Remove ./data to
-    /// start anew.
+    /// Requires no setting, listens on 127.0.0.1 only, and ignores `.env`, `DATABASE_URI` and `REDIS_URL`. Other
+    /// commands in the same folder use its database, unless `DATABASE_URI` names another. Remove ./data to start over.
     #[command(after_help = help::DEV)]
     Dev,
-    /// Brings the database up to date, or tells whether it is.
+    /// Applies or lists pending migrations.
     #[command(subcommand, after_help = help::MIGRATE)]
     Migrate(Migrate),
-    /// Checks the settings and tells what they mean.
+    /// Validates the settings and explains their effect.
     ///
-    /// All faults are told at once, by name and reason; no secret is printed.
+    /// Prints all errors at once, each with the name of the setting and the reason. No secret is printed.
     #[command(after_help = help::CHECK_SETTINGS)]
     CheckSettings,
     /// Asks the service on this machine whether it is alive.
     ///
-    /// At `MANAGEMENT_PORT`, or at `PORT` without one, for containers that have no curl: exits with 0 if it is and with 1 if it is not.
+    /// Uses `MANAGEMENT_PORT` if set, otherwise `PORT`. For containers without curl. Exits with 0 if the service is
+    /// alive, and with 1 otherwise.
     #[command(after_help = help::HEALTHCHECK)]
     Healthcheck,
     /// Prints the OpenAPI document.
     #[command(after_help = help::OPENAPI)]
     Openapi,
-    /// Removes what is over its time now, and tells how much of each kind; `serve` does so every hour.
+    /// Deletes expired records, as `serve` does every hour, and prints how many of each kind.
     ///
-    /// Users deleted 30 days ago, events after 30 days, idempotency keys after 24 hours, usernames given up 90 days ago.
+    /// Removes users 30 days after their deletion, events after 30 days, idempotency keys after 24 hours, and
+    /// reservations of released usernames after 90 days.
     #[command(after_help = help::PURGE)]
     Purge,
-    /// Prints a script that lets a shell complete this command line.
+    /// Prints a completion script for a shell.
     #[command(after_help = help::COMPLETIONS)]
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Looks after users: shows, lists, imports and exports them.
+    /// Creates, changes, shows, lists, imports and exports users.
     ///
-    /// Works on the database of the settings, beside a running service or without one. A running service learns of what
-    /// is written here within a second.
+    /// Uses the database of the settings directly. The service may be running: it returns the changes within a second.
     #[command(subcommand, after_help = help::USER)]
     User(user::User),
-    /// Looks after the tokens of services: makes, lists and revokes them.
+    /// Creates, lists and revokes service tokens.
     ///
-    /// Works on the database of the settings, beside a running service or without one.
+    /// Uses the database of the settings directly. The service may be running.
     #[command(subcommand, after_help = help::TOKEN)]
     Token(token::Token),
-    /// Looks after the cache.
+    /// Clears the cache.
     #[command(subcommand, after_help = help::CACHE)]
     Cache(Cache),
 }
 
 #[derive(Debug, Subcommand)]
 enum Migrate {
-    /// Applies what is pending, and prints its names.
+    /// Applies pending migrations and prints their names.
     #[command(after_help = help::MIGRATE_UP)]
     Up,
-    /// Lists what is pending; exits with 1 if anything is.
+    /// Prints the names of pending migrations. Exits with 1 if there are any.
     #[command(after_help = help::MIGRATE_STATUS)]
     Status,
 }
 
 #[derive(Debug, Subcommand)]
 enum Cache {
-    /// Makes every replica forget what it remembers of users, and empties what they share in Redis.
+    /// Clears the cache in Redis, and the in-process cache of every replica that Redis reaches.
     ///
-    /// Never needed: the cache keeps itself right. For the day on which a database was restored from a backup.
+    /// In normal operation it is never needed: the cache keeps itself consistent. Use it after the database was
+    /// restored from a backup.
     #[command(after_help = help::CACHE_CLEAR)]
     Clear,
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did what it was told.
-    Done,
-    /// It did not.
-    Failed,
-    /// It was told wrongly, or its settings are wrong.
-    Misused,
+pub enum CommandOutcome {
+    /// It succeeded: 0.
+    Success,
+    /// It failed: 1.
+    Failure,
+    /// Its arguments or settings are wrong: 2.
+    InvalidUsage,
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
+impl From<CommandOutcome> for ExitCode {
+    fn from(outcome: CommandOutcome) -> Self {
         match outcome {
-            Outcome::Done => Self::SUCCESS,
-            Outcome::Failed => Self::FAILURE,
-            Outcome::Misused => Self::from(2),
+            CommandOutcome::Success => Self::SUCCESS,
+            CommandOutcome::Failure => Self::FAILURE,
+            CommandOutcome::InvalidUsage => Self::from(2),
         }
     }
 }
 
 impl Cli {
     /// Runs the command.
-    pub async fn run(self) -> Outcome {
+    pub async fn run(self) -> CommandOutcome {
+        core_dumps::forbid();
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => commands::serve::run().await,
             Command::Dev => commands::dev::run().await,

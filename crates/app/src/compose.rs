@@ -1,21 +1,27 @@
-//! Which adapter serves which port.
+//! The composition root: which adapter implements which port.
 
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
-use user_adapters::cache::{CacheOptions, GatheredReader, RedisOptions, UserTiers};
+use user_adapters::cache::{CacheOptions, CoalescingReader, RedisOptions, TieredUserCache};
 use user_adapters::guards::Guards;
 use user_adapters::passwords::{HashingOptions, HashingPool, HashingPoolError};
-use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmLogins, SeaOrmUsers};
+use user_adapters::sea_orm::{
+    Connections, IndexOutcome, PoolOptions, SeaOrmLogins, SeaOrmUsers, SynchronizedClock,
+};
 use user_adapters::tokens::{
-    AllowedTokens, FollowedKeys, Jwks, JwksOptions, JwtOptions, JwtSubject, JwtVerifier,
-    KnownServices, ManagedTokens,
+    Jwks, JwtOptions, JwtSubject, JwtVerifier, KeySource, ManagedTokens, ServiceTokenChain,
+    StaticTokens,
 };
 use user_adapters::{SystemClock, UuidV7Ids};
 use user_domain::StoreError;
+use user_domain::directory::MetadataKey;
+use user_domain::ports::{Clock, StoreClock as _};
 use user_domain::use_cases::{Ports, UseCases};
 
 use crate::keys;
@@ -23,128 +29,165 @@ use crate::settings::{
     self, DatabaseTarget, JwksSettings, PasswordSettings, Settings, TokenSettings,
 };
 
-/// How long connections to the database may take to close; a dead one never does.
-const CLOSING: Duration = Duration::from_secs(2);
+/// How long connections to the database may take to close. A broken connection may never close.
+const DATABASE_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why the service could not be put together.
+/// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// The folder of the SQLite file could not be made.
-    #[error("the folder {0} cannot be made: {1}")]
+    /// The folder of the SQLite file cannot be created.
+    #[error("cannot create the folder {0}: {1}")]
     Folder(String, std::io::Error),
-    /// The database could not be opened.
-    #[error("the database cannot be opened: {0}")]
+    /// The database cannot be opened.
+    #[error("cannot open the database: {0}")]
     Database(String),
-    /// The schema could not be brought up to date.
+    /// A migration failed.
     #[error(transparent)]
     Migrate(#[from] user_migrations::MigrateError),
-    /// The recorder of metrics could not be made.
-    #[error("metrics cannot be recorded: {0}")]
+    /// The metrics recorder cannot be created.
+    #[error("cannot record metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     /// Passwords cannot be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingPoolError),
-    /// There can be no more threads.
-    #[error("a thread cannot be made: {0}")]
-    Thread(std::io::Error),
-    /// The address could not be listened on.
+    /// The service cannot listen on the address.
     #[error("cannot listen on {0}: {1}")]
-    Listen(String, std::io::Error),
+    Listen(SocketAddr, String),
 }
 
 impl ComposeError {
-    /// Tells whether the same may succeed later, when the database is back.
-    pub fn is_passing(&self) -> bool {
+    /// Creates the error for an address that cannot be listened on, with what to do about it. `variable` is the setting
+    /// of its port.
+    pub(crate) fn listen(
+        variable: &'static str,
+        address: SocketAddr,
+        error: &std::io::Error,
+    ) -> Self {
+        let port = address.port();
+        let reason = match error.kind() {
+            ErrorKind::AddrInUse => {
+                let other = port.checked_add(1).unwrap_or(port - 1);
+                format!(
+                    "another program uses this port; choose another one, for example {variable}={other}"
+                )
+            }
+            ErrorKind::PermissionDenied => {
+                format!(
+                    "this user is not permitted to use this port; choose one above 1023, for example {variable}=5000"
+                )
+            }
+            ErrorKind::AddrNotAvailable => {
+                "this machine does not have the address in HOST".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        Self::Listen(address, reason)
+    }
+
+    /// Whether a retry may succeed once the database is available again.
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Migrate(user_migrations::MigrateError::Database(error)) => {
-                user_adapters::sea_orm::is_passing(error)
+                user_adapters::sea_orm::is_transient(error)
             }
             Self::Migrate(user_migrations::MigrateError::ForeignTable)
             | Self::Folder(..)
             | Self::Database(_)
             | Self::Metrics(_)
             | Self::Hashing(_)
-            | Self::Thread(_)
             | Self::Listen(..) => false,
         }
     }
 }
 
-/// The service without its listener: adapters in their ports.
+/// The service without its listeners: the adapters behind their ports.
 #[derive(Clone)]
 pub struct Composition {
     /// The ports.
     pub ports: Ports,
+    clock: Arc<SynchronizedClock>,
     pub(crate) connections: Connections,
     pub(crate) store: Arc<SeaOrmUsers>,
     logins: SeaOrmLogins,
-    cache: UserTiers,
+    cache: TieredUserCache,
     managed_tokens: Arc<ManagedTokens>,
     jwks: Option<Arc<Jwks>>,
 }
 
 impl Composition {
-    /// Puts the service together as the settings say. A PostgreSQL need not be there yet.
+    /// Composes the service from its settings. PostgreSQL need not be available yet.
     ///
     /// # Errors
-    /// When a SQLite file cannot be opened.
+    /// If a SQLite file cannot be opened, or password hashing cannot start.
     pub async fn new(settings: &Settings) -> Result<Self, ComposeError> {
-        Self::guarded(settings, Guards::default()).await
+        Self::with_guards(settings, Guards::default()).await
     }
 
-    /// Puts the service together with these guards of its promises; a release has all of them.
+    /// Composes the service with these guards of its cache guarantees. A release has all of them.
     ///
     /// # Errors
     /// Those of [`Composition::new`].
-    pub async fn guarded(settings: &Settings, guards: Guards) -> Result<Self, ComposeError> {
+    pub async fn with_guards(settings: &Settings, guards: Guards) -> Result<Self, ComposeError> {
         let connections = connect(settings).await?;
         let users = Arc::new(SeaOrmUsers::new(connections.clone()));
-        let cache = UserTiers::new(cache_options(settings, guards));
+        let machine_clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock = Arc::new(users.clock(machine_clock.clone()));
+        let cache = TieredUserCache::new(cache_options(settings, clock.clone(), guards));
         let hasher = HashingPool::start(&hashing_options(&settings.passwords))?;
         let logins = SeaOrmLogins::new(
             SeaOrmUsers::clone(&users),
             &keys::derive(&settings.tokens, "user-service logins v1"),
-            hasher.stand_in(),
+            hasher.dummy_hash(),
         );
-        let clock = Arc::new(SystemClock);
         let managed_tokens = Arc::new(ManagedTokens::new(
             users.clone(),
             cache.tokens(),
             clock.clone(),
         ));
-        let allowed_tokens = AllowedTokens::new(
+        let static_tokens = StaticTokens::new(
             &settings.tokens.allowed_api_tokens,
             &keys::derive(&settings.tokens, "user-service names of service tokens v1"),
         );
-        let jwks = settings.tokens.jwks.as_ref();
-        let jwks = jwks.map(|jwks| Arc::new(Jwks::new(jwks_options(jwks), clock.clone())));
+        let jwks = settings.tokens.jwks.as_ref().map(|jwks| {
+            let sources = key_sources(jwks);
+            Arc::new(Jwks::new(sources, jwks.refresh, machine_clock.clone()))
+        });
         let ports = Ports {
-            reader: Arc::new(GatheredReader::new(users.clone())),
+            reader: Arc::new(CoalescingReader::new(users.clone())),
             writer: users.clone(),
             directory: users.clone(),
             import: users.clone(),
             change_log: users.clone(),
+            records: users.clone(),
             retention: users.clone(),
+            suspension_ends: users.clone(),
             credentials: users.clone(),
             relationships: users.clone(),
-            relationship_upkeep: users.clone(),
+            follow_count_maintenance: users.clone(),
             login_attempts: Arc::new(logins.clone()),
-            decoys: Arc::new(logins.clone()),
+            dummy_hashes: Arc::new(logins.clone()),
             hasher: Arc::new(hasher),
             cache: Arc::new(cache.clone()),
+            write_records: users.clone(),
             health: users.clone(),
             tokens: Arc::new(JwtVerifier::new(
                 jwt_options(&settings.tokens),
                 jwks.clone(),
-                clock.clone(),
+                // The times in a token are those of its issuer, not of the store.
+                machine_clock,
             )),
-            service_tokens: Arc::new(KnownServices::new(allowed_tokens, managed_tokens.clone())),
+            service_tokens: Arc::new(ServiceTokenChain::new(
+                static_tokens,
+                managed_tokens.clone(),
+            )),
             token_registry: managed_tokens.clone(),
-            clock,
+            clock: clock.clone(),
+            store_clock: clock.clone(),
             ids: Arc::new(UuidV7Ids),
         };
         Ok(Self {
             ports,
+            clock,
             connections,
             store: users,
             logins,
@@ -154,53 +197,67 @@ impl Composition {
         })
     }
 
-    /// Reads the published keys of tokens, if there are any, and follows them; without this, none is known.
-    ///
-    /// # Errors
-    /// [`ComposeError::Thread`].
-    pub fn follow_keys(&self) -> Result<Option<FollowedKeys>, ComposeError> {
-        let jwks = self.jwks.as_ref();
-        jwks.map(|jwks| jwks.follow())
-            .transpose()
-            .map_err(ComposeError::Thread)
+    /// Reads the published keys of tokens periodically for as long as it is polled, if the settings name any. Without it,
+    /// no key is known.
+    pub async fn keep_jwks_fresh(self) {
+        if let Some(jwks) = &self.jwks {
+            jwks.keep_fresh().await;
+        }
     }
 
-    /// Takes a sample of the passwords that users have, by whose costs strangers are answered. Once there is one, it is kept.
+    /// Samples the cost of stored password hashes, which determines the cost of a login to an unknown account. A
+    /// failure keeps the previous sample.
     ///
     /// # Errors
     /// The store's.
     pub async fn sample_passwords(&self) -> Result<(), StoreError> {
-        self.logins.sample().await
+        self.logins.refresh_dummy_hashes().await
     }
 
-    /// Writes down when the tokens of services were used, once a minute for as long as it is polled.
-    pub async fn keep_noting_token_uses(&self) {
-        self.managed_tokens.keep_noting_uses().await;
+    /// Stores the last use of service tokens once a minute, for as long as it is polled.
+    pub async fn run_token_usage_writer(self) {
+        self.managed_tokens.run_usage_writer().await;
     }
 
-    /// Writes down when the tokens of services were used, now.
-    pub async fn note_token_uses(&self) {
-        self.managed_tokens.note_uses().await;
+    /// Stores the last use of service tokens now.
+    pub async fn write_token_uses(&self) {
+        self.managed_tokens.write_uses().await;
     }
 
-    /// Keeps the cache fresh for as long as it is polled; without this, every read asks the database.
+    /// Synchronizes the clock with that of the database periodically, for as long as it is polled.
+    pub async fn keep_clock_synchronized(self) {
+        self.clock.keep_synchronized().await;
+    }
+
+    /// Synchronizes the clock with that of the database once, before the first write.
+    ///
+    /// # Errors
+    /// Those of the store, at the latest after the timeout of a request. The clock is then that of the machine.
+    pub async fn synchronize_clock(&self) -> Result<(), StoreError> {
+        self.clock.read().await.map(drop)
+    }
+
+    /// Keeps the cache fresh for as long as it is polled. Without it, every read uses the database.
     pub async fn keep_cache_fresh(&self) {
         self.cache.keep_fresh(&self.store).await;
     }
 
-    /// Closes the connections to the database, once nothing uses them any more. A dead one is not waited for.
+    /// Closes the connections to the database. Does not wait for broken connections.
     pub async fn close(self) {
-        if timeout(CLOSING, self.connections.close()).await.is_err() {
-            tracing::warn!("some connections to the database did not close in time");
+        if timeout(DATABASE_CLOSE_TIMEOUT, self.connections.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some database connections did not close in time");
         }
     }
 
-    /// The use cases on these ports.
+    /// Creates the use cases on these ports.
     pub fn use_cases(&self) -> UseCases {
         UseCases::new(&self.ports)
     }
 
-    /// Brings the database up to date and gives the names of the migrations applied.
+    /// Applies pending migrations and returns their names.
     ///
     /// # Errors
     /// [`ComposeError::Migrate`].
@@ -208,7 +265,20 @@ impl Composition {
         Ok(self.connections.migrate(schema).await?)
     }
 
-    /// Gives the names of the migrations that are pending.
+    /// Creates missing indexes of these metadata keys. If `drop_others`, also drops the indexes of all other keys.
+    ///
+    /// # Errors
+    /// [`ComposeError::Migrate`].
+    pub async fn update_metadata_indexes(
+        &self,
+        keys: &[MetadataKey],
+        drop_others: bool,
+    ) -> Result<IndexOutcome, ComposeError> {
+        let kept = self.connections.update_metadata_indexes(keys, drop_others);
+        Ok(kept.await.map_err(user_migrations::MigrateError::from)?)
+    }
+
+    /// Returns the names of the pending migrations.
     ///
     /// # Errors
     /// [`ComposeError::Database`].
@@ -216,7 +286,7 @@ impl Composition {
         self.connections
             .pending_migrations()
             .await
-            .map_err(|error| ComposeError::Database(error.to_string()))
+            .map_err(|error| ComposeError::Database(user_migrations::describe(&error)))
     }
 }
 
@@ -229,15 +299,16 @@ fn hashing_options(passwords: &PasswordSettings) -> HashingOptions {
     )
 }
 
-fn cache_options(settings: &Settings, guards: Guards) -> CacheOptions {
+fn cache_options(settings: &Settings, clock: Arc<dyn Clock>, guards: Guards) -> CacheOptions {
     CacheOptions {
-        memory: settings.cache.memory,
+        memory_bytes: settings.cache.memory,
         redis: redis_options(settings),
+        clock,
         guards,
     }
 }
 
-/// How Redis is reached, if the settings name one.
+/// Returns the connection options of Redis, if the settings name one.
 pub(crate) fn redis_options(settings: &Settings) -> Option<RedisOptions> {
     let url = settings.cache.redis_url.clone()?;
     Some(RedisOptions {
@@ -260,16 +331,16 @@ async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
         }
         DatabaseTarget::Sqlite { path } => {
             if let Some(folder) = path.parent() {
-                make_folder(folder)?;
+                create_folder(folder)?;
             }
             Connections::sqlite(path).await
         }
     };
-    opened.map_err(|error| ComposeError::Database(error.to_string()))
+    opened.map_err(|error| ComposeError::Database(user_migrations::describe(&error)))
 }
 
-/// Makes a folder that only its owner can look into, unless it is there.
-pub(crate) fn make_folder(folder: &Path) -> Result<(), ComposeError> {
+/// Creates a folder that only its owner can read, unless it exists.
+pub(crate) fn create_folder(folder: &Path) -> Result<(), ComposeError> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
@@ -282,13 +353,13 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), ComposeError> {
         .map_err(|error| ComposeError::Folder(folder.display().to_string(), error))
 }
 
-fn jwks_options(jwks: &JwksSettings) -> JwksOptions {
-    JwksOptions {
-        url: jwks.url.as_ref().map(ToString::to_string),
+fn key_sources(jwks: &JwksSettings) -> Vec<KeySource> {
+    let url = jwks.url.as_ref().map(|url| KeySource::Url {
+        url: url.to_string(),
         ca_file: jwks.ca_file.clone(),
-        file: jwks.file.clone(),
-        refresh: jwks.refresh,
-    }
+    });
+    let file = jwks.file.clone().map(KeySource::File);
+    file.into_iter().chain(url).collect()
 }
 
 fn jwt_options(tokens: &TokenSettings) -> JwtOptions {

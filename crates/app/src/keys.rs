@@ -1,4 +1,4 @@
-//! Keys for one purpose each, from the one secret that operators set.
+//! Derives one key per purpose from the secret in the settings.
 
 use hkdf::Hkdf;
 use secrecy::ExposeSecret;
@@ -10,7 +10,7 @@ use crate::settings::TokenSettings;
 pub(crate) fn derive<const BYTES: usize>(tokens: &TokenSettings, purpose: &str) -> [u8; BYTES] {
     let secret = tokens.root();
     let mut key = [0; BYTES];
-    // An output of two blocks is not too long.
+    // It fails only for outputs of more than 255 blocks.
     let _ = Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())
         .expand(purpose.as_bytes(), &mut key);
     key

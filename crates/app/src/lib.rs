@@ -1,16 +1,15 @@
-//! The user service: settings, telemetry, composition and command line, as a library so that tests compose it the way
-//! production does.
+//! The user service: settings, telemetry, composition and command line. It is a library, so that tests compose the
+//! service in the same way as production.
 
-mod breaks;
 pub mod cli;
 mod commands;
 pub mod compose;
 mod connections;
+mod core_dumps;
 mod keys;
-mod migrating;
-mod retention;
+mod lifecycle;
 pub mod serve;
 pub mod settings;
-mod settling;
 pub mod signals;
 pub mod telemetry;
+mod workers;

@@ -1,16 +1,24 @@
-//! The user service's one binary.
+//! The binary of the user service.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use user_service::cli::Cli;
+use user_service::telemetry;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-// Writes run here, apart from the workers that take requests, and two at a time: one that keeps a thread busy does not
-// hold up the others.
+fn main() -> ExitCode {
+    let outcome = run();
+    // After the runtime has ended: its tasks log until then.
+    telemetry::flush_log();
+    outcome
+}
+
+// Writes run on this runtime, apart from the threads that handle requests. It has two threads, so that a write that
+// keeps one of them busy does not delay the others.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     Cli::parse().run().await.into()
 }

@@ -1,21 +1,24 @@
-//! What an operator may decide: one struct a section, read from every source and validated once, at start.
+//! The settings: one struct per section, read from all sources and validated once, at the start.
 //!
-//! Environment over `.env` over an optional file over defaults. All faults are found before any is reported, and no
-//! secret is in any `Debug` or `Display` of this module.
+//! The environment overrides `.env`, which overrides an optional file, which overrides the defaults. All errors are
+//! reported at once. No `Debug` or `Display` of this module shows a secret.
 //!
-//! To add a setting: a line in `variables.rs`, a field in its section, its reading there, a test, and its place in
-//! `.env.example`.
+//! To add a setting, add a line to `variables.rs`, a field to its section and code that reads it, a test, and a
+//! paragraph in `.env.example`.
 
 mod cache;
 mod database;
 mod database_uri;
-mod faults;
+mod errors;
 mod jwks;
 mod log;
 mod passwords;
 mod reader;
+mod secrets;
+mod sections;
 mod server;
 mod sources;
+mod suggestions;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -24,10 +27,11 @@ mod variables;
 
 pub use cache::CacheSettings;
 pub use database::{DatabaseSettings, DatabaseTarget};
-pub use faults::{Fault, SettingsFaults};
+pub use errors::{SettingError, SettingsErrors};
 pub use jwks::JwksSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use passwords::PasswordSettings;
+pub(crate) use sections::Section;
 pub use server::ServerSettings;
 pub use sources::Sources;
 pub use tokens::{JwtSubject, TokenSettings};
@@ -36,22 +40,22 @@ pub use variables::{Variable, variables};
 
 use reader::{Reader, Reported};
 
-/// Every setting of the service, valid.
+/// All settings of the service, validated.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where and how requests are taken.
+    /// How the service listens.
     pub server: ServerSettings,
-    /// Where users are kept.
+    /// The database.
     pub database: DatabaseSettings,
-    /// What is remembered of users, and where.
+    /// The cache.
     pub cache: CacheSettings,
-    /// Who is believed.
+    /// The credentials of callers.
     pub tokens: TokenSettings,
-    /// How passwords are hashed.
+    /// Password hashing.
     pub passwords: PasswordSettings,
-    /// What is written to the log, and how.
+    /// The log.
     pub log: LogSettings,
-    /// Where traces are sent.
+    /// Traces.
     pub traces: TraceSettings,
     warnings: Vec<String>,
 }
@@ -59,11 +63,12 @@ pub struct Settings {
 impl Settings {
     /// Reads and validates the settings.
     ///
-    /// Fails with every fault of every source, not with the first.
-    pub fn load(sources: &Sources) -> Result<Self, SettingsFaults> {
-        let (values, faults) = sources.layered();
-        let mut reader = Reader::new(values, faults);
+    /// Fails with all errors of all sources.
+    pub fn load(sources: &Sources) -> Result<Self, SettingsErrors> {
+        Self::read(Reader::new(sources.layered()))
+    }
 
+    fn read(mut reader: Reader) -> Result<Self, SettingsErrors> {
         let server = ServerSettings::read(&mut reader);
         let database = DatabaseSettings::read(&mut reader);
         let cache = CacheSettings::read(&mut reader);
@@ -72,7 +77,7 @@ impl Settings {
         let log = LogSettings::read(&mut reader);
         let traces = TraceSettings::read(&mut reader);
 
-        let (faults, warnings) = reader.finish();
+        let (errors, warnings) = reader.finish();
         match (server, database, cache, tokens, passwords, log, traces) {
             (
                 Ok(server),
@@ -82,7 +87,7 @@ impl Settings {
                 Ok(passwords),
                 Ok(log),
                 Ok(traces),
-            ) if faults.is_empty() => Ok(Self {
+            ) if errors.is_empty() => Ok(Self {
                 server,
                 database,
                 cache,
@@ -92,15 +97,20 @@ impl Settings {
                 traces,
                 warnings,
             }),
-            _ => Err(SettingsFaults::new(faults)),
+            (.., log, _) => Err(SettingsErrors::new(
+                errors,
+                warnings,
+                log.unwrap_or_default(),
+            )),
         }
     }
 
-    /// What is permitted but probably not meant, one sentence each, naming the variable.
+    /// Returns the warnings: settings that are valid but probably a mistake. Each is a sentence that names the
+    /// variable.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
     }
 }
 
-/// The outcome of reading a section: its faults are already with the reader.
+/// The result of reading a section. Its errors are already reported to the reader.
 type Read<T> = Result<T, Reported>;

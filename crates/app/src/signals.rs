@@ -1,21 +1,21 @@
-//! SIGTERM and SIGINT, by which the service is told to end.
+//! SIGTERM and SIGINT, which stop the service.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals, from the moment on at which this is made: none is lost while the service is still starting, nor left to
-/// the kernel, which ignores them where the service is the first process of a container.
+/// Receives the signals from its creation on, so that no signal is lost while the service starts. The kernel would
+/// ignore them if the service is the first process of a container.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// Listens for them.
+    /// Installs the signal handlers.
     ///
     /// # Errors
-    /// When the system does not let us.
+    /// If the system refuses them.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -23,7 +23,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next signal.
     pub async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,6 +1,9 @@
-//! What the rules of a user cost: who sees what of it, and what a change makes of it.
+//! Benchmarks of user views for different callers and of user changes.
 
-#![expect(clippy::unwrap_used, reason = "a bench that cannot begin may fail")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark may fail if its setup fails"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -34,7 +37,7 @@ fn changes(criterion: &mut Criterion) {
     let (user, context) = (user(), samples::context_at(samples::seconds(1)));
     let mut group = criterion.benchmark_group("apply");
     for (name, change) in [
-        ("name", samples::call("Ada Lovelace")),
+        ("name", samples::set_name("Ada Lovelace")),
         (
             "metadata merge",
             samples::merge_public(r#"{"badge":"pioneer","posts":12,"gone":null}"#),
@@ -46,7 +49,7 @@ fn changes(criterion: &mut Criterion) {
             bencher.iter(|| user.apply(black_box(&change), black_box(&context)));
         });
     }
-    let same = samples::call(user.profile.name.as_ref().unwrap().as_str());
+    let same = samples::set_name(user.profile.name.as_ref().unwrap().as_str());
     assert_eq!(user.apply(&same, &context), Ok(None));
     group.bench_function("nothing", |bencher| {
         bencher.iter(|| user.apply(black_box(&same), black_box(&context)));

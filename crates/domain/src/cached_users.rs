@@ -1,7 +1,8 @@
-//! The read-through policy: the one place that decides when the cache is believed, filled and voided.
+//! The read-through cache policy: the only code that decides when cached values are used, filled and invalidated.
 
 mod relationships;
 mod retention;
+mod suspensions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,55 +11,56 @@ use async_trait::async_trait;
 
 use crate::StoreError;
 use crate::ports::{
-    Arrival, Hit, Lease, Lookup, Missed, Tier, UserCache, UserKey, UserKeys, UserReader,
-    UserWriter, Voucher,
+    FreshnessSource, Hit, InFlight, Lease, Lookup, MissReason, Tier, UserCache, UserKey, UserKeys,
+    UserReader, UserWriter,
 };
 use crate::user::{Applied, Change, User};
 use crate::values::UserId;
 use crate::write::{Erased, WriteContext, WriteError, Written};
 pub use relationships::CachedRelationships;
 pub use retention::CachedRetention;
+pub use suspensions::CachedSuspensions;
 
-/// How often a reader waits for another one that gives up, before it asks the store itself.
-const ARRIVALS_AWAITED: usize = 3;
+/// How many abandoned reads of other readers a reader waits for before it reads the store itself.
+const MAX_IN_FLIGHT_WAITS: usize = 3;
 
-/// How young a read must be.
+/// How fresh a read must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Freshness {
-    /// As young as the cache promises.
+    /// Within the cache's staleness bound.
     #[default]
     Bounded,
-    /// As the store has it now.
+    /// The current state of the store.
     Current,
 }
 
-/// What was read, and where.
+/// The result of a read, and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// The user; none if there is none.
+    /// The user; none if it does not exist.
     pub user: Option<Arc<User>>,
-    /// Where the answer comes from.
+    /// The source of the answer.
     pub source: Source,
 }
 
-/// Where an answer comes from.
+/// The source of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// A tier of the cache, on somebody's word that it still holds.
-    Cache(Tier, Voucher),
-    /// The store, which another reader was asking already.
-    Joined,
-    /// The store, because the cache could not tell.
-    Store(Missed),
-    /// The store, because the reader wanted it so.
-    Asked,
+    /// A tier of the cache, and the evidence that the value is fresh.
+    Cache(Tier, FreshnessSource),
+    /// A read of the store by another reader that was already in flight.
+    Coalesced,
+    /// The store, because the cache missed.
+    Store(MissReason),
+    /// The store, because the reader required current data.
+    Bypassed,
 }
 
-/// Users read through a cache, and written past it.
+/// Reads users through a cache and writes them to the store.
 ///
-/// Reads and writes keep the promises of the ports around which this stands, except that a read may be as old as the
-/// cache's bound allows. Emails are not looked for in the cache; names and older ids are hints that lead to an id, and
-/// are believed only while the cached user still bears them.
+/// It keeps the contracts of the wrapped ports, except that a read may be as stale as the cache's bound allows. Emails
+/// are not looked up in the cache. Usernames and external ids resolve to an id by a hint, which is used only if the
+/// cached user still has that username or external id.
 #[derive(Clone)]
 pub struct CachedUsers {
     reader: Arc<dyn UserReader>,
@@ -67,7 +69,7 @@ pub struct CachedUsers {
 }
 
 impl CachedUsers {
-    /// Puts a cache before a store.
+    /// Creates a cached reader and writer.
     pub fn new(
         reader: Arc<dyn UserReader>,
         writer: Arc<dyn UserWriter>,
@@ -80,31 +82,45 @@ impl CachedUsers {
         }
     }
 
+    /// Returns the answer of the in-process cache for a key, without waiting.
+    pub(crate) fn peek(&self, key: &UserKey) -> Option<Reading> {
+        self.peek_id(key, self.id_of(key)?)
+    }
+
+    fn peek_id(&self, key: &UserKey, id: UserId) -> Option<Reading> {
+        reading_from_hit(key, self.cache.peek(id)?)
+    }
+
     /// Reads one user.
     ///
     /// # Errors
-    /// The store's; the cache has none.
+    /// The error of the store; the cache never fails.
     pub async fn read(&self, key: &UserKey, freshness: Freshness) -> Result<Reading, StoreError> {
         if freshness == Freshness::Current {
-            return self.ask(key, None, Source::Asked).await;
+            return self.read_store(key, None, Source::Bypassed).await;
         }
-        for _ in 0..ARRIVALS_AWAITED {
+        for _ in 0..MAX_IN_FLIGHT_WAITS {
             let Some(id) = self.id_of(key) else {
                 break;
             };
+            if let Some(reading) = self.peek_id(key, id) {
+                return Ok(reading);
+            }
             match self.cache.look_up(&[id]).await.pop() {
-                Some(Lookup::Hit(hit)) => match believed(key, hit) {
+                Some(Lookup::Hit(hit)) => match reading_from_hit(key, hit) {
                     Some(reading) => return Ok(reading),
                     None => break,
                 },
-                Some(Lookup::Miss(lease, missed)) => {
-                    return self.ask(key, Some(lease), Source::Store(missed)).await;
+                Some(Lookup::Miss(lease, reason)) => {
+                    return self
+                        .read_store(key, Some(lease), Source::Store(reason))
+                        .await;
                 }
-                Some(Lookup::Coming(arrival)) => {
-                    let Some(user) = arrival.await else {
+                Some(Lookup::InFlight(read)) => {
+                    let Some(user) = read.await else {
                         continue;
                     };
-                    match joined(key, user) {
+                    match reading_from_in_flight(key, user) {
                         Some(reading) => return Ok(reading),
                         None => break,
                     }
@@ -112,14 +128,15 @@ impl CachedUsers {
                 None => break,
             }
         }
-        self.ask(key, None, Source::Store(Missed::Unknown)).await
+        self.read_store(key, None, Source::Store(MissReason::Unknown))
+            .await
     }
 
-    /// Reads many users by one look into the cache and, for what it cannot tell, one question to the store: an answer
-    /// for each key, in the keys' order, repeated keys included.
+    /// Reads many users by one cache lookup and, for the misses, one query; returns an answer for each key in order,
+    /// including repeated keys.
     ///
     /// # Errors
-    /// The store's; the cache has none.
+    /// The error of the store; the cache never fails.
     pub async fn read_many(
         &self,
         keys: &UserKeys,
@@ -131,85 +148,89 @@ impl CachedUsers {
         if freshness == Freshness::Bounded {
             batch = self.look_up_many(&each, &mut known).await;
         }
-        let unvouched = batch.unvouched;
+        let is_stale = batch.is_stale;
         let source = |freshness| match freshness {
-            Freshness::Current => Source::Asked,
-            Freshness::Bounded if unvouched => Source::Store(Missed::Unvouched),
-            Freshness::Bounded => Source::Store(Missed::Unknown),
+            Freshness::Current => Source::Bypassed,
+            Freshness::Bounded if is_stale => Source::Store(MissReason::Stale),
+            Freshness::Bounded => Source::Store(MissReason::Unknown),
         };
-        let missing = keys.only(|key| !known.contains_key(key) && !batch.coming.contains_key(key));
+        let missing =
+            keys.only(|key| !known.contains_key(key) && !batch.in_flight.contains_key(key));
         let leases = std::mem::take(&mut batch.leases);
-        self.ask_many(&missing, leases, source(freshness), &mut known)
+        self.read_many_from_store(&missing, leases, source(freshness), &mut known)
             .await?;
-        // Only now, with no lease in hand: two batches that waited for each other's would wait for ever.
-        for (key, arrival) in batch.coming {
-            if let Some(reading) = arrival.await.and_then(|user| joined(&key, user)) {
+        // Wait only after all leases are returned: two batches that wait for each other's leases would deadlock.
+        for (key, read) in batch.in_flight {
+            if let Some(reading) = read
+                .await
+                .and_then(|user| reading_from_in_flight(&key, user))
+            {
                 known.insert(key, reading);
             }
         }
-        let late = keys.only(|key| !known.contains_key(key));
-        self.ask_many(&late, HashMap::new(), source(freshness), &mut known)
+        let remaining = keys.only(|key| !known.contains_key(key));
+        self.read_many_from_store(&remaining, HashMap::new(), source(freshness), &mut known)
             .await?;
-        let nobody = || Reading {
+        let absent = || Reading {
             user: None,
-            source: Source::Store(Missed::Unknown),
+            source: Source::Store(MissReason::Unknown),
         };
         Ok(each
             .iter()
-            .map(|key| known.get(key).cloned().unwrap_or_else(nobody))
+            .map(|key| known.get(key).cloned().unwrap_or_else(absent))
             .collect())
     }
 
-    /// Asks the cache for whom the keys may name, and sorts its answers.
+    /// Looks up the users of all keys in the cache, and groups the answers.
     async fn look_up_many(&self, keys: &[UserKey], known: &mut HashMap<UserKey, Reading>) -> Batch {
-        let mut sought: Vec<(UserId, &UserKey)> = Vec::with_capacity(keys.len());
+        let mut candidates: Vec<(UserId, &UserKey)> = Vec::with_capacity(keys.len());
         let mut seen = HashMap::with_capacity(keys.len());
         for key in keys {
             if let Some(id) = self.id_of(key)
                 && seen.insert(id, key).is_none()
             {
-                sought.push((id, key));
+                candidates.push((id, key));
             }
         }
-        let ids: Vec<UserId> = sought.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<UserId> = candidates.iter().map(|(id, _)| *id).collect();
         let mut batch = Batch::default();
         if ids.is_empty() {
             return batch;
         }
         let answers = self.cache.look_up(&ids).await;
-        for ((id, key), answer) in sought.into_iter().zip(answers) {
+        for ((id, key), answer) in candidates.into_iter().zip(answers) {
             match answer {
                 Lookup::Hit(hit) => {
-                    if let Some(reading) = believed(key, hit) {
+                    if let Some(reading) = reading_from_hit(key, hit) {
                         known.insert(key.clone(), reading);
                     }
                 }
-                Lookup::Miss(lease, missed) => {
-                    batch.unvouched |= missed == Missed::Unvouched;
+                Lookup::Miss(lease, reason) => {
+                    batch.is_stale |= reason == MissReason::Stale;
                     batch.leases.insert(id, lease);
                 }
-                Lookup::Coming(arrival) => {
-                    batch.coming.insert(key.clone(), arrival);
+                Lookup::InFlight(read) => {
+                    batch.in_flight.insert(key.clone(), read);
                 }
             }
         }
         batch
     }
 
-    /// Asks the store for one user, and tells the cache.
-    async fn ask(
+    /// Reads one user from the store and updates the cache.
+    async fn read_store(
         &self,
         key: &UserKey,
         lease: Option<Lease>,
         source: Source,
     ) -> Result<Reading, StoreError> {
         let user = self.reader.find(key).await?;
-        self.tell(key, lease, user.as_ref());
+        self.update_cache(key, lease, user.as_ref());
         Ok(Reading { user, source })
     }
 
-    /// Asks the store for many users at once, and tells the cache.
-    async fn ask_many(
+    /// Reads many users from the store in one query and updates the cache.
+    async fn read_many_from_store(
         &self,
         keys: &UserKeys,
         mut leases: HashMap<UserId, Lease>,
@@ -229,23 +250,23 @@ impl CachedUsers {
                 UserKey::Id(id) => Some(id),
                 _ => None,
             });
-            self.tell(&key, id.and_then(|id| leases.remove(&id)), user.as_ref());
+            self.update_cache(&key, id.and_then(|id| leases.remove(&id)), user.as_ref());
             known.insert(key, Reading { user, source });
         }
         Ok(())
     }
 
-    /// Tells the cache what the store told. A lease covers what was found only if it is of the same user.
-    fn tell(&self, key: &UserKey, lease: Option<Lease>, found: Option<&Arc<User>>) {
+    /// Passes the result of a store read to the cache. A lease is used only if it is for the user that was found.
+    fn update_cache(&self, key: &UserKey, lease: Option<Lease>, found: Option<&Arc<User>>) {
         match (lease, found) {
             (Some(lease), Some(user)) if lease.id() == user.id => {
                 self.cache.fill(lease, Some(user.clone()));
             }
             (Some(lease), None) if UserKey::Id(lease.id()) == *key => self.cache.fill(lease, None),
-            (_, Some(user)) => self.cache.notice(user),
+            (_, Some(user)) => self.cache.observe(user),
             (_, None) => {
                 if let UserKey::Id(id) = key {
-                    self.cache.notice_absence(*id);
+                    self.cache.observe_absence(*id);
                 }
             }
         }
@@ -259,16 +280,16 @@ impl CachedUsers {
         }
     }
 
-    /// Tells the cache what a write came to, before anybody else is told.
-    async fn settle(&self, lease: Lease, written: &Result<Written, WriteError>) {
+    /// Updates the cache after a write, before the write is acknowledged.
+    async fn update_cache_after_write(&self, lease: Lease, written: &Result<Written, WriteError>) {
         let id = lease.id();
         match written {
             Ok(Written::Applied(user)) => self.cache.put(lease, Arc::new(user.clone())).await,
-            // Read in the write's own transaction, so after the lease was taken.
+            // The user was read in the write's own transaction, so after the lease was taken.
             Ok(Written::Unchanged(user) | Written::Replayed(user)) if user.id == id => {
                 self.cache.fill(lease, Some(Arc::new(user.clone())));
             }
-            Ok(Written::Unchanged(user) | Written::Replayed(user)) => self.cache.notice(user),
+            Ok(Written::Unchanged(user) | Written::Replayed(user)) => self.cache.observe(user),
             Err(WriteError::Store(StoreError::OutcomeUnknown(_))) => self.cache.forget(id).await,
             Err(
                 WriteError::NotFound
@@ -281,32 +302,32 @@ impl CachedUsers {
     }
 }
 
-/// What the cache could not tell at once of a batch.
+/// The lookups of a batch that were not hits: misses with their leases, and reads in flight.
 #[derive(Default)]
 struct Batch {
     leases: HashMap<UserId, Lease>,
-    coming: HashMap<UserKey, Arrival>,
-    unvouched: bool,
+    in_flight: HashMap<UserKey, InFlight>,
+    is_stale: bool,
 }
 
-/// Takes what the cache tells, if it answers the question: an absence answers for the id only, a user only for a key
-/// that it still bears.
-fn believed(key: &UserKey, hit: Hit) -> Option<Reading> {
-    let source = Source::Cache(hit.tier, hit.vouched_by);
-    answering(key, hit.user, source)
+/// Returns a cache hit as a reading, if it is valid for the key. An absence is valid for an id only. A user is valid if
+/// the key still identifies it.
+fn reading_from_hit(key: &UserKey, hit: Hit) -> Option<Reading> {
+    let source = Source::Cache(hit.tier, hit.freshness_source);
+    valid_reading(key, hit.user, source)
 }
 
-/// Takes what another reader found, under the same conditions.
-fn joined(key: &UserKey, user: Option<Arc<User>>) -> Option<Reading> {
-    answering(key, user, Source::Joined)
+/// Returns the result of another reader as a reading, under the conditions of [`reading_from_hit`].
+fn reading_from_in_flight(key: &UserKey, user: Option<Arc<User>>) -> Option<Reading> {
+    valid_reading(key, user, Source::Coalesced)
 }
 
-fn answering(key: &UserKey, user: Option<Arc<User>>, source: Source) -> Option<Reading> {
-    let answers = match &user {
-        Some(user) => key.names(user),
+fn valid_reading(key: &UserKey, user: Option<Arc<User>>, source: Source) -> Option<Reading> {
+    let is_valid = match &user {
+        Some(user) => key.identifies(user),
         None => matches!(key, UserKey::Id(_)),
     };
-    answers.then_some(Reading { user, source })
+    is_valid.then_some(Reading { user, source })
 }
 
 #[async_trait]
@@ -326,7 +347,7 @@ impl UserWriter for CachedUsers {
     async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError> {
         let lease = self.cache.lease(user.user.id);
         let written = self.writer.add(user, context).await;
-        self.settle(lease, &written).await;
+        self.update_cache_after_write(lease, &written).await;
         written
     }
 
@@ -338,7 +359,7 @@ impl UserWriter for CachedUsers {
     ) -> Result<Written, WriteError> {
         let lease = self.cache.lease(id);
         let written = self.writer.change(id, change, context).await;
-        self.settle(lease, &written).await;
+        self.update_cache_after_write(lease, &written).await;
         written
     }
 

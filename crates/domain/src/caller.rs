@@ -1,67 +1,67 @@
-//! Who asks.
+//! The authenticated caller and its scopes.
 
 use std::collections::BTreeSet;
 
 use crate::values::UserId;
 
-/// Who asks, known for certain.
+/// The authenticated caller of a use case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// A person, by a token of the Auth Service.
+    /// A user, authenticated by a token of the Auth Service.
     User(UserCaller),
-    /// A service of the platform, by an API token.
+    /// A service of the platform, authenticated by an API token.
     Service(ServiceCaller),
-    /// Who runs the service, by the command line.
+    /// The operator of the service, on the command line.
     Operator,
 }
 
-/// A person who asks; active at the time of asking.
+/// A calling user, which was active when it was authenticated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserCaller {
-    /// Who.
+    /// The user's id.
     pub id: UserId,
-    /// Whether both the token and the stored user say so.
+    /// Whether both the token and the stored user have the administrator role.
     pub is_admin: bool,
-    /// Whether the person blocks anybody.
+    /// Whether the user blocks any user.
     pub has_blocks: bool,
 }
 
-/// A service that asks.
+/// A calling service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceCaller {
     /// The name in logs and events.
     pub name: String,
-    /// What it may do.
+    /// The scopes of its token.
     pub scopes: BTreeSet<Scope>,
 }
 
-/// A thing that a service may do.
+/// A permission that a service token can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scope {
     /// Read public views.
     UsersRead,
-    /// Read everything of a user.
+    /// Read all data of users.
     UsersReadPrivate,
     /// Create and change users.
     UsersWrite,
     /// Delete, erase and restore users.
     UsersDelete,
-    /// Give and take roles.
+    /// Grant and revoke roles.
     RolesWrite,
-    /// Set passwords.
+    /// Set and remove passwords, show and clear lockouts.
     CredentialsWrite,
-    /// Check passwords.
+    /// Verify passwords.
     CredentialsVerify,
-    /// Write relationships.
+    /// Start and end follows and blocks of any user.
     RelationshipsWrite,
-    /// Read the feed of events.
+    /// Read the event feed. No operation requires it yet.
     EventsRead,
     /// Manage service tokens.
     TokensAdmin,
 }
 
 impl Caller {
-    /// The kind of caller, for logs: it names nobody.
+    /// The kind of caller, for logs; it does not identify the caller.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::User(user) if user.is_admin => "admin",
@@ -73,7 +73,7 @@ impl Caller {
 }
 
 impl Scope {
-    /// Each scope there is.
+    /// Every scope.
     pub const ALL: [Self; 10] = [
         Self::UsersRead,
         Self::UsersReadPrivate,
@@ -110,7 +110,7 @@ impl Scope {
 }
 
 impl ServiceCaller {
-    /// Makes a service that may do everything.
+    /// Creates a service caller with every scope.
     pub fn with_all_scopes(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),

@@ -1,34 +1,46 @@
-//! How the directory of users is filtered, sorted and walked.
+//! Filtering, sorting and pagination of the user directory.
 
+mod metadata;
 mod query;
+mod search;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::user::Status;
-use crate::values::{EmailKey, ExternalId, Role, Timestamp, UserId};
+use crate::values::{EmailKey, ExternalId, Role, Timestamp, UserId, UsernamePrefix};
 
+pub use metadata::{MetadataKey, MetadataObject, MetadataValue};
 pub use query::{CheckedQuery, DirectoryQuery};
+pub use search::SearchTerm;
 
-/// Which users a walk or a count looks at. All conditions hold at once.
+/// The filter of a list or count of users. All conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryFilter {
-    /// Their status is one of these; never empty.
-    pub statuses: Vec<Status>,
-    /// They hold this role.
-    pub role: Option<Role>,
-    /// They were made at this moment or later.
+    /// The status is one of these; never empty.
+    pub statuses: BTreeSet<Status>,
+    /// The user has one of these roles; no condition if empty.
+    pub roles: BTreeSet<Role>,
+    /// The user was created at this time or later.
     pub created_since: Option<Timestamp>,
-    /// They changed at this moment or later.
+    /// The user was created before this time.
+    pub created_until: Option<Timestamp>,
+    /// The user last changed at this time or later.
     pub updated_since: Option<Timestamp>,
-    /// Theirs is this address.
+    /// The user last changed before this time.
+    pub updated_until: Option<Timestamp>,
+    /// The user has this email address.
     pub email: Option<EmailKey>,
-    /// Theirs is this older id.
+    /// The user has this external id.
     pub external_id: Option<ExternalId>,
-    /// Their name's key begins with this text.
-    pub username_prefix: Option<String>,
-    /// Their search text holds this case-folded text.
-    pub search: Option<String>,
+    /// The username's key starts with one of the forms of this prefix.
+    pub username_prefix: Option<UsernamePrefix>,
+    /// The search text contains one of the forms of this term.
+    pub search: Option<SearchTerm>,
+    /// The metadata has one of the values under each of these keys.
+    pub metadata: BTreeMap<MetadataKey, BTreeSet<MetadataValue>>,
 }
 
-/// The order of a walk; ties are broken by id, in the same direction.
+/// The order of a list. Ties are broken by id, in the same direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Sort {
     /// The newest first.
@@ -36,46 +48,49 @@ pub enum Sort {
     CreatedDescending,
     /// The oldest first.
     CreatedAscending,
-    /// By the name's key, in the order of its code points.
+    /// By the username's key, in the order of its code points.
     Username,
-    /// The longest unchanged first.
+    /// The least recently updated first.
     Updated,
 }
 
-/// A place in a walk: just behind this user.
+/// A position in a list: directly after this user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Position {
-    /// In a walk by time.
+    /// A position in a list that is sorted by time.
     Time(Timestamp, UserId),
-    /// In a walk by name: the name's key.
+    /// A position in a list that is sorted by username: the username's key.
     Username(String),
 }
 
-/// One page of a walk.
+/// The request for one page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Which users.
+    /// The filter.
     pub filter: DirectoryFilter,
-    /// In which order.
+    /// The order.
     pub sort: Sort,
-    /// Behind which place; from the beginning if none.
+    /// The position after which the page starts; the start of the list if none.
     pub after: Option<Position>,
-    /// How many at most, 1 to 200.
+    /// The maximum number of users, 1 to 200.
     pub limit: u16,
 }
 
 impl Default for DirectoryFilter {
-    /// Everybody who is not deleted.
+    /// Returns the filter for every user that is not deleted.
     fn default() -> Self {
         Self {
-            statuses: vec![Status::Active, Status::Suspended],
-            role: None,
+            statuses: BTreeSet::from([Status::Active, Status::Suspended]),
+            roles: BTreeSet::new(),
             created_since: None,
+            created_until: None,
             updated_since: None,
+            updated_until: None,
             email: None,
             external_id: None,
             username_prefix: None,
             search: None,
+            metadata: BTreeMap::new(),
         }
     }
 }
@@ -103,7 +118,7 @@ impl Sort {
         Self::ALL.into_iter().find(|sort| sort.as_str() == name)
     }
 
-    /// Gives the place of a user in this order.
+    /// Returns the position of a user in this order.
     pub fn position_of(self, user: &crate::user::User) -> Position {
         match self {
             Self::CreatedDescending | Self::CreatedAscending => {
@@ -115,7 +130,7 @@ impl Sort {
     }
 }
 
-/// The text that a search looks through: the case-folded username and name.
+/// The text that a search matches: the case-folded username and name.
 pub fn search_text(user: &crate::user::User) -> String {
     let name = user.profile.name.as_ref().map_or("", |name| name.as_str());
     crate::values::fold(&format!("{}\n{name}", user.username.as_str()))

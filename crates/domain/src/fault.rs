@@ -1,14 +1,14 @@
-//! What is wrong with an input, all of it at once.
+//! Validation errors of an input, each with the path of the invalid field.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::Violation;
 
-/// One broken rule of one part of an input.
+/// One violated rule of one field of an input.
 ///
-/// `path` names the part (`["profile", "website"]`, empty for the whole input), `code` is stable and
-/// meant for programs, `detail` is an English sentence that never repeats the value.
+/// `path` is the path of the field (`["profile", "website"]`, empty for the whole input). `code` is stable and meant
+/// for programs. `detail` is an English sentence that never contains the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     path: Vec<String>,
@@ -17,13 +17,13 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Names the part by its dotted path (`profile.website`); for parts whose own names may hold dots, see [`Fault::at`].
+    /// Creates a fault of the field at a dotted path (`profile.website`). Field names with dots need [`Fault::at`].
     pub fn new(path: &str, violation: &Violation) -> Self {
-        Self::reported(path, violation.code(), violation.detail())
+        Self::from_report(path, violation.code(), violation.detail())
     }
 
-    /// Takes a fault out of a report that knows rules only as text.
-    pub(crate) fn reported(path: &str, code: &str, detail: &str) -> Self {
+    /// Creates a fault from the text of a validation report.
+    pub(crate) fn from_report(path: &str, code: &str, detail: &str) -> Self {
         let path = path
             .split('.')
             .filter(|part| !part.is_empty())
@@ -36,7 +36,7 @@ impl Fault {
         }
     }
 
-    /// Names the part by the steps that lead to it.
+    /// Creates a fault of the field at a path.
     pub fn at(path: Vec<String>, violation: &Violation) -> Self {
         Self {
             path,
@@ -45,17 +45,23 @@ impl Fault {
         }
     }
 
-    /// The steps to the faulty part, outermost first.
+    /// Creates a fault of a nested field: the dotted path of the outer field, and the path inside it.
+    pub(crate) fn nested(path: &str, steps: Vec<String>, violation: &Violation) -> Self {
+        let outer = path.split('.').map(str::to_owned);
+        Self::at(outer.chain(steps).collect(), violation)
+    }
+
+    /// The path of the invalid field, outermost name first.
     pub fn path(&self) -> &[String] {
         &self.path
     }
 
-    /// The stable name of the broken rule.
+    /// The stable name of the violated rule.
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// What the rule asks for, in a sentence.
+    /// What the rule requires, as a sentence.
     pub fn detail(&self) -> &str {
         &self.detail
     }

@@ -1,4 +1,4 @@
-//! A user as a caller words it: raw values, checked all at once.
+//! The fields of a user as a caller sends them, validated all at once.
 
 mod edits;
 mod password;
@@ -13,48 +13,49 @@ use crate::caller::Caller;
 use crate::permissions::may_write;
 use crate::user::{Field, NewUser, ProfileField, UserEdits};
 use crate::values::{
-    Bio, Birthdate, EmailAddress, ExternalId, Locale, PhoneNumber, ShortText, Username, WebUrl,
-    ZoneInfo,
+    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, ShortText, Timestamp,
+    Username, WebUrl, ZoneInfo,
 };
 pub use password::{Login, LoginInput, NewPassword, PasswordInput};
 pub use record::RecordInput;
 use rules::{optional, required, standing, typed};
 
-/// A value as it came in.
+/// An unvalidated value of an input.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Raw<T> {
-    /// It was not there.
+    /// The field is absent.
     #[default]
     Absent,
-    /// It was there, and null.
+    /// The field is null.
     Null,
-    /// It was there, and of the right type.
+    /// A value of the right type.
     Value(T),
-    /// It was there, and of another type than this one, named with its article (`a string`).
-    Mistyped(&'static str),
+    /// A value of the wrong type. Names the expected type with its article (`a string`).
+    WrongType(&'static str),
 }
 
 impl<T> Raw<T> {
-    /// Tells whether the value was there, whatever it was.
-    pub fn is_named(&self) -> bool {
+    /// Whether the field is present, with any value.
+    pub fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
     }
 }
 
 /// The kind of write that an input is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writing {
-    /// A new user: what is absent is null or its default.
+pub enum WriteKind {
+    /// A new user: an absent field is null or has its default.
     Create,
-    /// A merge (RFC 7396): what is absent stays, null clears.
+    /// A merge (RFC 7396): an absent field keeps its value, null clears it.
     Merge,
-    /// A replacement: what is absent is null or its default, but `roles`, `external_id` and `status` stay.
+    /// A replacement: an absent field is null or has its default. `roles`, `external_id` and `status` keep their
+    /// values.
     Replace,
 }
 
-/// The fields of a user that a caller may name, as they came in.
+/// The unvalidated fields of a user that a caller may send.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Validate)]
-#[garde(context(Writing))]
+#[garde(context(WriteKind))]
 #[expect(
     missing_docs,
     reason = "each is the field of the same name of `UserState`"
@@ -80,17 +81,17 @@ pub struct UserInput {
     pub profile: ProfileInput,
     #[garde(dive)]
     pub metadata: MetadataInput,
-    /// Only a new user's is written with the rest of it.
+    /// The password, which only the creation of a user accepts.
     #[garde(skip)]
     pub password: PasswordInput,
-    /// What was found where no field is: unknown and read-only members, objects of another type.
+    /// Unknown and read-only members, and objects of the wrong type.
     #[garde(skip)]
-    pub misfits: Vec<Fault>,
+    pub unexpected_fields: Vec<Fault>,
 }
 
-/// The fields of a profile, as they came in.
+/// The unvalidated fields of a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Validate)]
-#[garde(context(Writing))]
+#[garde(context(WriteKind))]
 #[expect(
     missing_docs,
     reason = "each is the field of the same name of `Profile`"
@@ -120,9 +121,9 @@ pub struct ProfileInput {
     pub birthdate: Raw<String>,
 }
 
-/// The drawers of metadata, as they came in.
+/// The unvalidated metadata objects.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Validate)]
-#[garde(context(Writing))]
+#[garde(context(WriteKind))]
 #[expect(
     missing_docs,
     reason = "each is the field of the same name of `UserMetadata`"
@@ -136,46 +137,73 @@ pub struct MetadataInput {
     pub private: Raw<Map<String, Value>>,
 }
 
-/// The names of roles, as they came in.
+/// The unvalidated names of roles.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RolesInput(pub Raw<Vec<Raw<String>>>);
 
 impl UserInput {
-    /// The fields that the input names, faulty or not: what a caller must be allowed to write.
-    pub fn named(&self) -> Vec<Field> {
+    /// Returns the fields in the input, valid or not. The caller must be allowed to write each of them.
+    pub fn named_fields(&self) -> Vec<Field> {
         use ProfileField as P;
+        // Full destructuring: a forgotten field could be written without permission.
         let Self {
-            profile, metadata, ..
+            username,
+            email,
+            email_verified,
+            phone_number,
+            phone_number_verified,
+            external_id,
+            status,
+            roles: RolesInput(roles),
+            profile,
+            metadata,
+            password: _,
+            unexpected_fields: _,
         } = self;
+        let ProfileInput {
+            name,
+            given_name,
+            family_name,
+            nickname,
+            picture,
+            website,
+            bio,
+            location,
+            locale,
+            zoneinfo,
+            birthdate,
+        } = profile;
+        let MetadataInput {
+            public,
+            user,
+            private,
+        } = metadata;
         let named = [
-            (Field::Username, self.username.is_named()),
-            (Field::Email, self.email.is_named()),
-            (Field::EmailVerified, self.email_verified.is_named()),
-            (Field::PhoneNumber, self.phone_number.is_named()),
+            (Field::Username, username.is_present()),
+            (Field::Email, email.is_present()),
+            (Field::EmailVerified, email_verified.is_present()),
+            (Field::PhoneNumber, phone_number.is_present()),
             (
                 Field::PhoneNumberVerified,
-                self.phone_number_verified.is_named(),
+                phone_number_verified.is_present(),
             ),
-            (Field::ExternalId, self.external_id.is_named()),
-            (Field::Status, self.status.is_named()),
-            (Field::Roles, self.roles.0.is_named()),
-            (Field::Profile(P::Name), profile.name.is_named()),
-            (Field::Profile(P::GivenName), profile.given_name.is_named()),
-            (
-                Field::Profile(P::FamilyName),
-                profile.family_name.is_named(),
-            ),
-            (Field::Profile(P::Nickname), profile.nickname.is_named()),
-            (Field::Profile(P::Picture), profile.picture.is_named()),
-            (Field::Profile(P::Website), profile.website.is_named()),
-            (Field::Profile(P::Bio), profile.bio.is_named()),
-            (Field::Profile(P::Location), profile.location.is_named()),
-            (Field::Profile(P::Locale), profile.locale.is_named()),
-            (Field::Profile(P::Zoneinfo), profile.zoneinfo.is_named()),
-            (Field::Profile(P::Birthdate), profile.birthdate.is_named()),
-            (Field::MetadataPublic, metadata.public.is_named()),
-            (Field::MetadataUser, metadata.user.is_named()),
-            (Field::MetadataPrivate, metadata.private.is_named()),
+            (Field::ExternalId, external_id.is_present()),
+            (Field::Status, status.is_present()),
+            (Field::Roles, roles.is_present()),
+            (Field::Profile(P::Name), name.is_present()),
+            (Field::Profile(P::GivenName), given_name.is_present()),
+            (Field::Profile(P::FamilyName), family_name.is_present()),
+            (Field::Profile(P::Nickname), nickname.is_present()),
+            (Field::Profile(P::Picture), picture.is_present()),
+            (Field::Profile(P::Website), website.is_present()),
+            (Field::Profile(P::Bio), bio.is_present()),
+            (Field::Profile(P::Location), location.is_present()),
+            (Field::Profile(P::Locale), locale.is_present()),
+            (Field::Profile(P::Zoneinfo), zoneinfo.is_present()),
+            (Field::Profile(P::Birthdate), birthdate.is_present()),
+            (Field::MetadataPublic, public.is_present()),
+            (Field::MetadataUser, user.is_present()),
+            (Field::MetadataPrivate, private.is_present()),
         ];
         named
             .into_iter()
@@ -183,13 +211,13 @@ impl UserInput {
             .collect()
     }
 
-    /// Checks an input for a new user.
+    /// Validates the input for a new user. Dates are compared with `now`.
     ///
     /// # Errors
-    /// Every fault of the input.
-    pub fn check_new(&self) -> Result<(NewUser, Option<NewPassword>), Vec<Fault>> {
+    /// All faults of the input.
+    pub fn check_new(&self, now: Timestamp) -> Result<(NewUser, Option<NewPassword>), Vec<Fault>> {
         let password = self.password.check();
-        match (self.check(Writing::Create), password) {
+        match (self.check(WriteKind::Create, now), password) {
             (Ok(()), Ok(password)) => {
                 let new = edits::new_user(self).map_err(|fault| vec![fault])?;
                 Ok((new, password))
@@ -201,41 +229,103 @@ impl UserInput {
         }
     }
 
-    /// Checks an input that is merged into a user.
+    /// Validates an input to merge into a user. Dates are compared with `now`.
     ///
     /// # Errors
-    /// Every fault of the input.
-    pub fn check_merge(&self) -> Result<UserEdits, Vec<Fault>> {
-        self.check(Writing::Merge)?;
-        edits::edits(self, Writing::Merge, |_| false).map_err(|fault| vec![fault])
+    /// All faults of the input.
+    pub fn check_merge(&self, now: Timestamp) -> Result<UserEdits, Vec<Fault>> {
+        self.check(WriteKind::Merge, now)?;
+        edits::edits(self, WriteKind::Merge, |_| false).map_err(|fault| vec![fault])
     }
 
-    /// Checks an input that replaces what the caller may write of a user.
+    /// Validates an input that replaces all fields that the caller may write. Dates are compared with `now`.
     ///
     /// # Errors
-    /// Every fault of the input.
-    pub fn check_replacement(&self, caller: &Caller) -> Result<UserEdits, Vec<Fault>> {
-        self.check(Writing::Replace)?;
+    /// All faults of the input.
+    pub fn check_replacement(
+        &self,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<UserEdits, Vec<Fault>> {
+        self.check(WriteKind::Replace, now)?;
         let clears = |field| {
             may_write(caller, field)
                 && !matches!(field, Field::Roles | Field::ExternalId | Field::Status)
         };
-        edits::edits(self, Writing::Replace, clears).map_err(|fault| vec![fault])
+        edits::edits(self, WriteKind::Replace, clears).map_err(|fault| vec![fault])
     }
 
-    fn check(&self, writing: Writing) -> Result<(), Vec<Fault>> {
-        let mut faults = self.misfits.clone();
-        if let Err(report) = self.validate_with(&writing) {
+    fn check(&self, kind: WriteKind, now: Timestamp) -> Result<(), Vec<Fault>> {
+        let mut faults = self.unexpected_fields.clone();
+        if let Err(report) = self.validate_with(&kind) {
             faults.extend(rules::faults(&report));
         }
-        if writing != Writing::Create {
-            faults.extend(self.password.misplaced());
+        faults.extend(self.profile.birthdate_in_future(now));
+        // A replacement may repeat stored numbers. Only the edit can compare them.
+        if kind != WriteKind::Replace {
+            faults.extend(self.metadata.numbers_out_of_range());
+        }
+        if kind == WriteKind::Create {
+            faults.extend(self.username_of_mixed_scripts());
+        } else {
+            faults.extend(self.password.unexpected());
         }
         if faults.is_empty() {
             Ok(())
         } else {
             Err(faults)
         }
+    }
+}
+
+impl UserInput {
+    /// The fault of a new user's username that mixes scripts. Other writes may repeat the current username, so
+    /// `User::apply` checks only a changed one.
+    fn username_of_mixed_scripts(&self) -> Option<Fault> {
+        let Raw::Value(text) = &self.username else {
+            return None;
+        };
+        let username = Username::parse(text).ok()?;
+        let violation = username.check_scripts().err()?;
+        Some(Fault::new(Field::Username.path(), &violation))
+    }
+}
+
+impl MetadataInput {
+    fn numbers_out_of_range(&self) -> Vec<Fault> {
+        let Self {
+            public,
+            user,
+            private,
+        } = self;
+        let objects = [
+            (Field::MetadataPublic, public),
+            (Field::MetadataUser, user),
+            (Field::MetadataPrivate, private),
+        ];
+        let faults = objects.into_iter().flat_map(|(field, object)| {
+            let numbers = match object {
+                Raw::Value(map) => Metadata::numbers_out_of_range(map),
+                Raw::Absent | Raw::Null | Raw::WrongType(_) => Vec::new(),
+            };
+            let violation = Metadata::out_of_range();
+            let numbers = numbers.into_iter();
+            numbers.map(move |steps| Fault::nested(field.path(), steps, &violation))
+        });
+        faults.collect()
+    }
+}
+
+impl ProfileInput {
+    fn birthdate_in_future(&self, now: Timestamp) -> Option<Fault> {
+        let Raw::Value(text) = &self.birthdate else {
+            return None;
+        };
+        let birthdate = Birthdate::parse(text).ok()?;
+        birthdate.is_in_future(now).then(|| {
+            let field = Field::Profile(ProfileField::Birthdate);
+            Fault::new(field.path(), &Birthdate::in_future())
+        })
     }
 }
 

@@ -1,106 +1,127 @@
-//! JSON as this service accepts it: stricter than `serde_json`, alike for every body and token.
+//! Strict JSON parsing, the same for every body and token.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::mem;
 
 use serde_json::Value;
 use serde_json::error::Category;
 
-/// The most levels of arrays and objects within each other that [`parse_strict`] accepts.
+/// The maximum nesting depth of arrays and objects that [`parse_strict`] accepts.
 pub const MAX_DEPTH: usize = 32;
 
-/// The member names by which `serde_json` passes numbers and raw text through its own data model.
+/// The maximum number of members and elements in one text that [`parse_strict`] accepts.
 ///
-/// An object with such a name would be read as something else than what was written.
+/// An empty array or object counts twice. The limit exceeds the size of a user with the largest possible metadata.
+pub const MAX_VALUES: usize = 40_000;
+
+/// The member names that `serde_json` uses internally for numbers and raw text.
+///
+/// An object with such a name would be parsed as a different value.
 const RESERVED_NAMES: [&str; 2] = [
     "$serde_json::private::Number",
     "$serde_json::private::RawValue",
 ];
 
-/// Why a text is not accepted as JSON; holds neither places nor values, so it may stand in an
-/// answer.
+/// The reason why a text is not accepted as JSON.
+///
+/// It contains neither positions nor values, so a response may include it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JsonFault {
-    /// The text is not one JSON text in UTF-8 (RFC 8259); says what is wrong.
+pub enum JsonError {
+    /// The text is not one JSON text in UTF-8 (RFC 8259). Contains the parser's message.
     #[error("The text is not JSON: {0}.")]
     Malformed(String),
-    /// Arrays and objects stand within each other more than [`MAX_DEPTH`] levels deep.
+    /// Arrays and objects are nested more than [`MAX_DEPTH`] levels deep.
     #[error("The text has more than {MAX_DEPTH} levels of arrays and objects.")]
     TooDeep,
-    /// An object has two members of one name, on whichever level.
+    /// There are more than [`MAX_VALUES`] members and elements.
+    #[error("The text has more than {MAX_VALUES} members and elements.")]
+    TooMany,
+    /// An object on any level has two members of one name.
     #[error("The text has an object with two members of one name.")]
     DuplicateName,
 }
 
-/// Reads one JSON text (RFC 8259, and its advice in RFC 7493): UTF-8 without a byte order mark, at
-/// most [`MAX_DEPTH`] levels, no member name twice in an object, nothing behind the text.
+/// Parses one JSON text (RFC 8259, with the restrictions of RFC 7493).
 ///
-/// Numbers keep every digit (an exponent gains its sign: `1e3` is kept as `1e+3`) and members their
-/// order. Names are compared after their escapes are resolved.
-pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonFault> {
-    check_depth(bytes)?;
+/// The text is UTF-8 without a byte order mark and without trailing data. It has at most [`MAX_DEPTH`] levels and at
+/// most [`MAX_VALUES`] members and elements. No object has two members of one name; names are compared after
+/// unescaping.
+///
+/// Numbers keep every digit, and members keep their order. An exponent gains its sign: `1e3` becomes `1e+3`.
+pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
+    let names = check(bytes)?;
     let value = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
-    check_names(bytes)?;
+    names?;
     Ok(value)
 }
 
-/// Says whether a member name is one `serde_json` keeps for itself.
+/// Whether `serde_json` reserves a member name for internal use.
 pub(crate) fn is_reserved_name(name: &str) -> bool {
     RESERVED_NAMES.contains(&name)
 }
 
-fn check_depth(bytes: &[u8]) -> Result<(), JsonFault> {
-    let mut depth = 0_usize;
-    for mark in Marks(bytes) {
-        match mark {
-            Mark::OpenObject | Mark::OpenArray => depth += 1,
-            Mark::Close => depth = depth.saturating_sub(1),
-            Mark::Comma | Mark::Text(_) => {}
+/// Checks the limits of a text before it is parsed.
+///
+/// The inner result is the check of the member names. It applies only if the text is valid JSON.
+fn check(bytes: &[u8]) -> Result<Result<(), JsonError>, JsonError> {
+    let mut open = OpenContainers::default();
+    let mut names = Ok(());
+    let mut values = 0_usize;
+    for token in Tokens(bytes) {
+        if matches!(token, Token::OpenObject | Token::OpenArray | Token::Comma) {
+            values += 1;
         }
-        if depth > MAX_DEPTH {
-            return Err(JsonFault::TooDeep);
+        // Keep the first error.
+        names = names.and(open.advance(&token));
+        if open.levels.len() > MAX_DEPTH {
+            return Err(JsonError::TooDeep);
+        }
+        if values > MAX_VALUES {
+            return Err(JsonError::TooMany);
         }
     }
-    Ok(())
+    Ok(names)
 }
 
-/// Checks the member names of a text that is known to be JSON.
-fn check_names(bytes: &[u8]) -> Result<(), JsonFault> {
-    let mut open: Vec<Option<BTreeSet<Cow<'_, str>>>> = Vec::new();
-    let mut name_is_next = false;
-    for mark in Marks(bytes) {
-        match mark {
-            Mark::OpenObject => {
-                open.push(Some(BTreeSet::new()));
-                name_is_next = true;
+/// The open arrays and objects at a position in a text, and the names in each object so far.
+#[derive(Default)]
+struct OpenContainers<'a> {
+    levels: Vec<Option<BTreeSet<Cow<'a, str>>>>,
+    name_is_next: bool,
+}
+
+impl<'a> OpenContainers<'a> {
+    /// Processes a token. Fails on a reserved or repeated member name.
+    fn advance(&mut self, token: &Token<'a>) -> Result<(), JsonError> {
+        let is_name = mem::take(&mut self.name_is_next);
+        match token {
+            Token::OpenObject => {
+                self.levels.push(Some(BTreeSet::new()));
+                self.name_is_next = true;
             }
-            Mark::OpenArray => {
-                open.push(None);
-                name_is_next = false;
+            Token::OpenArray => self.levels.push(None),
+            Token::Close => {
+                self.levels.pop();
             }
-            Mark::Close => {
-                open.pop();
-                name_is_next = false;
-            }
-            Mark::Comma => name_is_next = matches!(open.last(), Some(Some(_))),
-            Mark::Text(quoted) => {
-                if let (true, Some(Some(names))) = (name_is_next, open.last_mut()) {
+            Token::Comma => self.name_is_next = matches!(self.levels.last(), Some(Some(_))),
+            Token::String(quoted) => {
+                if let (true, Some(Some(names))) = (is_name, self.levels.last_mut()) {
                     let name = unquote(quoted)?;
                     if is_reserved_name(&name) {
                         return Err(reserved_name());
                     }
                     if !names.insert(name) {
-                        return Err(JsonFault::DuplicateName);
+                        return Err(JsonError::DuplicateName);
                     }
                 }
-                name_is_next = false;
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
-fn unquote(quoted: &[u8]) -> Result<Cow<'_, str>, JsonFault> {
+fn unquote(quoted: &[u8]) -> Result<Cow<'_, str>, JsonError> {
     if quoted.contains(&b'\\') {
         return serde_json::from_slice(quoted)
             .map(Cow::Owned)
@@ -111,12 +132,12 @@ fn unquote(quoted: &[u8]) -> Result<Cow<'_, str>, JsonFault> {
         .map_err(|error| malformed(&error))
 }
 
-fn reserved_name() -> JsonFault {
-    JsonFault::Malformed("an object has a member name that is reserved".to_owned())
+fn reserved_name() -> JsonError {
+    JsonError::Malformed("an object has a member name that is reserved".to_owned())
 }
 
-fn malformed(error: &serde_json::Error) -> JsonFault {
-    // Only the parser's own messages are fixed sentences; the others may hold a piece of the text.
+fn malformed(error: &serde_json::Error) -> JsonError {
+    // Only syntax messages are fixed sentences. Others may contain parts of the text.
     if matches!(error.classify(), Category::Data | Category::Io) {
         return reserved_name();
     }
@@ -124,45 +145,45 @@ fn malformed(error: &serde_json::Error) -> JsonFault {
     let sentence = sentence
         .rsplit_once(" at line ")
         .map_or(sentence.as_str(), |(what, _)| what);
-    JsonFault::Malformed(sentence.to_owned())
+    JsonError::Malformed(sentence.to_owned())
 }
 
-/// What gives a JSON text its structure.
-enum Mark<'a> {
+/// A structural token of a JSON text.
+enum Token<'a> {
     OpenObject,
     OpenArray,
     Close,
     Comma,
     /// A string with its quotes.
-    Text(&'a [u8]),
+    String(&'a [u8]),
 }
 
-/// The marks of a text in their order; total on any bytes, exact on JSON.
-struct Marks<'a>(&'a [u8]);
+/// An iterator over the tokens of a text. It accepts any bytes and is exact on valid JSON.
+struct Tokens<'a>(&'a [u8]);
 
-impl<'a> Iterator for Marks<'a> {
-    type Item = Mark<'a>;
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
 
-    fn next(&mut self) -> Option<Mark<'a>> {
+    fn next(&mut self) -> Option<Token<'a>> {
         let at = self
             .0
             .iter()
             .position(|byte| matches!(byte, b'{' | b'[' | b'}' | b']' | b',' | b'"'))?;
         let found = self.0.get(at..)?;
-        let mark = match found.first()? {
-            b'{' => Mark::OpenObject,
-            b'[' => Mark::OpenArray,
-            b'}' | b']' => Mark::Close,
-            b',' => Mark::Comma,
-            _ => Mark::Text(leading_string(found)),
+        let token = match found.first()? {
+            b'{' => Token::OpenObject,
+            b'[' => Token::OpenArray,
+            b'}' | b']' => Token::Close,
+            b',' => Token::Comma,
+            _ => Token::String(leading_string(found)),
         };
-        let length = if let Mark::Text(quoted) = &mark {
+        let length = if let Token::String(quoted) = &token {
             quoted.len()
         } else {
             1
         };
         self.0 = found.get(length..).unwrap_or_default();
-        Some(mark)
+        Some(token)
     }
 }
 

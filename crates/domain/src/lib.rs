@@ -1,10 +1,10 @@
 //! The rules, ports and use cases of the user service.
 //!
-//! No I/O, no framework, no clock, no randomness: what the domain needs of the world it asks for through [`ports`].
+//! The crate has no I/O, no framework, no clock and no randomness. It reaches the outside only through [`ports`].
 //!
 //! # In another service
 //!
-//! A service that handles users takes the same values and rules from here, so that no rule exists twice:
+//! A service that handles users uses the same values and rules, so that no rule exists twice:
 //!
 //! ```
 //! use user_domain::values::{EmailKey, Username};
@@ -19,9 +19,9 @@
 //! # Ok::<(), user_domain::Violation>(())
 //! ```
 //!
-//! Its own code asks for a port (`Arc<dyn UserReader>`), whatever stands behind it: this service's stores, or a client
-//! that speaks to the service over the network. With the feature `serde` value types stand in bodies and messages, and
-//! are parsed as they are read.
+//! Its own code depends on a port (`Arc<dyn UserReader>`). The implementation is one of this service's stores, or a
+//! client that calls the service over the network. With the feature `serde`, value types can be fields of bodies and
+//! messages, and deserialization parses them.
 #![cfg_attr(any(test, feature = "test-support"), doc = include_str!("../docs/testing.md"))]
 
 mod cached_users;
@@ -34,6 +34,7 @@ pub mod json;
 pub mod lockout;
 pub mod permissions;
 pub mod ports;
+mod rejection;
 pub mod relationship;
 mod secret;
 pub mod service_token;
@@ -47,9 +48,11 @@ mod violation;
 pub mod write;
 
 pub use cached_users::{
-    CachedRelationships, CachedRetention, CachedUsers, Freshness, Reading, Source,
+    CachedRelationships, CachedRetention, CachedSuspensions, CachedUsers, Freshness, Reading,
+    Source,
 };
 pub use fault::Fault;
 pub use ports::StoreError;
+pub use rejection::Rejection;
 pub use secret::Secret;
 pub use violation::Violation;

@@ -1,11 +1,12 @@
-//! How guessing is slowed down: pure, for every store.
+//! The rules that slow down password guessing, as pure functions that every store uses.
 //!
-//! Failures are counted for the account and, where the caller tells from where somebody tries, for that source of it.
-//! From the sixth failure on each is followed by a delay that doubles, up to 15 minutes. What is tried meanwhile is
-//! refused whatever it is, counts for nothing and makes no delay longer.
+//! Failed logins are counted for the account and, if the caller sends a source, for the account and source. From the
+//! sixth failure on, each failure is followed by a delay that doubles, up to 15 minutes. Every attempt during a delay
+//! is refused, is not counted, and does not extend the delay.
 //!
-//! Whoever knows an account's name can make it fail. A caller that tells sources keeps that from its owner: a source
-//! has delays of its own, the account's begin much later, and they do not hold a source that was let in before.
+//! An attacker that knows a username can cause failures and so lock the account. A caller that sends sources protects
+//! the owner from that: each source has its own delay. The account's delay then starts much later, and does not apply
+//! to sources that have logged in before.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,59 +17,72 @@ use crate::Violation;
 use crate::secret::Secret;
 use crate::values::{Timestamp, UserId};
 
-/// From where somebody tries to be let in, as the caller knows it: an address, or a device that it has seen before.
+/// The source of a login attempt, chosen by the caller: for example an IP address or a known device.
 ///
-/// Two texts are the same source when they are the same bytes. It may be personal, and is never shown.
+/// Two sources are the same if their bytes are equal. A source may be personal data, and is never printed.
 #[derive(Clone)]
 pub struct LoginSource(SecretString);
 
-/// Whose failures are counted.
+/// The account whose failures are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
-    /// A user's.
+    /// The account of a user.
     User(UserId),
-    /// Those of an identifier that nobody has, so that it takes the work that a user's would.
-    Nobody,
+    /// An identifier without a user. Its failures are counted too, so that the response time does not differ.
+    Unknown,
 }
 
-/// One try to be let in.
+/// A login attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginAttempt {
-    /// As whom, in the one spelling of all that mean the same.
+    /// The normalised login identifier.
     pub identifier: Secret,
-    /// Who that is.
+    /// The account that the identifier belongs to.
     pub account: Account,
-    /// From where, if the caller tells.
+    /// The source, if the caller sent one.
     pub source: Option<LoginSource>,
 }
 
-/// What is remembered of the tries at one account, or at one account from one source.
+/// The counter of login attempts of one account, or of one account and source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tries {
-    /// The failures in a row.
+pub struct AttemptCounter {
+    /// The number of consecutive failures.
     pub failures: u32,
-    /// The last of them.
+    /// The time of the last failure.
     pub failed_at: Option<Timestamp>,
-    /// Until when all is refused.
+    /// The time until which every attempt is refused.
     pub blocked_until: Option<Timestamp>,
-    /// The last success; remembered of sources.
+    /// The time of the last success; recorded for sources only.
     pub succeeded_at: Option<Timestamp>,
 }
 
-/// What is remembered of an account, and of it from one source.
+/// The counters of a user's account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AccountAttempts {
+    /// The counter of the account, over all sources.
+    pub account: AttemptCounter,
+    /// The number of recorded sources.
+    pub sources: u64,
+    /// The number of sources that are blocked.
+    pub blocked_sources: u64,
+    /// The time of the last success of any source.
+    pub succeeded_at: Option<Timestamp>,
+}
+
+/// The counters that decide a login attempt: those of the account and of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lockout {
-    /// From anywhere.
-    pub account: Tries,
-    /// From the source of the attempt, if it has one.
-    pub source: Option<Tries>,
+    /// The counter of the account, over all sources.
+    pub account: AttemptCounter,
+    /// The counter of the attempt's source, if it has one.
+    pub source: Option<AttemptCounter>,
 }
 
 impl LoginSource {
-    /// The most bytes.
+    /// The maximum length in bytes.
     pub const MAX_BYTES: usize = 255;
 
-    /// Takes a source. Violations: `blank`, `too_long`.
+    /// Parses a source. Violations: `blank`, `too_long`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.is_empty() {
             return Err(Violation::new("blank", "Must not be empty."));
@@ -79,7 +93,7 @@ impl LoginSource {
         Ok(Self(text.into()))
     }
 
-    /// The text. It may be personal.
+    /// The text, which may be personal data.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -99,35 +113,38 @@ impl PartialEq for LoginSource {
 
 impl Eq for LoginSource {}
 
-impl Tries {
-    /// How many failures are followed by no delay: people mistype.
-    pub const FREE: u32 = 5;
-    /// How many of an account whose sources are told: far more, since each source has its own.
-    pub const FREE_ALTOGETHER: u32 = 100;
+impl AttemptCounter {
+    /// The number of failures without a delay, because users mistype.
+    pub const FREE_FAILURES: u32 = 5;
+    /// The number of failures of an account without a delay, if the caller sends sources. It is much higher because
+    /// each source has its own limit.
+    pub const FREE_ACCOUNT_FAILURES: u32 = 100;
     /// The first delay; each failure doubles it.
     pub const FIRST_DELAY: Duration = Duration::from_secs(5);
-    /// The longest delay.
-    pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
-    /// How long after the last of them failures are forgotten.
-    pub const REMEMBERED: Duration = Duration::from_hours(24);
-    /// How long a source that was let in stays known.
-    pub const KNOWN: Duration = Duration::from_hours(30 * 24);
+    /// The maximum delay.
+    pub const MAX_DELAY: Duration = Duration::from_mins(15);
+    /// How long failures are kept after the last one.
+    pub const FAILURE_RETENTION: Duration = Duration::from_hours(24);
+    /// How long a source counts as known after a successful login.
+    pub const KNOWN_SOURCE_RETENTION: Duration = Duration::from_hours(30 * 24);
 
-    /// Tells whether all is refused at a moment.
+    /// Whether every attempt is refused at a time.
     pub fn blocks(&self, at: Timestamp) -> bool {
         self.blocked_until.is_some_and(|until| at < until)
     }
 
-    /// Tells when nothing of this matters any more.
+    /// The time from which the counter has no effect and can be removed; none if it is empty.
     pub fn forgotten_at(&self) -> Option<Timestamp> {
-        let failures = self.failed_at.map(|at| at.plus(Self::REMEMBERED));
-        let success = self.succeeded_at.map(|at| at.plus(Self::KNOWN));
+        let failures = self.failed_at.map(|at| at.plus(Self::FAILURE_RETENTION));
+        let success = self
+            .succeeded_at
+            .map(|at| at.plus(Self::KNOWN_SOURCE_RETENTION));
         failures.max(success)
     }
 
-    fn knows(&self, at: Timestamp) -> bool {
+    fn is_known(&self, at: Timestamp) -> bool {
         self.succeeded_at
-            .is_some_and(|succeeded| at < succeeded.plus(Self::KNOWN))
+            .is_some_and(|succeeded| at < succeeded.plus(Self::KNOWN_SOURCE_RETENTION))
     }
 
     fn failed(self, at: Timestamp, free: u32) -> Self {
@@ -136,7 +153,7 @@ impl Tries {
         }
         let forgotten = self
             .failed_at
-            .is_none_or(|failed| at >= failed.plus(Self::REMEMBERED));
+            .is_none_or(|failed| at >= failed.plus(Self::FAILURE_RETENTION));
         let failures = if forgotten { 0 } else { self.failures };
         let failures = failures.saturating_add(1);
         Self {
@@ -148,50 +165,52 @@ impl Tries {
     }
 }
 
-/// Gives the delay after so many failures, if there is one.
+/// The delay after a number of failures, if there is one.
 fn delay(failures: u32, free: u32) -> Option<Duration> {
     let doublings = failures.checked_sub(free.saturating_add(1))?;
     let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
     Some(
-        Tries::FIRST_DELAY
+        AttemptCounter::FIRST_DELAY
             .saturating_mul(factor)
-            .min(Tries::LONGEST_DELAY),
+            .min(AttemptCounter::MAX_DELAY),
     )
 }
 
 impl Lockout {
-    /// Tells whether the right password lets somebody in at a moment.
+    /// Whether a login with the right password succeeds at a time.
     pub fn admits(&self, at: Timestamp) -> bool {
         match &self.source {
             None => !self.account.blocks(at),
-            Some(source) => !source.blocks(at) && (source.knows(at) || !self.account.blocks(at)),
+            Some(source) => !source.blocks(at) && (source.is_known(at) || !self.account.blocks(at)),
         }
     }
 
-    /// Gives what is remembered after a failure. One that was refused unseen counts for nothing.
+    /// Returns the counters after a failure. An attempt that was refused because of a delay is not counted.
     #[must_use]
     pub fn failed(self, at: Timestamp) -> Self {
         if !self.admits(at) {
             return self;
         }
         let free = match self.source {
-            None => Tries::FREE,
-            Some(_) => Tries::FREE_ALTOGETHER,
+            None => AttemptCounter::FREE_FAILURES,
+            Some(_) => AttemptCounter::FREE_ACCOUNT_FAILURES,
         };
         Self {
             account: self.account.failed(at, free),
-            source: self.source.map(|source| source.failed(at, Tries::FREE)),
+            source: self
+                .source
+                .map(|source| source.failed(at, AttemptCounter::FREE_FAILURES)),
         }
     }
 
-    /// Gives what is remembered after a success: no failure.
+    /// Returns the counters after a success, without failures.
     #[must_use]
     pub fn succeeded(self, at: Timestamp) -> Self {
         Self {
-            account: Tries::default(),
-            source: self.source.map(|_| Tries {
+            account: AttemptCounter::default(),
+            source: self.source.map(|_| AttemptCounter {
                 succeeded_at: Some(at),
-                ..Tries::default()
+                ..AttemptCounter::default()
             }),
         }
     }
@@ -202,14 +221,14 @@ mod tests {
     use super::*;
     use crate::test_support::samples::{seconds, start};
 
-    fn told() -> Lockout {
+    fn with_source() -> Lockout {
         Lockout {
-            source: Some(Tries::default()),
+            source: Some(AttemptCounter::default()),
             ..Lockout::default()
         }
     }
 
-    /// Fails so often, each time as soon as it is looked at again.
+    /// Adds failures, each as soon as the delay of the one before has ended.
     fn fail(mut lockout: Lockout, times: u32, mut at: Timestamp) -> (Lockout, Timestamp) {
         for _ in 0..times {
             let blocked = [
@@ -223,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_begin_at_the_sixth_failure_and_double_up_to_a_quarter_of_an_hour() {
+    fn delays_start_at_the_sixth_failure_and_double_up_to_15_minutes() {
         let mut delays = Vec::new();
         for failures in 1..=16 {
             let (lockout, at) = fail(Lockout::default(), failures, start());
@@ -236,24 +255,24 @@ mod tests {
                 0, 0, 0, 0, 0, 5, 10, 20, 40, 80, 160, 320, 640, 900, 900, 900
             ]
         );
-        let (endless, at) = fail(Lockout::default(), 100, start());
-        let until = endless.account.blocked_until.unwrap();
-        assert_eq!(until.since(at), Tries::LONGEST_DELAY);
+        let (locked, at) = fail(Lockout::default(), 100, start());
+        let until = locked.account.blocked_until.unwrap();
+        assert_eq!(until.since(at), AttemptCounter::MAX_DELAY);
     }
 
     #[test]
-    fn what_is_tried_during_a_delay_makes_it_no_longer() {
+    fn an_attempt_during_a_delay_does_not_extend_it() {
         let (locked, at) = fail(Lockout::default(), 6, start());
         assert!(!locked.admits(at));
         assert_eq!(locked.failed(at.plus(Duration::from_secs(4))), locked);
-        assert!(locked.admits(at.plus(Tries::FIRST_DELAY)));
+        assert!(locked.admits(at.plus(AttemptCounter::FIRST_DELAY)));
     }
 
     #[test]
-    fn a_success_clears_and_a_day_forgets() {
+    fn a_success_or_24_hours_reset_the_failures() {
         let (locked, at) = fail(Lockout::default(), 9, start());
         assert_eq!(locked.succeeded(at), Lockout::default());
-        let later = at.plus(Tries::REMEMBERED);
+        let later = at.plus(AttemptCounter::FAILURE_RETENTION);
         assert_eq!(locked.failed(later).account.failures, 1);
         assert!(locked.failed(later).admits(later));
         let just_before = later.minus(Duration::from_secs(1));
@@ -261,49 +280,57 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_held_by_its_own_failures_first() {
-        let (attacker, at) = fail(told(), 6, start());
+    fn a_source_is_delayed_by_its_own_failures_first() {
+        let (attacker, at) = fail(with_source(), 6, start());
         assert!(!attacker.admits(at));
         let owner = Lockout {
             account: attacker.account,
-            source: Some(Tries::default()),
+            source: Some(AttemptCounter::default()),
         };
         assert!(owner.admits(at), "{owner:?}");
     }
 
     #[test]
-    fn many_sources_hold_new_ones_but_none_that_is_known() {
-        let mut account = Tries::default();
+    fn failures_from_many_sources_delay_new_sources_but_not_known_ones() {
+        let mut account = AttemptCounter::default();
         let mut at = start();
-        for _ in 0..=Tries::FREE_ALTOGETHER {
+        for _ in 0..=AttemptCounter::FREE_ACCOUNT_FAILURES {
             at = at.plus(Duration::from_secs(1));
-            account = Lockout { account, ..told() }.failed(at).account;
+            account = Lockout {
+                account,
+                ..with_source()
+            }
+            .failed(at)
+            .account;
         }
         assert!(account.blocks(at));
-        let stranger = Lockout { account, ..told() };
-        assert!(!stranger.admits(at));
+        let new_source = Lockout {
+            account,
+            ..with_source()
+        };
+        assert!(!new_source.admits(at));
         let known = Lockout {
             account,
-            source: told().succeeded(start()).source,
+            source: with_source().succeeded(start()).source,
         };
         assert!(known.admits(at));
         let (failing, at) = fail(known, 6, at);
-        assert!(!failing.admits(at), "a known source is held by its own");
+        assert!(!failing.admits(at), "a known source has its own delay");
         let long_ago = Lockout {
             account,
-            source: Some(Tries {
+            source: Some(AttemptCounter {
                 succeeded_at: Some(seconds(0)),
-                ..Tries::default()
+                ..AttemptCounter::default()
             }),
         };
-        let after = start().plus(Tries::KNOWN);
-        let still = Lockout {
-            account: Tries {
+        let after = start().plus(AttemptCounter::KNOWN_SOURCE_RETENTION);
+        let expired = Lockout {
+            account: AttemptCounter {
                 blocked_until: Some(after.plus(Duration::from_secs(1))),
                 ..account
             },
             ..long_ago
         };
-        assert!(!still.admits(after));
+        assert!(!expired.admits(after));
     }
 }

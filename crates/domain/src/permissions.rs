@@ -1,4 +1,4 @@
-//! The one table of who may do what: Caller × Action × Field. Each use case asks it first.
+//! The permission table, Caller × Action × Field. Each use case checks it first.
 
 use std::collections::BTreeSet;
 
@@ -7,74 +7,84 @@ use crate::user::Field;
 use crate::values::UserId;
 use crate::{Fault, Violation};
 
-/// What a caller wants to do. Where it matters to whom, the variant says so.
+/// What a caller requests. A variant holds the user if the permission depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Make a user.
+    /// Create a user.
     Create,
-    /// See a user, or many, by id or username.
+    /// Read users by id or username.
     Read,
-    /// Find users by the platform's older id.
+    /// Find users by their id in the platform's earlier user store.
     ReadByExternalId,
     /// Find users by email address.
     ReadByEmail,
     /// Find users by a role they hold.
     ReadByRole,
-    /// Walk, search or count the directory.
+    /// Filter and sort users by their last change, which reveals changes that no public view shows.
+    ReadByUpdateTime,
+    /// Find users by a value of their private metadata.
+    ReadByPrivateMetadata,
+    /// List, search or count users.
     List,
     /// Change this user's fields.
     Edit(UserId),
-    /// Delete this user, restorably.
+    /// Delete this user; it can be restored.
     Delete(UserId),
-    /// Remove a user for good.
+    /// Remove a user permanently.
     Erase,
-    /// Bring a deleted user back.
+    /// Restore a deleted user.
     Restore,
-    /// Lock a user out, or let it in again.
+    /// Suspend or activate a user.
     ChangeStanding,
-    /// Give a user a role.
+    /// Grant a role to a user.
     GrantRole,
+    /// Revoke a role of a user.
+    RevokeRole,
     /// Set or remove a user's password.
     SetPassword,
-    /// Ask whether a password is a user's.
+    /// Verify the password of a user.
     VerifyCredentials,
-    /// See and forget the failures of those who tried to be let in as a user.
+    /// Read and clear the counters of failed logins of a user.
     ManageLockout,
-    /// Make the tokens of this user void.
+    /// Void all tokens of this user.
     SignOut(UserId),
-    /// Get all that is kept about this user.
+    /// Export all stored data of this user.
     Export(UserId),
-    /// Remove what is over its time.
+    /// Remove expired users and records.
     Purge,
-    /// Make and change many users as another store knew them, ids and past included.
+    /// Import users from another store, including their ids and history.
     Import,
-    /// Make, list and revoke the tokens of services.
+    /// Issue, list and revoke service tokens.
     ManageTokens,
-    /// Let this user follow and block others, and cease to.
-    Relate(UserId),
-    /// Let many users follow others.
-    RelateMany,
-    /// See whom this user blocks, and what others are to it.
+    /// Start or end follows and blocks of this user.
+    ChangeRelationship(UserId),
+    /// Create follows between many users.
+    FollowMany,
+    /// Read the blocks of this user, and its relationships to others.
     ReadRelationships(UserId),
-    /// Keep the counts of relationships true.
-    TendRelationships,
+    /// Maintain the stored follow counts.
+    MaintainFollowCounts,
+    /// End expired suspensions.
+    EndSuspensions,
+    /// End the reservation of a released username.
+    ReleaseName,
 }
 
-/// Why a caller may not.
+/// Why an action is not permitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Callers of this kind may not.
-    #[error("this caller may not do this")]
+    /// The action is not permitted to this kind of caller.
+    #[error("the caller does not have the permission")]
     Forbidden,
     /// The service's token lacks this scope.
     #[error("the scope {} is required", .0.as_str())]
     InsufficientScope(Scope),
-    /// The caller may write, but not these fields.
-    #[error("some of the fields may not be written by this caller")]
+    /// The caller may write the user, but not these fields.
+    #[error("the caller may not write some of the fields")]
     ForbiddenFields(Vec<Fault>),
 }
 
-/// Tells whether the caller may do this.
+/// Checks whether the caller may perform an action.
 ///
 /// # Errors
 /// [`Denied::Forbidden`] or [`Denied::InsufficientScope`].
@@ -88,7 +98,7 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::Delete(id)
             | Action::Export(id)
             | Action::SignOut(id)
-            | Action::Relate(id)
+            | Action::ChangeRelationship(id)
             | Action::ReadRelationships(id)
                 if id == user.id =>
             {
@@ -105,18 +115,23 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::ReadByExternalId
             | Action::ReadByEmail
             | Action::ReadByRole
+            | Action::ReadByUpdateTime
+            | Action::ReadByPrivateMetadata
             | Action::List
             | Action::Erase
             | Action::Restore
             | Action::ChangeStanding
             | Action::GrantRole
+            | Action::RevokeRole
             | Action::Purge
             | Action::Import
             | Action::ManageTokens
-            | Action::Relate(_)
-            | Action::RelateMany
+            | Action::ChangeRelationship(_)
+            | Action::FollowMany
             | Action::ReadRelationships(_)
-            | Action::TendRelationships => Err(Denied::Forbidden),
+            | Action::MaintainFollowCounts
+            | Action::EndSuspensions
+            | Action::ReleaseName => Err(Denied::Forbidden),
         },
         Caller::Service(service) => {
             let scope = required_scope(action).ok_or(Denied::Forbidden)?;
@@ -129,9 +144,10 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
     }
 }
 
-/// Tells whether an administrator may do no more of this than anybody else: it is for services, or for who runs this one. A
-/// password is shown to the Auth Service alone, which knows how its owner is recognised; and nobody makes friends and
-/// foes for another.
+/// Whether administrators have no special permission for an action, because it is for services or the operator.
+///
+/// Only the Auth Service handles passwords, because it decides how their owners are authenticated. An administrator
+/// must not change the relationships of another user.
 fn is_closed_to_administrators(action: Action) -> bool {
     matches!(
         action,
@@ -140,18 +156,22 @@ fn is_closed_to_administrators(action: Action) -> bool {
             | Action::Purge
             | Action::Import
             | Action::ManageTokens
-            | Action::Relate(_)
-            | Action::RelateMany
-            | Action::TendRelationships
+            | Action::ChangeRelationship(_)
+            | Action::FollowMany
+            | Action::MaintainFollowCounts
+            | Action::EndSuspensions
+            | Action::ReleaseName
     )
 }
 
-/// Tells which scope a service needs for an action; for what no service may do there is none.
+/// The scope that a service needs for an action; none if no service may perform it.
 pub fn required_scope(action: Action) -> Option<Scope> {
     match action {
         Action::Read | Action::ReadByExternalId | Action::List => Some(Scope::UsersRead),
         Action::ReadByEmail
         | Action::ReadByRole
+        | Action::ReadByUpdateTime
+        | Action::ReadByPrivateMetadata
         | Action::Export(_)
         | Action::ReadRelationships(_) => Some(Scope::UsersReadPrivate),
         Action::Create | Action::Edit(_) | Action::ChangeStanding | Action::SignOut(_) => {
@@ -160,15 +180,20 @@ pub fn required_scope(action: Action) -> Option<Scope> {
         Action::SetPassword | Action::ManageLockout => Some(Scope::CredentialsWrite),
         Action::VerifyCredentials => Some(Scope::CredentialsVerify),
         Action::Delete(_) | Action::Erase | Action::Restore => Some(Scope::UsersDelete),
-        Action::GrantRole => Some(Scope::RolesWrite),
+        Action::GrantRole | Action::RevokeRole => Some(Scope::RolesWrite),
         Action::ManageTokens => Some(Scope::TokensAdmin),
-        Action::Relate(_) | Action::RelateMany => Some(Scope::RelationshipsWrite),
-        Action::Purge | Action::Import | Action::TendRelationships => None,
+        Action::ChangeRelationship(_) | Action::FollowMany => Some(Scope::RelationshipsWrite),
+        Action::Purge
+        | Action::Import
+        | Action::MaintainFollowCounts
+        | Action::EndSuspensions
+        | Action::ReleaseName => None,
     }
 }
 
-/// Tells whether the caller, who may manage tokens, may give one these scopes: a service only those that it has itself, so
-/// that no token leads to more than its maker may do.
+/// Checks whether a caller that may manage tokens may issue one with these scopes.
+///
+/// A service may grant only scopes that it has itself, so that no token has more permissions than its issuer.
 ///
 /// # Errors
 /// [`Denied::InsufficientScope`] with the first scope that the caller lacks.
@@ -183,7 +208,7 @@ pub fn permit_scopes(caller: &Caller, scopes: &BTreeSet<Scope>) -> Result<(), De
     }
 }
 
-/// Tells whether the caller, who may edit the user, may write this field of it.
+/// Whether a caller that may edit a user may write this field.
 pub fn may_write(caller: &Caller, field: Field) -> bool {
     match caller {
         Caller::Operator => true,
@@ -198,6 +223,7 @@ pub fn may_write(caller: &Caller, field: Field) -> bool {
             | Field::PhoneNumberVerified
             | Field::ExternalId
             | Field::Status
+            | Field::Suspension
             | Field::Roles
             | Field::MetadataPublic
             | Field::MetadataPrivate
@@ -211,10 +237,10 @@ pub fn may_write(caller: &Caller, field: Field) -> bool {
     }
 }
 
-/// Tells whether the caller may write all of these fields.
+/// Checks whether the caller may write all of these fields.
 ///
 /// # Errors
-/// [`Denied::ForbiddenFields`] with one fault for each field that it may not.
+/// [`Denied::ForbiddenFields`] with one fault for each forbidden field, or [`Denied::InsufficientScope`] for a service.
 pub fn permit_fields(caller: &Caller, fields: &[Field]) -> Result<(), Denied> {
     let violation = Violation::new("forbidden_field", "May not be written by this caller.");
     let faults: Vec<Fault> = fields
@@ -229,7 +255,7 @@ pub fn permit_fields(caller: &Caller, fields: &[Field]) -> Result<(), Denied> {
     }
 }
 
-/// Tells which view of a user the caller gets.
+/// The access level that the caller has to a user.
 pub fn access(caller: &Caller, user: UserId) -> Access {
     match caller {
         Caller::Operator => Access::Full,
@@ -242,7 +268,7 @@ pub fn access(caller: &Caller, user: UserId) -> Access {
     }
 }
 
-/// Gives the caller from whom users hide by blocks; services and administrators see everybody.
+/// Returns the calling user if blocks hide users from it. Services and administrators see every user.
 pub fn viewer(caller: &Caller) -> Option<&UserCaller> {
     match caller {
         Caller::User(user) if !user.is_admin => Some(user),
@@ -250,14 +276,14 @@ pub fn viewer(caller: &Caller) -> Option<&UserCaller> {
     }
 }
 
-/// How much of a user a caller sees; each shows what the one before it shows, and more.
+/// The access level of a caller to a user. Each level includes the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Access {
-    /// What everybody sees.
+    /// The view for every caller.
     Public,
-    /// What the user sees of itself.
+    /// The view for the user itself.
     Own,
-    /// What services and administrators see.
+    /// The view for services and administrators.
     Full,
 }
 

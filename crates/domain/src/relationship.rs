@@ -1,176 +1,210 @@
-//! What users are to each other: who follows whom, and who blocks whom.
+//! Follows and blocks between users.
 //!
-//! What may become of a relationship is decided here, by pure functions, for every store.
+//! The rules are pure functions that every store uses.
 
-mod known;
+mod locked;
 
 use std::fmt;
 
 use uuid::Uuid;
 
-pub use known::{FollowOutcome, Known, NewFollow};
+pub use locked::{FollowOutcome, LockedRelationships, NewFollow, RelationshipRefused};
 
 use crate::caller::Caller;
 use crate::permissions::viewer;
-use crate::user::{Actor, Status, User};
-use crate::values::{Timestamp, UserId, Version};
+use crate::user::{Actor, User};
+use crate::values::{Revision, Timestamp, UserId};
 use crate::write::WriteContext;
 
-/// What one user is to another: they are always two.
+/// A directed pair of two different users.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Edge {
     from: UserId,
     to: UserId,
 }
 
-/// What is to become of a relationship.
+/// A requested change of a relationship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelationshipChange {
-    /// The one follows the other from now on.
+    /// Start to follow.
     Follow,
-    /// The one follows the other no more.
+    /// Stop following.
     Unfollow,
-    /// The one blocks the other from now on: neither follows or finds the other any more.
+    /// Start to block. The two users no longer follow or find each other.
     Block,
-    /// The one blocks the other no more.
+    /// Stop blocking.
     Unblock,
 }
 
-/// A change of a relationship, on its way into a store.
+/// A change of a relationship that a store is to apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelationshipWrite {
-    /// Who acts, and on whom.
+    /// The acting user and the target.
     pub edge: Edge,
-    /// What is to become of it.
+    /// The change.
     pub change: RelationshipChange,
-    /// The ids of the events that it makes; those it does not need are lost.
-    pub event_ids: [Uuid; RelationshipWrite::MOST_EVENTS],
+    /// The ids for its events; unused ids are discarded.
+    pub event_ids: [Uuid; RelationshipWrite::MAX_EVENTS],
 }
 
-/// What the rest of the platform is told about a relationship; it says all that a store is to write.
+/// An event about a relationship, for the outbox. It contains everything that a store has to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelationshipEvent {
-    /// Unique, for receivers that must not count an event twice.
+    /// The unique id, by which receivers detect duplicates.
     pub id: Uuid,
     /// What happened.
     pub kind: RelationshipEventKind,
-    /// Who did it to whom; the one acts who follows or blocks.
+    /// The user that follows or blocks, and the target.
     pub edge: Edge,
-    /// Who did it.
+    /// The actor of the write.
     pub actor: Actor,
-    /// When.
+    /// The time of the write.
     pub at: Timestamp,
 }
 
 /// What happened to a relationship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelationshipEventKind {
-    /// The one began to follow the other.
+    /// A user started to follow the target.
     Followed,
-    /// The one ceased to follow the other.
+    /// A follow ended.
     Unfollowed,
-    /// The one began to block the other.
+    /// A user started to block the target.
     Blocked,
-    /// The one ceased to block the other.
+    /// A block ended.
     Unblocked,
 }
 
-/// Why a relationship cannot change: one of the two is not there, is deleted, or blocks the other. Which it is nobody is
-/// told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such user")]
-pub struct NoSuchUser;
-
-/// What a user is to another, and the other to it.
+/// The relationship of a user to another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ties {
-    /// It follows the other.
+pub struct RelationshipFlags {
+    /// Whether the user follows the other.
     pub following: bool,
-    /// The other follows it.
+    /// Whether the other follows the user.
     pub followed_by: bool,
-    /// It blocks the other.
+    /// Whether the user blocks the other.
     pub blocking: bool,
 }
 
-/// How many follow a user, and how many it follows: active users only.
+/// The numbers of followers and followed users of a user, active users only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Who follow it.
+    /// The number of its followers.
     pub followers: u64,
-    /// Whom it follows.
+    /// The number of users that it follows.
     pub following: u64,
 }
 
-/// A list of those who have to do with one user.
+/// A list of the users that are related to one user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelatedList {
-    /// Who follow it.
+    /// The followers of the user.
     Followers,
-    /// Whom it follows.
+    /// The users that it follows.
     Following,
-    /// Whom it blocks.
+    /// The users that it blocks.
     Blocks,
 }
 
-/// A place in a walk through a list: just behind this user.
+/// A list that shows the current state of its users. Blocks are not such a list: a user must not see the current state
+/// of the users that it blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FollowList {
+    /// The followers of a user.
+    Followers,
+    /// The users that it follows.
+    Following,
+}
+
+/// A position in a list: directly after this user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelatedPosition {
-    /// Since when the user is in the list.
+    /// When the user was added to the list.
     pub since: Timestamp,
-    /// Who.
+    /// The user's id.
     pub id: UserId,
 }
 
-/// One page of a list.
+/// The request for one page of a list; of a [`FollowList`] if the page shows the current state of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RelatedRequest {
-    /// Whose list.
+pub struct RelatedRequest<L = RelatedList> {
+    /// The user whose list is read.
     pub user: UserId,
-    /// Which.
-    pub list: RelatedList,
-    /// Through whose eyes: who blocks this user, and whom it blocks, is left out. Everybody is shown if none.
+    /// The list.
+    pub list: L,
+    /// The user that sees the page: users that block it or are blocked by it are omitted. If none, no user is omitted.
     pub viewer: Option<UserId>,
-    /// Behind which place; from the newest if none.
+    /// The position after which the page starts; the newest entry if none.
     pub after: Option<RelatedPosition>,
-    /// How many at most, 1 to [`RelatedRequest::MOST`].
+    /// The maximum number of users, 1 to [`RelatedRequest::MAX_LIMIT`].
     pub limit: u16,
 }
 
-/// Somebody in a list.
+/// A user in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Related {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// Since when.
+    /// When the user was added to the list.
     pub since: Timestamp,
 }
 
-/// Some of a list, the newest first, and where the next page begins.
+/// A user in a list, without its profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelatedName {
+    /// The user's id.
+    pub id: UserId,
+    /// The username as typed; for a blocked user the name that was stored with the block
+    /// ([`LockedRelationships::name_to_keep`]), if any.
+    pub username: Option<String>,
+    /// When the user was added to the list.
+    pub since: Timestamp,
+}
+
+/// One page of a list, newest first, with names only.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RelatedPage {
-    /// At most as many as asked for.
-    pub related: Vec<Related>,
-    /// The position of the last one, if others follow it.
+pub struct RelatedNames {
+    /// The entries, at most as many as requested.
+    pub names: Vec<RelatedName>,
+    /// The position of the last entry, if there are more.
     pub next: Option<RelatedPosition>,
 }
 
+/// One page of a list, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RelatedPage {
+    /// The entries, at most as many as requested.
+    pub related: Vec<Related>,
+    /// The position of the last entry, if there are more.
+    pub next: Option<RelatedPosition>,
+}
+
+impl RelationshipFlags {
+    /// The relationship to a blocked user: a block ends every follow between the two.
+    pub const BLOCKING: Self = Self {
+        following: false,
+        followed_by: false,
+        blocking: true,
+    };
+}
+
 impl Edge {
-    /// Makes an edge, unless it would lead from a user to itself.
+    /// Creates an edge; none if both users are the same.
     pub fn between(from: UserId, to: UserId) -> Option<Self> {
         (from != to).then_some(Self { from, to })
     }
 
-    /// Who acts.
+    /// The acting user.
     pub fn from(self) -> UserId {
         self.from
     }
 
-    /// On whom.
+    /// The target.
     pub fn to(self) -> UserId {
         self.to
     }
 
-    /// The edge between the same two the other way.
+    /// The edge in the opposite direction.
     #[must_use]
     pub fn reversed(self) -> Self {
         Self {
@@ -187,8 +221,8 @@ impl fmt::Debug for Edge {
 }
 
 impl RelationshipChange {
-    /// Whether it may change whether the one who acts blocks anybody.
-    pub fn is_of_blocks(self) -> bool {
+    /// Whether the change is about blocks, and so may change `has_blocks` of the acting user.
+    pub fn is_about_blocks(self) -> bool {
         match self {
             Self::Follow | Self::Unfollow => false,
             Self::Block | Self::Unblock => true,
@@ -197,17 +231,19 @@ impl RelationshipChange {
 }
 
 impl RelationshipWrite {
-    /// The most events that one change makes: a block that ends two follows.
-    pub const MOST_EVENTS: usize = 3;
+    /// The maximum number of users that one user may block.
+    pub const MAX_BLOCKS: u64 = 10_000;
+    /// The maximum number of events of one change: a block that ends two follows.
+    pub const MAX_EVENTS: usize = 3;
 }
 
 impl RelationshipEvent {
-    /// The kind of thing that it is about, in the outbox. The one who acts is its subject, the other its object.
+    /// The subject kind in the outbox. The acting user is the subject, the target the object.
     pub const SUBJECT_KIND: &str = "relationship";
 
-    /// The number of the state that the change made: relationships are not counted, so it is the first.
-    pub fn version(&self) -> Version {
-        Version::FIRST
+    /// The revision after the change. Relationships have no revisions, so it is always the first.
+    pub fn revision(&self) -> Revision {
+        Revision::FIRST
     }
 
     fn new(kind: RelationshipEventKind, edge: Edge, id: Uuid, context: &WriteContext) -> Self {
@@ -222,6 +258,26 @@ impl RelationshipEvent {
 }
 
 impl RelationshipEventKind {
+    const ALL: [Self; 4] = [
+        Self::Followed,
+        Self::Unfollowed,
+        Self::Blocked,
+        Self::Unblocked,
+    ];
+
+    /// Finds an event kind by its type.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Whether the event is about a block.
+    pub fn is_about_blocks(self) -> bool {
+        match self {
+            Self::Followed | Self::Unfollowed => false,
+            Self::Blocked | Self::Unblocked => true,
+        }
+    }
+
     /// The event's type on the wire and in the outbox.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -234,10 +290,10 @@ impl RelationshipEventKind {
 }
 
 impl RelatedRequest {
-    /// The most users of a page that a caller may ask for.
-    pub const MOST: u16 = 200;
-    /// The most users of a list in an export; whoever wants the rest goes on from there.
-    pub const EXPORTED: u16 = 1000;
+    /// The maximum page size that a caller may request.
+    pub const MAX_LIMIT: u16 = 200;
+    /// The maximum number of users or events of one list in an export; the rest is read by cursor.
+    pub const EXPORT_LIMIT: u16 = 1000;
 }
 
 impl RelatedList {
@@ -250,8 +306,7 @@ impl RelatedList {
         }
     }
 
-    /// Makes the request for a page that a caller is to see. Nobody is hidden from whoever blocks it in the list that tells
-    /// so.
+    /// Creates the request for a page that a caller sees. The list of blocks omits no user.
     pub fn request(
         self,
         caller: &Caller,
@@ -271,12 +326,45 @@ impl RelatedList {
             limit,
         }
     }
+}
 
-    /// Whether a user of this status is in the list: who is suspended neither follows nor is followed, but stays blocked.
-    pub fn shows(self, status: Status) -> bool {
-        match self {
-            Self::Followers | Self::Following => status.is_counted(),
-            Self::Blocks => status != Status::Deleted,
+impl FollowList {
+    /// Creates the request for a page that a caller sees, as [`RelatedList::request`] does.
+    pub fn request(
+        self,
+        caller: &Caller,
+        user: UserId,
+        after: Option<RelatedPosition>,
+        limit: u16,
+    ) -> RelatedRequest<Self> {
+        let request = RelatedList::from(self).request(caller, user, after, limit);
+        RelatedRequest {
+            user,
+            list: self,
+            viewer: request.viewer,
+            after,
+            limit,
+        }
+    }
+}
+
+impl From<FollowList> for RelatedList {
+    fn from(list: FollowList) -> Self {
+        match list {
+            FollowList::Followers => Self::Followers,
+            FollowList::Following => Self::Following,
+        }
+    }
+}
+
+impl From<&RelatedRequest<FollowList>> for RelatedRequest {
+    fn from(request: &RelatedRequest<FollowList>) -> Self {
+        Self {
+            user: request.user,
+            list: request.list.into(),
+            viewer: request.viewer,
+            after: request.after,
+            limit: request.limit,
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Text that is never shown.
+//! Secret text.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Text that came in and must not be shown: its `Debug` hides it, and its memory is wiped.
+/// Secret text of a request. `Debug` hides it, and its memory is wiped on drop.
 #[derive(Clone, Default)]
 pub struct Secret(SecretString);
 

@@ -1,4 +1,4 @@
-//! The tokens of services: what they are made of, and what becomes of them.
+//! Service tokens: their data, validation and lifecycle.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,95 +7,95 @@ use uuid::Uuid;
 
 use crate::caller::{Scope, ServiceCaller};
 use crate::user::Actor;
-use crate::values::{ServiceTokenId, Timestamp, TokenName, Version};
+use crate::values::{Revision, ServiceTokenId, Timestamp, TokenName};
 use crate::write::WriteContext;
-use crate::{Fault, Violation};
+use crate::{Fault, Rejection, Violation};
 
-/// A token of a service, without what proves it.
+/// A service token without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceToken {
-    /// Which.
+    /// The id.
     pub id: ServiceTokenId,
-    /// Whose.
+    /// The name of the service.
     pub name: TokenName,
-    /// What it admits to.
+    /// The granted scopes.
     pub scopes: BTreeSet<Scope>,
-    /// When it was made.
+    /// When the token was created.
     pub created_at: Timestamp,
-    /// By whom.
+    /// The actor that created the token.
     pub created_by: Actor,
-    /// From when on it is worth nothing; never, if there is none.
+    /// The expiry time. `None` means that the token never expires.
     pub expires_at: Option<Timestamp>,
-    /// Since when it is worth nothing, because somebody said so.
+    /// When the token was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
-    /// When it was last used, to within a few minutes.
+    /// When the token was last used, accurate to a few minutes.
     pub last_used_at: Option<Timestamp>,
 }
 
-/// A token to be.
+/// A service token to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewServiceToken {
-    /// Whose.
+    /// The name of the service.
     pub name: TokenName,
-    /// What it admits to.
+    /// The granted scopes.
     pub scopes: BTreeSet<Scope>,
-    /// From when on it is worth nothing; never, if there is none.
+    /// The expiry time. `None` means that the token never expires.
     pub expires_at: Option<Timestamp>,
 }
 
-/// A token to be, in its maker's words.
+/// The unvalidated input for a new service token.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenInput {
     /// The name.
     pub name: Option<String>,
-    /// The scopes' names.
+    /// The names of the scopes.
     pub scopes: Option<Vec<String>>,
-    /// When it ends (RFC 3339).
+    /// The expiry time (RFC 3339).
     pub expires_at: Option<String>,
-    /// In how many seconds it ends.
+    /// The lifetime in seconds.
     pub expires_in: Option<u64>,
-    /// What could not even be read.
-    pub misfits: Vec<Fault>,
+    /// Unknown fields, and fields of the wrong type.
+    pub unexpected_fields: Vec<Fault>,
 }
 
-/// A token as a change left it, and the event that tells of the change.
+/// A service token after a change, with the event of the change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppliedToken {
-    /// The token now.
+    /// The token after the change.
     pub token: ServiceToken,
-    /// What to tell.
+    /// The event to publish.
     pub event: TokenEvent,
 }
 
-/// What the rest of the platform is told about a token.
+/// A change of a service token, as other services receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenEvent {
-    /// Unique, for receivers that must not count an event twice.
+    /// The unique id, by which consumers detect duplicates.
     pub id: Uuid,
-    /// What happened.
+    /// The kind of change.
     pub kind: TokenEventKind,
-    /// Which token.
+    /// The id of the token.
     pub token: ServiceTokenId,
-    /// Who did it.
+    /// The actor that made the change.
     pub actor: Actor,
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
 }
 
-/// What happened to a token.
+/// The kind of change of a service token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenEventKind {
-    /// It was made.
+    /// The token was created.
     Created,
-    /// It was revoked, for good.
+    /// The token was revoked, which is final.
     Revoked,
 }
 
 impl ServiceToken {
-    /// The most tokens of a list.
-    pub const LISTED: usize = 1000;
+    /// The maximum number of tokens in a list.
+    pub const MAX_LISTED: usize = 1000;
 
-    /// Makes a token.
+    /// Creates a token.
     pub fn issue(id: ServiceTokenId, new: NewServiceToken, context: &WriteContext) -> AppliedToken {
         let NewServiceToken {
             name,
@@ -117,7 +117,7 @@ impl ServiceToken {
         }
     }
 
-    /// Makes it worth nothing from now on; nothing to do if somebody did so before.
+    /// Revokes the token. `None` if it is revoked already.
     pub fn revoke(&self, context: &WriteContext) -> Option<AppliedToken> {
         if self.revoked_at.is_some() {
             return None;
@@ -131,17 +131,31 @@ impl ServiceToken {
         })
     }
 
-    /// Tells whether it is worth anything at a moment.
-    pub fn admits(&self, at: Timestamp) -> bool {
-        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| at < end)
+    /// Checks that the token is valid at a time.
+    ///
+    /// # Errors
+    /// The reason why the token is not valid.
+    pub fn check_valid(&self, at: Timestamp) -> Result<(), Rejection> {
+        if self.revoked_at.is_some() {
+            return Err(Rejection::RevokedServiceToken);
+        }
+        if self.expires_at.is_some_and(|end| at >= end) {
+            return Err(Rejection::ExpiredServiceToken);
+        }
+        Ok(())
     }
 
-    /// Takes back scopes that a store kept. One that only a later release knows admits to nothing here.
+    /// Whether the token is revoked and has not expired yet at a time.
+    pub fn is_revoked_before_expiry(&self, at: Timestamp) -> bool {
+        self.revoked_at.is_some() && self.expires_at.is_none_or(|end| at < end)
+    }
+
+    /// Restores scopes from the store. A scope of a later release is ignored.
     pub fn scopes_from_store<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<Scope> {
         names.into_iter().filter_map(Scope::from_name).collect()
     }
 
-    /// The service that shows it.
+    /// The service that authenticates with the token.
     pub fn caller(&self) -> ServiceCaller {
         ServiceCaller {
             name: self.name.as_str().to_owned(),
@@ -151,30 +165,30 @@ impl ServiceToken {
 }
 
 impl TokenInput {
-    /// The longest that a token may be told to last: ten years.
-    pub const LONGEST: Duration = Duration::from_hours(10 * 365 * 24);
+    /// The maximum lifetime of a token: ten years.
+    pub const MAX_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
-    /// The names of the scopes that there are.
+    /// The names of all scopes.
     pub fn scope_names() -> [&'static str; Scope::ALL.len()] {
         Scope::ALL.map(Scope::as_str)
     }
 
-    /// Checks all of it at once.
+    /// Validates all fields.
     ///
     /// # Errors
-    /// A fault for each part that breaks a rule.
+    /// A fault for each violated rule.
     pub fn check(&self, now: Timestamp) -> Result<NewServiceToken, Vec<Fault>> {
-        let mut faults = self.misfits.clone();
-        let has_misfit = |name: &str| {
+        let mut faults = self.unexpected_fields.clone();
+        let is_reported = |name: &str| {
             let is_of = |fault: &Fault| fault.path().first().is_some_and(|part| part == name);
-            self.misfits.iter().any(is_of)
+            self.unexpected_fields.iter().any(is_of)
         };
-        let required = Violation::new("required", "Must be given.");
+        let required = Violation::new("required", "Is required.");
         let name = match &self.name {
             Some(name) => TokenName::parse(name)
                 .map_err(|violation| faults.push(Fault::new("name", &violation)))
                 .ok(),
-            None if has_misfit("name") => None,
+            None if is_reported("name") => None,
             None => {
                 faults.push(Fault::new("name", &required));
                 None
@@ -183,10 +197,10 @@ impl TokenInput {
         let mut scopes = BTreeSet::new();
         match &self.scopes {
             Some(names) => check_scopes(names, &mut scopes, &mut faults),
-            None if has_misfit("scopes") => {}
+            None if is_reported("scopes") => {}
             None => faults.push(Fault::new("scopes", &required)),
         }
-        let expires_at = self.check_end(now, &mut faults);
+        let expires_at = self.check_expiry(now, &mut faults);
         match (name, faults.is_empty()) {
             (Some(name), true) => Ok(NewServiceToken {
                 name,
@@ -197,15 +211,15 @@ impl TokenInput {
         }
     }
 
-    fn check_end(&self, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Timestamp> {
+    fn check_expiry(&self, now: Timestamp, faults: &mut Vec<Fault>) -> Option<Timestamp> {
         match (&self.expires_at, self.expires_in) {
             (None, None) => None,
             (Some(_), Some(_)) => {
-                let both = Violation::new("ambiguous", "Must not stand beside expires_at.");
+                let both = Violation::new("ambiguous", "Must not be combined with expires_at.");
                 faults.push(Fault::new("expires_in", &both));
                 None
             }
-            (None, Some(seconds)) if (1..=Self::LONGEST.as_secs()).contains(&seconds) => {
+            (None, Some(seconds)) if (1..=Self::MAX_LIFETIME.as_secs()).contains(&seconds) => {
                 Some(now.plus(Duration::from_secs(seconds)))
             }
             (None, Some(_)) => {
@@ -215,8 +229,8 @@ impl TokenInput {
             }
             (Some(text), None) => {
                 let end = Timestamp::parse(text).and_then(|end| {
-                    let range = "Must lie ahead, by ten years at most.";
-                    if end > now && end <= now.plus(Self::LONGEST) {
+                    let range = "Must be in the future, by at most ten years.";
+                    if end > now && end <= now.plus(Self::MAX_LIFETIME) {
                         Ok(end)
                     } else {
                         Err(Violation::new("out_of_range", range))
@@ -259,18 +273,18 @@ fn event(kind: TokenEventKind, token: ServiceTokenId, context: &WriteContext) ->
 }
 
 impl TokenEvent {
-    /// The kind of thing that it is about, in the outbox.
+    /// The kind of subject, as the outbox stores it.
     pub const SUBJECT_KIND: &str = "service_token";
 
-    /// The number of the state that the change made.
-    pub fn version(&self) -> Version {
+    /// The revision of the token after the change.
+    pub fn revision(&self) -> Revision {
         match self.kind {
-            TokenEventKind::Created => Version::FIRST,
-            TokenEventKind::Revoked => Version::FIRST.next(),
+            TokenEventKind::Created => Revision::FIRST,
+            TokenEventKind::Revoked => Revision::FIRST.next(),
         }
     }
 
-    /// The fields that changed.
+    /// The changed fields.
     pub fn changed(&self) -> &'static [&'static str] {
         match self.kind {
             TokenEventKind::Created => &["name", "scopes", "expires_at"],

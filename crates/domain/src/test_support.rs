@@ -1,5 +1,7 @@
-//! What tests of this crate and of those around it share: [`mocks`] for failures and for what must not be called,
-//! [`fakes`] for everything else, and the [`contracts`] that every implementation of a port keeps.
+//! Shared test support for this crate and its users.
+//!
+//! [`mocks`] simulate failures and detect unwanted calls. [`fakes`] hold state in memory. [`samples`] build test data.
+//! The [`contracts`] are test suites that every implementation of a port has to pass.
 //!
 //! Behind the feature `test-support`, which is for dev-dependencies only.
 
@@ -7,7 +9,7 @@
     clippy::expect_used,
     clippy::missing_panics_doc,
     clippy::panic,
-    reason = "in a test, what cannot go on says why and stops"
+    reason = "a test panics with the reason when it cannot continue"
 )]
 
 pub mod contracts;

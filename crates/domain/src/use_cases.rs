@@ -1,12 +1,13 @@
-//! What the service can do, one file each; the list of files is the list of features.
+//! The use cases, one file each; the list of files is the list of features.
 //!
-//! To add a use case: a file here with a struct that holds the ports it needs and a `run`, whose first line asks
-//! [`crate::permissions`]; an error enum of its own; a field in [`UseCases`]; tests with mocks (failures, what must not
-//! be called) and fakes (everything else); then a route in the http crate. It returns a [`crate::view::UserView`],
-//! never a user.
+//! To add a use case, write a file here with a struct that holds the ports it needs, a `run` that first checks
+//! [`crate::permissions`], and its own error enum. Add a field to [`UseCases`], tests with mocks (failures, forbidden
+//! calls) and with fakes (everything else), and a route in the http crate. A use case returns a
+//! [`crate::view::UserView`], never a user.
 
 mod authenticate;
 mod batch_users;
+mod block_visibility;
 mod change_password;
 mod change_relationship;
 mod change_status;
@@ -16,8 +17,10 @@ mod count_users;
 mod create_user;
 mod delete_user;
 mod edit_user;
+mod end_suspensions;
 mod erase_user;
 mod export_user;
+mod find_replay;
 mod find_service_token;
 mod find_user;
 mod follow_many;
@@ -27,17 +30,20 @@ mod issue_service_token;
 mod list_related;
 mod list_service_tokens;
 mod list_users;
+mod maintain_follow_counts;
 mod purge_expired;
-mod recall_user;
+mod read_user;
+mod release_name;
 mod replace_user;
+mod revoke_role;
 mod revoke_service_token;
 mod show_lockout;
 mod show_relationships;
 mod sign_out;
-mod tend_relationships;
+mod suspend_user;
 mod update_user;
-mod veil;
 mod verify_credentials;
+mod write_contexts;
 
 use std::sync::Arc;
 
@@ -52,10 +58,12 @@ pub use count_users::CountUsers;
 pub use create_user::{CreateUser, CreateUserError};
 pub use delete_user::{DeleteUser, Deletion};
 pub use edit_user::EditUserError;
+pub use end_suspensions::{EndSuspensions, EndSuspensionsError};
 pub use erase_user::EraseUser;
-pub use export_user::{ExportUser, ExportedRelationships, UserExport};
+pub use export_user::{ExportPositions, ExportUser, ExportedRecords, UserExport};
+pub use find_replay::{FindReplay, FormerCaller, Replay};
 pub use find_service_token::{FindServiceToken, ServiceTokenError};
-pub use find_user::{FindUser, FindUserError, FoundView, Sought};
+pub use find_user::{FindUser, FindUserError, FoundView, UserSelector};
 pub use follow_many::{FollowInput, FollowMany, FollowManyError, FollowResult, MAX_FOLLOWS};
 pub use grant_role::{GrantRole, GrantRoleError};
 pub use import_users::{ImportMode, ImportRun, ImportUsers};
@@ -63,31 +71,38 @@ pub use issue_service_token::{IssueServiceToken, IssueServiceTokenError, IssuedS
 pub use list_related::{ListRelated, ListedRelated};
 pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
-pub use purge_expired::{Pace, PurgeExpired, PurgeReport, PurgedKind};
-pub use recall_user::RecallUser;
+pub use maintain_follow_counts::{MaintainFollowCounts, MaintainFollowCountsError};
+pub use purge_expired::{BatchThrottle, PurgeError, PurgeExpired, PurgeReport, PurgedKind};
+pub use read_user::{AuthenticatedRead, ReadUser};
+pub use release_name::{ReleaseName, ReleaseNameError};
 pub use replace_user::ReplaceUser;
+pub use revoke_role::RevokeRole;
 pub use revoke_service_token::RevokeServiceToken;
 pub use show_lockout::{LockoutReport, ShowLockout};
-pub use show_relationships::{MAX_TIES, Relationship, ShowRelationships, ShowRelationshipsError};
-pub use sign_out::{SignOut, SignedOut};
-pub use tend_relationships::{TendRelationships, TendRelationshipsError};
-pub use update_user::UpdateUser;
-pub use verify_credentials::{LetIn, Renewal, VerifyCredentials, VerifyCredentialsError};
-
-use crate::caller::Caller;
-use crate::ports::{
-    ChangeLog, Clock, Credentials, Decoys, IdGenerator, LoginAttempts, PasswordHasher,
-    RelationshipUpkeep, Relationships, Retention, ServiceTokenRegistry, ServiceTokens, StoreHealth,
-    TokenVerifier, UserCache, UserDirectory, UserImport, UserReader, UserWriter,
+pub use show_relationships::{
+    MAX_RELATIONSHIP_IDS, Relationship, ShowRelationships, ShowRelationshipsError,
 };
-use crate::user::Actor;
-use crate::view::UserView;
-use crate::write::{Idempotency, Precondition, WriteContext};
-use crate::{CachedRelationships, CachedRetention, CachedUsers};
-use change_password::Hashing;
-use veil::Veil;
+pub use sign_out::{SignOut, SignedOut};
+pub use suspend_user::{SuspendUser, SuspendUserError};
+pub use update_user::UpdateUser;
+pub use verify_credentials::{
+    PendingRehash, VerifiedLogin, VerifyCredentials, VerifyCredentialsError,
+};
 
-/// All that the use cases need of the world.
+use crate::ports::{
+    ChangeLog, Clock, Credentials, DummyHashes, FollowCountMaintenance, IdGenerator, LoginAttempts,
+    PasswordHasher, Relationships, Retention, ServiceTokenRegistry, ServiceTokenVerifier,
+    StoreClock, StoreHealth, SuspensionEnds, TokenVerifier, UserCache, UserDirectory, UserImport,
+    UserReader, UserRecords, UserWriter, WriteRecords,
+};
+use crate::view::UserView;
+use crate::write::{Idempotency, Precondition};
+use crate::{CachedRelationships, CachedRetention, CachedSuspensions, CachedUsers};
+use block_visibility::BlockVisibility;
+use change_password::Hashing;
+use write_contexts::WriteContextFactory;
+
+/// The ports that the use cases need.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is the port of the same name")]
 pub struct Ports {
@@ -96,24 +111,28 @@ pub struct Ports {
     pub directory: Arc<dyn UserDirectory>,
     pub import: Arc<dyn UserImport>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
+    pub suspension_ends: Arc<dyn SuspensionEnds>,
     pub credentials: Arc<dyn Credentials>,
     pub login_attempts: Arc<dyn LoginAttempts>,
-    pub decoys: Arc<dyn Decoys>,
+    pub dummy_hashes: Arc<dyn DummyHashes>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub relationships: Arc<dyn Relationships>,
-    pub relationship_upkeep: Arc<dyn RelationshipUpkeep>,
+    pub follow_count_maintenance: Arc<dyn FollowCountMaintenance>,
     pub cache: Arc<dyn UserCache>,
     pub tokens: Arc<dyn TokenVerifier>,
-    pub service_tokens: Arc<dyn ServiceTokens>,
+    pub service_tokens: Arc<dyn ServiceTokenVerifier>,
     pub token_registry: Arc<dyn ServiceTokenRegistry>,
+    pub write_records: Arc<dyn WriteRecords>,
     pub health: Arc<dyn StoreHealth>,
     pub clock: Arc<dyn Clock>,
+    pub store_clock: Arc<dyn StoreClock>,
     pub ids: Arc<dyn IdGenerator>,
 }
 
 impl Ports {
-    /// The users, read through the cache and written past it.
+    /// Returns the reader and writer of users, with the cache.
     pub fn users(&self) -> Arc<CachedUsers> {
         Arc::new(CachedUsers::new(
             self.reader.clone(),
@@ -122,27 +141,34 @@ impl Ports {
         ))
     }
 
-    /// The relationships, whose changes of users the cache hears of.
+    /// Returns the store of relationships, which updates the cache.
     pub fn cached_relationships(&self) -> Arc<CachedRelationships> {
         let (relationships, cache) = (self.relationships.clone(), self.cache.clone());
         Arc::new(CachedRelationships::new(relationships, cache))
     }
 
-    /// The removal of what is over its time, of which the cache hears.
+    /// Returns the port that ends suspensions, which updates the cache.
+    pub fn cached_suspensions(&self) -> Arc<CachedSuspensions> {
+        let (suspensions, cache) = (self.suspension_ends.clone(), self.cache.clone());
+        Arc::new(CachedSuspensions::new(suspensions, cache))
+    }
+
+    /// Returns the retention port, which updates the cache.
     pub fn cached_retention(&self) -> Arc<CachedRetention> {
         let (retention, cache) = (self.retention.clone(), self.cache.clone());
         Arc::new(CachedRetention::new(retention, cache))
     }
 }
 
-/// Every use case, ready to run.
+/// Every use case.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is the use case of the same name")]
 pub struct UseCases {
     pub authenticate: Authenticate,
     pub create_user: CreateUser,
+    pub find_replay: FindReplay,
     pub find_user: FindUser,
-    pub recall_user: RecallUser,
+    pub read_user: ReadUser,
     pub batch_users: BatchUsers,
     pub list_users: ListUsers,
     pub count_users: CountUsers,
@@ -151,7 +177,10 @@ pub struct UseCases {
     pub delete_user: DeleteUser,
     pub erase_user: EraseUser,
     pub change_status: ChangeStatus,
+    pub suspend_user: SuspendUser,
+    pub end_suspensions: EndSuspensions,
     pub grant_role: GrantRole,
+    pub revoke_role: RevokeRole,
     pub sign_out: SignOut,
     pub set_password: SetPassword,
     pub remove_password: RemovePassword,
@@ -159,12 +188,13 @@ pub struct UseCases {
     pub show_lockout: ShowLockout,
     pub clear_lockout: ClearLockout,
     pub export_user: ExportUser,
+    pub release_name: ReleaseName,
     pub change_relationship: ChangeRelationship,
     pub follow_many: FollowMany,
     pub list_related: ListRelated,
     pub show_relationships: ShowRelationships,
     pub count_relationships: CountRelationships,
-    pub tend_relationships: TendRelationships,
+    pub maintain_follow_counts: MaintainFollowCounts,
     pub purge_expired: PurgeExpired,
     pub import_users: ImportUsers,
     pub issue_service_token: IssueServiceToken,
@@ -174,42 +204,56 @@ pub struct UseCases {
 }
 
 impl UseCases {
-    /// Gives each use case the ports it needs.
+    /// Creates every use case with the ports that it needs.
     #[expect(clippy::too_many_lines, reason = "it is a list")]
     pub fn new(ports: &Ports) -> Self {
-        let stamp = Stamp {
+        let contexts = WriteContextFactory {
             clock: ports.clock.clone(),
             ids: ports.ids.clone(),
         };
         let users = ports.users();
         let relationships = ports.cached_relationships();
-        let veil = Veil {
+        let block_visibility = BlockVisibility {
             relationships: relationships.clone(),
         };
         let find_user = FindUser {
             users: users.clone(),
-            veil: veil.clone(),
+            block_visibility: block_visibility.clone(),
+        };
+        let authenticate = Authenticate {
+            users: users.clone(),
+            tokens: ports.tokens.clone(),
+            service_tokens: ports.service_tokens.clone(),
+        };
+        let grant_role = GrantRole {
+            // Uncached, so that the role is granted to the user that has the key now.
+            reader: ports.reader.clone(),
+            users: users.clone(),
+            contexts: contexts.clone(),
+        };
+        let find_replay = FindReplay {
+            records: ports.write_records.clone(),
+            users: users.clone(),
+            block_visibility: block_visibility.clone(),
+            clock: ports.clock.clone(),
         };
         Self {
-            authenticate: Authenticate {
+            find_replay,
+            read_user: ReadUser {
                 users: users.clone(),
-                tokens: ports.tokens.clone(),
-                service_tokens: ports.service_tokens.clone(),
+                authenticate: authenticate.clone(),
+                find_user: find_user.clone(),
             },
-            recall_user: RecallUser {
-                tokens: ports.tokens.clone(),
-                cache: ports.cache.clone(),
-                users: users.clone(),
-            },
+            authenticate,
             create_user: CreateUser {
                 users: users.clone(),
                 hashing: Hashing::new(ports),
                 ids: ports.ids.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             batch_users: BatchUsers {
                 users: users.clone(),
-                veil,
+                block_visibility,
             },
             list_users: ListUsers {
                 directory: ports.directory.clone(),
@@ -219,54 +263,62 @@ impl UseCases {
             },
             purge_expired: PurgeExpired {
                 retention: ports.cached_retention(),
-                stamp: stamp.clone(),
+                store_clock: ports.store_clock.clone(),
+                contexts: contexts.clone(),
             },
             update_user: UpdateUser {
                 users: users.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             replace_user: ReplaceUser {
                 users: users.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             delete_user: DeleteUser {
                 users: users.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             erase_user: EraseUser {
                 users: users.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             change_status: ChangeStatus {
                 users: users.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
+            },
+            suspend_user: SuspendUser {
+                users: users.clone(),
+                contexts: contexts.clone(),
+            },
+            end_suspensions: EndSuspensions {
+                suspensions: ports.cached_suspensions(),
+                store_clock: ports.store_clock.clone(),
+                contexts: contexts.clone(),
             },
             sign_out: SignOut {
                 users: users.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
-            set_password: SetPassword::new(ports, &users, stamp.clone()),
+            set_password: SetPassword::new(ports, &users, contexts.clone()),
             remove_password: RemovePassword {
                 users: users.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             verify_credentials: VerifyCredentials::new(ports),
             show_lockout: ShowLockout::new(ports, find_user.clone()),
             clear_lockout: ClearLockout::new(ports, find_user.clone()),
-            grant_role: GrantRole {
-                // Whoever gets a role is whom the key names now.
-                reader: ports.reader.clone(),
-                users,
-                stamp: stamp.clone(),
+            revoke_role: RevokeRole {
+                grant: grant_role.clone(),
             },
+            grant_role,
             import_users: ImportUsers {
                 import: ports.import.clone(),
                 ids: ports.ids.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             issue_service_token: IssueServiceToken {
                 registry: ports.token_registry.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             find_service_token: FindServiceToken {
                 registry: ports.token_registry.clone(),
@@ -276,20 +328,17 @@ impl UseCases {
             },
             revoke_service_token: RevokeServiceToken {
                 registry: ports.token_registry.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
-            export_user: ExportUser {
-                find_user: find_user.clone(),
-                change_log: ports.change_log.clone(),
-                relationships: relationships.clone(),
-            },
+            export_user: ExportUser::new(ports, find_user.clone(), relationships.clone()),
+            release_name: ReleaseName::new(ports),
             change_relationship: ChangeRelationship {
                 relationships: relationships.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             follow_many: FollowMany {
                 relationships: relationships.clone(),
-                stamp: stamp.clone(),
+                contexts: contexts.clone(),
             },
             list_related: ListRelated {
                 find_user: find_user.clone(),
@@ -300,8 +349,8 @@ impl UseCases {
                 relationships: relationships.clone(),
             },
             count_relationships: CountRelationships { relationships },
-            tend_relationships: TendRelationships {
-                upkeep: ports.relationship_upkeep.clone(),
+            maintain_follow_counts: MaintainFollowCounts {
+                counts: ports.follow_count_maintenance.clone(),
                 clock: ports.clock.clone(),
             },
             find_user,
@@ -309,41 +358,22 @@ impl UseCases {
     }
 }
 
-/// What a caller asks of a write besides the change itself.
+/// The conditions of a write that a caller sends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WriteConditions {
     /// The version that the caller expects.
     pub precondition: Precondition,
-    /// What makes a repetition harmless.
+    /// The idempotency key.
     pub idempotency: Option<Idempotency>,
 }
 
-/// A user as a write left it, for the caller that wrote.
+/// The user after a write, for the caller that wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenView {
-    /// The user, as the caller may see it.
+    /// The view of the user for the caller.
     pub view: UserView,
-    /// Whether the write had been done before under the same idempotency key.
+    /// Whether the write was applied earlier under the same idempotency key.
     pub replayed: bool,
-}
-
-/// Makes the context of a write: who, when, under which conditions.
-#[derive(Clone)]
-struct Stamp {
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGenerator>,
-}
-
-impl Stamp {
-    fn context(&self, caller: &Caller, conditions: WriteConditions) -> WriteContext {
-        WriteContext {
-            actor: Actor::from(caller),
-            at: self.clock.now(),
-            event_id: self.ids.event_id(),
-            precondition: conditions.precondition,
-            idempotency: conditions.idempotency,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The user: what it is, and the only code that changes it.
+//! The user entity, and the only code that changes it.
 
 mod apply;
 mod change;
@@ -7,101 +7,122 @@ mod event;
 mod field;
 mod import;
 mod profile;
+mod suspension;
 
 use std::ops::Deref;
 use std::time::Duration;
 
 pub use apply::{Applied, PasswordWrite};
 pub use change::{
-    Change, ChangeRefused, Edit, MetadataEdit, MetadataEdits, NewUser, Past, Presence,
+    Change, ChangeRefused, Edit, ImportedHistory, MetadataEdit, MetadataEdits, NewUser, Presence,
     ProfileEdits, Record, UserEdits,
 };
 pub use event::{Actor, Event, EventKind, SubjectKind};
 pub use field::{Field, ProfileField};
 pub use profile::Profile;
+pub use suspension::{Suspension, SuspensionInput};
 
+use crate::Rejection;
 use crate::values::{
-    EmailAddress, ExternalId, Metadata, PhoneNumber, Roles, Timestamp, UserId, Username, Version,
+    EmailAddress, ExternalId, Metadata, PhoneNumber, Revision, Roles, Timestamp, UserId, Username,
+    Version,
 };
 
-/// A person of the platform.
+/// A user of the platform.
 ///
-/// Reads like its [`UserState`]; there is no way to write to it but [`User::register`] and [`User::apply`].
+/// It dereferences to [`UserState`] for reads; only [`User::register`] and [`User::apply`] create or change it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     state: UserState,
 }
 
-/// All that is stored of a user.
+/// The stored fields of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserState {
-    /// The service's own id; never changes and is never used again.
+    /// The service's own id; never changes and is never reused.
     pub id: UserId,
-    /// The unique name, as typed.
+    /// The unique username, as typed.
     pub username: Username,
-    /// The platform's older id; written once.
+    /// The id in the platform's earlier user store; written once.
     pub external_id: Option<ExternalId>,
-    /// The unique address, as typed.
+    /// The unique email address, as typed.
     pub email: EmailAddress,
-    /// Whether the person has shown that the address is theirs (OIDC `email_verified`).
+    /// Whether the user has confirmed the email address (OIDC `email_verified`).
     pub email_verified: bool,
-    /// E.164 (OIDC `phone_number`).
+    /// The phone number in E.164 format (OIDC `phone_number`).
     pub phone_number: Option<PhoneNumber>,
-    /// Whether the person has shown that the number is theirs (OIDC `phone_number_verified`).
+    /// Whether the user has confirmed the phone number (OIDC `phone_number_verified`).
     pub phone_number_verified: bool,
-    /// Whether the account may be used; outlives a deletion, so that a restored account is what it was.
+    /// Whether the account may be used. A deletion does not change it, so that a restored account has its former
+    /// standing.
     pub standing: Standing,
-    /// What the person may do, as the platform names it.
+    /// The reason and the end of the suspension, if either was given; none while the standing is active.
+    pub suspension: Option<Box<Suspension>>,
+    /// The user's roles on the platform.
     pub roles: Roles,
-    /// OpenID Connect's standard claims, and bio and location.
+    /// The standard claims of OpenID Connect, and bio and location.
     pub profile: Profile,
     /// Free-form data of the platform.
     pub metadata: UserMetadata,
-    /// 1 at creation, one more at each change.
+    /// 1 at creation, incremented by each stored change. It orders cached values and events, and is never shown to
+    /// clients.
+    pub revision: Revision,
+    /// 1 at creation, incremented by each change that some view shows.
     pub version: Version,
-    /// When the user was made.
+    /// When the user was created.
     pub created_at: Timestamp,
-    /// When the user last changed; never before `created_at`.
+    /// When the user last changed visibly; never before `created_at`, unless that is in the future.
     pub updated_at: Timestamp,
-    /// When the user was deleted, if it is.
+    /// When the user was deleted, if it is deleted.
     pub deleted_at: Option<Timestamp>,
     /// Tokens issued before this moment are void.
     pub tokens_valid_after: Option<Timestamp>,
     /// When the password was last set; none while the user has no password.
     pub password_changed_at: Option<Timestamp>,
-    /// Whether the user blocks anybody; seen by nobody, and known so that few reads have to ask who blocks whom.
+    /// Whether the user blocks any user. No view shows it; it saves most reads a query for blocks.
     pub has_blocks: bool,
 }
 
-/// The three drawers of free-form data, by who may open them.
+/// The three objects of free-form data, which differ in their access rules.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserMetadata {
-    /// All read, services write.
+    /// Every caller reads it, services write it.
     pub public: Metadata,
-    /// The user reads and writes: preferences.
+    /// The user reads and writes it, for example preferences.
     pub user: Metadata,
-    /// Services only.
+    /// Only services read and write it.
     pub private: Metadata,
 }
 
-/// Whether an account that is not deleted may be used.
+/// Whether an account may be used, independent of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Standing {
-    /// In use.
+    /// The account may be used.
     Active,
-    /// Locked out by the platform.
+    /// The platform suspended the account.
     Suspended,
 }
 
-/// What a reader is told about an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The status of an account as clients see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
-    /// In use.
+    /// The account may be used.
     Active,
-    /// Locked out by the platform.
+    /// The platform suspended the account.
     Suspended,
-    /// Deleted, and restorable until it is purged.
+    /// The account is deleted, and can be restored until it is erased.
     Deleted,
+}
+
+impl UserState {
+    /// The status: deleted if `deleted_at` is set, the standing otherwise.
+    pub fn status(&self) -> Status {
+        if self.deleted_at.is_some() {
+            Status::Deleted
+        } else {
+            self.standing.into()
+        }
+    }
 }
 
 impl Standing {
@@ -130,7 +151,7 @@ impl From<Standing> for Status {
 }
 
 impl Status {
-    /// Each status there is.
+    /// Every status.
     pub const ALL: [Self; 3] = [Self::Active, Self::Suspended, Self::Deleted];
 
     /// The name that stores and clients use.
@@ -142,7 +163,7 @@ impl Status {
         }
     }
 
-    /// Whether a user of this status is counted among those who follow others and are followed.
+    /// Whether a user of this status is included in follow counts.
     pub fn is_counted(self) -> bool {
         self == Self::Active
     }
@@ -154,38 +175,47 @@ impl Status {
 }
 
 impl User {
-    /// How long a deleted user can be restored: 30 days, after which it is erased.
-    pub const RESTORABLE: Duration = Duration::from_hours(30 * 24);
+    /// How long a deleted user can be restored: 30 days. It is erased after that.
+    pub const RESTORE_PERIOD: Duration = Duration::from_hours(30 * 24);
 
-    /// Takes back what a store kept; the store vouches that it came from here.
+    /// Creates a user from its stored state. The store must have received the state from this type.
     pub fn from_store(state: UserState) -> Self {
         Self { state }
     }
 
-    /// Tells active, suspended or deleted.
-    pub fn status(&self) -> Status {
-        if self.state.deleted_at.is_some() {
-            Status::Deleted
-        } else {
-            self.state.standing.into()
-        }
-    }
-
-    /// Tells whether everybody but services and administrators must take the user for absent.
+    /// Whether the user is deleted, and so is treated as absent for every caller except services and administrators.
     pub fn is_deleted(&self) -> bool {
         self.state.deleted_at.is_some()
     }
 
-    /// Tells whether a token issued at `issued_at` may still speak for the user.
+    /// Checks whether a token issued at `issued_at` is still valid for the user.
     ///
-    /// It may while the user is active and no sign-out came after it. Tokens carry whole seconds, so one of the
-    /// second of the sign-out is refused, and so is one that does not say when it was issued.
-    pub fn admits_token_of(&self, issued_at: Option<Timestamp>) -> bool {
-        self.status() == Status::Active
-            && self
-                .state
-                .tokens_valid_after
-                .is_none_or(|limit| issued_at.is_some_and(|issued| issued > limit))
+    /// It is valid while the user is active and has not signed out since. Tokens carry whole seconds, so a token of the
+    /// second of the sign-out is refused. After a sign-out, a token without a time of issue is refused too.
+    ///
+    /// # Errors
+    /// The reason for the rejection.
+    pub fn admits_token_of(&self, issued_at: Option<Timestamp>) -> Result<(), Rejection> {
+        match self.status() {
+            Status::Suspended => Err(Rejection::SuspendedSubject),
+            Status::Deleted => Err(Rejection::DeletedSubject),
+            Status::Active if self.has_signed_out_after(issued_at) => Err(Rejection::SignedOut),
+            Status::Active => Ok(()),
+        }
+    }
+
+    /// Whether a sign-out voids a token with this time of issue.
+    pub(crate) fn has_signed_out_after(&self, issued_at: Option<Timestamp>) -> bool {
+        self.state
+            .tokens_valid_after
+            .is_some_and(|limit| issued_at.is_none_or(|issued| issued <= limit))
+    }
+
+    /// Whether the change from `before` to `self` by this actor voids the actor's own tokens.
+    pub fn ends_access_of(&self, actor: &Actor, before: &Self) -> bool {
+        *actor == Actor::of_user(self.id)
+            && (self.status() != Status::Active
+                || self.tokens_valid_after != before.tokens_valid_after)
     }
 }
 

@@ -1,12 +1,11 @@
-//! The one error of every `parse`.
+//! The error type of every `parse`.
 
 use std::borrow::Cow;
 
-/// One broken rule of one value.
+/// One violated rule of one value.
 ///
-/// The code is stable and meant for programs (`too_short`, `blank`, `reserved` …); the detail is
-/// one sentence for people, names the limit and its unit, and never echoes the value: it may stand
-/// in a log or an answer.
+/// The code is stable and meant for programs (`too_short`, `blank`, `reserved` …). The detail is one sentence for
+/// people, with the limit and its unit. It never contains the value, so it may appear in logs and responses.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct Violation {
@@ -15,7 +14,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Names a broken rule; `code` is `snake_case`, `detail` a sentence without the value.
+    /// Creates a violation. `code` is `snake_case`; `detail` is a sentence without the value.
     pub fn new(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -23,12 +22,12 @@ impl Violation {
         }
     }
 
-    /// The rule that was broken, for programs.
+    /// The stable code of the rule, for programs.
     pub fn code(&self) -> &'static str {
         self.code
     }
 
-    /// The rule that was broken, for people.
+    /// The description of the rule, for people.
     pub fn detail(&self) -> &str {
         &self.detail
     }

@@ -1,78 +1,143 @@
-//! What accompanies every write.
+//! The context, preconditions, idempotency and errors of writes.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::user::{Actor, ChangeRefused, User};
-use crate::values::{Timestamp, Version};
+use crate::values::{Timestamp, UserId};
 use crate::{StoreError, Violation};
 
-/// How long nobody else may take a name that was given up: 90 days, so that nobody steps into another's shoes.
-pub const NAME_REST: Duration = Duration::from_hours(90 * 24);
+/// How long a released username stays reserved for its former owner, so that no other user can impersonate it: 90
+/// days.
+pub const USERNAME_RESERVATION: Duration = Duration::from_hours(90 * 24);
 
-/// Who writes, when, and under which conditions.
+/// The maximum number of released usernames that stay reserved for one user. When it releases another, the oldest
+/// becomes available, so that repeated renaming cannot reserve any number of names.
+pub const MAX_RESERVED_NAMES: usize = 3;
+
+/// The actor, time and conditions of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteContext {
-    /// Who writes.
+    /// The actor that writes.
     pub actor: Actor,
-    /// When, by the clock of the replica that writes.
+    /// The time of the write, by the clock of the writing replica.
     pub at: Timestamp,
-    /// The id of the event that the write makes, if it makes one.
+    /// The id of the write's event, if it has one.
     pub event_id: Uuid,
     /// The version that the writer expects.
     pub precondition: Precondition,
-    /// What makes a repetition of the write harmless.
+    /// The idempotency key, if the caller sent one.
     pub idempotency: Option<Idempotency>,
 }
 
 /// The version that a writer expects to change (RFC 9110, `If-Match`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Precondition {
-    /// Any will do.
+    /// No precondition.
     #[default]
     None,
-    /// Any will do, said aloud (`*`).
+    /// Any version (`*`).
     Exists,
-    /// One of these; an empty list admits none.
-    AnyOf(Vec<i64>),
+    /// One of these states; an empty list matches none.
+    AnyOf(Vec<ExpectedState>),
+}
+
+/// The state of a user that a writer has read: a version, and optionally the validator of that user's representation.
+#[derive(Debug, Clone)]
+pub struct ExpectedState {
+    /// The version. A number that is no valid version never matches.
+    pub version: i64,
+    /// The validator that the writer got with the state; none if it sent only a version.
+    pub validator: Option<Arc<dyn Validator>>,
+}
+
+/// The validator (RFC 9110, section 8.8) that a client received with a representation of a user.
+///
+/// Its format belongs to the transport. Whether it matches the user of a write is checked while the user is locked.
+pub trait Validator: fmt::Debug + Send + Sync {
+    /// Whether the validator is of the user with this id that was created at this time.
+    fn is_of(&self, id: UserId, created_at: Timestamp) -> bool;
 }
 
 impl Precondition {
-    /// Tells whether a user at this version may be changed.
-    pub fn admits(&self, version: Version) -> bool {
+    /// Whether the precondition holds for this user.
+    pub fn admits(&self, user: &User) -> bool {
         match self {
             Self::None | Self::Exists => true,
-            Self::AnyOf(versions) => versions.contains(&version.get()),
+            Self::AnyOf(states) => states.iter().any(|state| state.is_of(user)),
         }
     }
 
-    /// Tells whether the writer has said anything.
+    /// Whether the writer sent a precondition.
     pub fn is_given(&self) -> bool {
         !matches!(self, Self::None)
     }
 }
 
-/// A caller's name for one write, and what the write was (`Idempotency-Key`).
+impl ExpectedState {
+    fn is_of(&self, user: &User) -> bool {
+        let is_its = |validator: &Arc<dyn Validator>| validator.is_of(user.id, user.created_at);
+        self.version == user.version.get() && self.validator.as_ref().is_none_or(is_its)
+    }
+}
+
+impl From<i64> for ExpectedState {
+    /// Creates a state that matches this version of any user.
+    fn from(version: i64) -> Self {
+        Self {
+            version,
+            validator: None,
+        }
+    }
+}
+
+impl PartialEq for ExpectedState {
+    /// Two states are equal if they have the same version and share the same validator.
+    fn eq(&self, other: &Self) -> bool {
+        let same_validator = match (&self.validator, &other.validator) {
+            (None, None) => true,
+            (Some(one), Some(another)) => Arc::ptr_eq(one, another),
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        same_validator && self.version == other.version
+    }
+}
+
+impl Eq for ExpectedState {}
+
+/// The idempotency key of a write (`Idempotency-Key`) and the fingerprint of its request.
 ///
-/// The same name with the same fingerprint is the same write; with another it is a mistake.
+/// The same key with the same fingerprint is a repetition; with another fingerprint it is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The caller's own choice.
+    /// The key that the caller chose.
     pub key: IdempotencyKey,
     /// A keyed digest of the request.
     pub fingerprint: [u8; 32],
 }
 
-/// 1 to 255 visible ASCII characters.
+/// A write that was applied under an idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedWrite {
+    /// The id of the user or service token that was written.
+    pub subject: Uuid,
+    /// Whether the write voided the tokens of its own caller
+    /// ([`User::ends_access_of`](crate::user::User::ends_access_of)).
+    pub ended_access: bool,
+}
+
+/// An idempotency key: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// How long a store remembers a key.
-    pub const KEPT: Duration = Duration::from_hours(24);
+    /// How long a store keeps a key.
+    pub const RETENTION: Duration = Duration::from_hours(24);
 
-    /// Takes a key as the caller sent it.
+    /// Parses a key.
     ///
     /// # Errors
     /// `format` unless it is 1 to 255 characters from U+0021 to U+007E.
@@ -93,60 +158,61 @@ impl IdempotencyKey {
     }
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
-    /// It changed the user; this is the user now.
+    /// The user changed; holds the user after the write.
     Applied(User),
-    /// It would have changed nothing; this is the user as it was.
+    /// The write changed nothing; holds the user.
     Unchanged(User),
-    /// It had been done before under the same idempotency key; this is the user now, which others may have changed since.
+    /// The write was applied earlier under the same idempotency key; holds the current user, which other writes may
+    /// have changed since.
     Replayed(User),
 }
 
 impl Written {
-    /// The user now.
+    /// The current user.
     pub fn user(&self) -> &User {
         match self {
             Self::Applied(user) | Self::Unchanged(user) | Self::Replayed(user) => user,
         }
     }
 
-    /// The user now.
+    /// The current user.
     pub fn into_user(self) -> User {
         match self {
             Self::Applied(user) | Self::Unchanged(user) | Self::Replayed(user) => user,
         }
     }
 
-    /// Tells whether the answer repeats an earlier one.
+    /// Whether the write was applied earlier under the same idempotency key.
     pub fn is_replay(&self) -> bool {
         matches!(self, Self::Replayed(_))
     }
 }
 
-/// What an erasure did.
+/// The result of an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Erased {
-    /// The user is gone.
+    /// The user was erased.
     Applied,
-    /// The user was gone already, by the same idempotency key.
+    /// The user was erased earlier under the same idempotency key.
     Replayed,
 }
 
-/// Why a write was not done. After each of these but an unknown outcome, nothing has changed.
+/// Why a write failed. Nothing was changed, except possibly for [`StoreError::OutcomeUnknown`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// There is no such user.
     #[error("there is no such user")]
     NotFound,
-    /// A unique value belongs to somebody else.
+    /// A unique value belongs to another user.
     #[error("the {} is taken", .0.as_str())]
     Taken(UniqueField),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// The user as it is does not admit the change.
+    /// The user's current state does not permit the change.
     #[error(transparent)]
     Refused(#[from] ChangeRefused),
     /// The store failed.
@@ -154,14 +220,14 @@ pub enum WriteError {
     Store(#[from] StoreError),
 }
 
-/// A value that at most one user has.
+/// A field whose value is unique among users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UniqueField {
-    /// The name, a name that looks like it, or a name that still rests.
+    /// The username; it also conflicts with look-alikes and with reserved names.
     Username,
-    /// The address.
+    /// The email address.
     Email,
-    /// The platform's older id.
+    /// The id in the platform's earlier user store.
     ExternalId,
 }
 

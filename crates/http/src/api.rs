@@ -1,52 +1,57 @@
-//! What every handler works with.
+//! The dependencies of all handlers.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use user_domain::directory::MetadataKey;
 use user_domain::ports::{IdGenerator, StoreHealth};
 use user_domain::use_cases::{Ports, UseCases};
 
-use crate::detach::Writes;
 use crate::metrics::Exposition;
 use crate::readiness::Readiness;
-use crate::seal::Seal;
+use crate::resource_limits::ResourceLimits;
+use crate::signing::SigningKeys;
+use crate::write_tasks::WriteTasks;
 
-/// How the API is served.
+/// The settings of the API.
 #[derive(Clone)]
 pub struct HttpSettings {
     /// The gateway's prefix: empty, or `/` and at least one segment, without a trailing slash.
     ///
-    /// Everything is served below it and at the root, for gateways that strip it and gateways that do not.
+    /// Everything is served below the prefix and at the root, because some gateways strip the prefix and some do not.
     pub base_path: String,
-    /// The origins that browsers may call from: none, some, or `*` for any.
+    /// The origins that browsers may call the API from: none, some, or `*` for any.
     pub cors_allowed_origins: Vec<String>,
-    /// The secret that cursors and fingerprints are sealed with; the same on every replica.
+    /// The additional header fields that pages of these origins may send, in lower case.
+    pub cors_allowed_headers: Vec<String>,
+    /// The secret that the keys of cursors, fingerprints and entity tags are derived from; the same on every replica.
     pub sealing_key: [u8; 32],
-    /// Whether health and metrics are served elsewhere, by [`crate::management`], and not beside the users.
+    /// Whether health and metrics are served on a separate port, by [`crate::management`].
     pub has_management: bool,
-    /// How long the parts of a request may take.
+    /// The metadata keys by which the directory can be filtered.
+    pub indexed_metadata: Vec<MetadataKey>,
+    /// The deadlines of the parts of a request.
     pub deadlines: Deadlines,
-    /// The most bytes of a body.
-    pub body_limit: usize,
-    /// The most bytes of all header fields together.
+    /// The maximum number of bytes of all header fields of a request together.
     pub header_limit: usize,
-    /// The most requests of the API at a time; the next is refused before anything of it is looked at.
+    /// The maximum number of concurrent API requests. Further requests are refused before any processing.
     pub active_limit: usize,
+    /// The maximum number of concurrent requests that wait for their bodies. Beyond it, the slowest is ended.
+    pub held_body_limit: usize,
 }
 
-/// How long the parts of a request may take.
+/// The deadlines of the parts of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// A read or write, from its first byte, or from the last byte of its body.
+    /// The deadline of a read or write, from its first byte, or from the last byte of its body.
     pub request: Duration,
-    /// A walk, a search, a count or an export.
+    /// The deadline of a list, a search, a count or an export.
     pub listing: Duration,
-    /// The arrival of a body.
+    /// The deadline for the arrival of a body.
     pub body: Duration,
 }
 
-/// All that the handlers need; cheap to clone.
+/// The dependencies of all handlers; cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     inner: Arc<Inner>,
@@ -57,26 +62,27 @@ struct Inner {
     health: Arc<dyn StoreHealth>,
     ids: Arc<dyn IdGenerator>,
     settings: HttpSettings,
-    seal: Seal,
-    writes: Writes,
+    signing_keys: SigningKeys,
+    write_tasks: WriteTasks,
     readiness: Readiness,
     metrics: Exposition,
-    /// The requests that are being answered.
-    active: AtomicUsize,
+    resource_limits: ResourceLimits,
 }
 
 impl HttpSettings {
-    /// The settings of a service at the root, without CORS.
+    /// Creates the settings of a service at the root, without CORS.
     pub fn new(sealing_key: [u8; 32]) -> Self {
         Self {
             base_path: String::new(),
             cors_allowed_origins: Vec::new(),
+            cors_allowed_headers: Vec::new(),
             sealing_key,
             has_management: false,
+            indexed_metadata: Vec::new(),
             deadlines: Deadlines::default(),
-            body_limit: 1024 * 1024,
             header_limit: 16 * 1024,
             active_limit: 4096,
+            held_body_limit: 1024,
         }
     }
 }
@@ -93,11 +99,11 @@ impl Default for Deadlines {
 }
 
 impl Api {
-    /// Puts together what the handlers need.
+    /// Assembles the dependencies of the handlers.
     pub fn new(
         ports: &Ports,
         settings: HttpSettings,
-        writes: Writes,
+        write_tasks: WriteTasks,
         readiness: Readiness,
         metrics: Exposition,
     ) -> Self {
@@ -105,12 +111,12 @@ impl Api {
             use_cases: UseCases::new(ports),
             health: ports.health.clone(),
             ids: ports.ids.clone(),
-            seal: Seal::new(&settings.sealing_key),
+            signing_keys: SigningKeys::new(&settings.sealing_key),
+            resource_limits: ResourceLimits::new(settings.held_body_limit),
             settings,
-            writes,
+            write_tasks,
             readiness,
             metrics,
-            active: AtomicUsize::new(0),
         };
         Self {
             inner: Arc::new(inner),
@@ -133,20 +139,29 @@ impl Api {
         &self.inner.settings
     }
 
-    pub(crate) fn seal(&self) -> &Seal {
-        &self.inner.seal
+    pub(crate) fn signing_keys(&self) -> &SigningKeys {
+        &self.inner.signing_keys
     }
 
-    pub(crate) fn writes(&self) -> &Writes {
-        &self.inner.writes
+    pub(crate) fn write_tasks(&self) -> &WriteTasks {
+        &self.inner.write_tasks
     }
 
     pub(crate) fn readiness(&self) -> &Readiness {
         &self.inner.readiness
     }
 
-    pub(crate) fn active(&self) -> &AtomicUsize {
-        &self.inner.active
+    pub(crate) fn resource_limits(&self) -> &ResourceLimits {
+        &self.inner.resource_limits
+    }
+
+    /// Whether new requests are refused: too many are active, or too many response bytes are unsent.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        let resource_limits = &self.inner.resource_limits;
+        resource_limits
+            .active
+            .exceed(self.inner.settings.active_limit)
+            || resource_limits.unsent.is_exhausted()
     }
 
     pub(crate) fn metrics(&self) -> &Exposition {

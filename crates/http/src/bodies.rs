@@ -1,7 +1,7 @@
-//! The JSON of requests and responses; no type of it is the domain's or a store's.
+//! The JSON of requests and responses. These types are separate from the types of the domain and of the stores.
 
 mod batch;
-mod document;
+mod chunks;
 mod export;
 mod fields;
 mod input;
@@ -9,20 +9,27 @@ mod lockout;
 mod password;
 mod record;
 mod relationship;
+mod response;
+mod suspension;
 mod token;
 mod user;
 
-pub(crate) use batch::{BatchRequest, Users, whole_users};
-pub(crate) use document::{document, document_of, json, unkept, unkept_document};
-pub(crate) use export::ExportBody;
+pub(crate) use batch::{BatchRequest, BatchUsersBody};
+pub(crate) use chunks::{LargeObject, tracked_bytes};
+pub(crate) use export::{ExportCursors, export_document};
 pub(crate) use fields::{FIELD_PATHS, FieldSet};
 pub(crate) use input::decode;
 pub(crate) use lockout::LockoutBody;
 pub(crate) use password::{decode_login, decode_password};
-pub use record::{FaultBody, UserRecord, read_record, show_faults};
+pub use record::{FaultBody, UserRecord, read_record, render_faults};
 pub(crate) use relationship::{
-    CountsBody, FollowResults, RelatedLists, Relationships, decode_edges,
+    CountsBody, FollowResults, RelatedBody, RelatedNamesPage, Relationships, decode_edges,
 };
+pub(crate) use response::{
+    USER_CACHE_CONTROL, json, json_response, json_response_of_bytes, no_store_json_response,
+    with_no_store,
+};
+pub(crate) use suspension::decode_suspension;
 pub use token::ServiceTokenRecord;
 pub(crate) use token::{ServiceTokens, decode_token};
-pub(crate) use user::{SelectedUser, UserBody, UsersPage};
+pub(crate) use user::{SelectedUser, UserBody, users_page};

@@ -1,32 +1,33 @@
-//! `Cache-Status`: how the cache took part in an answer (RFC 9211).
+//! `Cache-Status`: how the cache handled a request (RFC 9211).
 
 use std::collections::HashSet;
 
 use actix_web::http::header::HeaderValue;
 use user_domain::Source;
-use user_domain::ports::{Missed, Tier, Voucher};
+use user_domain::ports::{FreshnessSource, MissReason, Tier};
 
-/// Tells where the one user of an answer comes from.
+/// Returns the `Cache-Status` of a response with one user.
 pub(crate) fn of_one(source: Source) -> HeaderValue {
     HeaderValue::from_static(match source {
-        Source::Cache(tier, voucher) => hit(Some(tier), voucher),
-        Source::Joined => "user-service; fwd=miss; collapsed",
-        Source::Store(Missed::Unknown) => "user-service; fwd=miss",
-        Source::Store(Missed::Unvouched) => "user-service; fwd=stale",
-        Source::Asked => "user-service; fwd=request",
+        Source::Cache(tier, freshness) => hit(Some(tier), freshness),
+        Source::Coalesced => "user-service; fwd=miss; collapsed",
+        Source::Store(MissReason::Unknown) => "user-service; fwd=miss",
+        Source::Store(MissReason::Stale) => "user-service; fwd=stale",
+        Source::Bypassed => "user-service; fwd=request",
     })
 }
 
-/// Tells where the users of an answer come from; nothing if nobody was looked for.
+/// Returns the `Cache-Status` of a response with several users; `None` if no user was requested.
 ///
-/// It is a hit if all are hits, and partial if some are. Otherwise the strongest reason to ask the database is told: the
-/// client wanted it, then nothing vouched for what was cached, then it was not cached, then another read was asking.
+/// It is a hit if all users are hits, and partial if some are. Otherwise it is the strongest reason for reading the
+/// database. The order is: the client requested it, the entry was stale, the user was not cached, the read joined
+/// another read.
 pub(crate) fn of_many(sources: &HashSet<Source>) -> Option<HeaderValue> {
     let mut hits = sources.iter().filter_map(|source| match source {
-        Source::Cache(tier, voucher) => Some((*tier, *voucher)),
-        Source::Joined | Source::Store(_) | Source::Asked => None,
+        Source::Cache(tier, freshness) => Some((*tier, *freshness)),
+        Source::Coalesced | Source::Store(_) | Source::Bypassed => None,
     });
-    let Some((tier, voucher)) = hits.next() else {
+    let Some((tier, freshness)) = hits.next() else {
         let strongest = sources
             .iter()
             .copied()
@@ -39,40 +40,44 @@ pub(crate) fn of_many(sources: &HashSet<Source>) -> Option<HeaderValue> {
     {
         return Some(HeaderValue::from_static("user-service; fwd=partial"));
     }
-    let (tier, voucher) = hits.fold((Some(tier), voucher), |(all, worst), (tier, voucher)| {
-        let worst = if voucher == Voucher::Replicas {
-            voucher
-        } else {
-            worst
-        };
-        (all.filter(|all| *all == tier), worst)
-    });
-    Some(HeaderValue::from_static(hit(tier, voucher)))
+    let (tier, freshness) = hits.fold(
+        (Some(tier), freshness),
+        |(all, worst), (tier, freshness)| {
+            let worst = if freshness == FreshnessSource::Replicas {
+                freshness
+            } else {
+                worst
+            };
+            (all.filter(|all| *all == tier), worst)
+        },
+    );
+    Some(HeaderValue::from_static(hit(tier, freshness)))
 }
 
-/// Words a hit: the tier if there is one, and whether the database could not be asked (RFC 9211 leaves `detail` to us).
-fn hit(tier: Option<Tier>, voucher: Voucher) -> &'static str {
-    match (tier, voucher) {
-        (Some(Tier::Process), Voucher::Store) => "user-service; hit; detail=process",
-        (Some(Tier::Process), Voucher::Replicas) => {
+/// Returns the text of a hit: the tier, if it is the same for all, and whether the database was unreachable. RFC 9211
+/// does not define the values of `detail`.
+fn hit(tier: Option<Tier>, freshness: FreshnessSource) -> &'static str {
+    match (tier, freshness) {
+        (Some(Tier::Process), FreshnessSource::Store) => "user-service; hit; detail=process",
+        (Some(Tier::Process), FreshnessSource::Replicas) => {
             "user-service; hit; detail=process-database-unreachable"
         }
-        (Some(Tier::Shared), Voucher::Store) => "user-service; hit; detail=shared",
-        (Some(Tier::Shared), Voucher::Replicas) => {
+        (Some(Tier::Shared), FreshnessSource::Store) => "user-service; hit; detail=shared",
+        (Some(Tier::Shared), FreshnessSource::Replicas) => {
             "user-service; hit; detail=shared-database-unreachable"
         }
-        (None, Voucher::Store) => "user-service; hit",
-        (None, Voucher::Replicas) => "user-service; hit; detail=database-unreachable",
+        (None, FreshnessSource::Store) => "user-service; hit",
+        (None, FreshnessSource::Replicas) => "user-service; hit; detail=database-unreachable",
     }
 }
 
 fn strength(reason: Source) -> u8 {
     match reason {
         Source::Cache(..) => 0,
-        Source::Joined => 1,
-        Source::Store(Missed::Unknown) => 2,
-        Source::Store(Missed::Unvouched) => 3,
-        Source::Asked => 4,
+        Source::Coalesced => 1,
+        Source::Store(MissReason::Unknown) => 2,
+        Source::Store(MissReason::Stale) => 3,
+        Source::Bypassed => 4,
     }
 }
 
@@ -80,12 +85,13 @@ fn strength(reason: Source) -> u8 {
 mod tests {
     use super::*;
 
-    const PROCESS: Source = Source::Cache(Tier::Process, Voucher::Store);
-    const SHARED: Source = Source::Cache(Tier::Shared, Voucher::Store);
-    const PROCESS_ALONE: Source = Source::Cache(Tier::Process, Voucher::Replicas);
-    const SHARED_ALONE: Source = Source::Cache(Tier::Shared, Voucher::Replicas);
-    const UNKNOWN: Source = Source::Store(Missed::Unknown);
-    const UNVOUCHED: Source = Source::Store(Missed::Unvouched);
+    const PROCESS: Source = Source::Cache(Tier::Process, FreshnessSource::Store);
+    const SHARED: Source = Source::Cache(Tier::Shared, FreshnessSource::Store);
+    const PROCESS_WITHOUT_DATABASE: Source =
+        Source::Cache(Tier::Process, FreshnessSource::Replicas);
+    const SHARED_WITHOUT_DATABASE: Source = Source::Cache(Tier::Shared, FreshnessSource::Replicas);
+    const NOT_CACHED: Source = Source::Store(MissReason::Unknown);
+    const STALE: Source = Source::Store(MissReason::Stale);
 
     fn many(sources: &[Source]) -> Option<String> {
         let sources = sources.iter().copied().collect();
@@ -93,66 +99,66 @@ mod tests {
     }
 
     #[test]
-    fn each_source_of_one_user_has_its_words() {
-        for (source, words) in [
+    fn each_source_of_one_user_has_its_own_status() {
+        for (source, expected) in [
             (PROCESS, "user-service; hit; detail=process"),
             (SHARED, "user-service; hit; detail=shared"),
             (
-                PROCESS_ALONE,
+                PROCESS_WITHOUT_DATABASE,
                 "user-service; hit; detail=process-database-unreachable",
             ),
             (
-                SHARED_ALONE,
+                SHARED_WITHOUT_DATABASE,
                 "user-service; hit; detail=shared-database-unreachable",
             ),
-            (Source::Joined, "user-service; fwd=miss; collapsed"),
-            (UNKNOWN, "user-service; fwd=miss"),
-            (UNVOUCHED, "user-service; fwd=stale"),
-            (Source::Asked, "user-service; fwd=request"),
+            (Source::Coalesced, "user-service; fwd=miss; collapsed"),
+            (NOT_CACHED, "user-service; fwd=miss"),
+            (STALE, "user-service; fwd=stale"),
+            (Source::Bypassed, "user-service; fwd=request"),
         ] {
-            assert_eq!(of_one(source), words);
-            assert_eq!(many(&[source]).as_deref(), Some(words));
+            assert_eq!(of_one(source), expected);
+            assert_eq!(many(&[source]).as_deref(), Some(expected));
         }
     }
 
     #[test]
-    fn nobody_looked_for_is_no_status() {
+    fn a_response_without_users_has_no_status() {
         assert_eq!(many(&[]), None);
     }
 
     #[test]
-    fn hits_of_several_tiers_name_none() {
-        for (sources, words) in [
+    fn hits_of_several_tiers_have_no_tier_in_the_detail() {
+        for (sources, expected) in [
             (&[PROCESS, SHARED][..], "user-service; hit"),
             (
-                &[PROCESS, SHARED_ALONE],
+                &[PROCESS, SHARED_WITHOUT_DATABASE],
                 "user-service; hit; detail=database-unreachable",
             ),
             (
-                &[PROCESS, PROCESS_ALONE],
+                &[PROCESS, PROCESS_WITHOUT_DATABASE],
                 "user-service; hit; detail=process-database-unreachable",
             ),
         ] {
-            assert_eq!(many(sources).as_deref(), Some(words), "{sources:?}");
+            assert_eq!(many(sources).as_deref(), Some(expected), "{sources:?}");
         }
     }
 
     #[test]
-    fn a_hit_among_others_is_partial() {
-        for other in [Source::Joined, UNKNOWN, UNVOUCHED, Source::Asked] {
-            for hit in [PROCESS, SHARED_ALONE] {
-                let told = many(&[hit, other]);
-                assert_eq!(told.as_deref(), Some("user-service; fwd=partial"));
+    fn a_hit_among_misses_is_partial() {
+        for other in [Source::Coalesced, NOT_CACHED, STALE, Source::Bypassed] {
+            for hit in [PROCESS, SHARED_WITHOUT_DATABASE] {
+                let status = many(&[hit, other]);
+                assert_eq!(status.as_deref(), Some("user-service; fwd=partial"));
             }
         }
     }
 
     #[test]
-    fn without_a_hit_the_strongest_reason_is_told() {
-        let reasons = [Source::Joined, UNKNOWN, UNVOUCHED, Source::Asked];
+    fn without_a_hit_the_strongest_reason_is_reported() {
+        let reasons = [Source::Coalesced, NOT_CACHED, STALE, Source::Bypassed];
         for (weaker, reason) in reasons.iter().enumerate() {
-            let told = many(&reasons[..=weaker]);
-            assert_eq!(told.as_deref(), of_one(*reason).to_str().ok());
+            let status = many(&reasons[..=weaker]);
+            assert_eq!(status.as_deref(), of_one(*reason).to_str().ok());
         }
     }
 }

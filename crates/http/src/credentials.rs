@@ -6,35 +6,35 @@ use actix_web::web::{self, ServiceConfig};
 use tracing::Instrument;
 use utoipa::OpenApi;
 
-use crate::bodies::{UserBody, decode_login, unkept_document};
-use crate::extract::{Call, JsonDocument};
+use crate::bodies::{UserBody, decode_login, no_store_json_response};
+use crate::extract::{AuthenticatedRequest, JsonDocument};
 use crate::openapi::{Login, User, VerificationErrors};
 use crate::problem::Problem;
 use crate::resource::resource;
 use crate::trace;
 
-/// The description of the resources.
+/// The OpenAPI description of the resources.
 #[derive(OpenApi)]
 #[openapi(paths(verify))]
 pub(crate) struct Description;
 
-/// Adds the resources.
+/// Registers the resources.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config
         .service(resource("/v1/credentials/verify", "POST, OPTIONS").route(web::post().to(verify)));
 }
 
-/// Tells whether a password is a user's.
+/// Verifies the password of a user.
 #[utoipa::path(
     post,
     path = "/v1/credentials/verify",
     operation_id = "verifyCredentials",
     tag = "credentials",
-    description = "An unknown identifier, a wrong password, a suspended user and one that is kept out by failed tries are the same 401, in the same time. From the sixth failure in a row on, each is followed by a delay that doubles from 5 seconds to 15 minutes; what is tried meanwhile is refused and counts for nothing. With `source`, delays are those of the account from there, and sources that were let in before are not held by the failures of others. For services with `credentials:verify`.",
+    description = "An unknown identifier, a wrong password, a suspended user and a user that is locked out after failed attempts all receive the same 401, in the same time. From the sixth consecutive failure on, each failure is followed by a delay that doubles from 5 seconds to 15 minutes. Attempts during a delay are refused and not counted. With `source`, the delay applies to the account from that source, and a source with an earlier successful login is not delayed by the failures of other sources. For services with `credentials:verify`.",
     request_body = Login,
     responses((status = 200, description = "The user, as the caller may see it.", body = User), VerificationErrors)
 )]
-async fn verify(call: Call<JsonDocument>) -> Result<HttpResponse, Problem> {
+async fn verify(call: AuthenticatedRequest<JsonDocument>) -> Result<HttpResponse, Problem> {
     let (call, body) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().verify_credentials.clone(),
@@ -42,16 +42,16 @@ async fn verify(call: Call<JsonDocument>) -> Result<HttpResponse, Problem> {
     );
     let input = decode_login(body.0);
     let verify = use_case.clone();
-    let let_in = call
-        .counted("verify_credentials", async move {
+    let verified = call
+        .run_counted("verify_credentials", async move {
             verify.run(&caller, &input).await
         })
         .await?;
-    if let Some(renewal) = let_in.renewal {
-        let renew = async move { use_case.renew(renewal).await };
+    if let Some(pending) = verified.pending_rehash {
+        let renew = async move { use_case.rehash(pending).await };
         call.api
-            .writes()
-            .start(renew.instrument(trace::use_case("renew_password")));
+            .write_tasks()
+            .spawn(renew.instrument(trace::use_case_span("renew_password")));
     }
-    unkept_document(StatusCode::OK, &UserBody::from(&let_in.view))
+    no_store_json_response(StatusCode::OK, &UserBody::from(&verified.view))
 }

@@ -1,37 +1,50 @@
-//! `/openapi.json`, and `/docs`: the same to read and try in a browser.
+//! The API description: `/openapi.json`, `/docs` (a page to read and try it in a browser) and `/`, which links to both.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue,
+    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, LINK, LOCATION,
+    VARY,
 };
 use actix_web::web::{Bytes, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use crate::api::Api;
-use crate::openapi::{OpenErrors, describe as describe_api};
+use crate::media_type::prefers_html;
+use crate::openapi::{OpenErrors, ServiceIndex, describe as describe_api};
 use crate::problem::{Code, Problem};
 use crate::resource::read_only;
 
-/// The description of the description.
+/// The OpenAPI description of these resources.
 #[derive(OpenApi)]
-#[openapi(paths(describe, page))]
+#[openapi(paths(index, describe, page))]
 pub(crate) struct Description;
 
-/// What is served, made once.
+/// The response of `/`.
+#[derive(Serialize)]
+struct Index<'a> {
+    service: &'static str,
+    documentation: &'a str,
+    openapi: &'a str,
+}
+
+/// The served documents, created at startup.
 pub(crate) struct Documents {
     description: Bytes,
     base_path: String,
     browser: Arc<Config<'static>>,
 }
 
-/// The page may load and call what comes from where it came from, and nothing else.
+/// The `Content-Security-Policy` of the page: it may load and call its own origin only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'self'; frame-ancestors 'none'";
 
-/// Adds the resources.
+/// Registers the resources.
 pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
     let base_path = api.settings().base_path.clone();
     let browser = Config::from(format!("{base_path}/openapi.json")).validator_url("none");
@@ -42,18 +55,59 @@ pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
     });
     config
         .app_data(documents)
+        .service(read_only("/", index))
         .service(read_only("/openapi.json", describe))
         .service(read_only("/docs", page))
-        .service(read_only("/docs/{file}", part));
+        .service(read_only("/docs/{file}", asset));
 }
 
-/// Gives this description.
+/// Returns the paths of the documentation.
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "getIndex",
+    tag = "operations",
+    description = "A client that prefers `text/html`, such as a browser, is redirected to the documentation page. Cacheable for 300 seconds.",
+    security(()),
+    responses(
+        (status = 200, description = "The paths of the documentation.", body = ServiceIndex),
+        (status = 303, description = "The documentation page is at `Location`.", headers(("Location" = String, description = "The path of the page."))),
+        OpenErrors
+    )
+)]
+pub(crate) async fn index(request: HttpRequest, documents: Data<Documents>) -> HttpResponse {
+    let base_path = &documents.base_path;
+    let documentation = format!("{base_path}/docs");
+    let openapi = format!("{base_path}/openapi.json");
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .insert_header((VARY, ACCEPT.as_str()));
+    if prefers_html(request.headers()) {
+        return response
+            .status(StatusCode::SEE_OTHER)
+            .insert_header((LOCATION, documentation))
+            .finish();
+    }
+    response
+        .insert_header((
+            LINK,
+            format!("<{documentation}>; rel=\"service-doc\", <{openapi}>; rel=\"service-desc\""),
+        ))
+        .json(Index {
+            service: "user-service",
+            documentation: &documentation,
+            openapi: &openapi,
+        })
+}
+
+/// Returns this document.
 #[utoipa::path(
     get,
     path = "/openapi.json",
     operation_id = "getOpenApi",
     tag = "operations",
-    description = "May be kept for 300 seconds.",
+    description = "Cacheable for 300 seconds.",
     security(()),
     responses(
         (status = 200, description = "An OpenAPI 3.1 document.", body = Object, content_type = "application/json"),
@@ -67,16 +121,16 @@ pub(crate) async fn describe(documents: Data<Documents>) -> HttpResponse {
         .body(documents.description.clone())
 }
 
-/// Shows this description in a browser.
+/// Returns this document as a page.
 #[utoipa::path(
     get,
     path = "/docs",
     operation_id = "getDocs",
     tag = "operations",
-    description = "A page that needs no other host.",
+    description = "An HTML page that loads nothing from other hosts.",
     security(()),
     responses(
-        (status = 200, description = "The page.", body = String, content_type = "text/html"),
+        (status = 200, description = "The documentation page.", body = String, content_type = "text/html"),
         OpenErrors
     )
 )]
@@ -84,15 +138,17 @@ pub(crate) async fn page(documents: Data<Documents>) -> Result<HttpResponse, Pro
     file(&documents, "index.html")
 }
 
-/// Gives a file that the page needs.
-async fn part(documents: Data<Documents>, name: Path<String>) -> Result<HttpResponse, Problem> {
+/// Returns a file of the page.
+async fn asset(documents: Data<Documents>, name: Path<String>) -> Result<HttpResponse, Problem> {
     file(&documents, &name)
 }
 
 fn file(documents: &Documents, name: &str) -> Result<HttpResponse, Problem> {
     let file = utoipa_swagger_ui::serve(name, documents.browser.clone())
-        .map_err(|error| Problem::internal(format!("no documentation: {error}")))?
-        .ok_or_else(|| Problem::new(Code::NotFound, "There is nothing at this address."))?;
+        .map_err(|error| {
+            Problem::internal(format!("reading the documentation page failed: {error}"))
+        })?
+        .ok_or_else(|| Problem::new(Code::NotFound, "The resource does not exist."))?;
     let mut response = HttpResponse::Ok();
     response
         .content_type(file.content_type)
@@ -102,9 +158,14 @@ fn file(documents: &Documents, name: &str) -> Result<HttpResponse, Problem> {
         response.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
     }
     if name != "index.html" {
-        return Ok(response.body(file.bytes.into_owned()));
+        // Compiled-in files are sent without a copy per request.
+        let bytes = match file.bytes {
+            Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+            Cow::Owned(bytes) => bytes.into(),
+        };
+        return Ok(response.body(bytes));
     }
-    // The page names its parts from where it stands, which is `/docs` with and without a slash at the end.
+    // The page uses relative paths, which must resolve from `/docs` with and without a trailing slash.
     let page = String::from_utf8_lossy(&file.bytes);
     let base = format!("<head>\n    <base href=\"{}/docs/\">", documents.base_path);
     Ok(response.body(page.replacen("<head>", &base, 1)))

@@ -1,123 +1,184 @@
-//! What handlers ask of a request.
+//! The extractors of handlers.
 
 mod body;
 mod caller;
 mod conditions;
 mod freshness;
 mod path;
+mod received_body;
 mod selection;
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
+use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use tokio::time::Instant;
 use tracing::Instrument;
 use user_domain::caller::Caller;
+use user_domain::use_cases::Replay;
+use user_domain::write::Idempotency;
 
 use crate::api::Api;
-use crate::frame::Frame;
 use crate::problem::{Code, Problem};
+use crate::replay::{FromReplay, find_replay_after_rejection};
+use crate::request_context::RequestContext;
 use crate::trace;
 
-pub(crate) use body::{Ignored, JsonDocument, MergePatch};
-pub(crate) use caller::{Shown, shown};
-pub(crate) use conditions::{IfNoneMatch, Keyed, Write};
-pub(crate) use freshness::{Fresh, freshness};
-pub(crate) use path::{Pair, Segment, Target, TargetToken};
+pub(crate) use body::{BatchDocument, JsonDocument, MergePatch, NoBody, OptionalDocument};
+pub(crate) use caller::{authenticate_former, presented_credential};
+pub(crate) use conditions::{ConditionalWrite, IDEMPOTENCY_KEY, IdempotentWrite, IfNoneMatch};
+pub(crate) use freshness::{RequestedFreshness, requested_freshness};
+pub(crate) use path::{PathSegment, TargetToken, TargetUser, UserPair};
 pub(crate) use selection::{Include, Selection};
 
-/// A request whose caller is known.
+/// A request with an authenticated caller.
 ///
-/// The framework reads several extractors at once, so that a bad body might be told before a bad token. A handler
-/// therefore takes this alone: who asks is found out first, and then the parts `T` are read, one after another.
-pub(crate) struct Call<T = ()> {
+/// The framework runs several extractors concurrently, so a bad body could be reported before a bad token. A handler
+/// therefore takes this extractor alone. It authenticates the caller first and then reads the parts `T` in order.
+pub(crate) struct AuthenticatedRequest<T = ()> {
     pub(crate) api: Api,
     pub(crate) caller: Caller,
     pub(crate) request: HttpRequest,
     pub(crate) parts: T,
-    begun: Instant,
+    /// The start of the deadline.
+    started: Instant,
+    idempotency: Option<Idempotency>,
+    /// The response for a caller whose credential is no longer accepted. Such a caller may receive nothing else.
+    replay: Option<Replay>,
 }
 
 /// A part of a request.
-pub(crate) trait Part: Sized {
-    /// Whether the time until here was the client's own.
-    const AWAITS_CLIENT: bool = false;
+pub(crate) trait RequestPart: Sized {
+    /// Whether the part reads the body. The deadline then starts after the body has arrived.
+    const READS_BODY: bool = false;
+    /// Whether the part reads `Idempotency-Key`.
+    const READS_IDEMPOTENCY_KEY: bool = false;
+
+    /// Returns the idempotency key and fingerprint, if the part reads them and the client sent a key.
+    fn idempotency(&self) -> Option<&Idempotency> {
+        None
+    }
 
     /// Reads the part.
     async fn read(api: &Api, request: &HttpRequest, payload: &mut Payload)
     -> Result<Self, Problem>;
 }
 
-impl<T> Call<T> {
-    /// Takes the parts out.
-    pub(crate) fn split(self) -> (Call, T) {
+impl<T> AuthenticatedRequest<T> {
+    /// Separates the parts from the request.
+    pub(crate) fn split(self) -> (AuthenticatedRequest, T) {
         let Self {
             api,
             caller,
             request,
             parts,
-            begun,
+            started,
+            idempotency,
+            replay,
         } = self;
         (
-            Call {
+            AuthenticatedRequest {
                 api,
                 caller,
                 request,
                 parts: (),
-                begun,
+                started,
+                idempotency,
+                replay,
             },
             parts,
         )
     }
 
-    /// Waits for a use case that reads no longer than its deadline.
+    /// Runs a use case that reads, within the deadline of a request.
     pub(crate) async fn within_deadline<R, E: Into<Problem>>(
         &self,
         name: &'static str,
         read: impl Future<Output = Result<R, E>>,
     ) -> Result<R, Problem> {
-        let deadline = self.begun + self.api.settings().deadlines.request;
-        tokio::time::timeout_at(deadline, read.instrument(trace::use_case(name)))
+        self.reject_former_caller()?;
+        let deadline = self.started + self.api.settings().deadlines.request;
+        tokio::time::timeout_at(deadline, read.instrument(trace::use_case_span(name)))
             .await
             .map_err(|_| Problem::overloaded())?
             .map_err(Into::into)
     }
 
-    /// Waits for a use case that lists no longer than its deadline.
+    /// Runs a use case that lists, within the deadline of a list.
     pub(crate) async fn within_listing_deadline<R, E: Into<Problem>>(
         &self,
         name: &'static str,
         read: impl Future<Output = Result<R, E>>,
     ) -> Result<R, Problem> {
-        let deadline = self.begun + self.api.settings().deadlines.listing;
-        tokio::time::timeout_at(deadline, read.instrument(trace::use_case(name)))
+        self.reject_former_caller()?;
+        let deadline = self.started + self.api.settings().deadlines.listing;
+        tokio::time::timeout_at(deadline, read.instrument(trace::use_case_span(name)))
             .await
             .map_err(|_| Problem::overloaded())?
             .map_err(Into::into)
     }
 
-    /// Runs a use case in a task of its own that counts what it is asked, and waits for it no longer than its deadline:
-    /// whoever leaves is counted all the same, and whoever waited in vain may ask again.
-    pub(crate) async fn counted<R, E>(
+    /// Runs a use case that counts attempts, in its own task and within the deadline of a request. An attempt is
+    /// counted even if its client disconnects. After a timeout the client may try again, so it is answered as an
+    /// overload.
+    pub(crate) async fn run_counted<R, E>(
         &self,
         name: &'static str,
-        question: impl Future<Output = Result<R, E>> + Send + 'static,
+        attempt: impl Future<Output = Result<R, E>> + Send + 'static,
     ) -> Result<R, Problem>
     where
         R: Send + 'static,
         E: Into<Problem> + Send + 'static,
     {
-        let answered = self.detached(name, question).await;
-        answered.map_err(|problem| match problem.code() {
+        let result = self.run_detached(name, attempt).await;
+        result.map_err(|problem| match problem.code() {
             Code::OutcomeUnknown => Problem::overloaded(),
             _ => problem,
         })
     }
 
-    /// Runs a use case that writes in a task of its own, and waits for it no longer than its deadline. It is not begun if
-    /// its time is over already.
-    pub(crate) async fn detached<R, E>(
+    /// Runs a use case that writes, as [`AuthenticatedRequest::run_detached`] does. A write that is refused, but was
+    /// completed before with the same idempotency key, is replayed instead.
+    pub(crate) async fn write<R, E>(
+        &self,
+        name: &'static str,
+        write: impl Future<Output = Result<R, E>> + Send + 'static,
+    ) -> Result<R, Problem>
+    where
+        R: FromReplay + Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        if let Some(replay) = &self.replay {
+            return R::from_replay(replay.clone());
+        }
+        let refusal = match self.run_detached(name, write).await {
+            Err(problem) if problem.is_refusal() => problem,
+            written => return written,
+        };
+        let Some(idempotency) = &self.idempotency else {
+            return Err(refusal);
+        };
+        let find_replay = &self.api.use_cases().find_replay;
+        let found = find_replay.run(&self.caller, idempotency);
+        match self.within_deadline("find_replay", found).await? {
+            Some(replay) => R::from_replay(replay),
+            None => Err(refusal),
+        }
+    }
+
+    /// Returns an error for a caller that may receive only a replay: a handler must not do anything else for it.
+    fn reject_former_caller(&self) -> Result<(), Problem> {
+        if self.replay.is_none() {
+            return Ok(());
+        }
+        let cause = "a handler did not replay the write of a caller that is no longer accepted";
+        Err(Problem::internal(cause))
+    }
+
+    /// Runs a use case that writes, in its own task, and waits for it until the deadline of the request. The write is
+    /// not started if the deadline has passed.
+    pub(crate) async fn run_detached<R, E>(
         &self,
         name: &'static str,
         write: impl Future<Output = Result<R, E>> + Send + 'static,
@@ -126,24 +187,29 @@ impl<T> Call<T> {
         R: Send + 'static,
         E: Into<Problem> + Send + 'static,
     {
-        let patience = self
+        self.reject_former_caller()?;
+        let max_wait = self
             .api
             .settings()
             .deadlines
             .request
-            .saturating_sub(self.begun.elapsed());
-        if patience.is_zero() {
+            .saturating_sub(self.started.elapsed());
+        if max_wait.is_zero() {
             return Err(Problem::overloaded());
         }
+        // The write may continue after its request. The memory of its input is counted until the write ends.
+        let values = RequestContext::of(&self.request)
+            .and_then(|context| context.value_memory.get().cloned());
+        let write = write.inspect(move |_| drop(values));
         self.api
-            .writes()
-            .run(patience, write.instrument(trace::use_case(name)))
+            .write_tasks()
+            .run(max_wait, write.instrument(trace::use_case_span(name)))
             .await?
             .map_err(Into::into)
     }
 }
 
-impl<T: Part + 'static> FromRequest for Call<T> {
+impl<T: RequestPart + 'static> FromRequest for AuthenticatedRequest<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
@@ -154,19 +220,43 @@ impl<T: Part + 'static> FromRequest for Call<T> {
             let Some(api) = request.app_data::<Data<Api>>().map(|api| Api::clone(api)) else {
                 return Err(Problem::internal("the app was built without its data"));
             };
-            let frame = Frame::of(&request);
-            let received = frame
+            let context = RequestContext::of(&request);
+            let received = context
                 .as_ref()
-                .map_or_else(Instant::now, |frame| frame.received);
-            if let Some(frame) = &frame {
-                frame.note_route(&request);
+                .map_or_else(Instant::now, |context| context.received);
+            if let Some(context) = &context {
+                context.record_route(&request);
             }
-            let caller = caller::authenticate(&api, &request, received).await?;
-            if let Some(frame) = &frame {
-                frame.caller.set(caller.kind());
+            let authenticated = caller::authenticate(&api, &request, received).await;
+            if let Some(context) = &context {
+                context.record_caller(authenticated.as_ref());
+                if let (Ok(caller), true) = (&authenticated, T::READS_BODY) {
+                    context.set_caller_key(caller);
+                }
             }
-            let parts = T::read(&api, &request, &mut payload).await?;
-            let begun = if T::AWAITS_CLIENT {
+            let (caller, parts, replay) = match authenticated {
+                Ok(caller) => {
+                    let parts = T::read(&api, &request, &mut payload).await?;
+                    (caller, parts, None)
+                }
+                Err(refusal) => {
+                    let (former, parts, replay) = find_replay_after_rejection::<T>(
+                        &api,
+                        &request,
+                        &mut payload,
+                        received,
+                        refusal,
+                    )
+                    .await?;
+                    if let Some(context) = &context {
+                        context.caller.set(former.caller.kind());
+                        context.rejection.set(None);
+                    }
+                    (former.caller, parts, Some(replay))
+                }
+            };
+            let idempotency = parts.idempotency().cloned();
+            let started = if T::READS_BODY {
                 Instant::now()
             } else {
                 received
@@ -176,20 +266,27 @@ impl<T: Part + 'static> FromRequest for Call<T> {
                 caller,
                 request,
                 parts,
-                begun,
+                started,
+                idempotency,
+                replay,
             })
         })
     }
 }
 
-impl Part for () {
+impl RequestPart for () {
     async fn read(_: &Api, _: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         Ok(())
     }
 }
 
-impl<A: Part, B: Part> Part for (A, B) {
-    const AWAITS_CLIENT: bool = A::AWAITS_CLIENT || B::AWAITS_CLIENT;
+impl<A: RequestPart, B: RequestPart> RequestPart for (A, B) {
+    const READS_BODY: bool = A::READS_BODY || B::READS_BODY;
+    const READS_IDEMPOTENCY_KEY: bool = A::READS_IDEMPOTENCY_KEY || B::READS_IDEMPOTENCY_KEY;
+
+    fn idempotency(&self) -> Option<&Idempotency> {
+        self.0.idempotency().or_else(|| self.1.idempotency())
+    }
 
     async fn read(
         api: &Api,
@@ -203,8 +300,15 @@ impl<A: Part, B: Part> Part for (A, B) {
     }
 }
 
-impl<A: Part, B: Part, C: Part> Part for (A, B, C) {
-    const AWAITS_CLIENT: bool = A::AWAITS_CLIENT || B::AWAITS_CLIENT || C::AWAITS_CLIENT;
+impl<A: RequestPart, B: RequestPart, C: RequestPart> RequestPart for (A, B, C) {
+    const READS_BODY: bool = A::READS_BODY || B::READS_BODY || C::READS_BODY;
+    const READS_IDEMPOTENCY_KEY: bool =
+        A::READS_IDEMPOTENCY_KEY || B::READS_IDEMPOTENCY_KEY || C::READS_IDEMPOTENCY_KEY;
+
+    fn idempotency(&self) -> Option<&Idempotency> {
+        let first = self.0.idempotency().or_else(|| self.1.idempotency());
+        first.or_else(|| self.2.idempotency())
+    }
 
     async fn read(
         api: &Api,

@@ -12,9 +12,9 @@ use crate::openapi::{Liveness, OpenErrors, ReadinessErrors, ReadinessState};
 use crate::problem::{Code, Problem};
 use crate::resource::read_only;
 
-/// The description of the resources.
+/// The OpenAPI description of the resources.
 #[derive(OpenApi)]
-#[openapi(paths(live, live_too, ready))]
+#[openapi(paths(live, health, ready))]
 pub(crate) struct Description;
 
 #[derive(Serialize)]
@@ -34,52 +34,53 @@ struct Checks {
     schema: &'static str,
 }
 
-/// Adds the resources.
+/// Registers the resources.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config
-        .service(read_only("/health", live_too))
+        .service(read_only("/health", health))
         .service(read_only("/health/live", live))
         .service(read_only("/health/ready", ready));
 }
 
-/// Tells that the process runs.
+/// Returns 200 while the process runs.
 #[utoipa::path(
     get,
     path = "/health/live",
     operation_id = "getLiveness",
     tag = "operations",
-    description = "Asks nothing else: a process that answers is not to be killed.",
+    description = "Checks no dependency. Do not kill a process that answers.",
     security(()),
     responses((status = 200, description = "The process runs.", body = Liveness), OpenErrors)
 )]
 pub(crate) async fn live() -> HttpResponse {
-    answer(&Live { status: "ok" })
+    ok_json(&Live { status: "ok" })
 }
 
-/// Tells that the process runs, as `/health/live` does.
+/// Returns 200 while the process runs, as `/health/live` does.
 #[utoipa::path(
     get,
     path = "/health",
     operation_id = "getHealth",
     tag = "operations",
-    description = "The short address of `/health/live`.",
+    description = "The short path of `/health/live`.",
     security(()),
     responses((status = 200, description = "The process runs.", body = Liveness), OpenErrors)
 )]
-pub(crate) async fn live_too() -> HttpResponse {
+pub(crate) async fn health() -> HttpResponse {
     live().await
 }
 
-/// Tells whether requests should come here: the database answers, its schema is known, the process is not leaving.
+/// Whether this process should receive requests: the database answers, its schema is known, and no shutdown has
+/// started.
 #[utoipa::path(
     get,
     path = "/health/ready",
     operation_id = "getReadiness",
     tag = "operations",
-    description = "A 503 is a reason to send requests elsewhere, not to kill the process.",
+    description = "On a 503, send requests to another replica. Do not kill the process.",
     security(()),
     responses(
-        (status = 200, description = "Requests should come here.", body = ReadinessState),
+        (status = 200, description = "This process accepts requests.", body = ReadinessState),
         ReadinessErrors
     )
 )]
@@ -90,15 +91,15 @@ pub(crate) async fn ready(api: Data<Api>) -> Result<HttpResponse, Problem> {
             "The process is shutting down.",
         ));
     }
-    let away = |cause: String| {
-        Problem::new(Code::NotReady, "The database does not answer.").because(cause)
+    let not_ready = |cause: String| {
+        Problem::new(Code::NotReady, "The database does not answer.").with_cause(cause)
     };
     let schema = tokio::time::timeout(api.settings().deadlines.request, api.health().schema())
         .await
-        .map_err(|_| away("it took too long".to_owned()))?
-        .map_err(|error| away(error.to_string()))?;
+        .map_err(|_| not_ready("it took too long".to_owned()))?
+        .map_err(|error| not_ready(error.to_string()))?;
     match schema {
-        SchemaState::Ready => Ok(answer(&Ready {
+        SchemaState::Ready => Ok(ok_json(&Ready {
             status: "ok",
             checks: Checks {
                 database: "ok",
@@ -112,7 +113,7 @@ pub(crate) async fn ready(api: Data<Api>) -> Result<HttpResponse, Problem> {
     }
 }
 
-fn answer(body: &impl Serialize) -> HttpResponse {
+fn ok_json(body: &impl Serialize) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(body)

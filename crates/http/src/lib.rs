@@ -1,51 +1,60 @@
-//! The user service's REST API: routes, extractors, bodies, problems and its description.
+//! The user service's REST API: routes, extractors, bodies, problems and its OpenAPI description.
 //!
-//! A request goes through the `middleware` (outermost first: observe, conform, CORS, admit), the table of routes in
-//! `routes`, an `extract::Call` that finds out who asks before anything else of the request is read, one file under
-//! `users`, one use case of the domain, and back as a body of `bodies` or a `problem::Problem`. Most reads of one user are
-//! answered before all that, by `middleware::shortcut`.
+//! A request passes the `middleware` (outermost first: telemetry, problem responses, CORS, request limits, direct read)
+//! and the table in `routes`. An `extract::AuthenticatedRequest` authenticates the caller before it reads anything
+//! else. One file under `users` calls one use case of the domain and returns a body of `bodies` or a
+//! `problem::Problem`. The most frequent request, a read of one user by id, skips the router
+//! (`middleware::direct_read`).
 //!
-//! To add a route: a file that mirrors its place in the URL tree, with one handler that takes an `extract::Call` and has
-//! its description above it; a line in both tables of its folder (`users.rs`); `From` of the use case's error in
-//! `problem/`; and `make openapi`.
+//! To add a route:
+//! 1. Add a file that mirrors its place in the URL tree, with one handler that takes an `extract::AuthenticatedRequest`
+//!    and has its description above it.
+//! 2. Add a line to both tables of its folder (`users.rs`).
+//! 3. Implement `From` of the use case's error in `problem/`.
+//! 4. Name the scopes of the operation in its description and in `tests/tests/it/service_tokens/scopes.rs`. A new kind of
+//!    permission is an `Action` in the domain's `permissions.rs`.
+//! 5. Run `make openapi`.
 
 mod api;
+#[cfg(feature = "removable-guards")]
+#[doc(hidden)]
+pub mod bench_support;
 mod bodies;
 mod cache_status;
 mod credentials;
 mod cursor;
-mod detach;
 mod docs;
 mod etag;
 mod extract;
-mod frame;
 mod health;
 mod link;
 mod log_level;
-#[cfg(feature = "removable-guards")]
-#[doc(hidden)]
-pub mod measured;
+mod media_type;
 mod metrics;
 mod middleware;
 mod openapi;
 mod problem;
 mod query;
 mod readiness;
-mod ready;
 mod relationships;
+mod replay;
+mod request_context;
 mod resource;
+mod resource_limits;
+mod response_cache;
 mod routes;
-mod seal;
+mod server;
+mod signing;
 mod tokens;
 mod trace;
 mod users;
+mod write_tasks;
 
 #[cfg(test)]
 mod tests;
 
 pub use api::{Api, Deadlines, HttpSettings};
-pub use bodies::{FaultBody, ServiceTokenRecord, UserRecord, read_record, show_faults};
-pub use detach::Writes;
+pub use bodies::{FaultBody, ServiceTokenRecord, UserRecord, read_record, render_faults};
 pub use log_level::LogLevel;
 pub use metrics::{
     ACTIVE_REQUESTS, Exposition, REQUEST_DURATION, REQUEST_DURATION_BUCKETS, describe_metrics,
@@ -53,3 +62,5 @@ pub use metrics::{
 pub use openapi::openapi;
 pub use readiness::Readiness;
 pub use routes::{app, configure, management};
+pub use server::{CLOSING_CONNECTIONS, ServerOptions, serve};
+pub use write_tasks::WriteTasks;

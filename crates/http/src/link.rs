@@ -1,4 +1,4 @@
-//! Links to the next page of a walk (RFC 8288).
+//! Links to the next page of a list (RFC 8288).
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderValue;
@@ -6,7 +6,7 @@ use actix_web::http::header::HeaderValue;
 use crate::api::Api;
 use crate::problem::Problem;
 
-/// Points to the next page below this path, with all that this page was asked for.
+/// Returns the `Link` to the next page at this path, with the query parameters of this request.
 pub(crate) fn next_page(
     api: &Api,
     request: &HttpRequest,

@@ -1,4 +1,4 @@
-//! `/log-level`: what is written to the log, readable and changeable while the service runs; on the management port only.
+//! `/log-level`: reads and changes the log level while the service runs; on the management port only.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use serde_json::Value;
 use user_domain::{Fault, Violation};
 
 use crate::api::Api;
-use crate::extract::{JsonDocument, Part};
+use crate::extract::{JsonDocument, RequestPart};
 use crate::problem::Problem;
 use crate::resource::readable;
 
-/// What decides how much is written to the log.
+/// The log level of the process.
 pub trait LogLevel: Send + Sync {
-    /// The level now, by its name.
+    /// Returns the name of the current level.
     fn level(&self) -> &'static str;
 
-    /// Changes the level, and tells whether there is one of that name.
+    /// Changes the level. Returns whether a level of that name exists.
     fn set_level(&self, name: &str) -> bool;
 }
 
 #[derive(Serialize)]
-struct Answer {
+struct LogLevelBody {
     level: &'static str,
 }
 
-/// Adds the resource.
+/// Registers the resource.
 pub(crate) fn configure(config: &mut ServiceConfig, log: &Arc<dyn LogLevel>) {
     config.app_data(Data::from(log.clone())).service(
         readable("/log-level", "GET, HEAD, PUT, OPTIONS", show).route(web::put().to(change)),
@@ -36,7 +36,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, log: &Arc<dyn LogLevel>) {
 }
 
 async fn show(log: Data<dyn LogLevel>) -> HttpResponse {
-    answer(&**log)
+    level_response(&**log)
 }
 
 async fn change(
@@ -45,7 +45,7 @@ async fn change(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let document = JsonDocument::read(&api, &request, &mut payload.into_inner()).await?;
+    let document = <JsonDocument>::read(&api, &request, &mut payload.into_inner()).await?;
     let mut faults = Vec::new();
     for name in document.0.keys().filter(|name| *name != "level") {
         faults.push(Fault::new(
@@ -61,13 +61,13 @@ async fn change(
     if !faults.is_empty() {
         return Err(Problem::invalid(&faults));
     }
-    // Whoever reads the log wonders otherwise why it speaks or falls silent.
-    tracing::warn!(level = log.level(), "the level of the log was changed");
-    Ok(answer(&**log))
+    // Explains a sudden change in the amount of log lines.
+    tracing::warn!(level = log.level(), "log level changed");
+    Ok(level_response(&**log))
 }
 
-fn answer(log: &dyn LogLevel) -> HttpResponse {
+fn level_response(log: &dyn LogLevel) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .json(Answer { level: log.level() })
+        .json(LogLevelBody { level: log.level() })
 }

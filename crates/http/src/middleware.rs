@@ -1,10 +1,13 @@
-//! What surrounds every request.
+//! The middleware of every request.
 
-mod admit;
-mod conform;
-mod observe;
-mod shortcut;
+mod direct_read;
+mod parser_rejections;
+mod problem_responses;
+mod request_limits;
+mod request_telemetry;
 
-pub(crate) use admit::Admit;
-pub(crate) use conform::Conform;
-pub(crate) use observe::Observe;
+pub(crate) use direct_read::direct_read;
+pub(crate) use parser_rejections::ParserRejections;
+pub(crate) use problem_responses::ProblemResponses;
+pub(crate) use request_limits::RequestLimits;
+pub(crate) use request_telemetry::RequestTelemetry;

@@ -1,4 +1,4 @@
-//! The API's description (OpenAPI 3.1), gathered from where the routes are.
+//! The OpenAPI 3.1 document, collected from the modules of the routes.
 
 mod params;
 mod responses;
@@ -13,59 +13,65 @@ use utoipa::{Modify, OpenApi};
 use crate::{credentials, docs, health, metrics, relationships, tokens, users};
 
 pub(crate) use params::{
-    CacheControlHeader, EraseQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath,
+    CacheControlHeader, EraseQuery, ExportQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath,
     IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, IncludeQuery, PageQuery, PairPath,
     RelatedPageQuery, RequiredIfMatchHeader, TokenIdPath, UsernamePath, WithQuery,
 };
 use responses::Shared;
 pub(crate) use responses::{
-    BatchErrors, Created, CreationErrors, DeletionErrors, EditErrors, Exported, FollowBatchErrors,
-    Found, FoundToken, IssuedToken, LifecycleErrors, ListErrors, Listed, ListedTokens,
-    LockoutErrors, OpenErrors, PasswordErrors, ReadErrors, ReadinessErrors, RelationshipErrors,
-    TokenCreationErrors, TokenErrors, TokenListErrors, TokenRevocationErrors, VerificationErrors,
-    Written,
+    BatchErrors, Blocked, Created, CreationErrors, DeletionErrors, EditErrors, Exported,
+    FollowBatchErrors, Found, FoundToken, IssuedToken, LifecycleErrors, ListErrors, Listed,
+    ListedTokens, LockoutClearanceErrors, LockoutErrors, OpenErrors, PasswordErrors, ReadErrors,
+    ReadinessErrors, RelationshipErrors, SuspensionErrors, TokenCreationErrors, TokenErrors,
+    TokenListErrors, TokenRevocationErrors, VerificationErrors, Written,
 };
 pub(crate) use schemas::{
-    BatchAnswer, BatchQuestion, Count, Counts, Export, FollowBatch, FollowBatchAnswer, Included,
-    IssuedServiceToken, Liveness, Lockout, Login, NewPassword, NewToken, NewUser, Problem,
-    ReadinessState, RelationshipList, ServiceToken, ServiceTokenList, SortOrder, User,
-    UserOrSelection, UserPage, UserPatch, UserReplacement, UserSelection,
+    BatchGetRequest, BatchGetResponse, BlockedUserList, Count, Counts, Export, FollowBatchRequest,
+    FollowBatchResponse, Included, IssuedServiceToken, Liveness, Lockout, Login, NewPassword,
+    NewSuspension, NewToken, NewUser, Problem, ReadinessState, RelationshipList, RoleName,
+    ServiceIndex, ServiceToken, ServiceTokenList, SortOrder, User, UserOrSelection, UserPage,
+    UserPatch, UserReplacement, UserSelection,
 };
 
-const ABOUT: &str = "\
-The one place that knows the people of the platform: register, find, list, change, suspend, delete and restore them.
+const DESCRIPTION: &str = "\
+The user service of the platform: registers, finds, lists, changes, suspends, deletes and restores users.
 
-**Errors** are problems (RFC 9457) of type `application/problem+json`; `code` is stable and for programs, `errors` \
-points at each fault of the input (`pointer` into the body, `parameter` of the query or the path). A wrong method is a 405 with \
-`Allow`. A 503 has `Retry-After` in seconds and has changed nothing; after a 504 a write may or may not have been done.
+**Errors** are problem details (RFC 9457) of type `application/problem+json`. `code` is stable and meant for programs. \
+`errors` lists each validation error with its location: `pointer` into the body, or `parameter` of the query or the path. \
+A wrong method is a 405 with `Allow`. A 503 has `Retry-After` in seconds and has changed nothing. After a 504 a write may \
+or may not have been applied.
 
-**Views.** Whom a user is shown to decides which members it has: everybody sees the public ones, a person its own \
-(not `metadata.private`), an administrator and a service with `users:read_private` all. A member of the view is always \
-there, `null` when unset; a member outside it is absent. A deleted user is not found, and `null` in a batch; so is, for \
-a person, whoever blocks it or is blocked by it.
+**Views.** The caller determines which members of a user are visible. The public view is for every caller. The own view is \
+for the user itself and has all members except `metadata.private` and `suspension`. The full view is for administrators \
+and for services with `users:read_private`, and has all members. A member of the view is always present, and `null` if \
+unset. A member outside the view is absent. A deleted user is a 404, and `null` in a batch. To a user, the same is true of \
+each user that it blocks or that blocks it.
 
-**Scopes.** Each call names the scope that a service's token needs for it. A token that lacks it is answered with a 403 \
-`insufficient_scope`, which names it as `required_scope`.
+**Scopes.** Each operation names the scope that the token of a service needs. A token without it gets a 403 \
+`insufficient_scope` with the scope in `required_scope`.
 
-**Versions.** `ETag` is `\"<version>-<view>\"`. `If-Match` compares the version and is honoured on every write of a user (412); \
-PUT of a user requires it (428). `If-None-Match` makes an unchanged user a 304. What users are to each other is part of \
-no version: it neither needs nor makes one, and `include=counts` is answered without `ETag`.
+**Versions.** `ETag` is `\"<version>-<view>-<tag>\"`, and unique to one user. `If-Match` is supported by every write of a \
+user (412), and required by PUT of a user (428). It compares the version only, and also accepts `\"<version>\"`. The tag of \
+another user never matches. `If-None-Match` makes an unchanged user a 304. Relationships have no version and do not change \
+the version of a user; a response with `include=counts` has no `ETag`.
 
-**Freshness.** Reads of users by a key may be answered from a cache: by the replica that wrote, never older than what it \
-wrote, and by any other at most a second old, also after a suspension or a change of roles. `Cache-Control: no-cache` \
-reads the database. `Cache-Status` (RFC 9211) tells where an answer comes from. While the database is unreachable, what \
-the replicas know may be answered for up to a minute, marked by a `detail` that ends in `database-unreachable`.
+**Freshness.** Reads of users by key may be served from a cache. The replica that performed a write never returns an older \
+state. Any other replica returns a state that is at most 1 second old, also after a suspension or a change of roles. \
+`Cache-Control: no-cache` reads the database. `Cache-Status` (RFC 9211) names the source of a response, unless the response \
+shows a public view. While the database is unreachable, cached users may be returned for up to 60 seconds; `detail` then \
+ends in `database-unreachable`.
 
-**Idempotency.** A write with `Idempotency-Key` can be repeated safely for 24 hours: the repetition is answered with \
-the status of the first and `Idempotency-Replayed: true`. Another request under the same key is a 422.
+**Idempotency.** A write with `Idempotency-Key` can be retried safely for 24 hours. The response to a retry has the status of \
+the first response and `Idempotency-Replayed: true`. Another request with the same key is a 422.
 
-**Lists** are walked with `next_cursor`, or the `Link` of `rel=\"next\"`. A cursor belongs to its filter and order.
+**Lists** use cursor pagination: follow `next_cursor`, or the `Link` with `rel=\"next\"`. A cursor is valid only for the \
+filter and order that it was issued for.
 
-HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is accepted. Every response has \
-`X-Request-Id`; a client's own is kept if it is 1 to 64 of `A-Z a-z 0-9 _ . -`. All header fields together may have \
-16 KiB, a body 1 MiB.";
+Every GET also supports HEAD, and every resource supports OPTIONS. A trailing slash is accepted. Every response has \
+`X-Request-Id`. The id of the client is used if it has 1 to 64 characters of `A-Z a-z 0-9 _ . -`. Limits: 16 KiB for all \
+header fields together, 128 KiB for a body, 1 MiB for the body of a batch.";
 
-/// What belongs to no route. The rest is added by [`openapi`].
+/// The parts of the document that belong to no route. [`openapi`] adds the rest.
 #[derive(OpenApi)]
 #[openapi(
     components(schemas(
@@ -74,9 +80,11 @@ HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is acce
         UserSelection,
         UserOrSelection,
         UserPage,
+        BlockedUserList,
         Counts,
         Export,
         Included,
+        RoleName,
         SortOrder,
         ServiceToken,
         IssuedServiceToken,
@@ -84,24 +92,24 @@ HEAD is served wherever GET is, and OPTIONS everywhere. A trailing slash is acce
     )),
     security(("bearer" = []), ("api_token" = [])),
     tags(
-        (name = "users", description = "People: reading, finding, listing and writing them."),
-        (name = "lifecycle", description = "Suspending, deleting and bringing back."),
-        (name = "relationships", description = "Who follows and who blocks whom."),
-        (name = "credentials", description = "Passwords, for the service that lets people in."),
-        (name = "tokens", description = "The tokens of services: making, listing and revoking them."),
-        (name = "operations", description = "Health, metrics and this description; no credential is needed."),
+        (name = "users", description = "Read, find, list, create and change users."),
+        (name = "lifecycle", description = "Suspend, activate, delete and restore users."),
+        (name = "relationships", description = "Follows and blocks between users."),
+        (name = "credentials", description = "Passwords and lockouts, for the service that signs users in."),
+        (name = "tokens", description = "Create, list and revoke the tokens of services."),
+        (name = "operations", description = "Health, metrics and this document. No credential is required."),
     ),
 )]
 struct Description;
 
-/// Writes the description of the API below a base path, as indented JSON.
+/// Returns the OpenAPI document for a base path, as indented JSON. The output is deterministic.
 ///
-/// The base path is empty, or begins with a slash and does not end with one. The same base path gives the same text.
+/// The base path is empty, or starts with a slash and does not end with one.
 pub fn openapi(base_path: &str) -> String {
     describe(base_path, false)
 }
 
-/// Writes the description of what is served to all: without health and metrics where they have a port of their own.
+/// Returns the OpenAPI document of the public port. Health and metrics are absent if they have a separate port.
 pub(crate) fn describe(base_path: &str, has_management: bool) -> String {
     let mut description = Description::openapi()
         .merge_from(users::Description::openapi())
@@ -119,11 +127,11 @@ pub(crate) fn describe(base_path: &str, has_management: bool) -> String {
     description.info = Info::builder()
         .title("User service")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(ABOUT))
+        .description(Some(DESCRIPTION))
         .build();
     let root = if base_path.is_empty() { "/" } else { base_path };
     description.servers = Some(vec![Server::new(root)]);
-    // Only a map with keys that are no text cannot be written as JSON, and there is none.
+    // Serialisation fails only for maps with keys that are not strings, and the document has none.
     description.to_pretty_json().unwrap_or_default()
 }
 
@@ -134,12 +142,12 @@ impl Modify for SecuritySchemes {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "A person's access token (a JWT with `sub` and `exp`), or a service's token.",
+                "The access token of a user (a JWT with `sub` and `exp`), or the token of a service.",
             ))
             .build();
         let api_token = ApiKeyValue::with_description(
             "X-API-Token",
-            "A service's token, as the platform's older services send it; never together with `Authorization`.",
+            "The token of a service, as older services of the platform send it. Not together with `Authorization`.",
         );
         let components = openapi.components.get_or_insert_with(Components::new);
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));

@@ -5,17 +5,17 @@ use user_domain::{Fault, Violation};
 
 use crate::problem::{MAX_FAULTS, Problem};
 
-/// The parameters of a query, from which each route takes what it knows.
+/// The parameters of a query string. Each route takes the parameters that it supports.
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
     faults: Vec<Fault>,
 }
 
 impl Query {
-    /// Reads the query of a request.
+    /// Parses the query string of a request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         let text = request.query_string();
-        // Never fails for pairs of text: what is not encoded well is read as it stands.
+        // Never fails for pairs of strings: invalid percent-encoding is kept as it is.
         let pairs = if text.is_empty() {
             Vec::new()
         } else {
@@ -27,48 +27,75 @@ impl Query {
         }
     }
 
-    /// Takes a parameter that may stand once.
+    /// Takes a parameter that may occur at most once.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
-        let mut found = Vec::new();
-        self.pairs.retain_mut(|(key, value)| {
-            let other = key != name;
-            if !other {
-                found.push(std::mem::take(value));
-            }
-            other
-        });
+        let found = self.take_all(name);
         if found.len() > 1 {
             self.refuse(
                 name,
-                &Violation::new("repeated", "Must stand at most once."),
+                &Violation::new("repeated", "Must occur at most once."),
             );
         }
         found.into_iter().next()
     }
 
-    /// Notes a fault of a parameter.
+    /// Takes a list parameter: separated by commas, repeated, or both.
+    pub(crate) fn take_list(&mut self, name: &str) -> Option<Vec<String>> {
+        let found = self.take_all(name);
+        let parts = found.iter().flat_map(|value| value.split(','));
+        (!found.is_empty()).then(|| parts.map(str::to_owned).collect())
+    }
+
+    /// Takes a parameter that is repeated for each of its values. A comma is part of the value.
+    pub(crate) fn take_repeated(&mut self, name: &str) -> Option<Vec<String>> {
+        let found = self.take_all(name);
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// Whether a parameter remains with a name that starts with `prefix`.
+    pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
+        self.pairs.iter().any(|(name, _)| name.starts_with(prefix))
+    }
+
+    fn take_all(&mut self, name: &str) -> Vec<String> {
+        let taken = self.pairs.extract_if(.., |(key, _)| key == name);
+        taken.map(|(_, value)| value).collect()
+    }
+
+    /// Records a validation error of a parameter.
     pub(crate) fn refuse(&mut self, name: &str, violation: &Violation) {
         self.faults
             .push(Fault::at(vec![name.to_owned()], violation));
     }
 
-    /// Notes faults whose paths are parameters' names.
+    /// Records validation errors. Their paths are parameter names.
     pub(crate) fn refuse_all(&mut self, faults: Vec<Fault>) {
         self.faults.extend(faults);
     }
 
-    /// Notes as a fault each parameter that was not taken.
-    pub(crate) fn refuse_rest(&mut self) {
-        let violation = Violation::new("unknown_parameter", "Is not a parameter of this resource.");
-        let faults = self
+    /// Rejects each remaining parameter as unknown.
+    pub(crate) fn refuse_unused(&mut self) {
+        self.refuse_unknown("", "Is not a parameter of this resource.");
+    }
+
+    /// Rejects each remaining parameter with a name that starts with `prefix` as unknown.
+    pub(crate) fn refuse_unknown(&mut self, prefix: &str, detail: &'static str) {
+        let violation = Violation::new("unknown_parameter", detail);
+        // Collected first: an iterator that ends early would leave the remaining parameters in the query.
+        let refused: Vec<_> = self
             .pairs
-            .iter()
-            .take(MAX_FAULTS)
-            .map(|(name, _)| Fault::at(vec![name.clone()], &violation));
+            .extract_if(.., |(name, _)| name.starts_with(prefix))
+            .collect();
+        let refused = refused.into_iter().take(MAX_FAULTS);
+        let faults = refused.map(|(name, _)| Fault::at(vec![name], &violation));
         self.faults.extend(faults);
     }
 
-    /// Tells whether nothing was wrong.
+    /// Fails if a validation error was recorded.
+    ///
+    /// # Errors
+    ///
+    /// A problem with all recorded validation errors.
     pub(crate) fn check(self) -> Result<(), Problem> {
         if self.faults.is_empty() {
             Ok(())
@@ -99,22 +126,52 @@ mod tests {
     }
 
     #[test]
-    fn repeated_and_unknown_parameters_are_faults() {
+    fn a_repeated_and_a_comma_separated_list_are_equal() {
+        for text in ["a=1,2,3", "a=1&a=2&a=3", "a=1%2C2&b=x&a=3"] {
+            let listed = query(text).take_list("a").unwrap();
+            assert_eq!(listed, ["1", "2", "3"], "{text}");
+        }
+        assert_eq!(query("b=1").take_list("a"), None);
+        assert_eq!(query("a=").take_list("a").unwrap(), [""]);
+    }
+
+    #[test]
+    fn a_repeated_parameter_keeps_commas_in_its_values() {
+        let mut query = query("m.a=1,2&m.b=x&m.a=3");
+        assert_eq!(query.take_repeated("m.a").unwrap(), ["1,2", "3"]);
+        assert_eq!(query.take_repeated("m.a"), None);
+        assert!(query.has_prefix("m.") && !query.has_prefix("n."));
+        query.refuse_unknown("m.", "Is unknown.");
+        assert!(!query.has_prefix("m."));
+        assert!(query.check().is_err());
+    }
+
+    #[test]
+    fn at_most_100_unknown_parameters_are_reported() {
+        let names: Vec<_> = (0..=MAX_FAULTS).map(|n| format!("m.{n}=1")).collect();
+        let mut query = query(&names.join("&"));
+        query.refuse_unknown("m.", "Is unknown.");
+        assert!(!query.has_prefix("m."));
+        assert_eq!(query.faults.len(), MAX_FAULTS);
+    }
+
+    #[test]
+    fn repeated_and_unknown_parameters_are_rejected() {
         let mut repeated = query("q=a&q=b");
         repeated.take("q");
         assert!(repeated.check().is_err());
         let mut unknown = query("q=a&z=b");
         unknown.take("q");
-        unknown.refuse_rest();
+        unknown.refuse_unused();
         assert!(unknown.check().is_err());
-        let mut fine = query("q=a");
-        fine.take("q");
-        fine.refuse_rest();
-        assert!(fine.check().is_ok());
+        let mut valid = query("q=a");
+        valid.take("q");
+        valid.refuse_unused();
+        assert!(valid.check().is_ok());
     }
 
     #[test]
-    fn badly_encoded_text_is_no_error_of_the_service() {
+    fn invalid_percent_encoding_is_accepted() {
         assert!(query("q=%zz%ff%").take("q").is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! `/v1/relationships`: what concerns many pairs of users at once.
+//! `/v1/relationships`: operations on many pairs of users.
 
 mod batch;
 
@@ -7,12 +7,12 @@ use utoipa::OpenApi;
 
 use crate::resource::resource;
 
-/// The description of the resources.
+/// The OpenAPI description of the resources.
 #[derive(OpenApi)]
 #[openapi(paths(batch::batch))]
 pub(crate) struct Description;
 
-/// Adds the resources.
+/// Registers the resources.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config.service(
         resource("/v1/relationships/batch", "POST, OPTIONS").route(web::post().to(batch::batch)),

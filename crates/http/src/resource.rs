@@ -1,4 +1,4 @@
-//! What every resource does besides its own methods.
+//! The behaviour that all resources share: `OPTIONS`, `Allow` and 405.
 
 use std::future::ready;
 
@@ -8,18 +8,18 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use crate::problem::{Code, Problem};
 
-/// The pattern of the resource that a request reached, for logs and metrics: it holds no personal data.
+/// The route pattern of a request, for logs and metrics: unlike the path, it contains no personal data.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pattern(pub(crate) &'static str);
+pub(crate) struct RoutePattern(pub(crate) &'static str);
 
-/// Makes a resource that answers OPTIONS, and refuses the methods that are not added to it.
+/// Creates a resource that answers OPTIONS, and answers methods without a handler with a 405.
 ///
-/// `allow` is the `Allow` field (RFC 9110) and names every method, OPTIONS included.
+/// `allow` is the `Allow` field (RFC 9110). It names every method, OPTIONS included.
 pub(crate) fn resource(pattern: &'static str, allow: &'static str) -> Resource {
-    described(web::resource(pattern), pattern, allow)
+    with_options(web::resource(pattern), pattern, allow)
 }
 
-/// Makes a resource that can also be read, by GET and HEAD. They come first: methods are tried in their order.
+/// Creates a resource with GET and HEAD. They are first, because methods are matched in order.
 pub(crate) fn readable<F, Args>(pattern: &'static str, allow: &'static str, handler: F) -> Resource
 where
     F: Handler<Args>,
@@ -29,10 +29,10 @@ where
     let resource = web::resource(pattern)
         .route(web::get().to(handler.clone()))
         .route(web::head().to(handler));
-    described(resource, pattern, allow)
+    with_options(resource, pattern, allow)
 }
 
-/// Makes a resource that can only be read.
+/// Creates a resource with GET and HEAD only.
 pub(crate) fn read_only<F, Args>(pattern: &'static str, handler: F) -> Resource
 where
     F: Handler<Args>,
@@ -42,11 +42,11 @@ where
     readable(pattern, "GET, HEAD, OPTIONS", handler)
 }
 
-fn described(resource: Resource, pattern: &'static str, allow: &'static str) -> Resource {
+fn with_options(resource: Resource, pattern: &'static str, allow: &'static str) -> Resource {
     let allow = HeaderValue::from_static(allow);
     let refused = allow.clone();
     resource
-        .app_data(Pattern(pattern))
+        .app_data(RoutePattern(pattern))
         .route(web::method(Method::OPTIONS).to(move || {
             ready(
                 HttpResponse::NoContent()

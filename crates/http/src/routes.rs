@@ -1,4 +1,4 @@
-//! The table of routes, and the app with everything around it.
+//! The table of routes, and the app with its middleware.
 
 use std::sync::Arc;
 
@@ -6,21 +6,21 @@ use actix_cors::Cors;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    ACCESS_CONTROL_EXPOSE_HEADERS, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION, RETRY_AFTER,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH, LINK,
+    LOCATION, PRAGMA, RETRY_AFTER,
 };
-use actix_web::middleware::Condition;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error, HttpResponse};
 
 use crate::api::Api;
 use crate::log_level::LogLevel;
-use crate::middleware::{Admit, Conform, Observe};
+use crate::middleware::{ProblemResponses, RequestLimits, RequestTelemetry, direct_read};
 use crate::problem::{Code, Problem};
-use crate::ready::ReadyUsers;
+use crate::response_cache::ResponseCache;
 use crate::{credentials, docs, health, log_level, metrics, relationships, tokens, users};
 
-/// Makes the app: every route and everything around them. Tests and production serve the same.
+/// Creates the app: all routes and their middleware. Tests and production serve the same app.
 pub fn app(
     api: &Api,
 ) -> App<
@@ -32,17 +32,20 @@ pub fn app(
         InitError = (),
     > + use<>,
 > {
-    let origins = &api.settings().cors_allowed_origins;
+    let settings = api.settings();
+    let origins = &settings.cors_allowed_origins;
+    let cors = cors(origins, &settings.cors_allowed_headers);
     let configure = configure(api);
     App::new()
-        .wrap(Admit::new(api))
-        .wrap(Condition::new(!origins.is_empty(), cors(origins)))
-        .wrap(Conform::new(api))
-        .wrap(Observe::new(api, for_pages(origins)))
+        .wrap(from_fn(direct_read))
+        .wrap(RequestLimits::new(api))
+        .wrap(Condition::new(!origins.is_empty(), cors))
+        .wrap(ProblemResponses::new(api))
+        .wrap(RequestTelemetry::new(api))
         .configure(configure)
 }
 
-/// Makes the app of the management port: health, metrics and the level of the log, which no gateway is to show.
+/// Creates the app of the management port: health, metrics and the log level, which no gateway should expose.
 pub fn management(
     api: &Api,
     log: &Arc<dyn LogLevel>,
@@ -57,28 +60,28 @@ pub fn management(
 > {
     let (api, log) = (api.clone(), log.clone());
     App::new()
-        .wrap(Admit::new(&api))
-        .wrap(Conform::new(&api))
-        .wrap(Observe::untraced(&api))
+        .wrap(RequestLimits::new(&api))
+        .wrap(ProblemResponses::new(&api))
+        .wrap(RequestTelemetry::untraced(&api))
         .configure(move |config| {
             config.app_data(Data::new(api));
             health::configure(config);
             metrics::configure(config);
             log_level::configure(config, &log);
-            config.default_service(web::to(nothing_here));
+            config.default_service(web::to(not_found));
         })
 }
 
-/// Gives what adds every route to an app.
+/// Returns a function that adds all routes to an app.
 ///
-/// The routes alone neither show request ids nor turn the framework's errors into problems: [`app`] does.
+/// The routes alone neither return request ids nor turn errors of the framework into problems: [`app`] does.
 pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
     let api = api.clone();
     move |config| {
         config
             .app_data(Data::new(api.clone()))
-            .app_data(ReadyUsers::default());
-        // First: most requests are for users, and routes are tried in their order.
+            .app_data(ResponseCache::new(api.signing_keys().entity_tags().clone()));
+        // Users come first: most requests are for users, and routes are matched in order.
         users::configure(config);
         if !api.settings().has_management {
             health::configure(config);
@@ -88,19 +91,16 @@ pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
         relationships::configure(config);
         credentials::configure(config);
         tokens::configure(config);
-        config.default_service(web::to(nothing_here));
+        config.default_service(web::to(not_found));
     }
 }
 
-async fn nothing_here() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(
-        Code::NotFound,
-        "There is nothing at this address.",
-    ))
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(Code::NotFound, "The resource does not exist."))
 }
 
-/// What pages of other origins may read of an answer.
-const EXPOSED: [HeaderName; 6] = [
+/// The response header fields that pages of other origins may read.
+const EXPOSED_HEADERS: [HeaderName; 6] = [
     ETAG,
     LINK,
     LOCATION,
@@ -109,15 +109,17 @@ const EXPOSED: [HeaderName; 6] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// What [`cors`] adds to an answer to whoever names no origin.
-fn for_pages(origins: &[String]) -> Option<(HeaderName, HeaderValue)> {
-    let names = EXPOSED.each_ref().map(HeaderName::as_str).join(", ");
-    let names = HeaderValue::try_from(names).ok()?;
-    (!origins.is_empty()).then_some((ACCESS_CONTROL_EXPOSE_HEADERS, names))
-}
+/// Request header fields that no handler reads. Tracing and caching libraries add them to the requests of pages.
+const LIBRARY_HEADERS: [HeaderName; 5] = [
+    HeaderName::from_static("baggage"),
+    PRAGMA,
+    HeaderName::from_static("sentry-trace"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+];
 
-/// Lets pages of these origins call the API; a page's own cookies are never asked for.
-fn cors(origins: &[String]) -> Cors {
+/// Allows pages of these origins to call the API, with these additional header fields. Cookies are not used.
+fn cors(origins: &[String], headers: &[String]) -> Cors {
     let named = HeaderName::from_static;
     let cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
@@ -131,7 +133,9 @@ fn cors(origins: &[String]) -> Cors {
             named("x-api-token"),
             named("x-request-id"),
         ])
-        .expose_headers(EXPOSED)
+        .allowed_headers(LIBRARY_HEADERS)
+        .allowed_headers(headers)
+        .expose_headers(EXPOSED_HEADERS)
         .max_age(3600)
         .disable_vary_header();
     if origins.iter().any(|origin| origin == "*") {

@@ -1,18 +1,26 @@
-//! The API in one process, over the domain's fakes and mocks.
+//! Tests of the API in one process, with the fakes and mocks of the domain.
 
+mod bodies;
+mod connections;
 mod credentials;
+mod direct_read;
 mod docs;
-mod frame;
+mod every_route;
 mod freshness;
 mod lists;
 mod outcomes;
 mod reads;
 mod relationships;
-mod shortcut;
+mod request_context;
+mod server;
 mod writes;
 
 use std::time::Duration;
 
+use actix_http::Request;
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -23,24 +31,24 @@ use user_domain::test_support::fakes::Fakes;
 use user_domain::use_cases::Ports;
 use user_domain::values::UserId;
 
-use crate::{Api, Deadlines, Exposition, HttpSettings, Readiness, Writes, app};
+use crate::{Api, Deadlines, Exposition, HttpSettings, Readiness, WriteTasks, app};
 
-/// The token of a service that may do everything.
+/// The token of a service with all scopes.
 const SERVICE: &str = "service-token";
 
-struct World {
+struct TestApp {
     fakes: Fakes,
     api: Api,
     readiness: Readiness,
 }
 
-struct Answer {
+struct TestResponse {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
-impl World {
+impl TestApp {
     fn new() -> Self {
         Self::with(|_| (), |_| ())
     }
@@ -50,14 +58,20 @@ impl World {
         fakes
             .service_tokens
             .admit(SERVICE, ServiceCaller::with_all_scopes("posts"));
-        let mut wanted = HttpSettings::new([7; 32]);
-        settings(&mut wanted);
-        let mut given = fakes.ports();
-        ports(&mut given);
+        let mut http_settings = HttpSettings::new([7; 32]);
+        settings(&mut http_settings);
+        let mut all_ports = fakes.ports();
+        ports(&mut all_ports);
         let readiness = Readiness::default();
-        let writes = Writes::new(tokio::runtime::Handle::current());
+        let writes = WriteTasks::new(tokio::runtime::Handle::current());
         let metrics = Exposition::new(PrometheusBuilder::new().build_recorder().handle(), || ());
-        let api = Api::new(&given, wanted, writes, readiness.clone(), metrics);
+        let api = Api::new(
+            &all_ports,
+            http_settings,
+            writes,
+            readiness.clone(),
+            metrics,
+        );
         Self {
             fakes,
             api,
@@ -65,43 +79,26 @@ impl World {
         }
     }
 
-    async fn send(&self, request: TestRequest) -> Answer {
+    async fn send(&self, request: TestRequest) -> TestResponse {
         let service = init_service(app(&self.api)).await;
-        match try_call_service(&service, request.to_request()).await {
-            Ok(response) => Answer {
-                status: response.status().as_u16(),
-                headers: response.headers().clone(),
-                body: read_body(response).await.to_vec(),
-            },
-            Err(error) => {
-                let response = error.error_response();
-                Answer {
-                    status: response.status().as_u16(),
-                    headers: response.headers().clone(),
-                    body: actix_web::body::to_bytes(response.into_body())
-                        .await
-                        .unwrap()
-                        .to_vec(),
-                }
-            }
-        }
+        send_to(&service, request).await
     }
 
-    /// Sends as the service that may do everything.
-    async fn as_service(&self, request: TestRequest) -> Answer {
+    /// Sends a request as the service with all scopes.
+    async fn as_service(&self, request: TestRequest) -> TestResponse {
         self.send(request.insert_header(("x-api-token", SERVICE)))
             .await
     }
 
-    /// Sends as this person.
-    async fn as_user(&self, id: &str, request: TestRequest) -> Answer {
+    /// Sends a request as this user.
+    async fn as_user(&self, id: &str, request: TestRequest) -> TestResponse {
         self.fakes.tokens.admit_user(id, UserId::parse(id).unwrap());
         self.send(request.insert_header(("authorization", format!("Bearer {id}"))))
             .await
     }
 
-    /// Sends as this person, whose token claims to be an administrator.
-    async fn as_claimed_admin(&self, id: &str, request: TestRequest) -> Answer {
+    /// Sends a request as this user, with a token that claims the administrator role.
+    async fn as_claimed_admin(&self, id: &str, request: TestRequest) -> TestResponse {
         let subject = UserKey::Id(UserId::parse(id).unwrap());
         self.fakes.tokens.admit(
             "admin",
@@ -115,16 +112,41 @@ impl World {
             .await
     }
 
-    /// Registers a person and gives the id.
-    async fn person(&self, name: &str) -> String {
+    /// Creates a user and returns its id.
+    async fn create_user(&self, name: &str) -> String {
         let body = json!({"username": name, "email": format!("{name}@example.org")});
-        let answer = self.as_service(post("/v1/users").set_json(body)).await;
-        assert_eq!(answer.status, 201, "{}", answer.json());
-        answer.json()["id"].as_str().unwrap().to_owned()
+        let response = self.as_service(post("/v1/users").set_json(body)).await;
+        assert_eq!(response.status, 201, "{}", response.json());
+        response.json()["id"].as_str().unwrap().to_owned()
     }
 }
 
-impl Answer {
+/// Sends a request to an initialised app.
+async fn send_to(
+    service: &impl Service<Request, Response = ServiceResponse<BoxBody>, Error = Error>,
+    request: TestRequest,
+) -> TestResponse {
+    match try_call_service(service, request.to_request()).await {
+        Ok(response) => TestResponse {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: read_body(response).await.to_vec(),
+        },
+        Err(error) => {
+            let response = error.error_response();
+            TestResponse {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body: actix_web::body::to_bytes(response.into_body())
+                    .await
+                    .unwrap()
+                    .to_vec(),
+            }
+        }
+    }
+}
+
+impl TestResponse {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -135,12 +157,29 @@ impl Answer {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The status and code of a problem, after a look at what every problem has.
+    /// Returns the version and view in the `ETag` after checking its format; empty without an `ETag`.
+    fn version_and_view(&self) -> &str {
+        let tag = self.header("etag");
+        if tag.is_empty() {
+            return tag;
+        }
+        let (version_and_view, digest) = tag
+            .trim_matches('"')
+            .rsplit_once('-')
+            .expect("a tag of three parts");
+        let digits = digest.bytes().filter(u8::is_ascii_hexdigit).count();
+        assert!(digits >= 8 && digits == digest.len(), "{tag}");
+        version_and_view
+    }
+
+    /// Returns the status and code of a problem after checking the members that every problem has.
     fn problem(&self) -> (u16, String) {
         let body = self.json();
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(body["status"], self.status);
         assert_eq!(body["request_id"], self.header("x-request-id"));
+        assert_eq!(self.header("x-content-type-options"), "nosniff");
+        assert_eq!(self.header("cache-control"), "no-store");
         assert_eq!(
             body["type"],
             format!(
@@ -159,10 +198,10 @@ impl Answer {
         errors
             .iter()
             .map(|fault| {
-                let place = fault.get("pointer").or(fault.get("parameter")).unwrap();
+                let location = fault.get("pointer").or(fault.get("parameter")).unwrap();
                 format!(
                     "{} {}",
-                    place.as_str().unwrap(),
+                    location.as_str().unwrap(),
                     fault["code"].as_str().unwrap()
                 )
             })

@@ -1,4 +1,4 @@
-//! `/v1/tokens`: one file for each operation.
+//! `/v1/tokens`: one file per operation.
 
 mod create;
 mod find;
@@ -10,12 +10,12 @@ use utoipa::OpenApi;
 
 use crate::resource::readable;
 
-/// The description of the resources.
+/// The OpenAPI description of the resources.
 #[derive(OpenApi)]
 #[openapi(paths(list::list, create::create, find::find, revoke::revoke))]
 pub(crate) struct Description;
 
-/// Adds the resources.
+/// Registers the resources.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let tokens = readable("/v1/tokens", "GET, HEAD, POST, OPTIONS", list::list);
     let token = readable("/v1/tokens/{id}", "GET, HEAD, DELETE, OPTIONS", find::find);

@@ -1,6 +1,6 @@
-//! A request as a trace (OpenTelemetry): its own span, continued from the caller's, and one for each use case.
+//! OpenTelemetry spans: one for each request, as a child of the caller's span, and one for each use case.
 //!
-//! Spans hold patterns, names and statuses: no path, no query, no header field, nobody's id.
+//! Spans contain route patterns, names and statuses. They contain no path, query, header field or user id.
 
 use actix_web::http::header::HeaderMap;
 use opentelemetry::propagation::Extractor;
@@ -10,13 +10,13 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::metrics::CLIENT_GONE;
+use crate::metrics::CLIENT_CLOSED_REQUEST;
 
-/// The target of all spans that make a trace; no line of the log has it.
+/// The target of all exported spans. No log line has it.
 const TRACE: &str = "traces";
 
-/// Begins the span of a request, under the span that `traceparent` names (W3C Trace Context) if there is one.
-pub(crate) fn request(method: &'static str, headers: &HeaderMap) -> Span {
+/// Starts the span of a request. Its parent is the span in `traceparent` (W3C Trace Context), if there is one.
+pub(crate) fn request_span(method: &'static str, headers: &HeaderMap) -> Span {
     let span = tracing::info_span!(
         target: TRACE,
         "server",
@@ -32,14 +32,14 @@ pub(crate) fn request(method: &'static str, headers: &HeaderMap) -> Span {
         let parent = global::get_text_map_propagator(|propagator| {
             propagator.extract_with_context(&Context::new(), &Fields(headers))
         });
-        // Without a layer that exports it, the span has no context to be given.
+        // Fails only without a layer that exports spans.
         let _ = span.set_parent(parent);
     }
     span
 }
 
-/// Notes on a request's span how it was answered.
-pub(crate) fn answered(
+/// Records the response on the span of a request.
+pub(crate) fn record_response(
     span: &Span,
     method: &'static str,
     route: &'static str,
@@ -49,19 +49,19 @@ pub(crate) fn answered(
     if span.is_disabled() {
         return;
     }
-    // Only now it is known by its route; a field cannot rename a span that has begun.
+    // The route is known only now. A field cannot rename a span that has started.
     let context = span.context();
     context.span().update_name(format!("{method} {route}"));
     span.record("http.route", route);
     span.record("http.response.status_code", status);
     span.record("request_id", request_id);
-    if status >= CLIENT_GONE {
+    if status >= CLIENT_CLOSED_REQUEST {
         span.record("otel.status_code", "ERROR");
     }
 }
 
-/// The id of the trace that a span belongs to, if it is exported.
-pub(crate) fn id(span: &Span) -> Option<TraceId> {
+/// Returns the trace id of a span, if the span is exported.
+pub(crate) fn trace_id(span: &Span) -> Option<TraceId> {
     if span.is_disabled() {
         return None;
     }
@@ -70,17 +70,12 @@ pub(crate) fn id(span: &Span) -> Option<TraceId> {
     (context.is_valid() && context.is_sampled()).then(|| context.trace_id())
 }
 
-/// Begins the span of a use case, in the request's.
-pub(crate) fn use_case(name: &'static str) -> Span {
+/// Starts the span of a use case, as a child of the current span.
+pub(crate) fn use_case_span(name: &'static str) -> Span {
     tracing::info_span!(target: TRACE, "use case", otel.name = name, otel.kind = "internal")
 }
 
-/// Whether traces are made.
-pub(crate) fn is_on() -> bool {
-    tracing::enabled!(target: TRACE, tracing::Level::INFO)
-}
-
-/// The header fields that carry a trace from its caller.
+/// The header fields of a request, as a carrier of the trace context.
 struct Fields<'a>(&'a HeaderMap);
 
 impl Extractor for Fields<'_> {

@@ -1,4 +1,4 @@
-//! `/v1/users`: one file for each operation.
+//! `/v1/users`: one file per operation.
 
 mod activate;
 mod batch;
@@ -17,10 +17,10 @@ mod related;
 mod relationships;
 mod replace;
 mod restore;
-mod shown;
 mod sign_out;
 mod suspend;
 mod update;
+mod user_response;
 
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
@@ -29,7 +29,7 @@ pub(crate) use find::PlainRead;
 
 use crate::resource::{read_only, readable, resource};
 
-/// The description of the resources.
+/// The OpenAPI description of the resources.
 #[derive(OpenApi)]
 #[openapi(paths(
     list::list,
@@ -64,10 +64,10 @@ use crate::resource::{read_only, readable, resource};
 ))]
 pub(crate) struct Description;
 
-/// Where one user is, by its id.
+/// The path of a user by id.
 pub(crate) const BY_ID: &str = "/v1/users/{id}";
 
-/// Adds the resources, which are tried in this order: those with a name of their own before the one that takes any id.
+/// Registers the resources. The order matters: fixed paths come before the path with `{id}`.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     let users = readable("/v1/users", "GET, HEAD, POST, OPTIONS", list::list);
     let me = readable("/v1/users/me", "GET, HEAD, PATCH, OPTIONS", find::me);
@@ -123,7 +123,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     configure_relationships(config);
 }
 
-/// Adds what a user is to others.
+/// Registers the relationships of a user.
 fn configure_relationships(config: &mut ServiceConfig) {
     let following = resource("/v1/users/{id}/following/{target}", "PUT, DELETE, OPTIONS");
     let blocks = resource("/v1/users/{id}/blocks/{target}", "PUT, DELETE, OPTIONS");

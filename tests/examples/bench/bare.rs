@@ -1,4 +1,4 @@
-//! What the service is compared with: handlers of the bare framework that do nothing but answer.
+//! The bare actix-web handlers with which the service is compared. They only return a fixed response.
 
 use std::io;
 use std::str::FromStr as _;
@@ -10,14 +10,14 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use fred::prelude::{Builder, Client, ClientLike as _, Config, KeysInterface as _};
 use fred::types::RespVersion;
 
-/// What every answer is: the header fields and the body of an answer of the service.
+/// The response of every request: header fields and body of a response of the service.
 #[derive(Clone)]
-struct Answer {
+struct FixedResponse {
     fields: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
 }
 
-impl Answer {
+impl FixedResponse {
     fn with(&self, body: Bytes) -> HttpResponse {
         let mut response = HttpResponse::new(StatusCode::OK).set_body(body);
         for (name, value) in &self.fields {
@@ -27,44 +27,48 @@ impl Answer {
     }
 }
 
-async fn of_memory(_: Path<String>, answer: Data<Answer>) -> HttpResponse {
-    answer.with(answer.body.clone())
+async fn from_memory(_: Path<String>, response: Data<FixedResponse>) -> HttpResponse {
+    response.with(response.body.clone())
 }
 
-async fn of_redis(id: Path<String>, answer: Data<Answer>, redis: Data<Client>) -> HttpResponse {
-    let body: Option<Bytes> = redis.get(format!("bench:{id}")).await.expect("an answer");
+async fn from_redis(
+    id: Path<String>,
+    response: Data<FixedResponse>,
+    redis: Data<Client>,
+) -> HttpResponse {
+    let body: Option<Bytes> = redis.get(format!("bench:{id}")).await.expect("a response");
     body.map_or_else(
         || HttpResponse::new(StatusCode::NOT_FOUND),
-        |body| answer.with(body),
+        |body| response.with(body),
     )
 }
 
-/// Serves on a port, as `PORT FILE [REDIS_URL]` says; the file has the answer as it came over the wire.
+/// Serves with the arguments `PORT FILE [REDIS_URL]`. The file contains a response as raw HTTP.
 pub(crate) fn serve(arguments: &[String]) {
     let [port, file, redis @ ..] = arguments else {
         panic!("--bare PORT FILE [REDIS_URL]");
     };
     let port: u16 = port.parse().expect("a port");
-    let answer = read(&std::fs::read(file).expect("the answer"));
+    let response = read(&std::fs::read(file).expect("the response"));
     let redis = redis.first().cloned();
     actix_web::rt::System::new()
-        .block_on(run(port, answer, redis))
+        .block_on(run(port, response, redis))
         .expect("to serve");
 }
 
-async fn run(port: u16, answer: Answer, redis: Option<String>) -> io::Result<()> {
-    // Made where it is used, which is the fastest place.
+async fn run(port: u16, response: FixedResponse, redis: Option<String>) -> io::Result<()> {
+    // Connects on the thread that uses the client, which is fastest.
     let client = match redis {
         Some(url) => Some(connect(&url).await),
         None => None,
     };
     let server = HttpServer::new(move || {
-        let app = App::new().app_data(Data::new(answer.clone()));
+        let app = App::new().app_data(Data::new(response.clone()));
         match &client {
-            None => app.route("/v1/users/{id}", web::get().to(of_memory)),
+            None => app.route("/v1/users/{id}", web::get().to(from_memory)),
             Some(client) => app
                 .app_data(Data::new(client.clone()))
-                .route("/v1/users/{id}", web::get().to(of_redis)),
+                .route("/v1/users/{id}", web::get().to(from_redis)),
         }
     });
     server.workers(1).bind(("127.0.0.1", port))?.run().await
@@ -78,7 +82,7 @@ async fn connect(url: &str) -> Client {
     client
 }
 
-fn read(text: &[u8]) -> Answer {
+fn read(text: &[u8]) -> FixedResponse {
     let end = text
         .windows(4)
         .position(|four| four == b"\r\n\r\n")
@@ -86,14 +90,14 @@ fn read(text: &[u8]) -> Answer {
     let head = String::from_utf8(text[..end].to_vec()).expect("a head of ASCII");
     let fields = head.lines().skip(1).filter_map(|line| {
         let (name, value) = line.split_once(": ")?;
-        // Those two the framework writes itself.
-        let is_own = !["content-length", "date"].contains(&name);
-        is_own.then(|| {
+        // The framework writes these two fields itself.
+        let is_copied = !["content-length", "date"].contains(&name);
+        is_copied.then(|| {
             let value = HeaderValue::from_str(value).expect("a value");
             (HeaderName::from_str(name).expect("a name"), value)
         })
     });
-    Answer {
+    FixedResponse {
         fields: fields.collect(),
         body: Bytes::copy_from_slice(&text[end + 4..]),
     }

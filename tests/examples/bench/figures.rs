@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-/// What is printed in the end.
+/// The table that is printed at the end.
 #[derive(Default)]
 pub(crate) struct Table(Vec<[String; 5]>);
 
 impl Table {
-    /// Adds a row whose figure is to be at least its target.
+    /// Adds a row whose ratio should be at least the target.
     pub(crate) fn at_least(
         &mut self,
         what: &str,
         against: &str,
         ratio: f64,
         target: f64,
-        told: String,
+        medians: String,
     ) {
         self.add(
             what,
@@ -22,18 +22,18 @@ impl Table {
             ratio,
             &format!("≥ {target}"),
             ratio >= target,
-            told,
+            medians,
         );
     }
 
-    /// Adds a row whose figure is to be at most its target.
+    /// Adds a row whose ratio should be at most the target.
     pub(crate) fn at_most(
         &mut self,
         what: &str,
         against: &str,
         ratio: f64,
         target: f64,
-        told: String,
+        medians: String,
     ) {
         self.add(
             what,
@@ -41,12 +41,12 @@ impl Table {
             ratio,
             &format!("≤ {target}"),
             ratio <= target,
-            told,
+            medians,
         );
     }
 
-    /// Adds a row that only tells.
-    pub(crate) fn tell(&mut self, what: &str, figure: String) {
+    /// Adds a row without a target.
+    pub(crate) fn add_value(&mut self, what: &str, figure: String) {
         self.0.push([
             what.into(),
             String::new(),
@@ -63,16 +63,16 @@ impl Table {
         ratio: f64,
         target: &str,
         met: bool,
-        told: String,
+        medians: String,
     ) {
         let verdict = if met { "met" } else { "**missed**" };
-        eprintln!("bench: {what}: {ratio:.2} ({target}, {verdict}) {told}");
+        eprintln!("bench: {what}: {ratio:.2} ({target}, {verdict}) {medians}");
         self.0.push([
             what.into(),
             against.into(),
             format!("{ratio:.2}"),
             format!("{target}, {verdict}"),
-            told,
+            medians,
         ]);
     }
 
@@ -85,23 +85,23 @@ impl Table {
     }
 }
 
-/// The middle one.
+/// Returns the median.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// A setting of the program that is a number.
+/// Reads a number from an environment variable, with a default.
 pub(crate) fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().expect(name))
 }
 
-/// How often each side of a row is measured.
+/// The number of rounds in which each side of a row is measured.
 pub(crate) fn rounds() -> u64 {
     number("BENCH_ROUNDS", 7)
 }
 
-/// For how long.
+/// The length of a round.
 pub(crate) fn span() -> Duration {
     Duration::from_secs(number("BENCH_SECONDS", 4))
 }

@@ -1,4 +1,4 @@
-//! What asks: wrk and pgbench, on core 1.
+//! The load generators wrk and pgbench, on core 1.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use crate::server::Server;
 
-/// What one round of a side showed.
+/// The results of one round of one side.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Round {
-    /// A second.
+    /// Requests per second.
     pub(crate) requests: f64,
-    /// In milliseconds.
+    /// The 99th percentile of the response time, in milliseconds.
     pub(crate) p99: f64,
-    /// The time of the processor for each request, in microseconds.
+    /// CPU time per request, in microseconds.
     pub(crate) cpu: f64,
 }
 
-/// One request of a script, as wrk's `wrk.format` takes it.
+/// One request of a script, with the arguments of `wrk.format`.
 pub(crate) struct Request {
     pub(crate) method: &'static str,
     pub(crate) path: String,
@@ -40,8 +40,8 @@ impl Request {
     }
 }
 
-/// Writes a script that sends these requests in turns.
-pub(crate) fn in_turns(file: &Path, requests: &[Request]) {
+/// Writes a script that sends these requests in rotation.
+pub(crate) fn write_rotating_script(file: &Path, requests: &[Request]) {
     let mut script = String::from("local all = {}\nfunction init(args)\n");
     for request in requests {
         let Request {
@@ -66,16 +66,16 @@ pub(crate) fn in_turns(file: &Path, requests: &[Request]) {
     fs::write(file, script).unwrap();
 }
 
-/// Writes a script that makes a new request each time, by this body of a Lua function; `turn` counts the requests, and
-/// `seed` is a word that no other run has.
-pub(crate) fn made_anew(file: &Path, request: &str) {
+/// Writes a script that creates a new request each time. `request` is the body of a Lua function: `turn` counts the
+/// requests, and `seed` is a random word that is different in each run.
+pub(crate) fn write_generating_script(file: &Path, request: &str) {
     let script = format!(
         "local turn = 0\nlocal seed = ''\nfor byte in io.open('/dev/urandom', 'rb'):read(5):gmatch('.') do seed = seed .. string.format('%02x', byte:byte()) end\nfunction request()\n turn = turn + 1\n{request}\nend\n{REPORT}"
     );
     fs::write(file, script).unwrap();
 }
 
-/// Whatever is not an answer that was wanted is counted, so that no table is made of errors.
+/// Reports all errors and unexpected statuses, so that they are not counted as successful requests.
 const REPORT: &str = "
 function done(summary, latency, requests)
   local wrong = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.status + summary.errors.timeout
@@ -83,10 +83,10 @@ function done(summary, latency, requests)
 end
 ";
 
-/// Sends the requests of a script over so many connections.
+/// Sends the requests of a script over this number of connections.
 pub(crate) fn drive(server: &Server, script: &Path, connections: u32, span: Duration) -> Round {
     let before = server.cpu();
-    let asked = Command::new("taskset")
+    let result = Command::new("taskset")
         .args([
             "--cpu-list",
             "1",
@@ -103,10 +103,10 @@ pub(crate) fn drive(server: &Server, script: &Path, connections: u32, span: Dura
         .arg(format!("http://127.0.0.1:{}", server.port))
         .output()
         .expect("wrk");
-    let spent = server.cpu().saturating_sub(before);
-    let told = String::from_utf8_lossy(&asked.stdout).into_owned();
-    let report = told.lines().find_map(|line| line.strip_prefix("REPORT "));
-    let report = report.unwrap_or_else(|| panic!("wrk reports nothing: {asked:?}"));
+    let cpu_time = server.cpu().saturating_sub(before);
+    let output = String::from_utf8_lossy(&result.stdout).into_owned();
+    let report = output.lines().find_map(|line| line.strip_prefix("REPORT "));
+    let report = report.unwrap_or_else(|| panic!("wrk reports nothing: {result:?}"));
     let figures: Vec<f64> = report
         .split(' ')
         .map(|figure| figure.parse().unwrap())
@@ -118,13 +118,13 @@ pub(crate) fn drive(server: &Server, script: &Path, connections: u32, span: Dura
     Round {
         requests: requests * 1e6 / micros,
         p99: p99 / 1000.0,
-        cpu: spent.as_secs_f64() * 1e6 / requests,
+        cpu: cpu_time.as_secs_f64() * 1e6 / requests,
     }
 }
 
-/// Runs a script of pgbench with so many clients, and gives its transactions a second.
+/// Runs a pgbench script with this number of clients, and returns the transactions per second.
 pub(crate) fn pgbench(uri: &str, script: &Path, clients: u32, span: Duration) -> f64 {
-    let ran = Command::new("taskset")
+    let result = Command::new("taskset")
         .args([
             "--cpu-list",
             "1",
@@ -140,31 +140,31 @@ pub(crate) fn pgbench(uri: &str, script: &Path, clients: u32, span: Duration) ->
         .arg(uri)
         .output()
         .expect("pgbench");
-    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let line = told.lines().find_map(|line| line.strip_prefix("tps = "));
-    let line = line.unwrap_or_else(|| panic!("pgbench reports nothing: {ran:?}"));
+    let output = String::from_utf8_lossy(&result.stdout).into_owned();
+    let line = output.lines().find_map(|line| line.strip_prefix("tps = "));
+    let line = line.unwrap_or_else(|| panic!("pgbench reports nothing: {result:?}"));
     assert!(
-        ran.status.success() && told.contains("failed transactions: 0"),
-        "{ran:?}"
+        result.status.success() && output.contains("failed transactions: 0"),
+        "{result:?}"
     );
     line.split(' ').next().unwrap().parse().unwrap()
 }
 
 fn pgbench_program() -> String {
     let folder = std::env::var("TEST_POSTGRES_BIN").unwrap_or_default();
-    let beside = Path::new(&folder).join("pgbench");
-    if beside.is_file() {
-        beside.display().to_string()
+    let program = Path::new(&folder).join("pgbench");
+    if program.is_file() {
+        program.display().to_string()
     } else {
         "pgbench".to_owned()
     }
 }
 
-/// Requests that go on beside a measurement, whatever is answered.
-pub(crate) struct Storm(std::process::Child);
+/// Requests that are sent during a measurement, whatever their responses.
+pub(crate) struct BackgroundLoad(std::process::Child);
 
-impl Storm {
-    /// Begins to send the requests of a script, for a little longer than a measurement takes.
+impl BackgroundLoad {
+    /// Starts to send the requests of a script, for two seconds longer than a measurement.
     pub(crate) fn begin(server: &Server, script: &Path, connections: u32, span: Duration) -> Self {
         let mut command = Command::new("taskset");
         command
@@ -175,13 +175,13 @@ impl Storm {
             .arg(script)
             .arg(format!("http://127.0.0.1:{}", server.port))
             .stdout(std::process::Stdio::null());
-        let storm = Self(command.spawn().expect("wrk"));
+        let load = Self(command.spawn().expect("wrk"));
         std::thread::sleep(Duration::from_millis(500));
-        storm
+        load
     }
 }
 
-impl Drop for Storm {
+impl Drop for BackgroundLoad {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

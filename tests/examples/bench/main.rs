@@ -1,12 +1,12 @@
-//! Measures the service beside the bare framework, and prints a table of ratios.
+//! Compares the service with bare actix-web and pgbench, and prints a table of ratios.
 //!
 //!     make bench                        every row: half an hour
 //!     make bench ROWS=cached,batch      some of them
-//!     BENCH_USERS=1000 BENCH_ROUNDS=1 BENCH_SECONDS=1 make bench     a quick try
+//!     BENCH_USERS=1000 BENCH_ROUNDS=1 BENCH_SECONDS=1 make bench     a quick trial
 //!
-//! The two sides of a row are measured in turns, and their medians compared. The service and what it is compared with run on
-//! core 0, what asks them (wrk, pgbench) on core 1; PostgreSQL and Redis wherever there is room. docs/benchmarks.md says
-//! what each row compares, and what differs.
+//! The two sides of a row are measured alternately, and their medians are compared. The service and the bare handlers
+//! run on core 0, the load generators wrk and pgbench on core 1. PostgreSQL and Redis can run on any core.
+//! docs/benchmarks.md explains what each row compares, and how the two sides differ.
 
 #![expect(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@
     clippy::print_stderr,
     clippy::panic,
     clippy::cast_precision_loss,
-    reason = "a program for people, over figures of a few digits"
+    reason = "a command-line tool with small numbers"
 )]
 
 mod bare;
@@ -24,6 +24,7 @@ mod figures;
 mod load;
 mod reads;
 mod rest;
+mod searches;
 mod server;
 mod world;
 mod writes;
@@ -31,19 +32,20 @@ mod writes;
 use figures::Table;
 use world::World;
 
-/// A row, or several that are measured at once.
+/// A row of the table, or several rows that are measured together.
 type Row = (&'static str, fn(&World, &mut Table));
 
-const ROWS: [Row; 9] = [
-    ("rest", rest::at_rest),
+const ROWS: [Row; 10] = [
+    ("rest", rest::idle),
     ("cached", reads::cached),
-    ("second", reads::second_tier),
+    ("second", reads::redis),
     ("uncached", reads::uncached),
     ("batch", reads::batch),
     ("create", writes::create),
     ("patch", writes::patch),
-    ("storm", rest::storm),
+    ("storm", rest::password_checks),
     ("lists", reads::lists),
+    ("searches", searches::searches),
 ];
 
 fn main() {
@@ -61,7 +63,7 @@ fn main() {
             "there is no row {name}"
         );
     }
-    let world = World::make();
+    let world = World::create();
     let mut table = Table::default();
     for (name, measure) in ROWS {
         if chosen.is_empty() || chosen.contains(&name) {

@@ -1,4 +1,4 @@
-//! Reads: cached, from Redis, uncached, in batches, in lists.
+//! Reads: from the in-process cache, from Redis, uncached, in batches and in lists.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,11 +8,11 @@ use serde_json::json;
 use user_tests::API_TOKEN;
 
 use crate::figures::{Table, median, rounds, span};
-use crate::load::{Request, Round, drive, in_turns, made_anew, pgbench};
+use crate::load::{Request, Round, drive, pgbench, write_generating_script, write_rotating_script};
 use crate::server::Server;
 use crate::world::{World, id, token};
 
-/// The medians of the rounds of one side.
+/// Returns the medians of the rounds of one side.
 pub(crate) fn medians(rounds: &[Round]) -> Round {
     let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
     Round {
@@ -22,7 +22,7 @@ pub(crate) fn medians(rounds: &[Round]) -> Round {
     }
 }
 
-/// Measures sides in turns, after a round that warms them up.
+/// Measures the sides alternately, after a warm-up round.
 fn in_rounds(sides: &[(&Server, &PathBuf)], connections: u32) -> Vec<Round> {
     let mut measured = vec![Vec::new(); sides.len()];
     for round in 0..=rounds() {
@@ -38,45 +38,45 @@ fn in_rounds(sides: &[(&Server, &PathBuf)], connections: u32) -> Vec<Round> {
 
 fn script(world: &World, name: &str, requests: &[Request]) -> PathBuf {
     let file = world.path().join(format!("{name}.lua"));
-    in_turns(&file, requests);
+    write_rotating_script(&file, requests);
     file
 }
 
-/// From the memory of the process, beside a bare handler.
+/// Compares reads from the in-process cache with a bare handler.
 pub(crate) fn cached(world: &World, table: &mut Table) {
     let hot = World::hot_reads();
     let file = script(world, "hot", &hot);
     let database = world.database();
     let settings = world.production(&database);
     let quiet = Server::service(world.path(), &settings);
-    let telling = Server::service(
+    let logging = Server::service(
         world.path(),
         &[&settings[..], &[("LOG_LEVEL", "info")]].concat(),
     );
-    let answer = answer_of(&quiet, &hot[0]);
-    let bare = Server::bare(world.path(), &answer, None);
+    let response = cached_response(&quiet, &hot[0]);
+    let bare = Server::bare(world.path(), &response, None);
     let previous = std::env::var("BENCH_PREVIOUS").ok().map(PathBuf::from);
-    // A release that knows less of the schema runs on it all the same.
+    // The previous release runs on the schema of this one.
     let previous = previous.map(|program| Server::service_of(&program, world.path(), &settings));
-    let mut sides = vec![(&bare, &file), (&quiet, &file), (&telling, &file)];
+    let mut sides = vec![(&bare, &file), (&quiet, &file), (&logging, &file)];
     sides.extend(previous.as_ref().map(|previous| (previous, &file)));
     let measured = in_rounds(&sides, 32);
-    let (bare, quiet, telling) = (measured[0], measured[1], measured[2]);
-    let what = "cached GET, JWT, first tier";
+    let (bare, quiet, logging) = (measured[0], measured[1], measured[2]);
+    let what = "cached GET, JWT, in-process cache";
     let against = "bare handler, same bytes and fields";
     table.at_least(
         &format!("{what}, log at warn"),
         against,
         quiet.requests / bare.requests,
         0.85,
-        told(quiet, bare),
+        rates(quiet, bare),
     );
     table.at_least(
-        &format!("{what}, a line a request"),
+        &format!("{what}, one log line per request"),
         against,
-        telling.requests / bare.requests,
+        logging.requests / bare.requests,
         0.7,
-        told(telling, bare),
+        rates(logging, bare),
     );
     table.at_most(
         &format!("{what}, p99"),
@@ -85,7 +85,7 @@ pub(crate) fn cached(world: &World, table: &mut Table) {
         1.5,
         format!("{:.2} ms : {:.2} ms", quiet.p99, bare.p99),
     );
-    table.tell(
+    table.add_value(
         "CPU time of a cached GET",
         format!(
             "{:.2} µs (bare {:.2} µs): {:.0} requests per CPU second",
@@ -95,8 +95,8 @@ pub(crate) fn cached(world: &World, table: &mut Table) {
         ),
     );
     if let Some(previous) = measured.get(3) {
-        table.tell(
-            "the same of the previous release",
+        table.add_value(
+            "CPU time of a cached GET in the previous release",
             format!(
                 "{:.2} µs: {:.0} requests per CPU second",
                 previous.cpu,
@@ -106,16 +106,16 @@ pub(crate) fn cached(world: &World, table: &mut Table) {
     }
 }
 
-fn told(ours: Round, theirs: Round) -> String {
+fn rates(ours: Round, theirs: Round) -> String {
     format!("{:.0}/s : {:.0}/s", ours.requests, theirs.requests)
 }
 
-/// What the service answers once it knows who is asked for.
-fn answer_of(service: &Server, request: &Request) -> Vec<u8> {
+/// Returns the response of the service when the user is cached.
+fn cached_response(service: &Server, request: &Request) -> Vec<u8> {
     for _ in 0..2 {
-        service.ask("GET", &request.path, &request.token, None);
+        service.send("GET", &request.path, &request.token, None);
     }
-    let reply = service.ask("GET", &request.path, &request.token, None);
+    let reply = service.send("GET", &request.path, &request.token, None);
     assert_eq!(reply.status, 200);
     reply
         .whole
@@ -125,8 +125,8 @@ fn answer_of(service: &Server, request: &Request) -> Vec<u8> {
         .join(&b'\n')
 }
 
-/// From Redis, with the first tier off, beside a bare handler that asks Redis.
-pub(crate) fn second_tier(world: &World, table: &mut Table) {
+/// Compares reads from Redis, without the in-process cache, with a bare handler that reads from Redis.
+pub(crate) fn redis(world: &World, table: &mut Table) {
     let hot = World::hot_reads();
     let file = script(world, "hot", &hot);
     let database = world.database();
@@ -136,18 +136,18 @@ pub(crate) fn second_tier(world: &World, table: &mut Table) {
     ]
     .concat();
     let service = Server::service(world.path(), &settings);
-    let answer = answer_of(&service, &hot[0]);
-    let body = service.ask("GET", &hot[0].path, &hot[0].token, None).body;
+    let response = cached_response(&service, &hot[0]);
+    let body = service.send("GET", &hot[0].path, &hot[0].token, None).body;
     put(world.redis(), &hot, &body);
-    let bare = Server::bare(world.path(), &answer, Some(world.redis()));
+    let bare = Server::bare(world.path(), &response, Some(world.redis()));
     let measured = in_rounds(&[(&bare, &file), (&service, &file)], 32);
     let (bare, service) = (measured[0], measured[1]);
     table.at_least(
-        "cached GET, JWT, second tier",
-        "bare handler around one GET of Redis",
+        "cached GET, JWT, Redis only",
+        "bare handler with one GET to Redis",
         service.requests / bare.requests,
         0.7,
-        told(service, bare),
+        rates(service, bare),
     );
 }
 
@@ -170,13 +170,13 @@ fn put(url: &str, hot: &[Request], body: &[u8]) {
     });
 }
 
-/// Of the database, beside pgbench.
+/// Compares reads from the database with pgbench.
 pub(crate) fn uncached(world: &World, table: &mut Table) {
     let file = world.path().join("uncached.lua");
     let tokens: Vec<String> = (1..=100)
         .map(|number| format!("'{}'", token(number)))
         .collect();
-    made_anew(&file, &format!(
+    write_generating_script(&file, &format!(
         "if tokens == nil then tokens = {{{}}} end
         local path = string.format('/v1/users/01990000-0000-7000-8000-%012x', math.random({}))
         return wrk.format('GET', path, {{['Authorization'] = 'Bearer ' .. tokens[turn % 100 + 1], ['Cache-Control'] = 'no-cache'}})",
@@ -203,14 +203,14 @@ pub(crate) fn uncached(world: &World, table: &mut Table) {
     let (ours, theirs) = (median(ours), median(theirs));
     table.at_least(
         "uncached GET, JWT, 64 connections",
-        "pgbench, prepared select of the row, 64 clients",
+        "pgbench, prepared SELECT of the row, 64 clients",
         ours / theirs,
         1.0,
         format!("{ours:.0}/s : {theirs:.0}/s"),
     );
 }
 
-/// Of a hundred at once, beside a hundred one after the other.
+/// Compares batches of a hundred users with a hundred single reads one after the other.
 pub(crate) fn batch(world: &World, table: &mut Table) {
     let hot = World::hot_reads();
     let singles = script(world, "hot", &hot);
@@ -231,7 +231,7 @@ pub(crate) fn batch(world: &World, table: &mut Table) {
     let measured = in_rounds(&[(&service, &singles), (&service, &batches)], 1);
     let (single, batch) = (measured[0].requests, measured[1].requests * 100.0);
     table.at_least(
-        "POST /v1/users/batch of 100, users a second",
+        "POST /v1/users/batch of 100, users per second",
         "single GETs on one connection",
         batch / single,
         20.0,
@@ -239,7 +239,7 @@ pub(crate) fn batch(world: &World, table: &mut Table) {
     );
 }
 
-/// In lists, by search and by name, where there are many users and where there are few.
+/// Compares lists, searches and reads by username between many users and few.
 pub(crate) fn lists(world: &World, table: &mut Table) {
     let many = crate::figures::number("BENCH_MANY_USERS", 1_000_000);
     let few = (many / 100).max(1_000);
@@ -258,16 +258,18 @@ pub(crate) fn lists(world: &World, table: &mut Table) {
                 .path()
                 .join(format!("lists-{users}-{}.lua", path as u8));
             match path {
-                Path::Page => in_turns(&file, &pages(&services[usize::from(users == many)])),
-                Path::Search => made_anew(
+                Path::Page => {
+                    write_rotating_script(&file, &pages(&services[usize::from(users == many)]));
+                }
+                Path::Search => write_generating_script(
                     &file,
-                    &anew(&format!(
+                    &uncached_get(&format!(
                         "string.format('/v1/users?q=user%07d', math.random({users}))"
                     )),
                 ),
-                Path::Username => made_anew(
+                Path::Username => write_generating_script(
                     &file,
-                    &anew(&format!(
+                    &uncached_get(&format!(
                         "string.format('/v1/users/by-username/user%07d', math.random({users}))"
                     )),
                 ),
@@ -293,19 +295,19 @@ enum Path {
     Username,
 }
 
-fn anew(path: &str) -> String {
+fn uncached_get(path: &str) -> String {
     format!(
         "return wrk.format('GET', {path}, {{['Authorization'] = 'Bearer {API_TOKEN}', ['Cache-Control'] = 'no-cache'}})"
     )
 }
 
-/// Pages deep in the list: each tenth of the way into it.
+/// Returns requests for the first ten pages of the list, each from the cursor of the page before it.
 fn pages(service: &Server) -> Vec<Request> {
     let mut path = "/v1/users?limit=50&sort=-created_at".to_owned();
     let mut found = Vec::new();
     for _ in 0..10 {
         found.push(Request::get(path.clone(), API_TOKEN));
-        let reply = service.ask("GET", &path, API_TOKEN, None);
+        let reply = service.send("GET", &path, API_TOKEN, None);
         let page: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();
         let Some(cursor) = page["next_cursor"].as_str() else {
             break;

@@ -1,4 +1,4 @@
-//! Processes that are measured: the service, and what it is compared with.
+//! The processes that are measured: the service and the bare handlers.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use user_tests::{API_TOKEN, JWT_SECRET, free_port, program};
 
-/// A process on core 0, killed with this value.
+/// A process on core 0, which is killed when this value is dropped.
 pub(crate) struct Server {
     process: Child,
     pub(crate) port: u16,
 }
 
-/// What came over the wire.
+/// A response, and its bytes as received.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) whole: Vec<u8>,
@@ -23,12 +23,12 @@ pub(crate) struct Reply {
 }
 
 impl Server {
-    /// Starts this release with production's settings, and waits until it is ready.
+    /// Starts this release with production settings, and waits until it is ready.
     pub(crate) fn service(folder: &Path, settings: &[(&str, &str)]) -> Self {
         Self::service_of(&program(), folder, settings)
     }
 
-    /// Starts a release.
+    /// Starts the program of a release in the same way.
     pub(crate) fn service_of(program: &Path, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let port = free_port();
         let mut command = pinned(program);
@@ -47,11 +47,11 @@ impl Server {
         Self::start(command, port, "/health/ready")
     }
 
-    /// Starts a bare handler that answers with this, or out of Redis.
-    pub(crate) fn bare(folder: &Path, answer: &[u8], redis: Option<&str>) -> Self {
+    /// Starts a bare handler that returns this response, or with `redis` a body from Redis.
+    pub(crate) fn bare(folder: &Path, response: &[u8], redis: Option<&str>) -> Self {
         let port = free_port();
-        let file = folder.join(format!("answer-{port}"));
-        fs::write(&file, answer).unwrap();
+        let file = folder.join(format!("response-{port}"));
+        fs::write(&file, response).unwrap();
         let mut command = pinned(&std::env::current_exe().unwrap());
         command
             .arg("--bare")
@@ -68,14 +68,14 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .expect("taskset, of util-linux");
-        // Its log goes where a container's goes: into a pipe that somebody reads.
+        // As in a container, the log goes to a pipe that another thread reads.
         let mut log = process.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         let server = Self { process, port };
         let deadline = Instant::now() + Duration::from_mins(1);
-        // A handler that finds nothing in Redis fails, and answers.
+        // Any other status counts as ready: the bare Redis handler answers 404 to this probe.
         while server
-            .try_ask("GET", probe, "", None)
+            .try_send("GET", probe, "", None)
             .is_none_or(|reply| reply.status == 503)
         {
             assert!(Instant::now() < deadline, "nothing listens at port {port}");
@@ -84,12 +84,13 @@ impl Server {
         server
     }
 
-    /// Sends one request and gives what comes back.
-    pub(crate) fn ask(&self, method: &str, path: &str, token: &str, body: Option<&str>) -> Reply {
-        self.try_ask(method, path, token, body).expect("an answer")
+    /// Sends one request and returns the response.
+    pub(crate) fn send(&self, method: &str, path: &str, token: &str, body: Option<&str>) -> Reply {
+        self.try_send(method, path, token, body)
+            .expect("a response")
     }
 
-    fn try_ask(&self, method: &str, path: &str, token: &str, body: Option<&str>) -> Option<Reply> {
+    fn try_send(&self, method: &str, path: &str, token: &str, body: Option<&str>) -> Option<Reply> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         let body = body.unwrap_or_default();
         let request = format!(
@@ -110,7 +111,7 @@ impl Server {
         })
     }
 
-    /// The time of the processor that it has taken until now.
+    /// Returns the CPU time that the process has used so far.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -118,7 +119,7 @@ impl Server {
         Duration::from_millis(ticks * 10)
     }
 
-    /// Its resident memory, in bytes.
+    /// Returns the resident memory of the process, in bytes.
     pub(crate) fn memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status

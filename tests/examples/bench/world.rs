@@ -1,4 +1,4 @@
-//! Databases full of users, and those who ask.
+//! The databases with their users, and the callers.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,12 +13,12 @@ use user_tests::{PostgresDatabase, claims, configured, sign};
 use crate::figures::number;
 use crate::load::Request;
 
-/// How many users are read while they are in the cache.
+/// The number of users that are read from the cache.
 const HOT: u64 = 1_000;
-/// How many people ask.
+/// The number of users that send requests.
 const CALLERS: u64 = 100;
 
-/// What is measured, and with whom.
+/// The environment of a run: database, Redis and a folder for files.
 pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) users: u64,
@@ -28,8 +28,8 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Fills a database.
-    pub(crate) fn make() -> Self {
+    /// Creates a database with `BENCH_USERS` users.
+    pub(crate) fn create() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -38,7 +38,7 @@ impl World {
         let users = number("BENCH_USERS", 100_000).max(HOT);
         let database = runtime.block_on(PostgresDatabase::create());
         fill(folder.path(), &database.url(), users);
-        runtime.block_on(settle(&database));
+        runtime.block_on(vacuum(&database));
         Self {
             folder,
             users,
@@ -48,11 +48,24 @@ impl World {
         }
     }
 
-    /// Another database, with so many users.
+    /// Creates another database with this number of users.
     pub(crate) fn another(&self, users: u64) -> PostgresDatabase {
         let database = self.runtime.block_on(PostgresDatabase::create());
         fill(self.folder.path(), &database.url(), users);
-        self.runtime.block_on(settle(&database));
+        self.runtime.block_on(vacuum(&database));
+        database
+    }
+
+    /// Creates another database, filled by a statement whose parameter is the number of users.
+    pub(crate) fn filled_by(&self, statement: &'static str, users: u64) -> PostgresDatabase {
+        let database = self.runtime.block_on(PostgresDatabase::create());
+        self.runtime.block_on(async {
+            let mut connection = database.connect().await;
+            let users = i32::try_from(users).unwrap();
+            let filling = sea_orm::sqlx::query(statement).bind(users);
+            filling.execute(&mut connection).await.unwrap();
+        });
+        self.runtime.block_on(vacuum(&database));
         database
     }
 
@@ -68,12 +81,12 @@ impl World {
         &self.redis
     }
 
-    /// The settings of a service with both tiers.
+    /// Returns the settings of a service with the in-process cache and Redis.
     pub(crate) fn production<'a>(&'a self, database: &'a str) -> [(&'a str, &'a str); 2] {
         [("DATABASE_URI", database), ("REDIS_URL", &self.redis)]
     }
 
-    /// Reads of those who are asked for often, by many people.
+    /// Returns reads of `HOT` users, sent by `CALLERS` other users.
     pub(crate) fn hot_reads() -> Vec<Request> {
         let tokens: Vec<String> = (1..=CALLERS).map(token).collect();
         (0..HOT)
@@ -87,23 +100,23 @@ impl World {
     }
 }
 
-/// Does what the database does by itself after a while.
-async fn settle(database: &PostgresDatabase) {
+/// Runs the maintenance that the database would do by itself after a while.
+async fn vacuum(database: &PostgresDatabase) {
     let mut connection = database.connect().await;
     connection.execute("VACUUM ANALYZE").await.unwrap();
 }
 
-/// The id of a user by its number.
+/// Returns the id of the user with this number.
 pub(crate) fn id(number: u64) -> String {
     format!("01990000-0000-7000-8000-{number:012x}")
 }
 
-/// A token of a user by its number.
+/// Returns a token of the user with this number.
 pub(crate) fn token(number: u64) -> String {
     sign(&claims(&id(number)))
 }
 
-/// Makes users of usual size, by the command that moves platforms in.
+/// Creates users of typical size with the import command.
 fn fill(folder: &Path, database: &str, users: u64) {
     let mut lines = String::new();
     for number in 1..=users {
@@ -121,8 +134,8 @@ fn fill(folder: &Path, database: &str, users: u64) {
 }
 
 fn run(command: &mut Command) {
-    let ran = command
+    let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(ran.status.success(), "{ran:?}");
+    assert!(output.status.success(), "{output:?}");
 }

@@ -1,30 +1,30 @@
-//! Writes, beside the same statements in pgbench.
+//! Writes, compared with the same statements in pgbench.
 
 use std::fs;
 
 use user_tests::API_TOKEN;
 
 use crate::figures::{Table, median, rounds, span};
-use crate::load::{drive, made_anew, pgbench};
+use crate::load::{drive, pgbench, write_generating_script};
 use crate::reads::medians;
 use crate::server::Server;
 use crate::world::World;
 
-/// So many write at a time: enough for commits to share their waits for the disk.
+/// The number of concurrent writers: enough for commits to share their disk syncs.
 const WRITERS: u32 = 32;
 
-// In these statements no word begins with a colon but names: pgbench takes them for its own, also within quotes.
+// In these statements, only pgbench variables may begin with a colon: pgbench replaces them even inside quotes.
 
-/// The columns of a user, in the order in which the service names them.
+/// The columns of `users`, in the order of the statements of the service.
 const COLUMNS: &str = "id, username, username_key, username_skeleton, external_id, email, email_key, email_verified, \
     phone_number, phone_number_verified, standing, roles, name, given_name, family_name, nickname, picture, website, bio, \
     location, locale, zoneinfo, birthdate, metadata_public, metadata_user, metadata_private, search_text, version, \
-    created_at, updated_at, deleted_at, tokens_valid_after, password_changed_at, has_blocks";
+    created_at, updated_at, deleted_at, tokens_valid_after, password_changed_at, has_blocks, internal_changes";
 
 const EVENT_COLUMNS: &str =
-    "id, type, subject_kind, subject_id, object_id, version, changed, actor, at";
+    "id, type, subject_kind, subject_id, object_id, version, internal_changes, changed, actor, at";
 
-/// An id that begins with the time, as those of the service do: `now()` is that of the transaction's begin.
+/// Returns an id that begins with the time, like the ids of the service. `now()` is the start of the transaction.
 fn new_id(kind: &str, number: &str) -> String {
     format!(
         "(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || '7{kind}8000' || \
@@ -32,7 +32,7 @@ fn new_id(kind: &str, number: &str) -> String {
     )
 }
 
-/// Creates users.
+/// Compares the creation of users.
 pub(crate) fn create(world: &World, table: &mut Table) {
     let (user, event) = (new_id("000", "n"), new_id("001", "n"));
     let name = "'p' || to_hex(:n::bigint)";
@@ -43,8 +43,8 @@ INSERT INTO users ({COLUMNS}) VALUES ({user}, {name}, {name}, {name}, NULL, {nam
   {name} || '@example.net', false, NULL, false, 'active', '[]', 'Ann Lee', 'Ann', 'Lee', NULL,
   'https://images.example.org/a/1.jpg', NULL, 'Writes about gardens, trains and the sea.', 'Berlin', 'de-DE',
   'Europe/Berlin', '1990-02-28', '{{\"theme\":\"dark\"}}', '{{}}', '{{}}', {name} || E'\\tann lee', 1, now(), now(), NULL, NULL,
-  NULL, false);
-INSERT INTO events ({EVENT_COLUMNS}) SELECT {event}, 'user.created', 'user', {user}, NULL, 1,
+  NULL, false, 0);
+INSERT INTO events ({EVENT_COLUMNS}) SELECT {event}, 'user.created', 'user', {user}, NULL, 1, 0,
   '[\"username\",\"email\",\"profile.name\",\"profile.bio\"]', 'system', now()
   WHERE NOT EXISTS (SELECT 1 FROM released_usernames AS r WHERE (r.username_key = {name} OR r.username_skeleton = {name})
   AND r.released_at > now() - interval '90 days' AND r.user_id <> {user});
@@ -56,10 +56,10 @@ COMMIT;
         local body = string.format('{{\"username\":\"%s\",\"email\":\"%s@example.net\",\"profile\":{{\"name\":\"Ann Lee\",\"given_name\":\"Ann\",\"family_name\":\"Lee\",\"bio\":\"Writes about gardens, trains and the sea.\",\"picture\":\"https://images.example.org/a/1.jpg\",\"location\":\"Berlin\",\"locale\":\"de-DE\",\"zoneinfo\":\"Europe/Berlin\",\"birthdate\":\"1990-02-28\"}},\"metadata\":{{\"public\":{{\"theme\":\"dark\"}}}}}}', name, name)
         return wrk.format('POST', '/v1/users', {{['Authorization'] = 'Bearer {API_TOKEN}', ['Content-Type'] = 'application/json'}}, body)"
     );
-    beside(world, table, "create", &request, &statements, 0.7);
+    compare(world, table, "create", &request, &statements, 0.7);
 }
 
-/// Changes a field of users.
+/// Compares changes of one field of a user.
 pub(crate) fn patch(world: &World, table: &mut Table) {
     let event = new_id("002", "e");
     let user = "('01990000-0000-7000-8000-' || lpad(to_hex(:n::bigint), 12, '0'))::uuid";
@@ -74,7 +74,7 @@ pub(crate) fn patch(world: &World, table: &mut Table) {
 \\set e random(1, 281474976710655)
 BEGIN;
 SELECT {COLUMNS} FROM users WHERE id = {user} FOR UPDATE;
-WITH told AS (INSERT INTO events ({EVENT_COLUMNS}) VALUES ({event}, 'user.updated', 'user', {user}, NULL, 2,
+WITH event AS (INSERT INTO events ({EVENT_COLUMNS}) VALUES ({event}, 'user.updated', 'user', {user}, NULL, 2, 0,
   '[\"profile.bio\"]', 'system', now()))
 UPDATE users SET {}, bio = 'Writes about ' || to_hex(:e::bigint), version = version + 1, updated_at = now() WHERE id = {user};
 COMMIT;
@@ -88,10 +88,10 @@ COMMIT;
         return wrk.format('PATCH', path, {{['Authorization'] = 'Bearer {API_TOKEN}', ['Content-Type'] = 'application/merge-patch+json'}}, body)",
         world.users
     );
-    beside(world, table, "PATCH", &request, &statements, 0.6);
+    compare(world, table, "PATCH", &request, &statements, 0.6);
 }
 
-fn beside(
+fn compare(
     world: &World,
     table: &mut Table,
     what: &str,
@@ -103,7 +103,7 @@ fn beside(
         world.path().join(format!("{what}.lua")),
         world.path().join(format!("{what}.sql")),
     );
-    made_anew(&script, request);
+    write_generating_script(&script, request);
     fs::write(&transaction, statements).unwrap();
     let database = world.database();
     let service = Server::service(world.path(), &world.production(&database));
@@ -119,7 +119,7 @@ fn beside(
     let (ours, theirs) = (medians(&ours), median(theirs));
     table.at_least(
         &format!("{what}, {WRITERS} connections"),
-        &format!("pgbench, the same statements in a transaction, {WRITERS} clients"),
+        &format!("pgbench, the same statements, {WRITERS} clients"),
         ours.requests / theirs,
         target,
         format!(

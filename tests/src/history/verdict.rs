@@ -1,40 +1,40 @@
-//! What is found in a history.
+//! The result of checking a history.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::show::millis;
+use super::display::millis;
 
-/// How many faults of a kind are shown.
-const SHOWN: usize = 5;
+/// The maximum number of displayed violations of a kind.
+const MAX_SHOWN: usize = 5;
 
-/// What is allowed.
+/// The guarantees to check.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// How stale a read of what another replica wrote may be when nothing is wrong.
+    /// How stale a read of a write through another replica may be without faults.
     pub healthy: Duration,
-    /// How stale it may be if it begins within a fault period or soon after.
+    /// How stale it may be if it starts in a fault period or soon after.
     pub in_faults: Duration,
-    /// How long after a fault period is soon.
+    /// How long after a fault period these larger limits apply.
     pub settling: Duration,
     /// When requests may fail.
     pub failures: FailuresAllowed,
 }
 
-/// When requests may fail. A refusal by a rule is no failure.
+/// When requests may fail. A refusal (4xx) is not a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailuresAllowed {
     /// Never.
     Never,
-    /// While a fault period lasts or soon after.
+    /// During a fault period or soon after.
     InFaultPeriods,
     /// At any time.
     Always,
 }
 
 impl Default for Limits {
-    /// What the service promises: 50 ms, and 1 s under a fault.
+    /// The guarantees of the service: 50 ms, and 1 s during a fault.
     fn default() -> Self {
         Self {
             healthy: Duration::from_millis(50),
@@ -45,43 +45,43 @@ impl Default for Limits {
     }
 }
 
-/// What was found. Each list is of faults; instants are given since the history's start.
+/// The violations that were found. Times are relative to the start of the history.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict {
-    /// Writes that were acknowledged, or seen, and whose effect is missing where it has to be.
+    /// Writes that were acknowledged or seen, and are missing in a later state.
     pub lost_writes: Vec<LostWrite>,
-    /// Reads that are older than what their own replica had acknowledged, by however little.
+    /// Reads that are older than a write that the same replica had acknowledged.
     pub stale_on_own_replica: Vec<StaleRead>,
-    /// Reads that are older than what another replica had acknowledged, by more than the limit.
+    /// Reads that are older than a write that another replica had acknowledged, by more than the limit.
     pub stale_elsewhere: Vec<StaleRead>,
-    /// Reads that led their client back behind what it had seen at the same replica.
+    /// Reads that are older than an earlier read of the same client at the same replica.
     pub backward_reads: Vec<BackwardRead>,
-    /// Writes that were refused and seen.
+    /// Writes that were refused and yet seen.
     pub visible_refusals: Vec<VisibleRefusal>,
-    /// Writes that were done twice, or two that made one version.
+    /// Writes that were done twice, or two writes that created the same version.
     pub doubled_writes: Vec<DoubledWrite>,
-    /// Versions that were seen with marks of a later one, or with different marks at different times.
+    /// Versions that were seen with marks of a later version, or with different marks at different times.
     pub torn_reads: Vec<TornRead>,
-    /// Requests that failed when they must not.
+    /// Requests that failed when failures are not allowed.
     pub failed_requests: Vec<FailedRequest>,
-    /// How many there were of what.
+    /// The numbers of requests.
     pub counts: Counts,
-    /// The staleness of reads against what their own replica had acknowledged.
+    /// The staleness of reads compared with writes through the same replica.
     pub own_replica: Staleness,
-    /// The staleness of reads outside fault periods against what other replicas had acknowledged.
+    /// The staleness of reads outside fault periods, compared with writes through other replicas.
     pub other_replicas: Staleness,
-    /// The same of reads in or soon after fault periods, by the period's name.
+    /// The same for reads in or soon after fault periods, by name of the period.
     pub other_replicas_in_faults: BTreeMap<String, Staleness>,
 }
 
-/// A write that is lost.
+/// A lost write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostWrite {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
-    /// The write's mark; empty if it had none.
+    /// The mark of the write; empty if it has none.
     pub mark: String,
-    /// The version that it made, or was first seen with.
+    /// The version that it created, or in which it was first seen.
     pub version: i64,
     /// Where it is missing.
     pub missing: String,
@@ -90,56 +90,56 @@ pub struct LostWrite {
 /// A stale read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaleRead {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
-    /// The client that read.
+    /// The client.
     pub client: usize,
-    /// The replica that answered.
+    /// The replica that responded.
     pub replica: usize,
-    /// When the read began.
+    /// When the read started.
     pub at: Duration,
     /// The version that was seen; none if the user was absent.
     pub seen: Option<i64>,
-    /// From the acknowledgement of the earliest write that is newer to the beginning of the read.
+    /// The time from the acknowledgement of the earliest newer write to the start of the read.
     pub age: Duration,
-    /// The fault period in which it began, or soon after which.
+    /// The fault period in which it started, or soon after which it started.
     pub period: Option<String>,
 }
 
-/// A read that led back.
+/// A read that is older than an earlier read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackwardRead {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
-    /// The client that read.
+    /// The client.
     pub client: usize,
-    /// The replica that answered.
+    /// The replica that responded.
     pub replica: usize,
-    /// When the read began.
+    /// When the read started.
     pub at: Duration,
-    /// The version that it had seen before.
+    /// The version of the earlier read.
     pub before: i64,
-    /// The version that it saw then; none if the user was absent.
+    /// The version of this read; none if the user was absent.
     pub seen: Option<i64>,
 }
 
-/// A write that was refused and seen.
+/// A write that was refused and yet seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisibleRefusal {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
-    /// The write's mark.
+    /// The mark of the write.
     pub mark: String,
-    /// The version that it was seen with.
+    /// The version in which it was seen.
     pub version: i64,
-    /// Who saw it first.
+    /// The first read that saw it.
     pub seen_by: String,
 }
 
 /// Acknowledgements that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoubledWrite {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
     /// What was acknowledged.
     pub acknowledged: [String; 2],
@@ -148,7 +148,7 @@ pub struct DoubledWrite {
 /// A version with the wrong marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornRead {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
     /// The version.
     pub version: i64,
@@ -159,11 +159,11 @@ pub struct TornRead {
 /// A request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedRequest {
-    /// The user's id.
+    /// The id of the user.
     pub user: String,
-    /// The replica that was asked.
+    /// The replica that received the request.
     pub replica: usize,
-    /// When it began.
+    /// When it started.
     pub at: Duration,
     /// Whether it was a write.
     pub is_write: bool,
@@ -171,7 +171,7 @@ pub struct FailedRequest {
     pub reason: String,
 }
 
-/// How many there were of what.
+/// The numbers of users and requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Counts {
@@ -182,21 +182,21 @@ pub struct Counts {
     pub refused_writes: usize,
     pub unavailable_writes: usize,
     pub unknown_writes: usize,
-    /// The failures that the limits allow, of reads and writes.
+    /// The failures of reads and writes that the limits allow.
     pub allowed_failures: usize,
 }
 
-/// How stale reads were, within the limit or not.
+/// The staleness of reads, within the limit or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Staleness {
-    /// How many reads could have been stale: they began after an acknowledgement.
+    /// The number of reads that started after an acknowledgement, so that they could be stale.
     pub reads: usize,
-    /// The ages of those that were, in ascending order.
+    /// The ages of the stale reads, in ascending order.
     pub ages: Vec<Duration>,
 }
 
 impl Staleness {
-    /// How many reads were stale.
+    /// The number of stale reads.
     pub fn stale(&self) -> usize {
         self.ages.len()
     }
@@ -224,13 +224,13 @@ impl Staleness {
 }
 
 impl Verdict {
-    /// Whether no fault was found.
+    /// Whether there are no violations.
     pub fn is_clean(&self) -> bool {
-        self.faults() == 0
+        self.violations() == 0
     }
 
-    /// How many faults were found.
-    pub fn faults(&self) -> usize {
+    /// The number of violations.
+    pub fn violations(&self) -> usize {
         self.lost_writes.len()
             + self.stale_on_own_replica.len()
             + self.stale_elsewhere.len()
@@ -241,7 +241,7 @@ impl Verdict {
             + self.failed_requests.len()
     }
 
-    /// Fails the test with what was found, if anything was.
+    /// Panics with the violations, if there are any.
     #[track_caller]
     pub fn assert_clean(&self) {
         assert!(self.is_clean(), "{self}");
@@ -250,41 +250,52 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} faults in {}", self.faults(), self.counts)?;
+        writeln!(f, "{} violations in {}", self.violations(), self.counts)?;
         writeln!(
             f,
-            "read after a write of the same replica: {}",
+            "reads after a write through the same replica: {}",
             self.own_replica
         )?;
-        writeln!(f, "read after a write of another: {}", self.other_replicas)?;
+        writeln!(
+            f,
+            "reads after a write through another replica: {}",
+            self.other_replicas
+        )?;
         for (name, staleness) in &self.other_replicas_in_faults {
-            writeln!(f, "read after a write of another, {name}: {staleness}")?;
+            writeln!(
+                f,
+                "reads after a write through another replica, {name}: {staleness}"
+            )?;
         }
         section(f, "lost writes", &self.lost_writes)?;
         section(
             f,
-            "stale on the writer's own replica",
+            "stale on the replica of the writer",
             &self.stale_on_own_replica,
         )?;
         section(f, "too stale on another replica", &self.stale_elsewhere)?;
-        section(f, "led back", &self.backward_reads)?;
+        section(f, "backward reads", &self.backward_reads)?;
         section(f, "refused but visible", &self.visible_refusals)?;
         section(f, "doubled writes", &self.doubled_writes)?;
-        section(f, "torn", &self.torn_reads)?;
-        section(f, "failed", &self.failed_requests)
+        section(f, "torn reads", &self.torn_reads)?;
+        section(f, "failed requests", &self.failed_requests)
     }
 }
 
-fn section<T: fmt::Display>(f: &mut fmt::Formatter<'_>, title: &str, faults: &[T]) -> fmt::Result {
-    if faults.is_empty() {
+fn section<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    violations: &[T],
+) -> fmt::Result {
+    if violations.is_empty() {
         return Ok(());
     }
-    writeln!(f, "{title}: {}", faults.len())?;
-    for fault in faults.iter().take(SHOWN) {
-        writeln!(f, "  - {fault}")?;
+    writeln!(f, "{title}: {}", violations.len())?;
+    for violation in violations.iter().take(MAX_SHOWN) {
+        writeln!(f, "  - {violation}")?;
     }
-    if faults.len() > SHOWN {
-        writeln!(f, "  - and {} more", faults.len() - SHOWN)?;
+    if violations.len() > MAX_SHOWN {
+        writeln!(f, "  - and {} more", violations.len() - MAX_SHOWN)?;
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! The processes of a server: a PostgreSQL is many, each in a group of its own.
+//! The processes of a server. PostgreSQL has several, each in its own process group.
 
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
-/// Sends a signal to processes, by the shell: it has `kill` where the system has no program of that name. One that has
-/// ended meanwhile is none of ours.
+/// Sends a signal to processes. It uses the shell, which has a builtin `kill` if the system has no such program.
+/// Processes that have already ended are ignored.
 pub(super) fn signal(signal: &str, processes: &[u32]) {
     if processes.is_empty() {
         return;
@@ -17,7 +17,7 @@ pub(super) fn signal(signal: &str, processes: &[u32]) {
         .status();
 }
 
-/// The processes that a process has started.
+/// The child processes of a process.
 pub(super) fn children(parent: u32) -> Vec<u32> {
     let all = match fs::read_dir("/proc") {
         Ok(entries) => entries
@@ -31,7 +31,7 @@ pub(super) fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// What a process calls itself; PostgreSQL's tell whom they serve.
+/// The title of a process. The title of a PostgreSQL backend contains the address of its client.
 pub(super) fn title(process: u32) -> String {
     let output = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&output).replace('\0', " ")
@@ -39,12 +39,12 @@ pub(super) fn title(process: u32) -> String {
 
 fn parent_of(process: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, which may hold anything, stands in brackets; state and parent follow it.
+    // The name is in parentheses and can contain any character. State and parent follow it.
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Each process and its parent, where there is no `/proc`.
+/// All processes with their parents, for systems without `/proc`.
 fn listed() -> Vec<(u32, u32)> {
     let output = Command::new("ps").args(["-axo", "pid=,ppid="]).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -57,14 +57,14 @@ fn listed() -> Vec<(u32, u32)> {
         .collect()
 }
 
-/// A shell that ends a server should the test's process die.
+/// A shell that ends a server if the test process dies.
 #[derive(Debug)]
-pub(super) struct Watchman(Child);
+pub(super) struct ProcessGuard(Child);
 
-impl Watchman {
+impl ProcessGuard {
     pub(super) fn of(server: u32) -> Self {
-        // Its standard input ends when this process does. What it reads until then are processes to end as well: those
-        // that stand still do not notice that their server has gone.
+        // Its stdin is closed when this process ends. Until then it reads the ids of further processes to end: paused
+        // processes do not notice that their server has ended.
         let watch = "trap '' HUP INT TERM; more=; while read -r line; do more=$line; done; kill -KILL \"$0\" $more";
         let shell = Command::new("sh")
             .args(["-c", watch])
@@ -77,15 +77,15 @@ impl Watchman {
         Self(shell)
     }
 
-    /// Names the processes that have to be ended with the server from now on.
-    pub(super) fn end_as_well(&mut self, processes: &[u32]) {
+    /// Sets the processes that are ended together with the server.
+    pub(super) fn set_further_processes(&mut self, processes: &[u32]) {
         let numbers: Vec<String> = processes.iter().map(ToString::to_string).collect();
         let line = format!("{}\n", numbers.join(" "));
-        let input = self.0.stdin.as_mut().expect("a pipe to the watchman");
+        let input = self.0.stdin.as_mut().expect("a pipe to the guard");
         input.write_all(line.as_bytes()).unwrap();
     }
 
-    pub(super) fn dismiss(&mut self) {
+    pub(super) fn cancel(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -13,50 +13,50 @@ use tokio::time::Instant;
 
 use super::Faults;
 
-/// The most that is read at once.
-const PIECE: usize = 64 * 1024;
+/// The maximum size of a read.
+const READ_BYTES: usize = 64 * 1024;
 
-/// How many bytes of one direction may be under way: the sender of more has to wait, as on a network that is full.
-const ROOM: usize = 16 * 1024 * 1024;
+/// The maximum number of delayed bytes per direction. The sender then has to wait, as on a congested network.
+const MAX_DELAYED_BYTES: usize = 16 * 1024 * 1024;
 
-/// How long a server may take to end after its client has been closed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server may take to close its connection after that of the client was closed.
+const SERVER_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection that has been accepted.
+/// An accepted connection.
 #[derive(Clone)]
 pub(super) struct Connection {
     pub(super) number: u64,
     pub(super) faults: watch::Receiver<Faults>,
 }
 
-/// What one side sent at once, on its way; without bytes it is the end of what that side sends.
+/// Bytes of one read that are being forwarded. An empty piece is the end of the stream.
 struct Piece {
     bytes: Vec<u8>,
     due: Instant,
-    _room: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-/// What the two directions of a connection tell each other.
+/// The signals between the two directions of a connection.
 #[derive(Default)]
 struct Signals {
-    /// The arming of the loss whose trigger has passed in a request.
+    /// The arming of the loss that a request has triggered.
     triggered: AtomicU64,
-    /// The client has been closed: nothing more is read from it.
+    /// The connection to the client was closed: nothing more is read from it.
     client_closed: Notify,
-    /// Both sides are to be closed at once.
+    /// Both sides must be closed at once.
     broken: Notify,
 }
 
-/// How many bytes of the server have been passed since a break was armed.
+/// The number of bytes of the server that were forwarded since a break was armed.
 #[derive(Default)]
-struct Passed {
+struct Forwarded {
     arming: u64,
     bytes: usize,
 }
 
 impl Connection {
-    /// Carries what both sides send until they have ended, the connection's era has passed, or the proxy is gone.
-    pub(super) async fn carry(self, client: TcpStream, era: u64) {
+    /// Forwards both directions until both sides have ended, the era has ended, or the proxy is dropped.
+    pub(super) async fn forward(self, client: TcpStream, era: u64) {
         let mut faults = self.faults.clone();
         tokio::select! {
             () = self.relay(client) => {}
@@ -65,7 +65,7 @@ impl Connection {
     }
 
     async fn relay(mut self, client: TcpStream) {
-        self.passable().await;
+        self.wait_until_passable().await;
         let target = self.faults.borrow().target.clone();
         let Ok(server) = TcpStream::connect(target).await else {
             return;
@@ -75,40 +75,40 @@ impl Connection {
         };
         let ((from_client, to_client), (from_server, to_server)) =
             (client.into_split(), server.into_split());
-        let (requests, coming_requests) = unbounded_channel();
-        let (replies, coming_replies) = unbounded_channel();
+        let (requests, queued_requests) = unbounded_channel();
+        let (replies, queued_replies) = unbounded_channel();
         let signals = Signals::default();
         let from_client = async {
             tokio::select! {
-                () = self.take_in(from_client, requests, |faults| faults.delay_of_requests) => {}
+                () = self.read_side(from_client, requests, |faults| faults.delay_of_requests) => {}
                 () = signals.client_closed.notified() => {}
             }
         };
-        let both_ways = async {
+        let both_directions = async {
             tokio::join!(
                 from_client,
-                self.take_in(from_server, replies, |faults| faults.delay_of_replies),
+                self.read_side(from_server, replies, |faults| faults.delay_of_replies),
                 self.clone()
-                    .pass_requests(coming_requests, to_server, &signals),
+                    .forward_requests(queued_requests, to_server, &signals),
                 self.clone()
-                    .pass_replies(coming_replies, to_client, &signals),
+                    .forward_replies(queued_replies, to_client, &signals),
             )
         };
         tokio::select! {
-            _ = both_ways => {}
+            _ = both_directions => {}
             () = signals.broken.notified() => {}
         }
     }
 
-    /// Takes in what one side sends, at once, so that the pieces of a delay are under way together.
-    async fn take_in(
+    /// Reads what one side sends without waiting for delayed pieces, so that a delay does not limit the throughput.
+    async fn read_side(
         &self,
         mut from: OwnedReadHalf,
         queue: UnboundedSender<Piece>,
         delay: impl Fn(&Faults) -> Duration,
     ) {
-        let room = Arc::new(Semaphore::new(ROOM));
-        let mut buffer = vec![0; PIECE];
+        let capacity = Arc::new(Semaphore::new(MAX_DELAYED_BYTES));
+        let mut buffer = vec![0; READ_BYTES];
         loop {
             let count = from.read(&mut buffer).await.unwrap_or(0);
             let due = Instant::now() + delay(&self.faults.borrow());
@@ -116,7 +116,7 @@ impl Connection {
             let piece = Piece {
                 bytes: buffer[..count].to_vec(),
                 due,
-                _room: room.clone().acquire_many_owned(permits).await.unwrap(),
+                _permit: capacity.clone().acquire_many_owned(permits).await.unwrap(),
             };
             if queue.send(piece).is_err() || count == 0 {
                 return;
@@ -124,7 +124,7 @@ impl Connection {
         }
     }
 
-    async fn pass_requests(
+    async fn forward_requests(
         mut self,
         mut queue: UnboundedReceiver<Piece>,
         mut to: OwnedWriteHalf,
@@ -143,52 +143,52 @@ impl Connection {
         let _ = to.shutdown().await;
     }
 
-    async fn pass_replies(
+    async fn forward_replies(
         mut self,
         mut queue: UnboundedReceiver<Piece>,
         mut to: OwnedWriteHalf,
         signals: &Signals,
     ) {
-        let mut passed = Passed::default();
+        let mut forwarded = Forwarded::default();
         while let Some(bytes) = self.next_bytes(&mut queue).await {
             if self.loses(signals) {
                 drop(to);
                 signals.client_closed.notify_one();
                 let ending = async { while self.next_bytes(&mut queue).await.is_some() {} };
-                let _ = tokio::time::timeout(PATIENCE, ending).await;
+                let _ = tokio::time::timeout(SERVER_CLOSE_TIMEOUT, ending).await;
                 signals.broken.notify_one();
                 return;
             }
-            let left = self.left_before_the_break(&mut passed);
-            let fitting = &bytes[..bytes.len().min(left)];
-            if to.write_all(fitting).await.is_err() {
+            let remaining = self.remaining_before_break(&mut forwarded);
+            let permitted = &bytes[..bytes.len().min(remaining)];
+            if to.write_all(permitted).await.is_err() {
                 return;
             }
-            if bytes.len() >= left {
+            if bytes.len() >= remaining {
                 signals.broken.notify_one();
                 return;
             }
-            passed.bytes += bytes.len();
+            forwarded.bytes += bytes.len();
         }
         let _ = to.shutdown().await;
     }
 
-    /// Waits for the bytes that come next, until they are due and may pass. Gives none at the end.
+    /// Waits until the next bytes are due and may pass. Returns `None` at the end of the stream.
     async fn next_bytes(&mut self, queue: &mut UnboundedReceiver<Piece>) -> Option<Vec<u8>> {
         let piece = queue.recv().await?;
         if piece.due > Instant::now() {
             tokio::time::sleep_until(piece.due).await;
         }
-        self.passable().await;
+        self.wait_until_passable().await;
         Some(piece.bytes).filter(|bytes| !bytes.is_empty())
     }
 
-    /// Waits until something may pass on this connection: for ever, if it is frozen or the proxy is gone.
-    async fn passable(&mut self) {
+    /// Waits until bytes may pass on this connection: forever if it is frozen or the proxy is dropped.
+    async fn wait_until_passable(&mut self) {
         let number = self.number;
         let passable = |faults: &Faults| !faults.hanging && number >= faults.frozen_below;
-        let gone = self.faults.wait_for(passable).await.is_err();
-        if gone {
+        let is_dropped = self.faults.wait_for(passable).await.is_err();
+        if is_dropped {
             std::future::pending::<()>().await;
         }
     }
@@ -202,24 +202,25 @@ impl Connection {
             .is_some_and(|loss| loss.trigger.is_empty() || loss.arming == triggered)
     }
 
-    /// How many more bytes the client may get; counts anew if a break has been armed since.
-    fn left_before_the_break(&self, passed: &mut Passed) -> usize {
+    /// The number of bytes that may still be forwarded to the client. Restarts the count if a break has been armed
+    /// since.
+    fn remaining_before_break(&self, forwarded: &mut Forwarded) -> usize {
         let Some(break_off) = self.faults.borrow().break_off else {
             return usize::MAX;
         };
         if self.number >= break_off.below {
             return usize::MAX;
         }
-        if passed.arming != break_off.arming {
-            *passed = Passed {
+        if forwarded.arming != break_off.arming {
+            *forwarded = Forwarded {
                 arming: break_off.arming,
                 bytes: 0,
             };
         }
-        break_off.after - passed.bytes
+        break_off.after - forwarded.bytes
     }
 }
 
-fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    !wanted.is_empty() && bytes.windows(wanted.len()).any(|window| window == wanted)
+fn contains(bytes: &[u8], pattern: &[u8]) -> bool {
+    !pattern.is_empty() && bytes.windows(pattern.len()).any(|window| window == pattern)
 }

@@ -1,4 +1,4 @@
-//! A client of Redis: one command, one connection.
+//! A minimal Redis client: one command per connection.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-/// What a Redis answers.
+/// A reply of Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RedisReply {
-    /// A word, as `OK`.
+    /// A status, such as `OK`.
     Status(String),
-    /// A refusal: its code, as `OOM`, and a sentence.
+    /// An error: its code, such as `OOM`, and a message.
     Error(String),
     /// A number.
     Integer(i64),
@@ -24,7 +24,7 @@ pub enum RedisReply {
 }
 
 impl RedisReply {
-    /// The text of a value, a word or a refusal.
+    /// The text of a value, a status or an error.
     pub fn text(&self) -> String {
         match self {
             Self::Status(text) | Self::Error(text) => text.clone(),

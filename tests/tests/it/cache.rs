@@ -1,9 +1,10 @@
-//! The cache on real replicas, PostgreSQL and Redis: `docs/caching.md` tells what it promises.
+//! The cache on real replicas, PostgreSQL and Redis. `docs/caching.md` describes its guarantees.
 
 mod chaos;
 mod contract;
 mod faults;
 mod promises;
+mod replayed_values;
 mod tiers;
 mod tokens;
 mod workload;

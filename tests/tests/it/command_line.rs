@@ -1,4 +1,4 @@
-//! The binary as an operator runs it: commands, exit statuses, signals, and the first run.
+//! The binary: commands, exit statuses, signals, and the first run.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -23,7 +23,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A process that is killed with this value.
+/// A process that is killed when this value is dropped.
 pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
@@ -45,7 +45,7 @@ impl Running {
         );
     }
 
-    /// Waits for the end and gives the exit status.
+    /// Waits for the end of the process and returns its exit status.
     fn end(&mut self) -> Option<i32> {
         let deadline = Instant::now() + Duration::from_secs(15);
         while Instant::now() < deadline {
@@ -108,7 +108,7 @@ async fn create(client: &reqwest::Client, base: &str, name: &str) -> Option<Valu
 }
 
 #[test]
-fn every_fault_of_the_settings_is_told_at_once_without_secrets() {
+fn all_settings_errors_are_reported_together_without_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let output = binary(folder.path(), &["serve"])
         .env("JWT_SECRET_KEY", "short-planted")
@@ -118,21 +118,24 @@ fn every_fault_of_the_settings_is_told_at_once_without_secrets() {
         .output()
         .unwrap();
     assert_eq!(status(&output), 2);
-    let told = stderr(&output);
+    let errors = stderr(&output);
     for variable in [
         "JWT_SECRET_KEY",
         "PORT",
         "DATABASE_URI",
         "JWT_LEEWAY_SECONDS",
     ] {
-        assert!(told.contains(variable), "{variable} is missing in {told}");
+        assert!(
+            errors.contains(variable),
+            "{variable} is missing in {errors}"
+        );
     }
-    assert!(!told.contains("planted"), "{told}");
+    assert!(!errors.contains("planted"), "{errors}");
     assert!(stdout(&output).is_empty());
 }
 
 #[test]
-fn redis_without_a_database_is_refused_and_so_is_a_missing_key() {
+fn redis_without_a_database_and_a_missing_key_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let output = binary(folder.path(), &["check-settings"])
         .env("REDIS_URL", "redis://localhost")
@@ -143,7 +146,7 @@ fn redis_without_a_database_is_refused_and_so_is_a_missing_key() {
 }
 
 #[test]
-fn sound_settings_are_described_and_wrong_usage_is_2() {
+fn valid_settings_are_described_and_misuse_exits_with_2() {
     let folder = tempfile::tempdir().unwrap();
     let output = configured(folder.path(), "sqlite:///users.db", &["check-settings"])
         .output()
@@ -171,7 +174,7 @@ fn the_openapi_command_prints_the_document_without_any_setting() {
 }
 
 #[test]
-fn migrations_are_pending_before_they_are_applied_and_not_after() {
+fn migrations_are_pending_until_they_are_applied() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
         configured(folder.path(), "sqlite:///users.db", arguments)
@@ -187,7 +190,7 @@ fn migrations_are_pending_before_they_are_applied_and_not_after() {
 }
 
 #[tokio::test]
-async fn the_first_administrator_is_made_by_the_command_line_while_the_service_runs() {
+async fn a_command_grants_the_admin_role_while_the_service_runs() {
     let folder = tempfile::tempdir().unwrap();
     let (_running, base) = serve(folder.path(), "sqlite:///users.db").await;
     let user = create(&client(), &base, "founder").await.unwrap();
@@ -226,7 +229,7 @@ async fn the_first_administrator_is_made_by_the_command_line_while_the_service_r
             .bearer_auth(&token)
             .send()
     };
-    // The service learns of what another process wrote within a second.
+    // The service sees writes of other processes within a second.
     let granted = Instant::now();
     while list().await.unwrap().status() != 200 {
         assert!(granted.elapsed() < Duration::from_secs(5));
@@ -235,7 +238,7 @@ async fn the_first_administrator_is_made_by_the_command_line_while_the_service_r
 }
 
 #[tokio::test]
-async fn the_health_check_tells_a_live_service_from_none() {
+async fn the_health_check_fails_without_a_running_service() {
     let folder = tempfile::tempdir().unwrap();
     let (mut running, base) = serve(folder.path(), "sqlite:///users.db").await;
     let port = base.rsplit_once(':').unwrap().1.to_owned();
@@ -250,7 +253,7 @@ async fn the_health_check_tells_a_live_service_from_none() {
 }
 
 #[tokio::test]
-async fn a_terminated_service_answers_what_it_accepted_and_exits_with_0() {
+async fn a_terminated_service_answers_accepted_requests_and_exits_with_0() {
     let folder = tempfile::tempdir().unwrap();
     let (mut running, base) = serve(folder.path(), "sqlite:///users.db").await;
     let client = client();
@@ -277,12 +280,12 @@ async fn a_terminated_service_answers_what_it_accepted_and_exits_with_0() {
     let count: Value = count.json().await.unwrap();
     assert_eq!(
         count["count"], answered,
-        "as many users are kept as were acknowledged"
+        "exactly the acknowledged users are stored"
     );
 }
 
 #[tokio::test]
-async fn a_terminated_service_is_not_ready_at_once_and_takes_requests_until_its_delay_is_over() {
+async fn a_terminated_service_is_unready_and_serves_during_its_delay() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let child = configured(folder.path(), "sqlite:///users.db", &["serve"])
@@ -310,16 +313,13 @@ async fn a_terminated_service_is_not_ready_at_once_and_takes_requests_until_its_
     assert_eq!(running.end(), Some(0));
 }
 
-async fn a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
-    folder: &Path,
-    uri: &str,
-) {
+async fn assert_a_kill_loses_no_acknowledged_user(folder: &Path, uri: &str) {
     let (mut running, base) = serve(folder, uri).await;
     let client = client();
     let acknowledgements = Arc::new(Semaphore::new(0));
     let workers: Vec<_> = (0..8)
         .map(|worker| {
-            let (client, base, told) = (client.clone(), base.clone(), acknowledgements.clone());
+            let (client, base, counter) = (client.clone(), base.clone(), acknowledgements.clone());
             tokio::spawn(async move {
                 let mut acknowledged = Vec::new();
                 for n in 0..125 {
@@ -327,7 +327,7 @@ async fn a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
                         Some(user) => acknowledged.push(user["id"].as_str().unwrap().to_owned()),
                         None => break,
                     }
-                    told.add_permits(1);
+                    counter.add_permits(1);
                 }
                 acknowledged
             })
@@ -346,7 +346,7 @@ async fn a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
     );
 
     let (_again, base) = serve(folder, uri).await;
-    let mut kept = BTreeSet::new();
+    let mut stored = BTreeSet::new();
     let mut path = "/v1/users?limit=200&sort=created_at".to_owned();
     loop {
         let page = client
@@ -356,7 +356,7 @@ async fn a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
             .await
             .unwrap();
         let page: Value = page.json().await.unwrap();
-        kept.extend(
+        stored.extend(
             page["users"]
                 .as_array()
                 .unwrap()
@@ -369,10 +369,10 @@ async fn a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
         }
     }
     assert!(
-        acknowledged.is_subset(&kept),
+        acknowledged.is_subset(&stored),
         "an acknowledged user is lost"
     );
-    for id in &kept {
+    for id in &stored {
         let export = client
             .get(format!("{base}/v1/users/{id}/export"))
             .bearer_auth(API_TOKEN)
@@ -383,34 +383,61 @@ async fn a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
         assert_eq!(
             export["events"].as_array().unwrap().len(),
             1,
-            "{id} is without its event"
+            "{id} has no event"
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_loses_nothing_acknowledged_on_sqlite() {
+async fn a_kill_loses_no_acknowledged_user_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
-        folder.path(),
-        "sqlite:///users.db",
-    )
-    .await;
+    assert_a_kill_loses_no_acknowledged_user(folder.path(), "sqlite:///users.db").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_kill_loses_nothing_acknowledged_on_postgres() {
+async fn a_kill_loses_no_acknowledged_user_on_postgres() {
     let folder = tempfile::tempdir().unwrap();
     let database = PostgresDatabase::create().await;
-    a_kill_in_the_middle_of_1000_creations_loses_nothing_acknowledged(
-        folder.path(),
-        &database.url(),
-    )
-    .await;
+    assert_a_kill_loses_no_acknowledged_user(folder.path(), &database.url()).await;
 }
 
-/// Starts `dev` and gives what it prints until it tells where the data is.
-fn dev(folder: &Path, port: u16) -> (Running, Vec<String>) {
+#[test]
+fn a_used_port_is_reported_in_one_line_with_an_alternative() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let other = port.checked_add(1).unwrap_or(port - 1);
+    let expected = |variable: &str| {
+        format!(
+            "cannot listen on 127.0.0.1:{port}: another program uses this port; choose another one, \
+             for example {variable}={other}"
+        )
+    };
+    for (command, variable) in [
+        ("dev", "PORT"),
+        ("serve", "PORT"),
+        ("serve", "MANAGEMENT_PORT"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut started = match command {
+            "dev" => binary(folder.path(), &["dev"]),
+            _ => configured(folder.path(), "sqlite:///users.db", &["serve"]),
+        };
+        let output = started
+            .env("PORT", "0")
+            .env(variable, port.to_string())
+            .env("LOG_LEVEL", "error")
+            .output()
+            .unwrap();
+        assert_eq!(status(&output), 1, "{command} {variable}");
+        let errors = stderr(&output);
+        assert!(errors.contains(&expected(variable)), "{errors}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+/// Starts `dev`, and returns its output up to the line with the location of the data.
+pub(crate) fn dev(folder: &Path, port: u16) -> (Running, Vec<String>) {
     let mut child = binary(folder, &["dev"])
         .env("PORT", port.to_string())
         .env("PATH", std::env::var_os("PATH").unwrap())
@@ -431,7 +458,7 @@ fn dev(folder: &Path, port: u16) -> (Running, Vec<String>) {
 }
 
 #[test]
-fn the_first_run_needs_nothing_and_its_calls_work_when_pasted_and_a_second_keeps_data_and_tokens() {
+fn dev_prints_working_commands_and_keeps_data_and_tokens() {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     std::fs::write(

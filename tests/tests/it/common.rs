@@ -1,8 +1,10 @@
-//! What the files of this binary have in common.
+//! Helpers that the test modules share.
+
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use user_tests::{As, Reply, TestApp, claims, sign};
+use user_tests::{Reply, TestApp, TestClient, claims, sign};
 
 /// The members of a user in each view.
 pub(crate) const PUBLIC: [&str; 7] = [
@@ -44,8 +46,29 @@ const PROFILE: [&str; 10] = [
     "zoneinfo",
 ];
 
-/// A body with every field that a service may write.
-pub(crate) fn everything(username: &str) -> Value {
+/// A client with a user token issued in the current second, as after a new sign-in.
+pub(crate) fn signed_in<'a>(app: &'a TestApp, id: &str) -> TestClient<'a> {
+    let mut claims = claims(id);
+    claims["iat"] = json!(claims["iat"].as_i64().unwrap() + 1);
+    app.authorized(format!("Bearer {}", sign(&claims)))
+}
+
+/// Waits until the second changes, by the clock of the service and by that of this machine, which issues tokens. Both
+/// may differ by some milliseconds.
+pub(crate) async fn wait_for_next_second(app: &TestApp) {
+    let clock = &app.composition().ports.clock;
+    let next = clock.now().next_second();
+    let is_over = || {
+        let issued_at = claims("")["iat"].as_i64().unwrap() + 1;
+        clock.now() >= next && issued_at >= next.as_utc().timestamp()
+    };
+    while !is_over() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A request body with every field that a service may write.
+pub(crate) fn full_user_body(username: &str) -> Value {
     json!({
         "username": username,
         "email": format!("{username}@example.org"),
@@ -76,11 +99,11 @@ pub(crate) fn everything(username: &str) -> Value {
     })
 }
 
-/// The names of an object's members, sorted.
+/// The sorted member names of an object.
 pub(crate) fn members(value: &Value) -> Vec<&str> {
     let mut members: Vec<&str> = value
         .as_object()
-        .unwrap_or_else(|| panic!("{value} is no object"))
+        .unwrap_or_else(|| panic!("{value} is not an object"))
         .keys()
         .map(String::as_str)
         .collect();
@@ -88,7 +111,7 @@ pub(crate) fn members(value: &Value) -> Vec<&str> {
     members
 }
 
-/// Holds a shown user to exactly the members of a view.
+/// Asserts that a user has exactly the members of a view.
 #[track_caller]
 pub(crate) fn assert_view(user: &Value, view: &str) {
     let mut expected = if view == "public" {
@@ -96,6 +119,9 @@ pub(crate) fn assert_view(user: &Value, view: &str) {
     } else {
         OWN.to_vec()
     };
+    if view == "full" {
+        expected.push("suspension");
+    }
     expected.sort_unstable();
     assert_eq!(members(user), expected, "{user}");
     let mut profile = PROFILE.to_vec();
@@ -113,7 +139,7 @@ pub(crate) fn assert_view(user: &Value, view: &str) {
     assert_eq!(members(&user["metadata"]), metadata, "{user}");
 }
 
-/// Holds an answer to be a problem, whole and well-formed, with this code.
+/// Asserts that a response is a complete, well-formed problem with this code.
 #[track_caller]
 pub(crate) fn assert_problem(reply: &Reply, status: u16, code: &str) {
     assert_eq!(
@@ -138,6 +164,7 @@ pub(crate) fn assert_problem(reply: &Reply, status: u16, code: &str) {
         Some(reply.header("x-request-id"))
     );
     assert_ne!(reply.header("x-request-id"), "");
+    assert_eq!(reply.header("cache-control"), "no-store");
     for member in ["title", "detail"] {
         assert!(
             problem[member].as_str().is_some_and(|text| text.len() > 3),
@@ -157,14 +184,14 @@ pub(crate) fn assert_problem(reply: &Reply, status: u16, code: &str) {
     }
 }
 
-/// Holds an answer to be a 422 with exactly these faults, in any order.
+/// Asserts that a response is a 422 with exactly these faults, in any order.
 #[track_caller]
 pub(crate) fn assert_faults(reply: &Reply, faults: &[(&str, &str)]) {
     assert_problem(reply, 422, "invalid");
     assert_same_faults(reply, faults);
 }
 
-/// Holds the faults of a problem to be exactly these, in any order.
+/// Asserts that a problem has exactly these faults, in any order.
 #[track_caller]
 pub(crate) fn assert_same_faults(reply: &Reply, faults: &[(&str, &str)]) {
     let mut expected: Vec<(String, String)> = faults
@@ -177,7 +204,7 @@ pub(crate) fn assert_same_faults(reply: &Reply, faults: &[(&str, &str)]) {
     assert_eq!(found, expected, "{}", reply.text);
 }
 
-/// Writes a text as one segment of a path or one value of a query.
+/// Percent-encodes a text for use as a path segment or query value.
 pub(crate) fn encode(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
@@ -188,9 +215,9 @@ pub(crate) fn encode(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-/// Sends a body as it stands.
+/// Sends a body without changing or encoding it.
 pub(crate) async fn send(
-    caller: &As<'_>,
+    caller: &TestClient<'_>,
     method: Method,
     path: &str,
     content_type: &str,
@@ -200,29 +227,32 @@ pub(crate) async fn send(
         .request(method, path)
         .header("Content-Type", content_type)
         .body(body);
-    Reply::to(request).await
+    Reply::send(request).await
 }
 
-/// Calls as a user whose token claims a role.
-pub(crate) fn claiming_admin<'a>(app: &'a TestApp, id: &str) -> As<'a> {
+/// A client with a user token that claims the administrator role.
+pub(crate) fn claiming_admin<'a>(app: &'a TestApp, id: &str) -> TestClient<'a> {
     let mut claims = claims(id);
     claims["roles"] = json!(["admin"]);
     app.authorized(format!("Bearer {}", sign(&claims)))
 }
 
-/// Registers a user from a body of everything.
-pub(crate) async fn register_everything(app: &TestApp, username: &str) -> Value {
-    let reply = app.service().post("/v1/users", &everything(username)).await;
+/// Registers a user with every field.
+pub(crate) async fn register_full_user(app: &TestApp, username: &str) -> Value {
+    let reply = app
+        .service()
+        .post("/v1/users", &full_user_body(username))
+        .await;
     assert_eq!(reply.status, 201, "{}", reply.text);
     reply.json
 }
 
-/// The id in a shown user.
+/// The id of a user.
 pub(crate) fn id(user: &Value) -> &str {
     user["id"].as_str().unwrap()
 }
 
-/// The path of a shown user.
+/// The path of a user.
 pub(crate) fn path(user: &Value) -> String {
     format!("/v1/users/{}", id(user))
 }
@@ -244,22 +274,22 @@ pub(crate) async fn events(app: &TestApp, id: &str) -> Vec<(String, i64)> {
         .collect()
 }
 
-/// Every kind of caller: its name, and how it calls.
+/// A client for each kind of caller.
 pub(crate) struct Callers<'a> {
-    pub(crate) anonymous: As<'a>,
-    pub(crate) own: As<'a>,
-    pub(crate) other: As<'a>,
-    /// Its token claims the role; the store does not know of it.
-    pub(crate) claims_admin: As<'a>,
-    /// The store knows the role; its token does not claim it.
-    pub(crate) stored_admin: As<'a>,
-    pub(crate) admin: As<'a>,
-    pub(crate) service: As<'a>,
+    pub(crate) anonymous: TestClient<'a>,
+    pub(crate) own: TestClient<'a>,
+    pub(crate) other: TestClient<'a>,
+    /// The token claims the role, but the stored user does not have it.
+    pub(crate) claims_admin: TestClient<'a>,
+    /// The stored user has the role, but the token does not claim it.
+    pub(crate) stored_admin: TestClient<'a>,
+    pub(crate) admin: TestClient<'a>,
+    pub(crate) service: TestClient<'a>,
 }
 
 impl<'a> Callers<'a> {
-    /// Registers three more users, to call in the way of each kind towards the user with this id.
-    pub(crate) async fn towards(app: &'a TestApp, own: &str) -> Self {
+    /// Registers three more users and returns each kind of caller. `own` is the id of the user to call about.
+    pub(crate) async fn for_target(app: &'a TestApp, own: &str) -> Self {
         let other = app.register("other.one").await;
         let pretender = app.register("pretender").await;
         let admin = app.admin().await;
@@ -275,8 +305,8 @@ impl<'a> Callers<'a> {
         }
     }
 
-    /// All of them with their names.
-    pub(crate) fn all(&self) -> [(&'static str, &As<'a>); 7] {
+    /// All callers with their names.
+    pub(crate) fn all(&self) -> [(&'static str, &TestClient<'a>); 7] {
         [
             ("anonymous", &self.anonymous),
             ("own", &self.own),
@@ -288,8 +318,8 @@ impl<'a> Callers<'a> {
         ]
     }
 
-    /// The users that are no administrators, whatever they or the store alone say.
-    pub(crate) fn users(&self) -> [(&'static str, &As<'a>); 4] {
+    /// The callers that are users without administrator rights.
+    pub(crate) fn users(&self) -> [(&'static str, &TestClient<'a>); 4] {
         [
             ("own", &self.own),
             ("other", &self.other),

@@ -1,4 +1,4 @@
-//! `deploy/`: dashboard and alerts go by figures that the service has.
+//! `deploy/`: the dashboard and alerts use metrics that the service exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,23 +9,23 @@ use user_tests::{JwksServer, SigningKey, Store, TestApp, shared_redis};
 
 mod promql;
 
-use promql::{Selector, Words, words};
+use promql::{Expression, Selector, parse};
 
-/// Labels that Prometheus gives to what it scrapes.
-const OF_THE_TARGET: [&str; 3] = ["job", "instance", "namespace"];
-/// Values that a service to which nothing bad happened has not used. (A problem's code is there before its first use.)
-const OF_TROUBLE: [(&str, &str); 2] = [("status", "499"), ("outcome", "error")];
+/// Labels that Prometheus adds to scraped series.
+const TARGET_LABELS: [&str; 3] = ["job", "instance", "namespace"];
+/// Label values that appear only after a failure. Problem codes are exported from the start.
+const FAILURE_VALUES: [(&str, &str); 2] = [("status", "499"), ("outcome", "error")];
 
-/// A series as it is scraped: its name and its labels.
+/// A scraped series: name and labels.
 type Series = (String, BTreeMap<String, String>);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dashboard_and_alerts_use_only_figures_and_labels_that_the_service_emits() {
+async fn dashboard_and_alerts_use_only_emitted_metrics_and_labels() {
     let redis = shared_redis();
     let keys = JwksServer::start(&[&SigningKey::p256("k")]);
     let settings = [("REDIS_URL", &*redis), ("JWT_JWKS_URL", &keys.url())];
     let app = TestApp::start_with(Store::Postgres, &settings).await;
-    use_it(&app).await;
+    generate_traffic(&app).await;
     let scraped = scrape(&app).await;
     let rules = rules();
     let recorded: BTreeSet<&str> = rules
@@ -42,12 +42,9 @@ async fn dashboard_and_alerts_use_only_figures_and_labels_that_the_service_emits
         .map(|(_, expression)| expression)
         .chain(&panels)
     {
-        let Words { selectors, grouped } = words(expression);
-        assert!(
-            !selectors.is_empty(),
-            "nothing is asked for by {expression}"
-        );
-        let mut labels: BTreeSet<&str> = OF_THE_TARGET.into();
+        let Expression { selectors, grouped } = parse(expression);
+        assert!(!selectors.is_empty(), "{expression} selects no series");
+        let mut labels: BTreeSet<&str> = TARGET_LABELS.into();
         let mut known = true;
         for selector in &selectors {
             if selector.name == "up" || recorded.contains(selector.name.as_str()) {
@@ -80,8 +77,8 @@ async fn dashboard_and_alerts_use_only_figures_and_labels_that_the_service_emits
 }
 
 #[test]
-fn the_words_of_an_expression_are_told_apart() {
-    let Words { selectors, grouped } = words(
+fn an_expression_is_split_into_selectors_and_grouping_labels() {
+    let Expression { selectors, grouped } = parse(
         r#"histogram_quantile(0.99, sum by (le, route) (rate(a_bucket{job="x{",route=~"/v1/.*",le!="0.1"}[$__rate_interval]))) > 2 and on (job) time() - max(b:c > 0) / 1e3 or absent(d{} == 1) offset 5m"#,
     );
     let names: Vec<&str> = selectors
@@ -105,8 +102,8 @@ fn the_words_of_an_expression_are_told_apart() {
     assert_eq!(grouped, ["le", "route", "job"]);
 }
 
-/// Registers, reads, misses and changes, so that there are figures of all of it.
-async fn use_it(app: &TestApp) {
+/// Registers, reads, misses and changes a user, so that all metrics have values.
+async fn generate_traffic(app: &TestApp) {
     let user = app.register("ann").await;
     let path = format!("/v1/users/{}", user["id"].as_str().unwrap());
     for _ in 0..5 {
@@ -122,28 +119,29 @@ async fn use_it(app: &TestApp) {
             .status,
         404
     );
-    // The tail looks four times a second.
+    // The outbox poller runs four times a second.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
 }
 
-/// What is asked of a series beyond its name, and no series has.
+/// Describes the label matchers of a selector that match no series.
 fn matchers_without_series(selector: &Selector, series: &[&Series]) -> Vec<String> {
     let has = |label: &str| series.iter().any(|(_, labels)| labels.contains_key(label));
     let has_value = |label: &str, value: &str| {
         series
             .iter()
-            .any(|(_, labels)| labels.get(label).is_some_and(|given| given == value))
+            .any(|(_, labels)| labels.get(label).is_some_and(|actual| actual == value))
     };
-    let asked = selector
+    let matchers = selector
         .matchers
         .iter()
-        .filter(|(label, ..)| !series.is_empty() && !OF_THE_TARGET.contains(&label.as_str()));
-    asked
+        .filter(|(label, ..)| !series.is_empty() && !TARGET_LABELS.contains(&label.as_str()));
+    matchers
         .filter_map(|(label, operator, value)| {
             if !has(label) {
                 return Some(format!("{} has no label {label}", selector.name));
             }
-            let usual = operator == "=" && !OF_TROUBLE.contains(&(label.as_str(), value.as_str()));
+            let usual =
+                operator == "=" && !FAILURE_VALUES.contains(&(label.as_str(), value.as_str()));
             (usual && !has_value(label, value))
                 .then(|| format!("{} has no series with {label}={value}", selector.name))
         })
@@ -158,14 +156,14 @@ async fn scrape(app: &TestApp) -> Vec<Series> {
     lines
         .map(|line| {
             let series = line.rsplit_once(' ').unwrap().0;
-            let Selector { name, matchers } = words(series).selectors.remove(0);
+            let Selector { name, matchers } = parse(series).selectors.remove(0);
             let labels = matchers.into_iter().map(|(label, _, value)| (label, value));
             (name, labels.collect())
         })
         .collect()
 }
 
-/// The name under which a rule records, if it does, and its expression.
+/// The rules: the name of a recording rule, if it is one, and the expression.
 fn rules() -> Vec<(Option<String>, String)> {
     let text = file("prometheus/rules.yaml");
     let mut rules: Vec<(Option<String>, String)> = Vec::new();

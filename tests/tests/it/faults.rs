@@ -1,13 +1,13 @@
-//! What rude clients and failing databases must not do, and beside it the matrix of `docs/reliability.md`: each fault
-//! while 32 clients read and write.
+//! Effects of disconnecting clients and failing databases. The submodules test the matrix of `docs/reliability.md`:
+//! each fault while 32 clients read and write.
 
-mod answers;
-mod ledger;
 mod platform;
 mod postgres;
 mod process;
 mod redis;
+mod responses;
 mod sqlite;
+mod stored_state;
 mod trial;
 mod workload;
 
@@ -22,10 +22,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use user_tests::{API_TOKEN, Proxy, Store, TestApp};
 
-/// Starts a proxy before the database of a new app, and a replica of the app that goes through it.
-async fn behind_a_proxy() -> (TestApp, Proxy, TestApp) {
+/// Starts an app, a proxy in front of its database, and a replica of the app that connects through the proxy.
+async fn start_behind_proxy() -> (TestApp, Proxy, TestApp) {
     let direct = TestApp::start(Store::Postgres).await;
-    let (proxy, through) = Proxy::before(&direct.database_uri()).await;
+    let (proxy, through) = Proxy::in_front_of(&direct.database_uri()).await;
     let app = direct
         .replica_with(&[
             ("DATABASE_URI", &through),
@@ -36,51 +36,52 @@ async fn behind_a_proxy() -> (TestApp, Proxy, TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_reset_their_connections_leave_no_transaction_and_lose_nobodys_write() {
-    let (direct, proxy, app) = behind_a_proxy().await;
+async fn clients_that_reset_connections_leave_no_open_transaction() {
+    let (direct, proxy, app) = start_behind_proxy().await;
     proxy.delay(Duration::from_millis(10));
-    let polite = async {
+    let waiting_client = async {
         let mut acknowledged = Vec::new();
         for n in 0..60 {
-            let body = json!({"username": format!("polite{n}"), "email": format!("polite{n}@example.org")});
+            let body = json!({"username": format!("waiting{n}"), "email": format!("waiting{n}@example.org")});
             let reply = app.service().post("/v1/users", &body).await;
             match reply.status {
                 201 => acknowledged.push(reply.id().to_owned()),
-                // A refusal takes a millisecond: all sixty would pass while the rude ones fill the queue.
+                // A refusal takes a millisecond. Without this pause, all sixty requests would end while the queue is
+                // full.
                 _ => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
         acknowledged
     };
     let address = app.address();
-    let rude = async {
+    let resetting_clients = async {
         let mut random = StdRng::seed_from_u64(1);
         for n in 0..500 {
-            let patience = Duration::from_micros(random.random_range(0..40_000));
-            tokio::spawn(reset_after(address, n, patience));
+            let delay = Duration::from_micros(random.random_range(0..40_000));
+            tokio::spawn(reset_after(address, n, delay));
             tokio::time::sleep(Duration::from_millis(3)).await;
         }
     };
-    let (acknowledged, ()) = tokio::join!(polite, rude);
+    let (acknowledged, ()) = tokio::join!(waiting_client, resetting_clients);
     assert!(
         acknowledged.len() >= 10,
-        "only {} polite clients were served",
+        "only {} creations succeeded",
         acknowledged.len()
     );
     tokio::time::sleep(Duration::from_secs(2)).await;
 
-    no_transaction_is_left_open(&direct).await;
+    assert_no_open_transaction(&direct).await;
     app.stop().await;
     for id in &acknowledged {
-        let kept = direct.service().get(&format!("/v1/users/{id}")).await;
-        assert_eq!(kept.status, 200, "an acknowledged write was lost");
+        let read = direct.service().get(&format!("/v1/users/{id}")).await;
+        assert_eq!(read.status, 200, "an acknowledged write was lost");
     }
-    every_user_has_its_event(&direct).await;
+    assert_each_user_has_its_event(&direct).await;
     direct.stop().await;
 }
 
-/// Waits for the last writes, but not for as long as PostgreSQL waits before it ends a transaction that was left.
-async fn no_transaction_is_left_open(app: &TestApp) {
+/// Waits for the last writes, but for less time than PostgreSQL needs to end an idle transaction by itself.
+async fn assert_no_open_transaction(app: &TestApp) {
     let mut connection = app.postgres().connect().await;
     for _ in 0..30 {
         let open: i64 = sea_orm::sqlx::query(
@@ -96,27 +97,28 @@ async fn no_transaction_is_left_open(app: &TestApp) {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("a connection was left in a transaction");
+    panic!("a connection is still in a transaction");
 }
 
-/// Posts a user and resets the connection after a while, without reading.
-pub(crate) async fn reset_after(address: std::net::SocketAddr, n: usize, patience: Duration) {
+/// Sends the creation of a user, and resets the connection after `delay` without reading the response.
+pub(crate) async fn reset_after(address: std::net::SocketAddr, n: usize, delay: Duration) {
     let Ok(mut stream) = TcpStream::connect(address).await else {
         return;
     };
-    let body = json!({"username": format!("rude{n}"), "email": format!("rude{n}@example.org")})
-        .to_string();
+    let body =
+        json!({"username": format!("resetting{n}"), "email": format!("resetting{n}@example.org")})
+            .to_string();
     let request = format!(
         "POST /v1/users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     if stream.write_all(request.as_bytes()).await.is_ok() {
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(delay).await;
         let _ = stream.set_zero_linger();
     }
 }
 
-async fn every_user_has_its_event(app: &TestApp) {
+async fn assert_each_user_has_its_event(app: &TestApp) {
     let mut connection = app.postgres().connect().await;
     let mut ids = async |sql: &'static str| -> BTreeSet<uuid::Uuid> {
         let rows = sea_orm::sqlx::query(sql)
@@ -134,14 +136,14 @@ async fn every_user_has_its_event(app: &TestApp) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_goes_away_is_a_503_and_is_used_again_when_it_is_back() {
-    let (direct, proxy, app) = behind_a_proxy().await;
+async fn an_unreachable_database_is_a_503_until_it_is_reachable() {
+    let (direct, proxy, app) = start_behind_proxy().await;
     let user = app.register("steady").await;
     let path = format!("/v1/users/{}", user["id"].as_str().unwrap());
     assert_eq!(app.anonymous().get("/health/ready").await.status, 200);
 
     proxy.cut();
-    // Longer than an answer is kept for the next probe.
+    // Longer than the result of a readiness check is reused.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let ready = app.anonymous().get("/health/ready").await;
     assert_eq!((ready.status, ready.code()), (503, "not_ready"));
@@ -161,7 +163,7 @@ async fn a_database_that_goes_away_is_a_503_and_is_used_again_when_it_is_back() 
         .await;
     assert_eq!(write.status, 503, "{}", write.text);
 
-    proxy.mend();
+    proxy.clear_faults();
     tokio::time::timeout(Duration::from_secs(10), async {
         while app.anonymous().get("/health/ready").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -176,11 +178,11 @@ async fn a_database_that_goes_away_is_a_503_and_is_used_again_when_it_is_back() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_fall_silent_are_given_up_and_do_not_keep_the_service_from_ending() {
-    let (direct, proxy, app) = behind_a_proxy().await;
+async fn silent_database_connections_are_replaced_and_do_not_block_shutdown() {
+    let (direct, proxy, app) = start_behind_proxy().await;
     let user = app.register("steady").await;
     let path = format!("/v1/users/{}", user["id"].as_str().unwrap());
-    let both = |n: usize| {
+    let read_and_write = |n: usize| {
         let (app, path) = (&app, &path);
         async move {
             let body = json!({"metadata": {"user": {(format!("k{n}")): n}}});
@@ -189,43 +191,40 @@ async fn connections_that_fall_silent_are_given_up_and_do_not_keep_the_service_f
             (read.status, write.status)
         }
     };
-    join_all((0..8).map(both)).await;
+    join_all((0..8).map(read_and_write)).await;
     proxy.freeze();
-    for (read, write) in join_all((0..8).map(both)).await {
+    for (read, write) in join_all((0..8).map(read_and_write)).await {
         assert!(
             matches!(read, 200 | 503) && matches!(write, 200 | 503 | 504),
             "{read} {write}"
         );
     }
     let recovery = tokio::time::timeout(Duration::from_secs(15), async {
-        while both(9).await != (200, 200) {
+        while read_and_write(9).await != (200, 200) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     });
     assert!(
         recovery.await.is_ok(),
-        "the pools stay full of dead connections"
+        "the pools still contain dead connections"
     );
 
     proxy.freeze();
-    join_all((0..4).map(both)).await;
+    join_all((0..4).map(read_and_write)).await;
     let stopped = tokio::time::timeout(Duration::from_secs(15), app.stop()).await;
-    assert!(
-        stopped.is_ok(),
-        "dead connections keep the service from ending"
-    );
+    assert!(stopped.is_ok(), "dead connections block the shutdown");
     direct.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_starts_without_its_database_and_is_ready_once_it_is_there() {
+async fn a_service_starts_without_a_database_and_becomes_ready_with_it() {
     let direct = TestApp::start(Store::Postgres).await;
     let empty = user_tests::PostgresDatabase::create_empty().await;
-    let (proxy, through) = Proxy::before(&empty.url()).await;
+    let (proxy, through) = Proxy::in_front_of(&empty.url()).await;
     proxy.cut();
     let app = direct.replica_with(&[("DATABASE_URI", &through)]).await;
     assert_eq!(app.anonymous().get("/health/ready").await.status, 503);
-    proxy.mend();
+    proxy.clear_faults();
     tokio::time::timeout(Duration::from_secs(15), async {
         while app.anonymous().get("/health/ready").await.status != 200 {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -239,7 +238,7 @@ async fn a_service_starts_without_its_database_and_is_ready_once_it_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_unmigrated_database_is_schema_pending_and_somebody_elses_is_refused() {
+async fn an_unmigrated_database_is_schema_pending_and_a_foreign_schema_is_refused() {
     let direct = TestApp::start(Store::Postgres).await;
     let empty = user_tests::PostgresDatabase::create_empty().await;
     let app = direct
@@ -263,19 +262,19 @@ async fn an_unmigrated_database_is_schema_pending_and_somebody_elses_is_refused(
         .err()
         .unwrap();
     assert!(refused.to_string().contains("DATABASE_SCHEMA"), "{refused}");
-    let apart = direct
+    let separate = direct
         .replica_with(&[
             ("DATABASE_URI", &empty.url()),
             ("DATABASE_SCHEMA", "people"),
         ])
         .await;
-    apart.register("neighbour").await;
-    apart.stop().await;
+    separate.register("separate").await;
+    separate.stop().await;
     direct.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_replicas_that_migrate_at_once_both_start() {
+async fn two_replicas_that_migrate_concurrently_both_start() {
     let direct = TestApp::start(Store::Postgres).await;
     let empty = user_tests::PostgresDatabase::create_empty().await;
     let url = empty.url();

@@ -1,5 +1,5 @@
-//! The guide for those who come from a Flask service, walked through: users as the older service's models made them,
-//! exported by the guide's own SQL, imported, and read with the older service's tokens.
+//! The migration guide for Flask services, executed: users of an older service are exported with the SQL of the guide,
+//! imported, and read with tokens of the older service.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use crate::command_line::{Running, client, ready, status, stderr, stdout};
 
 const GUIDE: &str = include_str!("../../../docs/migrating-from-flask.md");
 
-/// The table that SQLAlchemy makes of the older service's model.
+/// The table that SQLAlchemy creates for the model of the older service.
 const OLD_TABLE: &str = "CREATE TABLE users (
     id SERIAL NOT NULL,
     username VARCHAR(80) NOT NULL,
@@ -34,13 +34,12 @@ const OLD_TABLE: &str = "CREATE TABLE users (
     UNIQUE (email)
 )";
 
-/// How many users the older service has.
+/// The number of users of the older service.
 const USERS: i32 = 1000;
 const THOUSAND: usize = 1000;
 
-/// What the older service took for a username or an address and this one does not: its row, and where and why it is
-/// refused.
-const ODD: [(i32, &str, &str, &str, &str); 14] = [
+/// Users that the older service accepted and this one refuses: id, username, email, pointer and code.
+const INVALID: [(i32, &str, &str, &str, &str); 14] = [
     (11, "ab", "odd11@example.org", "/username", "too_short"),
     (
         12,
@@ -71,17 +70,11 @@ const ODD: [(i32, &str, &str, &str, &str); 14] = [
         "/username",
         "format",
     ),
-    // Another user in another case, and one that looks like another in Cyrillic letters.
-    (
-        17,
-        "MEMBER6",
-        "odd17@example.org",
-        "/external_id",
-        "conflict",
-    ),
+    // The username of another user in another case, and a look-alike of another one with a Latin alpha.
+    (17, "MEMBER6", "odd17@example.org", "/username", "duplicate"),
     (
         18,
-        "\u{440}\u{430}ypal",
+        "p\u{251}ypal",
         "odd18@example.org",
         "/username",
         "taken",
@@ -91,8 +84,8 @@ const ODD: [(i32, &str, &str, &str, &str); 14] = [
         20,
         "good.name20",
         "MEMBER6@example.org",
-        "/external_id",
-        "conflict",
+        "/email",
+        "duplicate",
     ),
     (
         21,
@@ -118,10 +111,10 @@ const ODD: [(i32, &str, &str, &str, &str); 14] = [
     (24, "  ", "odd24@example.org", "/username", "blank"),
 ];
 
-/// A username as somebody may have chosen it, which is fine.
+/// Returns a valid username.
 fn name(id: i32) -> String {
     match id {
-        // Before 18, who looks like it.
+        // Imported before user 18, which looks like it.
         5 => "paypal".to_owned(),
         _ if id % 10 == 1 => format!("Member.{id}"),
         _ if id % 10 == 2 => format!("ÅNGSTRÖM_{id}"),
@@ -136,9 +129,9 @@ fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// A password, and its hash as Werkzeug made it for the older service.
+/// Returns a password and its Werkzeug hash.
 fn password_of(id: i32) -> (String, String) {
-    static MADE: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    static HASHES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
         let all: Vec<Value> =
             serde_json::from_str(include_str!("../../data/password_hashes.json")).unwrap();
         let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
@@ -147,14 +140,17 @@ fn password_of(id: i32) -> (String, String) {
             .map(|entry| (text(entry, "password"), text(entry, "hash")))
             .collect()
     });
-    MADE[usize::try_from(id).unwrap() % MADE.len()].clone()
+    HASHES[usize::try_from(id).unwrap() % HASHES.len()].clone()
 }
 
-/// A row as the older service inserted it.
+/// Returns a row as the older service inserted it.
 fn row(id: i32) -> String {
-    let odd = ODD.iter().find(|odd| odd.0 == id);
-    let name = odd.map_or_else(|| name(id), |odd| odd.1.to_owned());
-    let email = odd.map_or_else(|| format!("member{id}@example.org"), |odd| odd.2.to_owned());
+    let invalid = INVALID.iter().find(|invalid| invalid.0 == id);
+    let name = invalid.map_or_else(|| name(id), |invalid| invalid.1.to_owned());
+    let email = invalid.map_or_else(
+        || format!("member{id}@example.org"),
+        |invalid| invalid.2.to_owned(),
+    );
     let bio = if id % 2 == 0 {
         literal("It's me.\nI write \\ \"things\" 🦀")
     } else {
@@ -162,7 +158,7 @@ fn row(id: i32) -> String {
     };
     let updated = match id % 3 {
         0 => "NULL".to_owned(),
-        // Two calls of utcnow: the second column may be the earlier one.
+        // The older service called utcnow twice, so the second column may be earlier.
         1 => format!("timestamp '2019-05-04 12:00:00.123455' + interval '{id} minutes'"),
         _ => "timestamp '2024-01-01 00:00:00'".to_owned(),
     };
@@ -194,13 +190,13 @@ async fn fill(old: &mut PgConnection) {
     old.execute(AssertSqlSafe(insert)).await.unwrap();
 }
 
-/// The SQL of the guide.
+/// Returns the SQL of the guide.
 fn guides_sql() -> String {
     let (_, rest) = GUIDE.split_once("```sql\n").unwrap();
     rest.split_once("```").unwrap().0.to_owned()
 }
 
-/// Does what `psql -At -f` does with the guide's SQL.
+/// Executes the SQL of the guide like `psql -At -f`.
 async fn export(old: &mut PgConnection, file: &Path) {
     let as_text = format!(
         "SELECT line::text FROM ({}) AS exported (line)",
@@ -211,13 +207,13 @@ async fn export(old: &mut PgConnection, file: &Path) {
     std::fs::write(file, lines.join("\n") + "\n").unwrap();
 }
 
-/// The service beside the older one, in one database.
-struct Beside<'a> {
+/// This service in the same database as the older one.
+struct NewService<'a> {
     folder: &'a Path,
     database: &'a PostgresDatabase,
 }
 
-impl Beside<'_> {
+impl NewService<'_> {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = configured(self.folder, &self.database.url(), arguments);
         command
@@ -244,7 +240,7 @@ impl Beside<'_> {
         (Running(child), base)
     }
 
-    /// What became of each line that is not as before: its place and code if it was refused.
+    /// Returns the outcome of each line, with pointer and code of the first error.
     fn outcomes(&self, results: &str) -> BTreeMap<u64, (String, String, String)> {
         let results = std::fs::read_to_string(self.folder.join(results)).unwrap();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -266,7 +262,7 @@ impl Beside<'_> {
     }
 }
 
-/// A token as Flask-JWT-Extended 4 makes it.
+/// Returns a token like those of Flask-JWT-Extended 4.
 fn flask_token(sub: Value) -> String {
     let mut claims = claims("");
     claims["sub"] = sub;
@@ -291,33 +287,33 @@ async fn get(base: &str, path: &str, token: &str) -> (u16, Value) {
     )
 }
 
-fn is_odd(id: i32) -> bool {
-    ODD.iter().any(|odd| odd.0 == id)
+fn is_invalid(id: i32) -> bool {
+    INVALID.iter().any(|invalid| invalid.0 == id)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_users_of_a_flask_service_move_by_the_guide_and_are_read_with_its_tokens() {
+async fn a_thousand_flask_users_are_migrated_by_the_guide() {
     let folder = tempfile::tempdir().unwrap();
     let database = PostgresDatabase::create_empty().await;
     let mut old = PgConnection::connect(&database.url()).await.unwrap();
     fill(&mut old).await;
-    let beside = Beside {
+    let service = NewService {
         folder: folder.path(),
         database: &database,
     };
-    let (_running, base) = beside.serve().await;
+    let (_running, base) = service.serve().await;
     export(&mut old, &folder.path().join("users.ndjson")).await;
 
-    let rehearsal = [
+    let dry_run = [
         "user",
         "import",
         "users.ndjson",
         "--dry-run",
         "--results",
-        "rehearsal.ndjson",
+        "dry-run.ndjson",
     ];
-    let rehearsed = beside.run(&rehearsal);
-    assert_eq!(status(&rehearsed), 1, "{}", stderr(&rehearsed));
+    let output = service.run(&dry_run);
+    assert_eq!(status(&output), 1, "{}", stderr(&output));
     let first = [
         "user",
         "import",
@@ -325,20 +321,22 @@ async fn a_thousand_users_of_a_flask_service_move_by_the_guide_and_are_read_with
         "--results",
         "results.ndjson",
     ];
-    let imported = beside.run(&first);
+    let imported = service.run(&first);
     assert_eq!(status(&imported), 1, "{}", stderr(&imported));
-    let tally = format!(
+    let summary = format!(
         "{USERS} lines: {} created, 0 updated, 0 unchanged, {} refused",
-        THOUSAND - ODD.len(),
-        ODD.len()
+        THOUSAND - INVALID.len(),
+        INVALID.len()
     );
-    assert_eq!(stdout(&imported).trim(), tally);
+    assert_eq!(stdout(&imported).trim(), summary);
 
-    let outcomes = beside.outcomes("results.ndjson");
+    let outcomes = service.outcomes("results.ndjson");
     assert_eq!(outcomes.len(), THOUSAND);
     for id in 1..=USERS {
-        let refusal = ODD.iter().find(|odd| odd.0 == id);
-        let expected = refusal.map_or(("created", "", ""), |odd| ("refused", odd.3, odd.4));
+        let refusal = INVALID.iter().find(|invalid| invalid.0 == id);
+        let expected = refusal.map_or(("created", "", ""), |invalid| {
+            ("refused", invalid.3, invalid.4)
+        });
         let (outcome, pointer, code) = &outcomes[&u64::try_from(id).unwrap()];
         assert_eq!(
             (outcome.as_str(), pointer.as_str(), code.as_str()),
@@ -346,31 +344,31 @@ async fn a_thousand_users_of_a_flask_service_move_by_the_guide_and_are_read_with
             "row {id}"
         );
     }
-    // The rehearsal foresaw all of it but what one line of the file takes from another far away, and there is none.
-    assert_eq!(outcomes, beside.outcomes("rehearsal.ndjson"));
+    // The dry run predicted all outcomes.
+    assert_eq!(outcomes, service.outcomes("dry-run.ndjson"));
 
     read_with_old_tokens(&base).await;
     log_in_with_old_passwords(&base).await;
 
-    // The odd ones are settled in the older service, and others change there.
-    for (id, ..) in ODD {
-        let settle = format!(
-            "UPDATE users SET username = 'settled.{id}', email = 'settled{id}@example.org' WHERE id = {id}"
+    // The invalid users are corrected in the older service, and another user changes there.
+    for (id, ..) in INVALID {
+        let correct = format!(
+            "UPDATE users SET username = 'corrected.{id}', email = 'corrected{id}@example.org' WHERE id = {id}"
         );
-        old.execute(AssertSqlSafe(settle)).await.unwrap();
+        old.execute(AssertSqlSafe(correct)).await.unwrap();
     }
     old.execute("UPDATE users SET bio = 'Anew.', is_active = false WHERE id = 500")
         .await
         .unwrap();
     export(&mut old, &folder.path().join("again.ndjson")).await;
-    let again = beside.run(&["user", "import", "again.ndjson"]);
+    let again = service.run(&["user", "import", "again.ndjson"]);
     assert_eq!(status(&again), 0, "{}", stderr(&again));
-    let tally = format!(
+    let summary = format!(
         "{USERS} lines: {} created, 1 updated, {} unchanged, 0 refused",
-        ODD.len(),
-        THOUSAND - ODD.len() - 1
+        INVALID.len(),
+        THOUSAND - INVALID.len() - 1
     );
-    assert_eq!(stdout(&again).trim(), tally);
+    assert_eq!(stdout(&again).trim(), summary);
     let (_, count) = get(&base, "/v1/users/count", API_TOKEN).await;
     assert_eq!(count["count"], json!(USERS));
     let (_, changed) = get(&base, "/v1/users/by-external-id/500", API_TOKEN).await;
@@ -378,16 +376,18 @@ async fn a_thousand_users_of_a_flask_service_move_by_the_guide_and_are_read_with
     assert_eq!(changed["status"], "suspended");
     assert_eq!(changed["version"], 2);
 
-    // The older table is as it was.
-    let kept = old.fetch_one("SELECT count(*) FROM users").await.unwrap();
-    assert_eq!(kept.get::<i64, _>(0), i64::from(USERS));
+    // The older table still has all users.
+    let count = old.fetch_one("SELECT count(*) FROM users").await.unwrap();
+    assert_eq!(count.get::<i64, _>(0), i64::from(USERS));
 }
 
 async fn read_with_old_tokens(base: &str) {
-    for id in (1..=USERS).filter(|id| id % 37 == 1 || ODD.iter().any(|odd| odd.0 == *id)) {
+    for id in
+        (1..=USERS).filter(|id| id % 37 == 1 || INVALID.iter().any(|invalid| invalid.0 == *id))
+    {
         for sub in [json!(id), json!(id.to_string())] {
             let (status, me) = get(base, "/v1/users/me", &flask_token(sub)).await;
-            if is_odd(id) || is_suspended(id) {
+            if is_invalid(id) || is_suspended(id) {
                 assert_eq!(status, 401, "row {id}");
                 continue;
             }
@@ -397,10 +397,10 @@ async fn read_with_old_tokens(base: &str) {
             assert_eq!(me["email_verified"], json!(id % 2 == 0));
             assert_eq!(me["profile"]["name"], json!(format!("Member Number {id}")));
             assert_eq!(me["version"], 1);
-            let made = me["created_at"].as_str().unwrap();
+            let created = me["created_at"].as_str().unwrap();
             assert!(
-                made.starts_with("2019-05-0") && made.ends_with(".123456Z"),
-                "{made}"
+                created.starts_with("2019-05-0") && created.ends_with(".123456Z"),
+                "{created}"
             );
         }
     }
@@ -425,7 +425,7 @@ async fn read_with_old_tokens(base: &str) {
 
 async fn log_in(base: &str, id: i32, password: &str) -> u16 {
     let login = json!({"identifier": format!("member{id}@example.org"), "password": password});
-    // A million rounds of PBKDF2 may take longer than the service waits, on a machine that has something else to do.
+    // On a busy machine, a million iterations of PBKDF2 may exceed the deadline of the service.
     for _ in 0..20 {
         let reply = client()
             .post(format!("{base}/v1/credentials/verify"))
@@ -442,7 +442,7 @@ async fn log_in(base: &str, id: i32, password: &str) -> u16 {
 }
 
 async fn log_in_with_old_passwords(base: &str) {
-    // A thousand hashes in turn: each kind that Werkzeug makes is among these.
+    // This range contains each kind of hash that Werkzeug creates.
     for id in (100..150).filter(|id| !is_suspended(*id)) {
         let (password, hash) = password_of(id);
         assert_eq!(log_in(base, id, &password).await, 200, "{hash}");

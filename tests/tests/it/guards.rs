@@ -1,4 +1,4 @@
-//! That each guard keeps its promise, and that without just this guard the promise is broken.
+//! Each guard keeps its promise, and the promise is broken without that guard.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use user_domain::write::Written;
 use user_tests::{PostgresDatabase, Proxy, Store, TestApp};
 
 use crate::faults::reset_after;
-use crate::relationships::is_told_truly_after_a_race;
+use crate::relationships::counts_are_correct_after_race;
 
 async fn replica(database: &PostgresDatabase, guards: Guards) -> Arc<SeaOrmUsers> {
     let options = PoolOptions {
@@ -33,7 +33,7 @@ fn person(name: &str) -> Applied {
     samples::registered(&samples::new_user(name), &samples::context())
 }
 
-/// Lets eight replicas race 60 merges of one user, and gives the version that the user has then.
+/// Races 60 merges of one user on eight replicas, and returns the final version of the user.
 async fn version_after_60_racing_merges(guards: Guards) -> i64 {
     let database = PostgresDatabase::create().await;
     let replicas = join_all((0..8).map(|_| replica(&database, guards))).await;
@@ -58,7 +58,7 @@ async fn version_after_60_racing_merges(guards: Guards) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn racing_merges_are_all_kept_by_the_row_lock() {
+async fn the_row_lock_keeps_all_racing_merges() {
     assert_eq!(version_after_60_racing_merges(Guards::default()).await, 61);
     let without = version_after_60_racing_merges(Guards::without(Guard::RowLock)).await;
     assert!(
@@ -69,9 +69,9 @@ async fn racing_merges_are_all_kept_by_the_row_lock() {
 
 const DELETED: usize = 40;
 
-/// Lets one replica erase users whose time is over, from the first, while another restores them, from the last; gives
-/// how many were lost that were restored.
-async fn restored_and_lost(guards: Guards) -> usize {
+/// Erases expired users on one replica, from the first, while another replica restores them, from the last. Returns the
+/// number of restored users that are lost.
+async fn lost_restored_users(guards: Guards) -> usize {
     let database = PostgresDatabase::create().await;
     let (purging, restoring) = (
         replica(&database, guards).await,
@@ -84,33 +84,33 @@ async fn restored_and_lost(guards: Guards) -> usize {
         let deleted = restoring.change(leaver.user.id, &Change::Delete, &context);
         deleted.await.unwrap();
     }
-    let due = samples::context_at(samples::start().plus(User::RESTORABLE));
-    let named = purging.expired(due.at, None).await.unwrap();
-    assert_eq!(named.len(), DELETED);
-    // One restoration comes in between for sure; the others race.
-    let (begun, begins) = tokio::sync::oneshot::channel();
+    let due = samples::context_at(samples::start().plus(User::RESTORE_PERIOD));
+    let expired = purging.expired(due.at, None).await.unwrap();
+    assert_eq!(expired.len(), DELETED);
+    // The first restoration always precedes the erasures. The others race with them.
+    let (started, wait_for_start) = tokio::sync::oneshot::channel();
     let erase = async {
-        begins.await.unwrap();
-        for user in &named {
+        wait_for_start.await.unwrap();
+        for user in &expired {
             purging.erase_expired(user.id, &due).await.unwrap();
         }
     };
     let restore = async {
-        let mut begun = Some(begun);
+        let mut started = Some(started);
         let mut restored = Vec::new();
-        for user in named.iter().rev() {
+        for user in expired.iter().rev() {
             let outcome = restoring.change(user.id, &Change::Restore, &due).await;
             if matches!(outcome, Ok(Written::Applied(_))) {
                 restored.push(user.id);
             }
-            if let Some(begun) = begun.take() {
-                begun.send(()).unwrap();
+            if let Some(started) = started.take() {
+                started.send(()).unwrap();
             }
         }
         restored
     };
     let ((), restored) = tokio::join!(erase, restore);
-    assert!(!restored.is_empty(), "nobody was restored");
+    assert!(!restored.is_empty(), "no user was restored");
     let mut lost = 0;
     for id in restored {
         let found = purging.find(&UserKey::Id(id)).await.unwrap();
@@ -120,47 +120,47 @@ async fn restored_and_lost(guards: Guards) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restored_user_is_not_lost_to_a_purge_by_the_expiry_check() {
-    assert_eq!(restored_and_lost(Guards::default()).await, 0);
-    let without = restored_and_lost(Guards::without(Guard::ExpiryCheck)).await;
+async fn the_expiry_check_protects_restored_users_from_a_purge() {
+    assert_eq!(lost_restored_users(Guards::default()).await, 0);
+    let without = lost_restored_users(Guards::without(Guard::ExpiryCheck)).await;
     assert!(
         without > 0,
         "no restored user was lost without the check, so the race proves nothing"
     );
 }
 
-/// Lets two replicas race twins of one addition, and gives how many of them were answered with the user.
-async fn answered_twins(guards: Guards) -> usize {
+/// Races the same addition, with the same idempotency key, on two replicas. Returns the number of successes.
+async fn successful_duplicates(guards: Guards) -> usize {
     let database = PostgresDatabase::create().await;
     let replicas = [
         replica(&database, guards).await,
         replica(&database, guards).await,
     ];
-    let context = samples::context_under("twin", 7);
-    let twins = join_all((0..16).map(|n| {
+    let context = samples::context_with_key("twin", 7);
+    let results = join_all((0..16).map(|n| {
         let (replica, context) = (replicas[n % 2].clone(), context.clone());
         async move { replica.add(&person("twin"), &context).await }
     }))
     .await;
-    twins
+    results
         .iter()
-        .filter(|twin| matches!(twin, Ok(Written::Applied(_) | Written::Replayed(_))))
+        .filter(|result| matches!(result, Ok(Written::Applied(_) | Written::Replayed(_))))
         .count()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twins_of_one_key_are_all_answered_by_the_claim() {
-    assert_eq!(answered_twins(Guards::default()).await, 16);
+async fn the_idempotency_claim_answers_all_duplicates() {
+    assert_eq!(successful_duplicates(Guards::default()).await, 16);
     assert_eq!(
-        answered_twins(Guards::without(Guard::IdempotencyClaim)).await,
+        successful_duplicates(Guards::without(Guard::IdempotencyClaim)).await,
         1
     );
 }
 
-/// Drops additions while they begin, and gives how many connections are left in a transaction.
+/// Drops additions while their transactions begin. Returns the number of connections that stay in a transaction.
 async fn transactions_left_open(guards: Guards) -> i64 {
     let database = PostgresDatabase::create().await;
-    let (proxy, through) = Proxy::before(&database.url()).await;
+    let (proxy, through) = Proxy::in_front_of(&database.url()).await;
     let options = PoolOptions {
         max_connections: 8,
         guards,
@@ -193,7 +193,7 @@ async fn transactions_left_open(guards: Guards) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dropped_beginning_leaves_no_transaction_by_the_release_check() {
+async fn the_release_check_leaves_no_transaction_open() {
     assert_eq!(transactions_left_open(Guards::default()).await, 0);
     let without = transactions_left_open(Guards::without(Guard::ReleaseCheck)).await;
     assert!(
@@ -202,26 +202,26 @@ async fn a_dropped_beginning_leaves_no_transaction_by_the_release_check() {
     );
 }
 
-const LEAVERS: usize = 8;
+const CLIENTS: usize = 8;
 
-/// Lets clients post a user and leave while the write is under way, and gives how many users there are then.
-async fn users_of_clients_that_left(detached: bool) -> i64 {
+/// Sends creations from clients that disconnect during the write. Returns the number of created users.
+async fn users_of_disconnected_clients(in_separate_task: bool) -> i64 {
     let direct = TestApp::start(Store::Postgres).await;
-    let (proxy, through) = Proxy::before(&direct.database_uri()).await;
-    // A connection for each write, so that none waits for another's.
+    let (proxy, through) = Proxy::in_front_of(&direct.database_uri()).await;
+    // One connection per write, so that no write waits for another one.
     let settings = [
         ("DATABASE_URI", through.as_str()),
         ("DATABASE_MAX_CONNECTIONS", "32"),
     ];
-    let app = if detached {
+    let app = if in_separate_task {
         direct.replica_with(&settings).await
     } else {
-        direct.replica_without_detached_writes(&settings).await
+        direct.replica_with_inline_writes(&settings).await
     };
     app.register("warm.up").await;
-    // A write is five questions and answers: half a second, of which the clients see less than half.
+    // A write needs five round trips, which is half a second. The clients disconnect before half of it.
     proxy.delay(Duration::from_millis(50));
-    join_all((0..LEAVERS).map(|n| reset_after(app.address(), n, Duration::from_millis(200)))).await;
+    join_all((0..CLIENTS).map(|n| reset_after(app.address(), n, Duration::from_millis(200)))).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let count = direct.service().get("/v1/users/count").await.json["count"]
         .as_i64()
@@ -233,20 +233,20 @@ async fn users_of_clients_that_left(detached: bool) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_leaves_cancels_nothing_since_writes_are_detached() {
-    let all = i64::try_from(LEAVERS).unwrap();
-    assert_eq!(users_of_clients_that_left(true).await, all);
-    let without = users_of_clients_that_left(false).await;
+async fn a_disconnecting_client_does_not_cancel_a_separate_write_task() {
+    let all = i64::try_from(CLIENTS).unwrap();
+    assert_eq!(users_of_disconnected_clients(true).await, all);
+    let without = users_of_disconnected_clients(false).await;
     assert!(
         without < all,
         "no write was cancelled inside its handler, so the resets prove nothing"
     );
 }
 
-/// Lets every connection of a pool fall silent under a read, and tells whether the pool reads again within 4 seconds.
+/// Silences every connection of a pool during a read. Returns whether a read succeeds again within 4 seconds.
 async fn reads_again_after_silence(guards: Guards) -> bool {
     let database = PostgresDatabase::create().await;
-    let (proxy, through) = Proxy::before(&database.url()).await;
+    let (proxy, through) = Proxy::in_front_of(&database.url()).await;
     let options = PoolOptions {
         max_connections: 4,
         guards,
@@ -269,19 +269,19 @@ async fn reads_again_after_silence(guards: Guards) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pool_of_silent_connections_recovers_by_the_deadline_of_their_release() {
+async fn the_release_timeout_lets_a_pool_of_silent_connections_recover() {
     assert!(reads_again_after_silence(Guards::default()).await);
-    let without = reads_again_after_silence(Guards::without(Guard::SilenceDeadline)).await;
+    let without = reads_again_after_silence(Guards::without(Guard::ReleaseTimeout)).await;
     assert!(
         !without,
-        "the pool recovered without the deadline, so the silence proves nothing"
+        "the pool recovered without the timeout, so the test proves nothing"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_follow_that_races_the_deletion_of_who_follows_is_not_counted_by_the_lock_of_presence() {
-    assert!(is_told_truly_after_a_race(Guards::default()).await);
-    let without = is_told_truly_after_a_race(Guards::without(Guard::PresenceLock)).await;
+async fn the_relationship_lock_keeps_counts_correct_in_a_race_with_a_deletion() {
+    assert!(counts_are_correct_after_race(Guards::default()).await);
+    let without = counts_are_correct_after_race(Guards::without(Guard::RelationshipLock)).await;
     assert!(
         !without,
         "the count was right without the lock, so the race proves nothing"

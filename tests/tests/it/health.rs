@@ -1,4 +1,4 @@
-//! `/health`, `/metrics`, `/openapi.json`, `/docs`: open to all.
+//! `/health`, `/metrics`, `/openapi.json`, `/docs`, which need no credential.
 
 use serde_json::json;
 use user_tests::{Reply, Store, TestApp};
@@ -6,22 +6,22 @@ use user_tests::{Reply, Store, TestApp};
 use crate::common::assert_problem;
 
 user_tests::on_each_store! {
-    async fn a_service_that_runs_is_live_and_ready(app: &TestApp) {
-        let anybody = app.anonymous();
+    async fn a_running_service_is_live_and_ready(app: &TestApp) {
+        let anonymous = app.anonymous();
         for path in ["/health", "/health/live", "/health/"] {
-            let live = anybody.get(path).await;
+            let live = anonymous.get(path).await;
             assert_eq!((live.status, &live.json), (200, &json!({"status": "ok"})), "{path}");
             assert_eq!(live.header("content-type"), "application/json");
         }
-        let ready = anybody.get("/health/ready").await;
+        let ready = anonymous.get("/health/ready").await;
         assert_eq!((ready.status, &ready.json), (200, &json!({"status": "ok", "checks": {"database": "ok", "schema": "ok"}})));
-        // A bad credential is nobody's business here.
+        // An invalid credential is ignored.
         assert_eq!(app.authorized("Bearer nonsense").get("/health/ready").await.status, 200);
     }
 }
 
 #[tokio::test]
-async fn a_service_whose_database_is_not_migrated_is_live_but_not_ready() {
+async fn an_unmigrated_service_is_live_but_not_ready() {
     let app = TestApp::start_with(Store::Sqlite, &[("MIGRATE_ON_START", "False")]).await;
     assert_eq!(app.anonymous().get("/health/live").await.status, 200);
     let ready = app.anonymous().get("/health/ready").await;
@@ -31,7 +31,7 @@ async fn a_service_whose_database_is_not_migrated_is_live_but_not_ready() {
 }
 
 #[tokio::test]
-async fn metrics_are_shown_to_all_and_hold_no_personal_data() {
+async fn metrics_are_public_and_hold_no_personal_data() {
     let app = TestApp::start(Store::Sqlite).await;
     app.register("somebody.special").await;
     app.service()
@@ -58,7 +58,7 @@ async fn metrics_are_shown_to_all_and_hold_no_personal_data() {
 }
 
 #[tokio::test]
-async fn the_description_and_the_page_are_served_without_another_host() {
+async fn the_api_documentation_loads_nothing_from_other_hosts() {
     let app = TestApp::start(Store::Sqlite).await;
     let description = app.anonymous().get("/openapi.json").await;
     assert_eq!(description.status, 200, "{}", description.text);
@@ -78,7 +78,7 @@ async fn the_description_and_the_page_are_served_without_another_host() {
             "{path} is not described"
         );
     }
-    let page = Reply::to(app.client.get(app.url("/docs"))).await;
+    let page = Reply::send(app.client.get(app.url("/docs"))).await;
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.header("content-type").starts_with("text/html"));
     for outside in ["http://", "https://", "src=\"//", "href=\"//"] {

@@ -1,40 +1,49 @@
-//! The black-box tests, one binary; files mirror the URL tree, names are sentences.
+//! The black-box tests in one binary. Files mirror the URL tree, test names are sentences.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "what helps a test may fail it"
+    reason = "a failing helper fails its test"
 )]
 
 mod architecture;
+mod authentication;
+mod browser;
 mod cache;
-mod cache_model;
 mod command_line;
 mod common;
-mod conditions;
-mod credentials;
+mod conditional_requests;
+mod connection_reuse;
+mod cors;
 mod deploy;
+mod erasure;
 mod faults;
 mod flask_migration;
-mod frame;
 mod guards;
 mod health;
+mod held_bodies;
+mod http_conventions;
+mod http_parser;
 mod idempotency;
+mod install_packages;
+mod internal_changes;
 mod jwks;
-mod kept_connections;
-mod naughty;
+mod logged_causes;
+mod naughty_strings;
+mod overload_and_shutdown;
 mod password_hashes;
 mod passwords;
 mod postgres_contract;
 mod proxy;
 mod races;
 mod redis_servers;
+mod rejected_requests;
 mod relationships;
 mod retention;
-mod rolling;
+mod rolling_restart;
 mod service_tokens;
-mod staying_up;
 mod telemetry;
+mod unread_responses;
 mod user_commands;
 mod users;

@@ -1,4 +1,4 @@
-//! Hashes that other platforms' libraries have made (`data/make_password_hashes.py`), compared by the adapter.
+//! The hashing adapter verifies hashes made by other platforms' libraries (`data/make_password_hashes.py`).
 
 use std::num::NonZeroUsize;
 
@@ -6,22 +6,22 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use user_adapters::passwords::{HashingOptions, HashingPool};
 use user_domain::ports::PasswordHasher as _;
-use user_domain::values::{PasswordHash, PasswordOrigin, StoredPassword, TypedPassword};
+use user_domain::values::{PasswordHash, PasswordOrigin, StoredPassword, SubmittedPassword};
 
-/// A hash of a password, with who made it and how.
-struct Made {
+/// A password hash with the library and scheme that made it.
+struct ForeignHash {
     by: String,
     scheme: String,
     password: String,
     hash: String,
 }
 
-fn made() -> Vec<Made> {
+fn foreign_hashes() -> Vec<ForeignHash> {
     let list: Vec<Value> =
         serde_json::from_str(include_str!("../../data/password_hashes.json")).unwrap();
     let text = |entry: &Value, name: &str| entry[name].as_str().unwrap().to_owned();
     list.iter()
-        .map(|entry| Made {
+        .map(|entry| ForeignHash {
             by: format!("{} {}", text(entry, "library"), text(entry, "version")),
             scheme: text(entry, "scheme"),
             password: text(entry, "password"),
@@ -30,16 +30,16 @@ fn made() -> Vec<Made> {
         .collect()
 }
 
-/// Passwords that differ from one in what a careless comparison would overlook.
-fn near(password: &str) -> Vec<String> {
+/// Passwords that differ from this one only where a careless comparison would not look.
+fn similar_passwords(password: &str) -> Vec<String> {
     let mut first = password.chars();
     let changed = if first.next() == Some('x') { 'y' } else { 'x' };
-    let mut near = vec![format!("{changed}{}", first.as_str())];
-    // bcrypt takes 72 bytes.
+    let mut similar_passwords = vec![format!("{changed}{}", first.as_str())];
+    // bcrypt uses 72 bytes only.
     if password.len() < 72 {
-        near.push(format!("{password}x"));
+        similar_passwords.push(format!("{password}x"));
     }
-    near
+    similar_passwords
 }
 
 async fn matches(pool: &HashingPool, password: &str, hash: &PasswordHash) -> bool {
@@ -47,17 +47,17 @@ async fn matches(pool: &HashingPool, password: &str, hash: &PasswordHash) -> boo
         hash: hash.clone(),
         origin: PasswordOrigin::Imported,
     };
-    let typed = TypedPassword::parse(password).unwrap();
+    let typed = SubmittedPassword::parse(password).unwrap();
     let verdict = pool.verify(typed, stored).await.unwrap();
     assert!(verdict.is_outdated);
     verdict.matches
 }
 
 #[tokio::test]
-async fn what_other_libraries_hashed_is_verified_here_and_nothing_else_is() {
+async fn hashes_of_other_libraries_match_only_their_password() {
     let options = HashingOptions::new(8, 1, 1, NonZeroUsize::new(2));
     let pool = HashingPool::start(&options).unwrap();
-    let all = made();
+    let all = foreign_hashes();
     assert!(all.len() > 250);
     stream::iter(&all)
         .for_each_concurrent(2, |made| {
@@ -72,7 +72,7 @@ async fn what_other_libraries_hashed_is_verified_here_and_nothing_else_is() {
                     "{of}"
                 );
                 assert!(matches(pool, &made.password, &hash).await, "{of}");
-                for wrong in near(&made.password) {
+                for wrong in similar_passwords(&made.password) {
                     assert!(!matches(pool, &wrong, &hash).await, "{of}: {wrong:?}");
                 }
             }
@@ -81,11 +81,11 @@ async fn what_other_libraries_hashed_is_verified_here_and_nothing_else_is() {
 }
 
 #[tokio::test]
-async fn bcrypt_takes_72_bytes_and_no_more() {
+async fn bcrypt_ignores_bytes_after_the_72nd() {
     let pool = HashingPool::start(&HashingOptions::new(8, 1, 1, None)).unwrap();
-    let is_long = |made: &&Made| made.scheme == "bcrypt" && made.password.len() > 72;
-    let all = made();
-    let long: Vec<&Made> = all.iter().filter(is_long).collect();
+    let is_long = |made: &&ForeignHash| made.scheme == "bcrypt" && made.password.len() > 72;
+    let all = foreign_hashes();
+    let long: Vec<&ForeignHash> = all.iter().filter(is_long).collect();
     assert!(!long.is_empty());
     for made in long {
         let hash = PasswordHash::parse(&made.hash).unwrap();
@@ -95,8 +95,8 @@ async fn bcrypt_takes_72_bytes_and_no_more() {
 }
 
 #[test]
-fn the_forms_cover_each_library_and_algorithm() {
-    let all = made();
+fn the_test_data_covers_every_hash_format() {
+    let all = foreign_hashes();
     for beginning in [
         "$argon2id$v=19$",
         "$argon2i$v=16$",

@@ -1,4 +1,4 @@
-//! The contract suite of the stores' ports on PostgreSQL.
+//! Runs the contract suites of the storage ports on PostgreSQL.
 
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ async fn users() -> (SeaOrmUsers, PostgresDatabase) {
 
 async fn postgres() -> CredentialsUnderTest {
     let (users, database) = users().await;
-    let nobody = FakeHasher::stored("of nobody");
-    let logins = SeaOrmLogins::new(users.clone(), &[7; 64], nobody);
+    let dummy_hash = FakeHasher::stored("dummy");
+    let logins = SeaOrmLogins::new(users.clone(), &[7; 64], dummy_hash);
     let users = Arc::new(users);
     CredentialsUnderTest {
-        store: ImportUnderTest::from(users.clone()).keeping(database),
+        store: ImportUnderTest::from(users.clone()).with_resource(database),
         credentials: users,
         attempts: Arc::new(logins),
     }
@@ -43,7 +43,7 @@ async fn import() -> ImportUnderTest {
 
 async fn relationships() -> RelationshipsUnderTest {
     let (users, database) = users().await;
-    RelationshipsUnderTest::from(Arc::new(users)).keeping(database)
+    RelationshipsUnderTest::from(Arc::new(users)).with_resource(database)
 }
 
 user_domain::store_contract!(store());

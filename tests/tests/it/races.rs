@@ -1,4 +1,4 @@
-//! Races that clients lose or win, on two replicas.
+//! Concurrent requests to two replicas.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use user_tests::{Reply, Store, TestApp};
 
-/// Makes a test on each store of a test that takes two replicas.
+/// Creates a test on each store from a test that takes two replicas.
 macro_rules! on_two_replicas_of_each_store {
     ($(async fn $name:ident($a:ident: &TestApp, $b:ident: &TestApp) $body:block)+) => {
         mod sqlite {
@@ -30,7 +30,7 @@ async fn on_two(store: Store, test: impl AsyncFnOnce(&TestApp, &TestApp)) {
     b.stop().await;
 }
 
-/// Runs `count` requests at once, each on the other replica than the one before it.
+/// Sends `count` requests concurrently, alternating between the replicas.
 async fn race<'a, F: Future<Output = Reply>>(
     replicas: [&'a TestApp; 2],
     count: usize,
@@ -46,7 +46,7 @@ fn statuses(replies: &[Reply]) -> Vec<u16> {
 }
 
 on_two_replicas_of_each_store! {
-    async fn sixty_racing_patches_of_different_keys_are_all_kept(a: &TestApp, b: &TestApp) {
+    async fn sixty_concurrent_patches_of_different_keys_all_persist(a: &TestApp, b: &TestApp) {
         let user = a.register("popular").await;
         let path = format!("/v1/users/{}", user["id"].as_str().unwrap());
         let replies = race([a, b], 60, |app, n| {
@@ -57,7 +57,7 @@ on_two_replicas_of_each_store! {
         assert_eq!(statuses(&replies), vec![200; 60]);
         let versions: BTreeSet<i64> = replies.iter().map(Reply::version).collect();
         assert_eq!(versions, (2..=61).collect());
-        // What a replica wrote it gives at once, and what another wrote within a second, or when it is asked for.
+        // A replica returns its own writes at once. It returns those of others within a second, or with no-cache.
         let written_by_b = replies.iter().skip(1).step_by(2).map(Reply::version).max();
         let seen = b.service().get(&path).await.version();
         assert!(Some(seen) >= written_by_b, "{seen} is older than {written_by_b:?}");
@@ -66,14 +66,14 @@ on_two_replicas_of_each_store! {
         assert_eq!(now.json["metadata"]["user"].as_object().unwrap().len(), 60);
     }
 
-    async fn of_24_racing_patches_of_one_version_one_is_made(a: &TestApp, b: &TestApp) {
+    async fn of_24_concurrent_patches_of_one_version_one_succeeds(a: &TestApp, b: &TestApp) {
         let user = a.register("contested").await;
         let path = format!("/v1/users/{}", user["id"].as_str().unwrap());
         let replies = race([a, b], 24, |app, n| {
             let path = path.clone();
             async move {
                 let body = json!({"profile": {"nickname": format!("number {n}")}});
-                app.service().patch_with(&path, &body, &[("If-Match", "\"1-full\"")]).await
+                app.service().patch_with(&path, &body, &[("If-Match", "\"1\"")]).await
             }
         })
         .await;
@@ -84,7 +84,7 @@ on_two_replicas_of_each_store! {
         assert_eq!(now.json, winner.json);
     }
 
-    async fn of_24_racing_creations_of_one_name_in_mixed_case_one_is_made(a: &TestApp, b: &TestApp) {
+    async fn of_24_concurrent_creations_of_one_name_one_succeeds(a: &TestApp, b: &TestApp) {
         let replies = race([a, b], 24, |app, n| async move {
             let name: String = "racing.name"
                 .chars()
@@ -100,7 +100,7 @@ on_two_replicas_of_each_store! {
         assert!(replies.iter().filter(|reply| reply.status == 409).all(|reply| reply.code() == "username_taken"));
     }
 
-    async fn sixteen_racing_twins_of_one_idempotency_key_make_one_user(a: &TestApp, b: &TestApp) {
+    async fn sixteen_concurrent_requests_with_one_key_create_one_user(a: &TestApp, b: &TestApp) {
         let body = json!({"username": "only.one", "email": "only.one@example.org"});
         let replies = race([a, b], 16, |app, _| {
             let body = body.clone();
@@ -120,23 +120,23 @@ on_two_replicas_of_each_store! {
         assert_eq!((reused.status, reused.code()), (422, "idempotency_key_reused"));
     }
 
-    async fn a_walk_while_users_come_and_go_sees_every_lasting_user_once(a: &TestApp, b: &TestApp) {
-        let mut lasting = BTreeSet::new();
-        let mut passing = Vec::new();
+    async fn paging_during_changes_returns_every_unchanged_user_once(a: &TestApp, b: &TestApp) {
+        let mut unchanged = BTreeSet::new();
+        let mut restored = Vec::new();
         for n in 0..40 {
             let user = a.register(&format!("walker{n:02}")).await;
             let id = user["id"].as_str().unwrap().to_owned();
-            if n % 4 == 0 { passing.push(id) } else { lasting.insert(id); }
+            if n % 4 == 0 { restored.push(id) } else { unchanged.insert(id); }
         }
         for sort in ["-created_at", "created_at"] {
-            let coming_and_going = async {
-                for (n, id) in passing.iter().enumerate() {
+            let changing = async {
+                for (n, id) in restored.iter().enumerate() {
                     b.service().delete(&format!("/v1/users/{id}")).await;
                     b.register(&format!("late{}{n:02}", sort.len())).await;
-                    b.service().verb(&format!("/v1/users/{id}/restore"), &[]).await;
+                    b.service().post_empty(&format!("/v1/users/{id}/restore"), &[]).await;
                 }
             };
-            let walking = async {
+            let paging = async {
                 let mut seen = Vec::new();
                 let mut path = format!("/v1/users?limit=3&sort={sort}");
                 loop {
@@ -150,10 +150,10 @@ on_two_replicas_of_each_store! {
                     }
                 }
             };
-            let ((), seen) = tokio::join!(coming_and_going, walking);
+            let ((), seen) = tokio::join!(changing, paging);
             let distinct: BTreeSet<String> = seen.iter().cloned().collect();
-            assert_eq!(distinct.len(), seen.len(), "somebody was seen twice");
-            assert!(lasting.is_subset(&distinct), "somebody was not seen");
+            assert_eq!(distinct.len(), seen.len(), "a user was returned twice");
+            assert!(unchanged.is_subset(&distinct), "a user was not returned");
         }
     }
 }

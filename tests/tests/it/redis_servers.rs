@@ -1,4 +1,4 @@
-//! What the tests' own Redis servers promise, which tests of the cache rest on.
+//! Tests of the Redis servers that the cache tests use.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ const PONG: &[u8] = b"+PONG\r\n";
 #[tokio::test]
 async fn the_shared_server_answers() {
     let mut connection = connect(&shared_redis()).await;
-    ask(&mut connection).await;
+    send_ping(&mut connection).await;
     assert!(is_answered(&mut connection).await);
 }
 
 #[tokio::test]
-async fn a_server_keeps_what_it_is_given_and_counts_commands() {
+async fn a_server_stores_values_and_counts_commands() {
     let redis = RedisServer::start().await;
     assert_eq!(redis.get_raw("b").await, None);
 
@@ -53,13 +53,13 @@ async fn arguments_reach_the_server() {
 }
 
 #[tokio::test]
-async fn a_paused_server_answers_only_when_it_is_resumed() {
+async fn a_paused_server_replies_only_after_it_is_resumed() {
     let redis = RedisServer::start().await;
     let mut old = connect(&redis.url()).await;
     redis.pause();
     let mut new = connect(&redis.url()).await;
     for connection in [&mut old, &mut new] {
-        ask(connection).await;
+        send_ping(connection).await;
         assert!(!is_answered_within(connection, Duration::from_millis(200)).await);
     }
 
@@ -69,7 +69,7 @@ async fn a_paused_server_answers_only_when_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn a_killed_server_refuses_connections_and_closes_those_it_had() {
+async fn a_killed_server_closes_and_refuses_connections() {
     let redis = RedisServer::start().await;
     let mut connection = connect(&redis.url()).await;
     redis.pause();
@@ -80,7 +80,7 @@ async fn a_killed_server_refuses_connections_and_closes_those_it_had() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_restarted_is_empty_and_has_the_same_address() {
+async fn a_restarted_server_is_empty_at_the_same_address() {
     let redis = RedisServer::start().await;
     let url = redis.url();
     redis.set_raw("key", b"value").await;
@@ -91,12 +91,12 @@ async fn a_server_that_is_restarted_is_empty_and_has_the_same_address() {
     assert_eq!(redis.url(), url);
     assert_eq!(redis.get_raw("key").await, None);
     let mut connection = connect(&url).await;
-    ask(&mut connection).await;
+    send_ping(&mut connection).await;
     assert!(is_answered(&mut connection).await);
 }
 
 #[tokio::test]
-async fn a_server_that_is_restarted_from_a_snapshot_has_lost_what_came_later() {
+async fn a_server_restarted_from_a_snapshot_lost_later_writes() {
     let redis = RedisServer::start().await;
     redis.set_raw("key", b"older").await;
     let snapshot = redis.snapshot().await;
@@ -108,7 +108,7 @@ async fn a_server_that_is_restarted_from_a_snapshot_has_lost_what_came_later() {
 }
 
 #[tokio::test]
-async fn a_copy_keeps_the_data_and_goes_its_own_way() {
+async fn a_copy_has_the_data_and_is_independent() {
     let redis = RedisServer::start().await;
     redis.set_raw("key", b"older").await;
     let copy = redis.copy().await;
@@ -121,7 +121,7 @@ async fn a_copy_keeps_the_data_and_goes_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_full_server_refuses_writes_and_answers_reads() {
+async fn a_full_server_rejects_writes_and_serves_reads() {
     let redis = RedisServer::start().await;
     redis.set_raw("key", b"value").await;
     redis.fill_memory().await;
@@ -135,7 +135,7 @@ async fn a_full_server_refuses_writes_and_answers_reads() {
 }
 
 #[tokio::test]
-async fn a_server_with_tls_answers_who_trusts_its_authority_and_nobody_else() {
+async fn a_tls_server_accepts_only_clients_that_trust_its_ca() {
     let redis = RedisServer::start_tls().await;
     redis.set_raw("key", b"value").await;
     let copy = redis.copy().await;
@@ -147,16 +147,16 @@ async fn a_server_with_tls_answers_who_trusts_its_authority_and_nobody_else() {
     ] {
         assert!(ping_by_tls(&url, &redis).await.is_ok(), "{url}");
     }
-    let stranger = RedisServer::start_tls().await;
-    assert!(ping_by_tls(&redis.url(), &stranger).await.is_err());
+    let other = RedisServer::start_tls().await;
+    assert!(ping_by_tls(&redis.url(), &other).await.is_err());
 
     let mut plain = connect(&redis.url()).await;
-    ask(&mut plain).await;
+    send_ping(&mut plain).await;
     assert!(!is_answered(&mut plain).await);
 }
 
 #[tokio::test]
-async fn a_server_does_not_end_with_the_thread_that_started_it() {
+async fn a_server_outlives_the_thread_that_started_it() {
     let redis = std::thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -176,7 +176,7 @@ fn address(url: &str) -> &str {
     url.split_once("://").unwrap().1.trim_end_matches('/')
 }
 
-async fn ask(connection: &mut TcpStream) {
+async fn send_ping(connection: &mut TcpStream) {
     connection.write_all(b"PING\r\n").await.unwrap();
 }
 

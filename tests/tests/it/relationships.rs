@@ -1,31 +1,29 @@
-//! Who follows whom and who blocks whom, over real stores.
+//! Follows and blocks, over real databases.
 
-mod accounts;
-mod blocked;
-mod calls;
+mod block_lists;
+mod block_visibility;
+mod endpoints;
+mod pagination;
+mod popular_accounts;
 mod races;
 mod store;
-mod walks;
 
 use serde_json::{Value, json};
-use user_tests::{As, TestApp};
+use user_tests::{TestApp, TestClient};
 
 use crate::common::{id, path};
-pub(crate) use store::is_told_truly_after_a_race;
+pub(crate) use store::counts_are_correct_after_race;
 
 /// Lets one user follow another.
 async fn follow(app: &TestApp, follower: &Value, target: &Value) {
     let path = format!("{}/following/{}", path(follower), id(target));
-    let reply = app
-        .user(id(follower))
-        .put_with(&path, &json!({}), &[])
-        .await;
+    let reply = app.user(id(follower)).put(&path).await;
     assert_eq!(reply.status, 204, "{}", reply.text);
 }
 
-/// Walks a list of a user page by page, and gives whom it shows, in its order.
-async fn related(caller: &As<'_>, user: &Value, list: &str, limit: u32) -> Vec<String> {
-    let mut walked = Vec::new();
+/// Reads all pages of a list, and returns the ids in order.
+async fn list_ids(caller: &TestClient<'_>, user: &Value, list: &str, limit: u32) -> Vec<String> {
+    let mut ids = Vec::new();
     let mut cursor = String::new();
     loop {
         let page = format!("{}/{list}?limit={limit}{cursor}", path(user));
@@ -34,16 +32,16 @@ async fn related(caller: &As<'_>, user: &Value, list: &str, limit: u32) -> Vec<S
             .await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         let users = reply.json["users"].as_array().unwrap();
-        walked.extend(users.iter().map(|user| id(user).to_owned()));
+        ids.extend(users.iter().map(|user| id(user).to_owned()));
         match reply.json["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
-            None => return walked,
+            None => return ids,
         }
     }
 }
 
-/// The counts of a user as a caller sees them; none if it does not find the user.
-async fn counts(caller: &As<'_>, user: &Value) -> Option<(u64, u64)> {
+/// The counts of a user that a caller sees, or none if the response is a 404.
+async fn counts(caller: &TestClient<'_>, user: &Value) -> Option<(u64, u64)> {
     let path = format!("{}?include=counts", path(user));
     let reply = caller
         .get_with(&path, &[("Cache-Control", "no-cache")])
@@ -56,23 +54,23 @@ async fn counts(caller: &As<'_>, user: &Value) -> Option<(u64, u64)> {
     Some((count("followers"), count("following")))
 }
 
-/// Lets many follow by the call for services, 1,000 at a time.
+/// Creates follows with the batch endpoint, 1,000 at a time.
 async fn follow_all(app: &TestApp, edges: &[(String, String)]) {
-    for part in edges.chunks(1000) {
-        let edges: Vec<Value> = part
+    for chunk in edges.chunks(1000) {
+        let edges: Vec<Value> = chunk
             .iter()
             .map(|(follower, target)| json!({"follower": follower, "target": target}))
             .collect();
         let body = json!({ "edges": edges });
         let mut reply = app.service().post("/v1/relationships/batch", &body).await;
-        // A busy machine refuses in time; done again it does no harm.
+        // A busy machine may refuse the batch. Repeating it is harmless.
         while matches!(reply.status, 503 | 504) {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             reply = app.service().post("/v1/relationships/batch", &body).await;
         }
         assert_eq!(reply.status, 200, "{}", reply.text);
         let results = reply.json["results"].as_array().unwrap();
-        assert_eq!(results.len(), part.len());
+        assert_eq!(results.len(), chunk.len());
         assert!(
             results.iter().all(|result| result["status"] == 204),
             "{}",
@@ -81,8 +79,8 @@ async fn follow_all(app: &TestApp, edges: &[(String, String)]) {
     }
 }
 
-/// Registers so many users, and gives their ids.
-async fn registered(app: &TestApp, prefix: &str, number: usize) -> Vec<Value> {
+/// Registers this number of users.
+async fn register_many(app: &TestApp, prefix: &str, number: usize) -> Vec<Value> {
     let mut users = Vec::with_capacity(number);
     for n in 0..number {
         users.push(app.register(&format!("{prefix}{n}")).await);

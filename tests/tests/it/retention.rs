@@ -1,4 +1,6 @@
-//! What is over its time: removed by every replica and by the command, told to all of them, and nothing of it left.
+//! Deletion of expired records by replicas and by the command, and the invalidation of caches after it.
+
+mod clocks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,40 +12,41 @@ use sea_orm::sqlx::{AssertSqlSafe, Row};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use serde_json::json;
 use user_domain::caller::Caller;
-use user_domain::test_support::fakes::FixedClock;
-use user_domain::use_cases::{Pace, Ports, PurgeReport, UseCases};
+use user_domain::test_support::fakes::{FixedClock, with_clock};
+use user_domain::use_cases::{BatchThrottle, PurgeReport, UseCases};
 use user_domain::user::User;
 use user_domain::values::Timestamp;
-use user_domain::write::NAME_REST;
+use user_domain::write::USERNAME_RESERVATION;
 use user_tests::{Reply, Store, TestApp, configured};
 
-use crate::common::{assert_problem, everything, id, path};
+use crate::common::{assert_problem, full_user_body, id, path};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A pace without rests, so that a test does not wait.
-struct AtOnce;
+/// After this time, any replica can erase what is deleted now. Their clocks follow the database's but still differ by
+/// milliseconds.
+const OVERDUE: Duration = User::RESTORE_PERIOD.saturating_add(Duration::from_mins(1));
+
+/// A throttle without pauses.
+struct NoThrottle;
 
 #[async_trait]
-impl Pace for AtOnce {
-    async fn rest(&self) {}
+impl BatchThrottle for NoThrottle {
+    async fn pause(&self) {}
 
-    fn is_over(&self) -> bool {
+    fn should_stop(&self) -> bool {
         false
     }
 }
 
-/// Purges by a replica whose clock goes ahead by this much.
+/// Purges as if this much time had passed.
 async fn purge_later(app: &TestApp, later: Duration) -> PurgeReport {
     let ports = app.composition().ports.clone();
     let now: Timestamp = ports.clock.now().plus(later);
-    let use_cases = UseCases::new(&Ports {
-        clock: Arc::new(FixedClock::from(now)),
-        ..ports
-    });
+    let use_cases = UseCases::new(&with_clock(&Arc::new(FixedClock::from(now)), ports));
     let report = use_cases
         .purge_expired
-        .run(&Caller::Operator, &AtOnce)
+        .run(&Caller::Operator, &NoThrottle)
         .await;
     let report = report.unwrap();
     assert!(report.is_whole(), "{report:?}");
@@ -56,30 +59,30 @@ fn counts(report: &PurgeReport) -> BTreeMap<&'static str, u64> {
 }
 
 fn database_url(app: &TestApp) -> String {
-    // One slash less: SQLAlchemy's way of naming a file is not this one's.
+    // SQLAlchemy's URL of an absolute path has one slash more than that of sqlx.
     app.database_uri().replacen("sqlite:////", "sqlite:///", 1)
 }
 
-async fn database(app: &TestApp) -> DatabaseConnection {
+pub(crate) async fn database(app: &TestApp) -> DatabaseConnection {
     Database::connect(database_url(app)).await.unwrap()
 }
 
 user_tests::on_each_store! {
-    async fn a_user_deleted_for_30_days_cannot_be_restored_and_gives_free_all_but_its_name(app: &TestApp) {
+    async fn a_purge_erases_deleted_users_after_30_days_and_reserves_their_names(app: &TestApp) {
         let service = app.service();
-        let reply = service.post("/v1/users", &everything("Alice")).await;
+        let reply = service.post("/v1/users", &full_user_body("Alice")).await;
         let user = reply.json;
         let kept = app.register("bob").await;
         for user in [&user, &kept] {
             assert_eq!(service.delete(&path(user)).await.status, 204);
         }
-        let almost = User::RESTORABLE.saturating_sub(Duration::from_mins(1));
+        let almost = User::RESTORE_PERIOD.saturating_sub(Duration::from_mins(1));
         assert_eq!(counts(&purge_later(app, almost).await)["users"], 0);
-        let restored = service.verb(&format!("{}/restore", path(&kept)), &[]).await;
+        let restored = service.post_empty(&format!("{}/restore", path(&kept)), &[]).await;
         assert_eq!(restored.status, 200, "{}", restored.text);
 
-        assert_eq!(counts(&purge_later(app, User::RESTORABLE).await)["users"], 1);
-        assert_problem(&service.verb(&format!("{}/restore", path(&user)), &[]).await, 404, "user_not_found");
+        assert_eq!(counts(&purge_later(app, OVERDUE).await)["users"], 1);
+        assert_problem(&service.post_empty(&format!("{}/restore", path(&user)), &[]).await, 404, "user_not_found");
         assert_eq!(service.get("/v1/users/count?status=deleted").await.json["count"], 0);
         assert_eq!(service.get(&path(&kept)).await.status, 200);
         let body = json!({"username": "somebody", "email": user["email"], "external_id": user["external_id"]});
@@ -91,33 +94,33 @@ user_tests::on_each_store! {
     async fn a_second_purge_finds_nothing(app: &TestApp) {
         let user = app.register("alice").await;
         app.service().delete(&path(&user)).await;
-        purge_later(app, User::RESTORABLE).await;
-        let again = purge_later(app, User::RESTORABLE).await;
+        purge_later(app, OVERDUE).await;
+        let again = purge_later(app, OVERDUE).await;
         assert!(counts(&again).values().all(|removed| *removed == 0), "{again:?}");
     }
 
-    async fn replicas_that_purge_at_once_do_each_thing_once(app: &TestApp) {
+    async fn concurrent_purges_remove_each_record_once(app: &TestApp) {
         let (other, third) = (app.replica().await, app.replica().await);
         let service = app.service();
         for n in 0..70 {
             let body = json!({"username": format!("leaver{n}"), "email": format!("leaver{n}@example.org")});
-            let made = service.post_with("/v1/users", &body, &[("Idempotency-Key", &format!("key{n}"))]).await;
-            assert_eq!(service.delete(&path(&made.json)).await.status, 204);
+            let created = service.post_with("/v1/users", &body, &[("Idempotency-Key", &format!("key{n}"))]).await;
+            assert_eq!(service.delete(&path(&created.json)).await.status, 204);
         }
-        let reports = join_all([app, &other, &third].map(|replica| purge_later(replica, User::RESTORABLE))).await;
-        let left = purge_later(app, User::RESTORABLE).await;
+        let reports = join_all([app, &other, &third].map(|replica| purge_later(replica, OVERDUE))).await;
+        let rest = purge_later(app, OVERDUE).await;
         let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        for (kind, removed) in reports.iter().chain([&left]).flat_map(counts) {
+        for (kind, removed) in reports.iter().chain([&rest]).flat_map(counts) {
             *sums.entry(kind).or_default() += removed;
         }
         assert_eq!(sums, BTreeMap::from([("users", 70), ("events", 140), ("idempotency_keys", 70), ("usernames", 0), ("login_attempts", 0)]));
-        // One event of each erasure is younger, and goes later.
-        assert_eq!(counts(&purge_later(app, User::RESTORABLE * 3).await)["events"], 70);
+        // The event of each erasure is newer and is removed by a later purge.
+        assert_eq!(counts(&purge_later(app, User::RESTORE_PERIOD * 3).await)["events"], 70);
         other.stop().await;
         third.stop().await;
     }
 
-    async fn a_restoration_that_races_a_purge_is_either_kept_or_too_late(app: &TestApp) {
+    async fn a_restoration_during_a_purge_either_succeeds_or_is_a_404(app: &TestApp) {
         let other = app.replica().await;
         let service = app.service();
         let mut leavers = Vec::new();
@@ -126,15 +129,15 @@ user_tests::on_each_store! {
             assert_eq!(service.delete(&path(&user)).await.status, 204);
             leavers.push(path(&user));
         }
-        // The longest deleted are erased first; these restorations come from the other end.
+        // The purge erases in order of deletion. The restorations run in the reverse order.
         let restoring = async {
             let mut replies: Vec<Reply> = Vec::new();
             for path in leavers.iter().rev() {
-                replies.push(service.verb(&format!("{path}/restore"), &[]).await);
+                replies.push(service.post_empty(&format!("{path}/restore"), &[]).await);
             }
             replies
         };
-        let (report, replies) = tokio::join!(purge_later(&other, User::RESTORABLE), restoring);
+        let (report, replies) = tokio::join!(purge_later(&other, OVERDUE), restoring);
         let mut erased = 0;
         for (path, reply) in leavers.iter().rev().zip(&replies) {
             for replica in [app, &other] {
@@ -148,24 +151,24 @@ user_tests::on_each_store! {
         other.stop().await;
     }
 
-    async fn replicas_hear_of_changes_though_the_events_before_them_are_purged(app: &TestApp) {
+    async fn replicas_see_changes_although_earlier_events_are_purged(app: &TestApp) {
         let other = app.replica().await;
         let user = app.register("alice").await;
         for n in 0..3 {
             assert_eq!(other.service().get(&path(&user)).await.json["version"], n + 1);
             let body = json!({"profile": {"name": format!("number {n}")}});
             assert_eq!(app.service().patch(&path(&user), &body).await.status, 200);
-            assert_eq!(counts(&purge_later(&other, User::RESTORABLE).await)["events"], if n == 0 { 2 } else { 1 });
-            let begun = Instant::now();
+            assert_eq!(counts(&purge_later(&other, OVERDUE).await)["events"], if n == 0 { 2 } else { 1 });
+            let started = Instant::now();
             while other.service().get(&path(&user)).await.json["version"] != n + 2 {
-                assert!(begun.elapsed() < PATIENCE, "the change is not heard of");
+                assert!(started.elapsed() < TIMEOUT, "the change is not visible");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
         other.stop().await;
     }
 
-    async fn the_command_purges_by_the_clock_and_tells_how_much(app: &TestApp) {
+    async fn the_purge_command_prints_the_numbers_of_removed_records(app: &TestApp) {
         let service = app.service();
         let body = json!({"username": "leaver", "email": "leaver@example.org"});
         let leaver = service.post_with("/v1/users", &body, &[("Idempotency-Key", "key")]).await.json;
@@ -177,13 +180,13 @@ user_tests::on_each_store! {
         let folder = tempfile::tempdir().unwrap();
         let purge = || {
             let output = configured(folder.path(), &app.database_uri(), &["purge"]).output().unwrap();
-            let (told, talk) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-            assert_eq!((output.status.code(), &*talk), (Some(0), ""));
-            told
+            let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+            assert_eq!((output.status.code(), &*stderr), (Some(0), ""));
+            stdout
         };
         assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\nrelationships_settled 0\nrelationships_drift 0\n");
 
-        // Everything becomes a year older, but for one event.
+        // Makes everything a year older, except one event.
         let long_ago = "'2025-01-01T00:00:00+00:00'";
         database(app).await.execute_unprepared(&format!(
             "UPDATE users SET deleted_at = {long_ago} WHERE deleted_at IS NOT NULL;
@@ -196,12 +199,12 @@ user_tests::on_each_store! {
         assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\nrelationships_settled 0\nrelationships_drift 0\n");
         let events = service.get(&format!("{}/export", path(&stayer))).await.json["events"].clone();
         assert_eq!(events.as_array().map(Vec::len), Some(1), "{events}");
-        // The name of the erased user rests from today on.
+        // The username of the erased user is reserved from now on.
         let body = json!({"username": "Leaver", "email": "leaver@example.org"});
         assert_problem(&service.post("/v1/users", &body).await, 409, "username_taken");
     }
 
-    async fn the_figures_of_the_retention_are_there_before_the_first_run(app: &TestApp) {
+    async fn retention_metrics_exist_before_the_first_run(app: &TestApp) {
         let metrics = app.anonymous().get("/metrics").await.text;
         for figure in [
             "retention_removed_total{kind=\"users\"} ",
@@ -210,6 +213,7 @@ user_tests::on_each_store! {
             "retention_removed_total{kind=\"usernames\"} ",
             "retention_runs_total{outcome=\"ok\"} ",
             "retention_runs_total{outcome=\"error\"} ",
+            "retention_runs_total{outcome=\"clocks_differ\"} ",
             "retention_last_success_timestamp_seconds ",
         ] {
             assert!(metrics.contains(figure), "{figure}");
@@ -217,7 +221,7 @@ user_tests::on_each_store! {
     }
 }
 
-/// All that the tables hold, as text.
+/// The contents of all tables, as text.
 async fn all_rows(app: &TestApp) -> String {
     let mut connection = app.postgres().connect().await;
     let tables = sea_orm::sqlx::query(
@@ -241,14 +245,14 @@ async fn all_rows(app: &TestApp) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_of_an_expired_user_is_left_in_any_table() {
+async fn no_table_contains_data_of_an_expired_user() {
     let app = TestApp::start(Store::Postgres).await;
     let service = app.service();
-    let body = everything("planted");
-    let made = service
+    let body = full_user_body("planted");
+    let created = service
         .post_with("/v1/users", &body, &[("Idempotency-Key", "planting")])
         .await;
-    let user = made.json;
+    let user = created.json;
     let renamed = service
         .patch(&path(&user), &json!({"username": "planted.again"}))
         .await;
@@ -263,23 +267,25 @@ async fn nothing_of_an_expired_user_is_left_in_any_table() {
         "ann.example.org",
         "1990-02-28",
         "dark",
-        "planting",
     ];
     let before = all_rows(&app).await;
     for trace in traces {
-        assert!(before.contains(trace), "{trace} is not there to be found");
+        assert!(before.contains(trace), "{trace} was never stored");
     }
 
-    purge_later(&app, User::RESTORABLE).await;
+    purge_later(&app, OVERDUE).await;
     let rows = all_rows(&app).await;
-    let left: Vec<_> = traces
+    let remaining: Vec<_> = traces
         .iter()
         .filter(|trace| rows.contains(**trace))
         .collect();
-    assert_eq!(left, [&"planted"], "only the names rest");
-    assert!(rows.contains(id(&user)), "the event of the erasure stays");
+    assert!(
+        remaining.is_empty(),
+        "{remaining:?} must only remain as digests"
+    );
+    assert!(rows.contains(id(&user)), "the event of the erasure remains");
 
-    purge_later(&app, User::RESTORABLE + NAME_REST).await;
+    purge_later(&app, OVERDUE + USERNAME_RESERVATION).await;
     let rows = all_rows(&app).await;
     assert!(
         !rows.contains("planted") && !rows.contains(id(&user)),

@@ -1,4 +1,4 @@
-//! What operators see of a running service, and what nobody may see.
+//! Traces, metrics and the log of a running service, and the data that they must not contain.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use user_tests::{
-    API_TOKEN, Collector, JWT_SECRET, PostgresDatabase, Process, Proxy, RedisServer, Store,
+    API_TOKEN, Collector, JWT_SECRET, PostgresDatabase, Proxy, RedisServer, ServiceProcess, Store,
     TestApp, claims, hex, leaks, sign,
 };
 
-use crate::common::{assert_problem, everything, id};
+use crate::common::{assert_problem, full_user_body, id};
 
 fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
@@ -32,7 +32,7 @@ fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
         .unwrap_or_else(|| panic!("there is no span {name} among {:?}", names()))
 }
 
-/// Holds each span to be the child of the one before.
+/// Asserts that each span is a child of the previous one.
 #[track_caller]
 fn assert_chain(spans: &[Span], names: &[&str]) {
     for pair in names.windows(2) {
@@ -48,11 +48,11 @@ fn assert_chain(spans: &[Span], names: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_is_one_trace_from_its_caller_to_each_statement_and_call_of_redis() {
+async fn a_request_is_one_trace_down_to_statements_and_redis_commands() {
     let (collector, redis) = (Collector::start(), RedisServer::start().await);
     let database = PostgresDatabase::create().await;
     let folder = tempfile::tempdir().unwrap();
-    let service = Process::serve(
+    let service = ServiceProcess::serve(
         folder.path(),
         &database.url(),
         &[
@@ -74,7 +74,7 @@ async fn a_request_is_one_trace_from_its_caller_to_each_statement_and_call_of_re
     let created = call(
         client()
             .post(service.url("/v1/users"))
-            .json(&everything("traced.one")),
+            .json(&full_user_body("traced.one")),
     );
     let created = created.await.unwrap();
     assert_eq!(created.status(), 201);
@@ -116,23 +116,23 @@ async fn a_request_is_one_trace_from_its_caller_to_each_statement_and_call_of_re
     assert!(spans.iter().any(|span| span.name == "SELECT users"));
 
     let attributes = format!("{server:?}");
-    for told in [
+    for name in [
         "http.route",
         "http.response.status_code",
         "http.request.method",
     ] {
-        assert!(attributes.contains(told), "{attributes}");
+        assert!(attributes.contains(name), "{attributes}");
     }
     let senders = collector.senders();
-    for told in [
+    for (name, value) in [
         ("service.name", "users-of-acme"),
         ("x-tenant", "acme inc"),
         ("service.version", env!("CARGO_PKG_VERSION")),
     ] {
-        let told = (told.0.to_owned(), told.1.to_owned());
-        assert!(senders.contains(&told), "{told:?}");
+        let expected = (name.to_owned(), value.to_owned());
+        assert!(senders.contains(&expected), "{expected:?}");
     }
-    // What nobody asked for is no trace: the outbox is followed, and operators ask for health.
+    // Background work and health checks, which have no parent span, are not traced.
     let roots = collector.spans();
     let roots = roots.iter().filter(|span| span.parent_span_id.is_empty());
     let roots: Vec<&str> = roots.map(|span| span.name.as_str()).collect();
@@ -147,7 +147,7 @@ async fn a_request_is_one_trace_from_its_caller_to_each_statement_and_call_of_re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_a_share_of_requests_is_traced_where_settings_say_so_and_their_caller_does_not() {
+async fn a_sampling_ratio_of_0_disables_tracing_even_for_sampled_callers() {
     let collector = Collector::start();
     let folder = tempfile::tempdir().unwrap();
     let settings = [
@@ -155,8 +155,30 @@ async fn only_a_share_of_requests_is_traced_where_settings_say_so_and_their_call
         ("OTEL_TRACES_SAMPLER_ARG", "0"),
         ("MANAGEMENT_PORT", "0"),
     ];
-    let service = Process::serve(folder.path(), "sqlite:///users.db", &settings).await;
-    let ask = |parent: Option<&str>| {
+    let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
+    for flags in ["00", "01", "ff"] {
+        let parent = format!("00-22222222222222222222222222222222-b7ad6b7169203331-{flags}");
+        let request = client().get(service.url("/v1/users/count"));
+        let request = request.bearer_auth(API_TOKEN).header("traceparent", parent);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    // Remaining spans are exported before the process exits.
+    assert_eq!(service.terminate().await, Some(0));
+    assert!(collector.spans().is_empty());
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sampling_ratio_applies_unless_the_caller_is_sampled() {
+    let collector = Collector::start();
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url()),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.000000001"),
+        ("MANAGEMENT_PORT", "0"),
+    ];
+    let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
+    let send = |parent: Option<&str>| {
         let request = client().get(service.url("/v1/users/count"));
         let request = request.bearer_auth(API_TOKEN);
         match parent {
@@ -170,11 +192,11 @@ async fn only_a_share_of_requests_is_traced_where_settings_say_so_and_their_call
         Some("00-11111111111111111111111111111111-b7ad6b7169203331-00"),
         Some("no-trace-at-all"),
     ] {
-        assert_eq!(ask(parent).await.unwrap().status(), 200);
+        assert_eq!(send(parent).await.unwrap().status(), 200);
     }
     let wanted = "22222222222222222222222222222222";
     let parent = format!("00-{wanted}-b7ad6b7169203331-01");
-    assert_eq!(ask(Some(&parent)).await.unwrap().status(), 200);
+    assert_eq!(send(Some(&parent)).await.unwrap().status(), 200);
     assert_eq!(service.terminate().await, Some(0));
     collector.trace(wanted, 3).await;
     let spans = collector.spans();
@@ -183,24 +205,24 @@ async fn only_a_share_of_requests_is_traced_where_settings_say_so_and_their_call
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collector_that_hangs_or_is_away_costs_no_request_and_no_clean_end() {
+async fn a_hung_or_missing_collector_affects_no_request_and_no_shutdown() {
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hanging_url = format!("http://{}", hanging.local_addr().unwrap());
     for endpoint in [hanging_url.as_str(), "http://127.0.0.1:9"] {
         let folder = tempfile::tempdir().unwrap();
         let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)];
-        let service = Process::serve(folder.path(), "sqlite:///users.db", &settings).await;
+        let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
         for _ in 0..200 {
             let request = client().get(service.url("/v1/users/count"));
-            let answer = request.bearer_auth(API_TOKEN).send().await.unwrap();
-            assert_eq!(answer.status(), 200);
+            let response = request.bearer_auth(API_TOKEN).send().await.unwrap();
+            assert_eq!(response.status(), 200);
         }
         assert_eq!(service.terminate().await, Some(0), "{endpoint}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_its_client_gives_up_is_counted_all_the_same() {
+async fn a_cancelled_request_is_counted_as_499() {
     let app = TestApp::start(Store::Postgres).await;
     let user = app.register("awaited").await;
     let mut locker = app.postgres().connect().await;
@@ -232,24 +254,24 @@ async fn a_request_that_its_client_gives_up_is_counted_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_a_management_port_operators_have_a_listener_of_their_own() {
+async fn a_management_port_serves_metrics_and_health_separately() {
     let app = TestApp::start_with(Store::Sqlite, &[("MANAGEMENT_PORT", "0")]).await;
     for path in ["/metrics", "/health", "/health/live", "/health/ready"] {
         assert_problem(&app.anonymous().get(path).await, 404, "not_found");
-        let answer = client().get(app.management_url(path)).send().await.unwrap();
-        assert_eq!(answer.status(), 200, "{path}");
+        let response = client().get(app.management_url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
     }
     for path in ["/v1/users/count", "/docs", "/openapi.json", "/nothing"] {
-        let answer = client().get(app.management_url(path)).send().await.unwrap();
-        assert_eq!(answer.status(), 404, "{path}");
-        let problem: Value = answer.json().await.unwrap();
+        let response = client().get(app.management_url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
+        let problem: Value = response.json().await.unwrap();
         assert_eq!(problem["code"], "not_found");
     }
     app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_management_port_nobody_changes_the_log_over_the_network() {
+async fn without_a_management_port_the_log_level_cannot_be_changed_remotely() {
     let app = TestApp::start(Store::Sqlite).await;
     for caller in [app.anonymous(), app.service(), app.admin().await] {
         assert_problem(&caller.get("/log-level").await, 404, "not_found");
@@ -263,23 +285,23 @@ async fn without_a_management_port_nobody_changes_the_log_over_the_network() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
+async fn the_log_level_can_be_changed_at_runtime() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [("MANAGEMENT_PORT", "0"), ("LOG_LEVEL", "warn")];
-    let service = Process::serve(folder.path(), "sqlite:///users.db", &settings).await;
+    let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
     let client = client();
-    let level = async |wish: Value| {
-        let request = client.put(service.management_url("/log-level")).json(&wish);
-        let answer = request.send().await.unwrap();
+    let set_level = async |body: Value| {
+        let request = client.put(service.management_url("/log-level")).json(&body);
+        let response = request.send().await.unwrap();
         (
-            answer.status().as_u16(),
-            answer.json::<Value>().await.unwrap(),
+            response.status().as_u16(),
+            response.json::<Value>().await.unwrap(),
         )
     };
     let refused = async |id: &str| {
         let request = client.get(service.url("/v1/users/me"));
-        let answer = request.header("x-request-id", id).send().await;
-        assert_eq!(answer.unwrap().status(), 401);
+        let response = request.header("x-request-id", id).send().await;
+        assert_eq!(response.unwrap().status(), 401);
     };
     let now = client
         .get(service.management_url("/log-level"))
@@ -291,7 +313,7 @@ async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
     );
     refused("at-warn").await;
     assert_eq!(
-        level(json!({"level": "debug"})).await,
+        set_level(json!({"level": "debug"})).await,
         (200, json!({"level": "debug"}))
     );
     refused("at-debug").await;
@@ -301,13 +323,13 @@ async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
         json!({}),
         json!({"level": "info", "for": 1}),
     ] {
-        assert_eq!(level(wrong.clone()).await.0, 422, "{wrong}");
+        assert_eq!(set_level(wrong.clone()).await.0, 422, "{wrong}");
     }
-    assert_eq!(level(json!({"level": "error"})).await.0, 200);
+    assert_eq!(set_level(json!({"level": "error"})).await.0, 200);
     refused("at-error").await;
-    assert_eq!(level(json!({"level": "info"})).await.0, 200);
+    assert_eq!(set_level(json!({"level": "info"})).await.0, 200);
     refused("at-info").await;
-    // Lines are written in their order, so what came before the last request's line is there too.
+    // Lines are written in order, so all earlier lines exist once the line of the last request exists.
     let logged = |lines: &[Value]| {
         let of_request = |line: &Value| {
             let id = line["request_id"].as_str()?;
@@ -316,14 +338,14 @@ async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
         };
         lines.iter().filter_map(of_request).collect::<Vec<_>>()
     };
-    let last_is_told = async {
+    let last_is_logged = async {
         while !logged(&service.lines()).contains(&("at-info".into(), "INFO".into())) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), last_is_told)
+    tokio::time::timeout(Duration::from_secs(10), last_is_logged)
         .await
-        .expect("the last request is told");
+        .expect("the last request is logged");
     assert_eq!(
         logged(&service.lines()),
         [
@@ -335,7 +357,7 @@ async fn the_log_is_made_finer_and_coarser_while_the_service_runs() {
     assert_eq!(service.terminate().await, Some(0));
 }
 
-/// What is planted in a service that is a process of its own.
+/// Values that the test sends to the service and then searches in its output.
 const PLANTED: [&str; 14] = [
     API_TOKEN,
     JWT_SECRET,
@@ -359,11 +381,11 @@ async fn nothing_personal_and_no_secret_is_in_logs_traces_or_metrics_at_any_leve
     let database = PostgresDatabase::create().await;
     let redis = RedisServer::start().await;
     let folder = tempfile::tempdir().unwrap();
-    // Trust needs no password, and Redis takes any for its default user while it has none.
-    let (proxy, database_uri) = Proxy::before(&database.url()).await;
+    // The test servers ignore these passwords: PostgreSQL trusts the connection, and Redis has no password.
+    let (proxy, database_uri) = Proxy::in_front_of(&database.url()).await;
     let database_uri = database_uri.replacen('@', ":pass-of-the-database@", 1);
     let redis_url = redis.url().replacen("://", "://:pass-of-redis@", 1);
-    let service = Process::serve(
+    let service = ServiceProcess::serve(
         folder.path(),
         &database_uri,
         &[
@@ -391,9 +413,12 @@ async fn nothing_personal_and_no_secret_is_in_logs_traces_or_metrics_at_any_leve
         tokio::time::sleep(Duration::from_millis(1500)).await;
         service.written()
     };
-    assert!(log.contains("DEBUG"), "the log is at its finest");
+    assert!(log.contains("DEBUG"), "the log contains debug lines");
     let spans = format!("{:?}", collector.spans());
-    assert!(spans.contains("INSERT users"), "there are traces");
+    assert!(
+        spans.contains("INSERT users"),
+        "the traces contain statements"
+    );
     for planted in PLANTED {
         for (what, text) in [("log", &log), ("metrics", &scrape), ("traces", &spans)] {
             let at = text.lines().find(|line| line.contains(planted));
@@ -415,10 +440,10 @@ async fn nothing_personal_and_no_secret_is_in_logs_traces_or_metrics_at_any_leve
     collector.stop().await;
 }
 
-/// Asks for everything there is, well and badly, with planted values in every place.
-async fn drive(service: &Process) {
+/// Sends valid and invalid requests to all endpoints, with planted values in every place.
+async fn drive(service: &ServiceProcess) {
     let client = client();
-    let mut body = everything("planted.user");
+    let mut body = full_user_body("planted.user");
     body["email"] = json!("planted@planted.example");
     let token = sign(&claims("0199b8f2-7c1e-7000-8000-000000000000"));
     let paths = [
@@ -451,7 +476,7 @@ async fn drive(service: &Process) {
                     .request(method, service.url(path))
                     .header("Authorization", credential)
                     .header("Idempotency-Key", "key-of-a-write")
-                    .header("If-Match", "\"1-full\"")
+                    .header("If-Match", "\"1\"")
                     .header("User-Agent", "planted")
                     .header("X-Forwarded-For", "planted")
                     .json(&body);

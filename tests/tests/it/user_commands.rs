@@ -1,8 +1,9 @@
-//! `user get`, `user list`, `user export`, `user import` and `completions`, as an operator runs them.
+//! The commands `user get`, `user list`, `user export`, `user import` and `completions`.
 
-mod beside;
+mod changes;
+mod concurrent_use;
 mod import;
-mod kill;
+mod interrupted_import;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,29 +15,29 @@ use tempfile::TempDir;
 use user_tests::{PostgresDatabase, TestApp, binary, configured, on_each_store};
 
 use crate::command_line::{status, stderr, stdout};
-use crate::common::{events, everything, id, register_everything};
+use crate::common::{events, full_user_body, id, register_full_user};
 
-/// A folder to run commands in, and the database that they work on.
-pub(crate) struct Workplace {
+/// A working directory for commands, and the database that they use.
+pub(crate) struct CommandRunner {
     folder: TempDir,
     uri: String,
     _database: Option<Arc<PostgresDatabase>>,
 }
 
-impl Workplace {
-    /// On a SQLite file of its own.
+impl CommandRunner {
+    /// With a separate SQLite file.
     fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let workplace = Self {
+        let runner = Self {
             folder,
             uri: "sqlite:///users.db".to_owned(),
             _database: None,
         };
-        assert_eq!(status(&workplace.run(&["migrate", "up"])), 0);
-        workplace
+        assert_eq!(status(&runner.run(&["migrate", "up"])), 0);
+        runner
     }
 
-    /// On a PostgreSQL database of its own.
+    /// With a separate PostgreSQL database.
     async fn postgres() -> Self {
         let database = Arc::new(PostgresDatabase::create().await);
         Self {
@@ -46,7 +47,7 @@ impl Workplace {
         }
     }
 
-    /// On the store of a service that runs.
+    /// With the database of a running service.
     fn of(app: &TestApp) -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
@@ -76,7 +77,7 @@ impl Workplace {
         self.command(arguments).output().unwrap()
     }
 
-    /// Runs a command that reads this text.
+    /// Runs a command with this text as standard input.
     fn feed(&self, arguments: &[&str], text: &[u8]) -> Output {
         let mut child = self
             .command(arguments)
@@ -94,7 +95,7 @@ impl Workplace {
     }
 
     /// Exports users of every status.
-    fn everybody(&self) -> Vec<Value> {
+    fn export_all(&self) -> Vec<Value> {
         let exported = self.run(&["user", "export", "--status", "active,suspended,deleted"]);
         assert_eq!(status(&exported), 0, "{}", stderr(&exported));
         parse(&stdout(&exported))
@@ -108,38 +109,62 @@ fn parse(lines: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A record with nothing that it does not need.
-fn plain(name: &str) -> Value {
+/// A record with the required fields only.
+fn minimal_record(name: &str) -> Value {
     json!({"username": name, "email": format!("{name}@example.org")})
 }
 
 on_each_store! {
-    async fn a_user_is_got_by_each_of_its_keys_with_all_that_is_kept_of_it(app: &TestApp) {
-        let user = register_everything(app, "Ann.Lee").await;
-        let workplace = Workplace::of(app);
+    async fn get_finds_a_user_by_each_key_with_all_fields(app: &TestApp) {
+        let user = register_full_user(app, "Ann.Lee").await;
+        let runner = CommandRunner::of(app);
         for key in [id(&user), "aNN.lee", "ANN.LEE@example.org", "external:ext-Ann.Lee"] {
-            let got = workplace.run(&["user", "get", key]);
-            assert_eq!(status(&got), 0, "{key}: {}", stderr(&got));
-            assert_eq!(parse(&stdout(&got)), std::slice::from_ref(&user), "{key}");
+            let output = runner.run(&["user", "get", key]);
+            assert_eq!(status(&output), 0, "{key}: {}", stderr(&output));
+            assert_eq!(parse(&stdout(&output)), std::slice::from_ref(&user), "{key}");
         }
-        for nobody in ["nobody", "external:nobody", "nobody@example.org", "0199b8f2-7c1e-7000-8000-000000000000"] {
-            let got = workplace.run(&["user", "get", nobody]);
-            assert_eq!((status(&got), stdout(&got)), (1, String::new()), "{nobody}");
+        for unknown in ["nobody", "external:nobody", "nobody@example.org", "0199b8f2-7c1e-7000-8000-000000000000"] {
+            let output = runner.run(&["user", "get", unknown]);
+            assert_eq!((status(&output), stdout(&output)), (1, String::new()), "{unknown}");
         }
         for wrong in ["two words", "external:", "@"] {
-            assert_eq!(status(&workplace.run(&["user", "get", wrong])), 2, "{wrong}");
+            assert_eq!(status(&runner.run(&["user", "get", wrong])), 2, "{wrong}");
         }
     }
 
-    async fn users_are_listed_as_lines_that_pass_every_filter(app: &TestApp) {
+    async fn a_command_releases_a_reserved_username(app: &TestApp) {
+        let user = app.register("Ann.Lee").await;
+        let renamed = app.service().patch(&format!("/v1/users/{}", id(&user)), &json!({"username": "ann.other"})).await;
+        assert_eq!(renamed.status, 200);
+        let erased = app.register("erased").await;
+        assert_eq!(app.service().delete(&format!("/v1/users/{}?erase=true", id(&erased))).await.status, 204);
+        let runner = CommandRunner::of(app);
+        for (name, shown, holder) in [("ann.LEE", "ann.lee", id(&user)), ("Erased", "-", id(&erased))] {
+            let body = json!({"username": name, "email": format!("{name}@other.example")});
+            assert_eq!(app.service().post("/v1/users", &body).await.status, 409);
+            let released = runner.run(&["user", "release-name", name]);
+            assert_eq!(status(&released), 0, "{}", stderr(&released));
+            let line = stdout(&released);
+            assert!(line.starts_with(&format!("{shown} {holder} 20")) && line.lines().count() == 1, "{line}");
+            assert_eq!(app.service().post("/v1/users", &body).await.status, 201);
+        }
+        for name in ["ann.lee", "nobody"] {
+            let again = runner.run(&["user", "release-name", name]);
+            assert_eq!((status(&again), stdout(&again)), (0, String::new()), "{name}");
+            assert!(stderr(&again).contains("no reservation"), "{}", stderr(&again));
+        }
+        assert_eq!(status(&runner.run(&["user", "release-name", "two words"])), 2);
+    }
+
+    async fn list_prints_users_that_match_all_filters(app: &TestApp) {
         for n in 0..7 {
             app.register(&format!("member{n}")).await;
         }
         let suspended = app.register("troll").await;
-        app.service().verb(&format!("/v1/users/{}/suspend", id(&suspended)), &[]).await;
-        let workplace = Workplace::of(app);
+        app.service().post_empty(&format!("/v1/users/{}/suspend", id(&suspended)), &[]).await;
+        let runner = CommandRunner::of(app);
         let names = |arguments: &[&str]| -> Vec<String> {
-            let listed = workplace.run(&[&["user", "list"], arguments].concat());
+            let listed = runner.run(&[&["user", "list"], arguments].concat());
             assert_eq!(status(&listed), 0, "{}", stderr(&listed));
             parse(&stdout(&listed))
                 .iter()
@@ -156,8 +181,8 @@ on_each_store! {
         assert_eq!(names(&["--sort=-created_at", "-n", "1"]), ["troll"]);
     }
 
-    async fn options_that_make_no_sense_are_misuse_and_named(app: &TestApp) {
-        let workplace = Workplace::of(app);
+    async fn an_invalid_option_is_named_and_exits_with_2(app: &TestApp) {
+        let runner = CommandRunner::of(app);
         for (arguments, named) in [
             (&["user", "list", "--status", "gone"][..], "--status"),
             (&["user", "list", "--created-since", "yesterday"], "--created-since"),
@@ -165,20 +190,20 @@ on_each_store! {
             (&["user", "list", "--limit", "0"], "--limit"),
             (&["user", "export", "--status", ""], "--status"),
         ] {
-            let run = workplace.run(arguments);
+            let run = runner.run(arguments);
             assert_eq!(status(&run), 2, "{arguments:?}");
             assert!(stderr(&run).contains(named), "{}", stderr(&run));
         }
     }
 
-    async fn an_export_has_everybody_once_and_the_deleted_only_when_asked(app: &TestApp) {
+    async fn an_export_contains_each_user_once_and_deleted_ones_on_request(app: &TestApp) {
         for n in 0..420 {
             app.register(&format!("member{n}")).await;
         }
-        let gone = app.register("gone").await;
-        app.service().delete(&format!("/v1/users/{}", id(&gone))).await;
-        let workplace = Workplace::of(app);
-        let exported = workplace.run(&["user", "export"]);
+        let deleted = app.register("gone").await;
+        app.service().delete(&format!("/v1/users/{}", id(&deleted))).await;
+        let runner = CommandRunner::of(app);
+        let exported = runner.run(&["user", "export"]);
         assert_eq!(status(&exported), 0);
         assert!(stderr(&exported).contains("420 users exported"));
         let ids: std::collections::BTreeSet<String> = parse(&stdout(&exported))
@@ -187,24 +212,24 @@ on_each_store! {
             .collect();
         assert_eq!(ids.len(), 420);
         assert_eq!(parse(&stdout(&exported)).len(), 420);
-        let everybody = workplace.everybody();
-        assert_eq!(everybody.len(), 421);
-        assert_eq!(everybody[420]["standing"], "active");
+        let all = runner.export_all();
+        assert_eq!(all.len(), 421);
+        assert_eq!(all[420]["standing"], "active");
     }
 
-    async fn a_running_service_shows_what_was_imported_beside_it(app: &TestApp) {
-        let user = register_everything(app, "ann").await;
+    async fn a_running_service_shows_imported_changes(app: &TestApp) {
+        let user = register_full_user(app, "ann").await;
         let path = format!("/v1/users/{}", id(&user));
         assert_eq!(app.service().get(&path).await.status, 200);
-        let workplace = Workplace::of(app);
-        let mut changed = everything("ann");
+        let runner = CommandRunner::of(app);
+        let mut changed = full_user_body("ann");
         changed["profile"]["name"] = json!("Ann Changed");
-        workplace.write("users.ndjson", &[changed, plain("newcomer")]);
-        let imported = workplace.run(&["user", "import", "users.ndjson"]);
+        runner.write("users.ndjson", &[changed, minimal_record("newcomer")]);
+        let imported = runner.run(&["user", "import", "users.ndjson"]);
         assert_eq!(status(&imported), 0, "{}", stderr(&imported));
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         while app.service().get(&path).await.json["profile"]["name"] != "Ann Changed" {
-            assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+            assert!(started.elapsed() < std::time::Duration::from_secs(5));
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         let newcomer = app.service().get("/v1/users/by-username/newcomer").await;
@@ -217,7 +242,7 @@ on_each_store! {
 }
 
 #[test]
-fn a_command_on_users_says_that_the_database_is_not_up_to_date() {
+fn user_commands_report_pending_migrations() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("users.ndjson"), "{}\n").unwrap();
     for arguments in [
@@ -242,15 +267,14 @@ fn a_command_on_users_says_that_the_database_is_not_up_to_date() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_of_an_export_is_no_failure() {
-    let workplace = Workplace::sqlite();
-    let users: Vec<Value> = (0..1500).map(|n| plain(&format!("member{n}"))).collect();
-    workplace.write("users.ndjson", &users);
-    assert_eq!(
-        status(&workplace.run(&["user", "import", "users.ndjson"])),
-        0
-    );
-    let mut child = workplace
+fn a_closed_output_pipe_does_not_fail_an_export() {
+    let runner = CommandRunner::sqlite();
+    let users: Vec<Value> = (0..1500)
+        .map(|n| minimal_record(&format!("member{n}")))
+        .collect();
+    runner.write("users.ndjson", &users);
+    assert_eq!(status(&runner.run(&["user", "import", "users.ndjson"])), 0);
+    let mut child = runner
         .command(&["user", "export"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -261,7 +285,7 @@ fn a_reader_that_has_seen_enough_of_an_export_is_no_failure() {
 }
 
 #[test]
-fn completions_are_scripts_that_know_the_commands() {
+fn completion_scripts_contain_the_commands() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let output = binary(folder.path(), &["completions", shell])
@@ -272,14 +296,14 @@ fn completions_are_scripts_that_know_the_commands() {
             assert!(stdout(&output).contains(word), "{shell} lacks {word}");
         }
     }
-    let asked = complete(folder.path(), &["user-service", "user", "im"]);
-    assert_eq!(asked, "import\n");
+    let completed = complete(folder.path(), &["user-service", "user", "im"]);
+    assert_eq!(completed, "import\n");
 }
 
-/// Lets bash complete the last of these words.
+/// Returns the bash completion of the last word.
 fn complete(folder: &Path, words: &[&str]) -> String {
     let script = binary(folder, &["completions", "bash"]).output().unwrap();
-    let ask = format!(
+    let script = format!(
         "{}\nset -- $(complete -p user-service)\nwhile [ \"$1\" != -F ]; do shift; done\ncompleter=$2\n\
          COMP_WORDS=({})\nCOMP_CWORD={}\n$completer {} {} {}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"\n",
         stdout(&script),
@@ -289,6 +313,6 @@ fn complete(folder: &Path, words: &[&str]) -> String {
         words[words.len() - 1],
         words[words.len() - 2],
     );
-    let completed = Command::new("bash").args(["-c", &ask]).output().unwrap();
+    let completed = Command::new("bash").args(["-c", &script]).output().unwrap();
     stdout(&completed)
 }

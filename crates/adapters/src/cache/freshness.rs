@@ -1,91 +1,96 @@
-//! When a cached user may be given: while somebody vouches for it.
+//! Decides whether a cached user is fresh enough to be served.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use user_domain::ports::Voucher;
+use user_domain::ports::FreshnessSource;
 
 use crate::guards::{Guard, Guards};
 
-/// How long ago the outbox, or the link to the other replicas, may have been looked at.
-pub(super) const BOUND: Duration = Duration::from_secs(1);
-/// How long the other replicas vouch, while the database is away.
-const WITHOUT_STORE: Duration = Duration::from_mins(1);
+/// The maximum age of the last outbox poll, or of the last heartbeat of the Redis connection.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(1);
+/// How long the messages of the other replicas replace outbox polls while the database is unavailable.
+const MAX_AGE_WITHOUT_STORE: Duration = Duration::from_mins(1);
 
-/// What this replica has looked at, and when. Times are those at which a look that came to its end began: it saw all
-/// that was there before.
-pub(super) struct Freshness {
+/// The times of the last polls, corrections and heartbeats.
+///
+/// Each is the time at which a completed operation started: the operation saw everything from before that time.
+pub(super) struct FreshnessTracker {
     origin: Instant,
-    /// Microseconds since the origin; 0 is never.
-    polled: AtomicU64,
-    corrected: AtomicU64,
-    beaten: AtomicU64,
-    linked: AtomicU64,
-    failing: AtomicBool,
+    /// Microseconds since the origin; 0 means never. The same holds for the other times.
+    last_poll: AtomicU64,
+    last_correction: AtomicU64,
+    last_heartbeat: AtomicU64,
+    connected_since: AtomicU64,
+    poll_fails: AtomicBool,
     guards: Guards,
 }
 
-impl Freshness {
+impl FreshnessTracker {
     pub(super) fn new(guards: Guards) -> Self {
         Self {
             origin: Instant::now(),
-            polled: AtomicU64::new(0),
-            corrected: AtomicU64::new(0),
-            beaten: AtomicU64::new(0),
-            linked: AtomicU64::new(0),
-            failing: AtomicBool::new(false),
+            last_poll: AtomicU64::new(0),
+            last_correction: AtomicU64::new(0),
+            last_heartbeat: AtomicU64::new(0),
+            connected_since: AtomicU64::new(0),
+            poll_fails: AtomicBool::new(false),
             guards,
         }
     }
 
-    /// The outbox was looked at, and what it told is applied to the first tier.
-    pub(super) fn polled(&self, begun: Instant) {
-        self.failing.store(false, Ordering::Release);
-        self.polled.store(self.micros(begun), Ordering::Release);
+    /// Records a completed poll. Its changes have been applied to the in-process tier.
+    pub(super) fn record_poll(&self, started: Instant) {
+        self.poll_fails.store(false, Ordering::Release);
+        self.last_poll
+            .store(self.micros(started), Ordering::Release);
     }
 
-    /// The outbox could not be looked at.
-    pub(super) fn failed(&self) {
-        self.failing.store(true, Ordering::Release);
+    /// Records that a poll of the outbox failed.
+    pub(super) fn record_poll_failure(&self) {
+        self.poll_fails.store(true, Ordering::Release);
     }
 
-    /// What a look at the outbox told is applied to the second tier as well.
-    pub(super) fn corrected(&self, begun: Instant) {
-        self.corrected.store(self.micros(begun), Ordering::Release);
+    /// Records that the changes of a poll have been applied to the Redis tier as well.
+    pub(super) fn record_correction(&self, started: Instant) {
+        self.last_correction
+            .store(self.micros(started), Ordering::Release);
     }
 
-    /// A link to Redis, and to the other replicas' news, is up.
-    pub(super) fn linked(&self, now: Instant) {
-        self.linked.store(self.micros(now), Ordering::Release);
+    /// Records that a connection to Redis, and to the messages of the other replicas, is up.
+    pub(super) fn record_connection(&self, now: Instant) {
+        self.connected_since
+            .store(self.micros(now), Ordering::Release);
     }
 
-    /// The link is down.
-    pub(super) fn unlinked(&self) {
-        self.beaten.store(0, Ordering::Release);
+    /// Records that the connection is down.
+    pub(super) fn record_disconnection(&self) {
+        self.last_heartbeat.store(0, Ordering::Release);
     }
 
-    /// The link has answered, and all news that came before its answer is applied.
-    pub(super) fn beaten(&self, begun: Instant) {
-        self.beaten.store(self.micros(begun), Ordering::Release);
+    /// Records a heartbeat. All messages that arrived before its reply have been applied.
+    pub(super) fn record_heartbeat(&self, started: Instant) {
+        self.last_heartbeat
+            .store(self.micros(started), Ordering::Release);
     }
 
-    /// Takes down what has been looked at until now.
-    pub(super) fn stamps(&self) -> Stamps {
-        Stamps {
+    /// Returns the times recorded so far.
+    pub(super) fn snapshot(&self) -> FreshnessSnapshot {
+        FreshnessSnapshot {
             origin: self.origin,
-            polled: self.polled.load(Ordering::Acquire),
-            corrected: self.corrected.load(Ordering::Acquire),
-            beaten: self.beaten.load(Ordering::Acquire),
-            linked: self.linked.load(Ordering::Acquire),
-            failing: self.failing.load(Ordering::Acquire),
+            last_poll: self.last_poll.load(Ordering::Acquire),
+            last_correction: self.last_correction.load(Ordering::Acquire),
+            last_heartbeat: self.last_heartbeat.load(Ordering::Acquire),
+            connected_since: self.connected_since.load(Ordering::Acquire),
+            poll_fails: self.poll_fails.load(Ordering::Acquire),
             guards: self.guards,
         }
     }
 
-    /// The age of the newest look at the outbox.
-    pub(super) fn tail_age(&self, now: Instant) -> Duration {
-        let polled = self.polled.load(Ordering::Acquire);
-        Duration::from_micros(self.micros(now).saturating_sub(polled))
+    /// Returns the age of the last completed poll of the outbox.
+    pub(super) fn poll_age(&self, now: Instant) -> Duration {
+        let last_poll = self.last_poll.load(Ordering::Acquire);
+        Duration::from_micros(self.micros(now).saturating_sub(last_poll))
     }
 
     fn micros(&self, moment: Instant) -> u64 {
@@ -93,45 +98,48 @@ impl Freshness {
     }
 }
 
-/// What had been looked at when something cached was read. It vouches for that and for nothing that is read later or was
-/// dropped before.
+/// The times that were recorded at one moment.
+///
+/// A snapshot proves the freshness of entries that are read after it was taken. It proves nothing about earlier reads.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stamps {
+pub(super) struct FreshnessSnapshot {
     origin: Instant,
-    polled: u64,
-    corrected: u64,
-    beaten: u64,
-    linked: u64,
-    failing: bool,
+    last_poll: u64,
+    last_correction: u64,
+    last_heartbeat: u64,
+    connected_since: u64,
+    poll_fails: bool,
     guards: Guards,
 }
 
-impl Stamps {
-    /// Who vouches for the first tier now.
-    pub(super) fn voucher(&self, now: Instant) -> Option<Voucher> {
-        self.vouching(self.polled, now)
+impl FreshnessSnapshot {
+    /// Returns what proves that the in-process tier is fresh now, if anything does.
+    pub(super) fn memory_source(&self, now: Instant) -> Option<FreshnessSource> {
+        self.source_since(self.last_poll, now)
     }
 
-    /// Who vouches for the second tier now.
-    pub(super) fn second_voucher(&self, now: Instant) -> Option<Voucher> {
-        self.vouching(self.corrected, now)
+    /// Returns what proves that the Redis tier is fresh now, if anything does.
+    pub(super) fn redis_source(&self, now: Instant) -> Option<FreshnessSource> {
+        self.source_since(self.last_correction, now)
     }
 
-    fn vouching(&self, looked: u64, now: Instant) -> Option<Voucher> {
+    fn source_since(&self, since: u64, now: Instant) -> Option<FreshnessSource> {
         let now = micros(self.origin, now);
-        if is_within(looked, now, BOUND) || !self.guards.stands(Guard::PollAge) {
-            return Some(Voucher::Store);
+        if is_within(since, now, MAX_AGE) || !self.guards.is_active(Guard::PollAge) {
+            return Some(FreshnessSource::Store);
         }
-        self.replicas_vouch(now).then_some(Voucher::Replicas)
+        self.replicas_are_fresh(now)
+            .then_some(FreshnessSource::Replicas)
     }
 
-    /// The other replicas vouch while the database is known to be away and their news has come without a gap since it
-    /// was last looked at.
-    fn replicas_vouch(&self, now: u64) -> bool {
-        let without_gap = self.linked <= self.polled || !self.guards.stands(Guard::Reconnect);
-        self.failing
-            && is_within(self.beaten, now, BOUND)
-            && is_within(self.polled, now, WITHOUT_STORE)
+    /// Whether the messages of the other replicas prove freshness. They do while the database is known to be
+    /// unavailable, if no message can have been lost since the last poll.
+    fn replicas_are_fresh(&self, now: u64) -> bool {
+        let without_gap =
+            self.connected_since <= self.last_poll || !self.guards.is_active(Guard::Reconnect);
+        self.poll_fails
+            && is_within(self.last_heartbeat, now, MAX_AGE)
+            && is_within(self.last_poll, now, MAX_AGE_WITHOUT_STORE)
             && without_gap
     }
 }

@@ -1,52 +1,54 @@
+//! The metrics of the user cache.
+
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-/// Looks into the cache, by tier and result.
+/// Cache lookups, by tier and result.
 pub(super) const REQUESTS: &str = "user_cache_requests_total";
-/// Users dropped for want of room or for their age, by cause.
+/// Evictions of users, by cause: size or age.
 pub(super) const EVICTIONS: &str = "user_cache_evictions_total";
-/// News of changed users, by the road it came on.
+/// Invalidations of users, by their source.
 pub(super) const INVALIDATIONS: &str = "user_cache_invalidations_total";
-/// Users in the first tier.
+/// Users in the in-process tier.
 pub(super) const ENTRIES: &str = "user_cache_entries";
-/// The age of the newest look at the outbox.
-pub(super) const TAIL_AGE: &str = "user_cache_tail_age_seconds";
-/// A histogram of the seconds from an event's time until this replica has read it in the outbox.
+/// The age of the last completed poll of the outbox.
+pub(super) const POLL_AGE: &str = "user_cache_tail_age_seconds";
+/// A histogram of the seconds from the time of an event until this replica reads it from the outbox.
 pub const OUTBOX_LAG: &str = "outbox_lag_seconds";
-/// The upper bounds that [`OUTBOX_LAG`] is to be recorded with.
+/// The histogram buckets of [`OUTBOX_LAG`].
 pub const OUTBOX_LAG_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
-/// Whether Redis is left alone because it fails or is slow.
+/// Whether the circuit breaker of Redis is open.
 pub(super) const BREAKER: &str = "user_cache_breaker_open";
-/// Whether there is a connection to Redis whose second tier may be used.
-pub(super) const LINK: &str = "user_cache_link_up";
+/// Whether the connection to Redis is up and its users may be read.
+pub(super) const REDIS_AVAILABLE: &str = "user_cache_link_up";
 
-/// What the cache counts. Made when the recorder is installed.
+/// The metrics of the cache. They are created after the recorder is installed.
 pub(super) struct Meters {
     pub(super) process: TierMeters,
     pub(super) shared: TierMeters,
     pub(super) evicted_by_size: Counter,
     pub(super) evicted_by_age: Counter,
     pub(super) invalidated_by_write: Counter,
-    pub(super) invalidated_by_push: Counter,
-    pub(super) invalidated_by_tail: Counter,
+    pub(super) invalidated_by_message: Counter,
+    pub(super) invalidated_by_poll: Counter,
     pub(super) flushed: Counter,
     pub(super) entries: Gauge,
-    pub(super) tail_age: Gauge,
+    pub(super) poll_age: Gauge,
     pub(super) outbox_lag: Histogram,
 }
 
-/// What is told of the link to Redis. Without Redis there is none of it, rather than a link that is down.
-pub(super) struct LinkMeters {
+/// The metrics of the connection to Redis. They exist only with Redis, so a missing Redis is not reported as down.
+pub(super) struct RedisMeters {
     pub(super) breaker: Gauge,
-    pub(super) link: Gauge,
+    pub(super) session: Gauge,
 }
 
-/// What one tier counts.
+/// The counters of one tier.
 pub(super) struct TierMeters {
     pub(super) hit: Counter,
     pub(super) absent: Counter,
     pub(super) miss: Counter,
     pub(super) joined: Counter,
-    pub(super) unvouched: Counter,
+    pub(super) stale: Counter,
     pub(super) error: Counter,
 }
 
@@ -58,7 +60,7 @@ impl TierMeters {
             absent: of("absent"),
             miss: of("miss"),
             joined: of("joined"),
-            unvouched: of("unvouched"),
+            stale: of("unvouched"),
             error: of("error"),
         }
     }
@@ -74,58 +76,62 @@ impl Default for Meters {
             evicted_by_size: evicted("size"),
             evicted_by_age: evicted("age"),
             invalidated_by_write: invalidated("write"),
-            invalidated_by_push: invalidated("push"),
-            invalidated_by_tail: invalidated("tail"),
+            invalidated_by_message: invalidated("push"),
+            invalidated_by_poll: invalidated("tail"),
             flushed: invalidated("flush"),
             entries: gauge!(ENTRIES),
-            tail_age: gauge!(TAIL_AGE),
+            poll_age: gauge!(POLL_AGE),
             outbox_lag: histogram!(OUTBOX_LAG),
         }
     }
 }
 
-impl Default for LinkMeters {
+impl Default for RedisMeters {
     fn default() -> Self {
         Self {
             breaker: gauge!(BREAKER),
-            link: gauge!(LINK),
+            session: gauge!(REDIS_AVAILABLE),
         }
     }
 }
 
-/// Says what each figure is, for whoever reads them.
+/// Registers the descriptions of the metrics.
 pub fn describe_metrics() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!(
         REQUESTS,
         Unit::Count,
-        "Looks into the cache of users, by tier and result"
+        "User cache lookups, by tier and result"
     );
     describe_counter!(
         EVICTIONS,
         Unit::Count,
-        "Cached users dropped for want of room or for their age"
+        "Users evicted from the in-process tier, by cause"
     );
     describe_counter!(
         INVALIDATIONS,
         Unit::Count,
-        "News of changed users, by the road it came on"
+        "Invalidations of cached users, by their source"
     );
-    describe_gauge!(ENTRIES, Unit::Count, "Users in the tier in the process");
+    describe_gauge!(ENTRIES, Unit::Count, "Users in the in-process tier");
     describe_gauge!(
-        TAIL_AGE,
+        POLL_AGE,
         Unit::Seconds,
-        "Age of the newest look at the outbox; above 1 s the cache is not believed"
+        "Age of the last outbox poll; above 1 s, it does not prove that cached users are fresh"
     );
     describe_histogram!(
         OUTBOX_LAG,
         Unit::Seconds,
-        "Time from an event until this replica has read it in the outbox"
+        "Time from an event until this replica reads it from the outbox"
     );
     describe_gauge!(
         BREAKER,
         Unit::Count,
-        "1 while Redis is left alone because it fails or is slow"
+        "1 while the Redis circuit breaker is open"
     );
-    describe_gauge!(LINK, Unit::Count, "1 while the tier in Redis may be used");
+    describe_gauge!(
+        REDIS_AVAILABLE,
+        Unit::Count,
+        "1 while the Redis tier may be used"
+    );
 }

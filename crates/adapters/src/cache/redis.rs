@@ -1,14 +1,16 @@
-//! The tier in Redis, shared by the replicas: what is read from it and told to it over the link there is.
+//! The Redis tier, which all replicas share.
 //!
-//! A link is one connection for its whole life: whatever is asked on it is answered by the server that it was made to.
-//! [`link`] keeps one up; nothing here waits for it.
+//! A session uses one connection for its whole life, so every reply comes from the server that the session joined.
+//! [`session`] keeps a session up. No request waits for one.
 
 mod breaker;
 mod clear;
+mod commands;
 mod connect;
 mod keys;
-mod link;
+mod messages;
 mod scripts;
+mod session;
 mod tokens;
 mod value;
 
@@ -24,225 +26,247 @@ use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tracing::Instrument;
-use user_domain::ports::LogPosition;
 use user_domain::user::User;
 use user_domain::values::UserId;
 
-use super::freshness::Freshness;
-use super::meters::{LinkMeters, Meters};
+use super::failure::failure;
+use super::freshness::FreshnessTracker;
+use super::meters::{Meters, RedisMeters};
+use super::recent_changes::{ABSENCE_TTL, RecentChanges, USER_TTL};
 use crate::guards::Guards;
 use crate::operations::{System, timed};
-use breaker::Breaker;
+use breaker::CircuitBreaker;
 pub use clear::clear;
 pub use connect::RedisError;
-use keys::Keys;
-use value::Values;
+use keys::RedisKeys;
+use value::ValueCodec;
 
-/// How long a read waits for Redis, and a write for its news to be told.
-const PATIENCE: Duration = Duration::from_millis(5);
-/// How many more users a read may ask for in each further millisecond.
-const USERS_A_MILLISECOND: usize = 50;
-/// How long anything else may take. Whoever does not answer by then is gone.
-const DEADLINE: Duration = Duration::from_millis(500);
-/// How long a reader may take to fill in what it leased.
-const LEASE: Duration = Duration::from_secs(3);
-/// How long a user is kept.
-const USER_LIFE: Duration = Duration::from_hours(1);
-/// How long it is kept that there is no user: anybody may ask for any id.
-const ABSENCE_LIFE: Duration = Duration::from_mins(1);
-/// How many fills may be under way; the others are left out.
-const FILLS: usize = 256;
-/// How many users one step corrects.
-const STEP: usize = 500;
+/// The time that a read waits for Redis, and a write for the publication of its invalidation.
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(5);
+/// The number of users that extend the time limit of a read by one millisecond.
+const USERS_PER_MILLISECOND: usize = 50;
+/// The time limit of every other command. A heartbeat or a correction that exceeds it ends the session.
+const COMMAND_TIMEOUT: Duration = Duration::from_millis(500);
+/// The time that a reader has between its lease and its fill.
+const LEASE_TTL: Duration = Duration::from_secs(3);
+/// The maximum number of concurrent fills. Further fills are skipped.
+const MAX_CONCURRENT_FILLS: usize = 256;
+/// The maximum number of users in one correction command.
+const CORRECTION_BATCH: usize = 500;
 
-/// How a Redis is reached.
+/// The settings of the connection to Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
     /// `redis://` or `rediss://`.
     pub url: SecretString,
-    /// The certificates to believe instead of the machine's, as PEM.
+    /// The PEM file of the certificate authorities to trust instead of those of the machine.
     pub ca_file: Option<PathBuf>,
-    /// What users are sealed with there; the same on every replica.
+    /// The key that seals the values; the same on every replica.
     pub sealing_key: [u8; 32],
 }
 
-/// The tier in Redis.
-pub(super) struct SecondTier {
+/// The Redis tier.
+pub(super) struct RedisTier {
     options: RedisOptions,
-    link: RwLock<Option<Arc<Link>>>,
-    values: Values,
-    breaker: Breaker,
+    session: RwLock<Option<Arc<RedisSession>>>,
+    values: ValueCodec,
+    breaker: CircuitBreaker,
     fills: Arc<Semaphore>,
-    freshness: Arc<Freshness>,
+    recent: Arc<RecentChanges>,
+    freshness: Arc<FreshnessTracker>,
     meters: Arc<Meters>,
-    state: LinkMeters,
+    redis_meters: RedisMeters,
     guards: Guards,
 }
 
 /// A connection to Redis that has joined an epoch.
-pub(super) struct Link {
+pub(super) struct RedisSession {
     client: Client,
-    keys: Keys,
+    keys: RedisKeys,
     epoch: String,
-    /// Whether the users there have been corrected since this link came up.
+    /// The history of the database at the start of the session.
+    history: String,
+    /// The origin that values are sealed for: the epoch, and a digest of the store's id and history.
+    origin: String,
+    /// Whether the users in Redis have been corrected since the session started.
     corrected: AtomicBool,
     broken: Notify,
 }
 
-/// Leave to fill a user in over one link.
-pub(super) struct SecondLease {
-    link: Arc<Link>,
+/// A lease to store one user, valid for one session.
+pub(super) struct RedisLease {
+    session: Arc<RedisSession>,
     token: String,
+    /// When its reader started, before the database query.
+    started: i64,
 }
 
-/// What Redis tells of one user.
-pub(super) enum Told {
-    /// The user, or that there is none.
+/// The result of reading one user from Redis.
+pub(super) enum RedisLookup {
+    /// The user, or its absence.
     Known(Option<Arc<User>>),
-    /// Nothing; perhaps with leave to fill it in.
-    Nothing(Option<SecondLease>),
+    /// A miss, with a lease if one could be taken.
+    Miss(Option<RedisLease>),
 }
 
-impl SecondTier {
+impl RedisTier {
     pub(super) fn new(
         options: RedisOptions,
-        freshness: Arc<Freshness>,
+        recent: Arc<RecentChanges>,
+        freshness: Arc<FreshnessTracker>,
         meters: Arc<Meters>,
         guards: Guards,
     ) -> Self {
         Self {
-            values: Values::new(&options.sealing_key),
+            values: ValueCodec::new(&options.sealing_key),
             options,
-            link: RwLock::default(),
-            breaker: Breaker::default(),
-            fills: Arc::new(Semaphore::new(FILLS)),
+            session: RwLock::default(),
+            breaker: CircuitBreaker::default(),
+            fills: Arc::new(Semaphore::new(MAX_CONCURRENT_FILLS)),
+            recent,
             freshness,
             meters,
-            state: LinkMeters::default(),
+            redis_meters: RedisMeters::default(),
             guards,
         }
     }
 
-    /// Reads users, by one question. Whatever is not there within a few milliseconds is nothing.
-    pub(super) async fn read(&self, ids: &[UserId]) -> Vec<Told> {
-        let begun = Instant::now();
-        let nothing = || ids.iter().map(|_| Told::Nothing(None)).collect();
-        let Some(link) = self.readable() else {
-            return nothing();
+    /// Reads users with one command. What Redis does not return within a few milliseconds is a miss.
+    pub(super) async fn read(&self, ids: &[UserId]) -> Vec<RedisLookup> {
+        let (started, now) = (Instant::now(), self.recent.now());
+        let misses = || ids.iter().map(|_| RedisLookup::Miss(None)).collect();
+        let Some(session) = self.readable() else {
+            return misses();
         };
-        // The epoch comes first: a reply may not begin with a word that somebody else has chosen.
+        // The epoch is the first key, so that no reply begins with a value that another client chose.
         let mut keys = Vec::with_capacity(ids.len() + 1);
-        keys.push(link.keys.epoch());
-        keys.extend(ids.iter().map(|id| link.keys.user(*id)));
-        let more = Duration::from_millis((ids.len() / USERS_A_MILLISECOND) as u64);
-        let patience = PATIENCE + more;
-        let asked = timeout(patience, link.client.mget::<Vec<Value>, _>(keys));
-        let values = match timed(System::Redis, "read", asked, is_failure).await {
+        keys.push(session.keys.epoch());
+        keys.extend(ids.iter().map(|id| session.keys.user(*id)));
+        let more = Duration::from_millis((ids.len() / USERS_PER_MILLISECOND) as u64);
+        let max_wait = REQUEST_TIMEOUT + more;
+        let call = timeout(max_wait, session.client.mget::<Vec<Value>, _>(keys));
+        let values = match timed(System::Redis, "read", call, is_failure).await {
             Ok(Ok(values)) if values.len() == ids.len() + 1 => values,
             failed => {
-                // Not what it told instead: that may be somebody's data.
-                let error = failed.map(Result::err);
-                tracing::debug!(?error, "Redis did not tell");
-                self.breaker.failed();
+                let cause = failure(failed);
+                tracing::debug!(cause, "Redis read failed");
+                self.breaker.record_failure();
                 self.meters.shared.error.increment(ids.len() as u64);
-                return nothing();
+                return misses();
             }
         };
         let mut values = values.into_iter();
         let epoch = values.next();
-        if epoch.and_then(|epoch| epoch.as_string()).as_ref() != Some(&link.epoch) {
-            // The next heartbeat ends the link.
-            return nothing();
+        if epoch.and_then(|epoch| epoch.as_string()).as_ref() != Some(&session.epoch) {
+            // The next heartbeat ends the session.
+            return misses();
         }
-        let mut told: Vec<Told> = ids
+        let mut results: Vec<RedisLookup> = ids
             .iter()
             .zip(values)
             .map(|(id, value)| {
-                let told = value.as_bytes();
-                match told.and_then(|told| self.values.decode(told, &link.epoch, *id)) {
-                    Some(kept) => Told::Known(kept.0),
-                    None => Told::Nothing(None),
+                let decoded = value
+                    .as_bytes()
+                    .and_then(|bytes| self.values.decode(bytes, &session.origin, *id));
+                match decoded {
+                    Some(decoded) if self.recent.accepts(*id, decoded.header, now) => {
+                        RedisLookup::Known(decoded.user)
+                    }
+                    Some(_) | None => RedisLookup::Miss(None),
                 }
             })
             .collect();
         self.lease(
-            &link,
+            &session,
             ids,
-            &mut told,
-            patience.saturating_sub(begun.elapsed()),
+            &mut results,
+            now,
+            max_wait.saturating_sub(started.elapsed()),
         )
         .await;
-        told
+        results
     }
 
-    /// Takes leases of the users that Redis did not know. Who gets none fills nothing in.
-    async fn lease(&self, link: &Arc<Link>, ids: &[UserId], told: &mut [Told], patience: Duration) {
-        let missing: Vec<(&UserId, &mut Told)> = ids
+    /// Takes leases for the users that Redis did not have. A reader without a lease stores nothing.
+    async fn lease(
+        &self,
+        session: &Arc<RedisSession>,
+        ids: &[UserId],
+        results: &mut [RedisLookup],
+        started: i64,
+        max_wait: Duration,
+    ) {
+        let missing: Vec<(&UserId, &mut RedisLookup)> = ids
             .iter()
-            .zip(told)
-            .filter(|(_, told)| matches!(told, Told::Nothing(_)))
+            .zip(results)
+            .filter(|(_, result)| matches!(result, RedisLookup::Miss(_)))
             .collect();
         if missing.is_empty() {
-            return self.breaker.succeeded();
+            return self.breaker.record_success();
         }
         let leases: Vec<String> = missing
             .iter()
-            .map(|(id, _)| link.keys.lease(**id))
+            .map(|(id, _)| session.keys.lease(**id))
             .collect();
         let token = random();
-        let arguments = vec![token.clone(), LEASE.as_millis().to_string()];
-        let asked = scripts::LEASE.evalsha_with_reload(&link.client, leases, arguments);
-        let asked = timed(System::Redis, "lease", timeout(patience, asked), is_failure);
-        let answers: Vec<i64> = match asked.await {
+        let arguments = vec![token.clone(), LEASE_TTL.as_millis().to_string()];
+        let call = scripts::LEASE.evalsha_with_reload(&session.client, leases, arguments);
+        let call = timed(System::Redis, "lease", timeout(max_wait, call), is_failure);
+        let answers: Vec<i64> = match call.await {
             Ok(Ok(answers)) => answers,
-            // It has answered: it is full, say.
+            // Redis replied with an error, for example because its memory is full.
             Ok(Err(error)) => {
-                tracing::debug!(%error, "Redis gave no lease");
-                return self.breaker.succeeded();
+                tracing::debug!(%error, "Redis refused leases");
+                return self.breaker.record_success();
             }
             Err(_) => {
-                self.breaker.failed();
+                self.breaker.record_failure();
                 return;
             }
         };
-        self.breaker.succeeded();
-        for ((_, told), answer) in missing.into_iter().zip(answers) {
+        self.breaker.record_success();
+        for ((_, result), answer) in missing.into_iter().zip(answers) {
             if answer == 1 {
-                *told = Told::Nothing(Some(SecondLease {
-                    link: link.clone(),
+                *result = RedisLookup::Miss(Some(RedisLease {
+                    session: session.clone(),
                     token: token.clone(),
+                    started,
                 }));
             }
         }
     }
 
-    /// Fills in what was read under a lease, in the background.
-    pub(super) fn fill(&self, lease: SecondLease, id: UserId, found: Option<&Arc<User>>) {
-        let Ok(turn) = self.fills.clone().try_acquire_owned() else {
+    /// Stores what was read under a lease, in the background.
+    pub(super) fn fill(&self, lease: RedisLease, id: UserId, found: Option<&Arc<User>>) {
+        let Ok(permit) = self.fills.clone().try_acquire_owned() else {
             return;
         };
-        let SecondLease { link, token } = lease;
-        let Some(value) = self.values.encode(&link.epoch, id, found) else {
+        let RedisLease {
+            session,
+            token,
+            started,
+        } = lease;
+        let Some(value) = self.values.encode(&session.origin, id, found, started) else {
             return;
         };
-        let life = if found.is_some() {
-            USER_LIFE
+        let ttl = if found.is_some() {
+            USER_TTL
         } else {
-            ABSENCE_LIFE
+            ABSENCE_TTL
         };
         let script = self.fill_script();
         let filling = async move {
-            let _turn = turn;
-            let keys = vec![link.keys.user(id), link.keys.lease(id)];
+            let _permit = permit;
+            let keys = vec![session.keys.user(id), session.keys.lease(id)];
             let arguments: Vec<Value> = vec![
                 token.into(),
                 Value::Bytes(value.into()),
-                life.as_millis().to_string().into(),
+                ttl.as_millis().to_string().into(),
             ];
-            let asked = script.evalsha_with_reload::<i64, _, _>(&link.client, keys, arguments);
-            let asked = timeout(DEADLINE, asked);
-            if let Ok(Err(error)) = timed(System::Redis, "fill", asked, is_failure).await {
-                tracing::debug!(%error, "Redis took no user");
+            let call = script.evalsha_with_reload::<i64, _, _>(&session.client, keys, arguments);
+            let call = timeout(COMMAND_TIMEOUT, call);
+            if let Ok(Err(error)) = timed(System::Redis, "fill", call, is_failure).await {
+                tracing::debug!(%error, "Redis refused to store a user");
             }
         };
         tokio::spawn(filling.in_current_span());
@@ -250,7 +274,7 @@ impl SecondTier {
 
     #[cfg(feature = "removable-guards")]
     fn fill_script(&self) -> &'static fred::types::scripts::Script {
-        if self.guards.stands(crate::guards::Guard::Lease) {
+        if self.guards.is_active(crate::guards::Guard::Lease) {
             &scripts::FILL
         } else {
             &scripts::FILL_UNLEASED
@@ -266,117 +290,77 @@ impl SecondTier {
         &scripts::FILL
     }
 
-    /// Tells Redis and the other replicas that a version exists, and waits for it a few milliseconds.
+    /// Invalidates older revisions in Redis and in the other replicas, and waits a few milliseconds for that.
     ///
-    /// What is not told within that time is told all the same if it can be, and by the tail of every replica in any case.
-    pub(super) async fn tell(self: &Arc<Self>, id: UserId, version: i64) {
-        let Some(link) = self.link() else {
+    /// After that time the command continues in the background. The outbox poller of every replica invalidates in any
+    /// case.
+    pub(super) async fn publish(self: &Arc<Self>, id: UserId, revision: i64) {
+        let Some(session) = self.session() else {
             return;
         };
         let tier = self.clone();
-        let telling = async move {
-            let change = [(id, version)];
-            let told = timeout(DEADLINE, link.mark(&change));
-            match timed(System::Redis, "tell", told, is_failure).await {
-                Ok(Ok(())) => tier.breaker.succeeded(),
-                Ok(Err(error)) => tracing::debug!(%error, "Redis was not told of a change"),
-                Err(_) => tracing::debug!("Redis was not told of a change in time"),
+        let publishing = async move {
+            let change = [(id, revision)];
+            let call = timeout(COMMAND_TIMEOUT, session.invalidate(&change));
+            match timed(System::Redis, "tell", call, is_failure).await {
+                Ok(Ok(())) => tier.breaker.record_success(),
+                Ok(Err(error)) => tracing::debug!(%error, "Redis invalidation failed"),
+                Err(_) => tracing::debug!("Redis invalidation timed out"),
             }
         };
-        let telling = tokio::spawn(telling.in_current_span());
-        if self.breaker.is_closed() && timeout(PATIENCE, telling).await.is_err() {
-            self.breaker.failed();
+        let publishing = tokio::spawn(publishing.in_current_span());
+        if self.breaker.is_closed() && timeout(REQUEST_TIMEOUT, publishing).await.is_err() {
+            self.breaker.record_failure();
         }
     }
 
-    /// Takes out what the outbox says is old, and tells it to those whose own outbox is away.
-    async fn correct(&self, link: &Link, changes: &[(UserId, i64)]) -> Result<(), RedisError> {
-        for changes in changes.chunks(STEP) {
-            timeout(DEADLINE, link.mark(changes)).await??;
+    /// Deletes the older revisions of changed users, and publishes the changes to replicas that cannot read the outbox.
+    async fn correct(
+        &self,
+        session: &RedisSession,
+        changes: &[(UserId, i64)],
+    ) -> Result<(), RedisError> {
+        for changes in changes.chunks(CORRECTION_BATCH) {
+            timeout(COMMAND_TIMEOUT, session.invalidate(changes)).await??;
         }
         Ok(())
     }
 
-    /// The link, whether or not it may be read from.
-    fn link(&self) -> Option<Arc<Link>> {
-        self.link
+    /// Returns the session, whether or not it may be read from.
+    fn session(&self) -> Option<Arc<RedisSession>> {
+        self.session
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    fn set_link(&self, link: Option<Arc<Link>>) {
-        *self.link.write().unwrap_or_else(PoisonError::into_inner) = link;
+    fn set_session(&self, session: Option<Arc<RedisSession>>) {
+        *self.session.write().unwrap_or_else(PoisonError::into_inner) = session;
     }
 
-    /// The link, if what it reads can be believed and it is not left alone.
-    fn readable(&self) -> Option<Arc<Link>> {
-        self.link().filter(|link| {
-            link.corrected.load(Ordering::Acquire)
+    /// Returns the session if its values are fresh and the circuit breaker is closed.
+    fn readable(&self) -> Option<Arc<RedisSession>> {
+        self.session().filter(|session| {
+            session.corrected.load(Ordering::Acquire)
                 && self.breaker.is_closed()
                 && self
                     .freshness
-                    .stamps()
-                    .second_voucher(Instant::now())
+                    .snapshot()
+                    .redis_source(Instant::now())
                     .is_some()
         })
     }
 
-    /// Writes the state that changes by itself into the gauges.
+    /// Updates the gauges.
     pub(super) fn measure(&self) {
         let figure = |holds: bool| if holds { 1.0 } else { 0.0 };
         let is_up = self
-            .link()
-            .is_some_and(|link| link.corrected.load(Ordering::Acquire));
-        self.state.link.set(figure(is_up));
-        self.state.breaker.set(figure(!self.breaker.is_closed()));
-    }
-}
-
-impl Link {
-    /// Takes out what is below these versions, voids the leases and tells the replicas.
-    async fn mark(&self, changes: &[(UserId, i64)]) -> Result<(), RedisError> {
-        let mut keys = Vec::with_capacity(changes.len() * 2);
-        let mut arguments = Vec::with_capacity(changes.len() * 2 + 1);
-        arguments.push(self.keys.changes());
-        for (id, version) in changes {
-            keys.extend([self.keys.user(*id), self.keys.lease(*id)]);
-            arguments.extend([version.to_string(), link::news(*id, *version)]);
-        }
-        scripts::MARK
-            .evalsha_with_reload::<i64, _, _>(&self.client, keys, arguments)
-            .await?;
-        Ok(())
-    }
-
-    /// Gives how far the users of the epoch have been corrected; nothing if nobody knows.
-    async fn position(&self) -> Result<Option<LogPosition>, RedisError> {
-        let asked = self.client.get::<Value, _>(self.keys.position());
-        let position = timeout(DEADLINE, asked).await??;
-        // Whatever stands there by mistake need not be text.
-        let text = position
-            .as_bytes()
-            .and_then(|bytes| str::from_utf8(bytes).ok());
-        Ok(text.map(|text| LogPosition::from_store(text.to_owned())))
-    }
-
-    /// Notes how far the users have been corrected.
-    async fn advance(&self, position: &LogPosition) -> Result<(), RedisError> {
-        let keys = vec![self.keys.epoch(), self.keys.position()];
-        let arguments = vec![self.epoch.clone(), position.as_str().to_owned()];
-        let asked =
-            scripts::ADVANCE.evalsha_with_reload::<i64, _, _>(&self.client, keys, arguments);
-        timeout(DEADLINE, asked).await??;
-        Ok(())
-    }
-
-    /// Ends the epoch, so that nothing that was filled in counts any more.
-    async fn clear(&self) -> Result<(), RedisError> {
-        let keys = vec![self.keys.epoch(), self.keys.position()];
-        let arguments = vec![self.epoch.clone(), self.keys.changes()];
-        let asked = scripts::CLEAR.evalsha_with_reload::<i64, _, _>(&self.client, keys, arguments);
-        timeout(DEADLINE, asked).await??;
-        Ok(())
+            .session()
+            .is_some_and(|session| session.corrected.load(Ordering::Acquire));
+        self.redis_meters.session.set(figure(is_up));
+        self.redis_meters
+            .breaker
+            .set(figure(!self.breaker.is_closed()));
     }
 }
 

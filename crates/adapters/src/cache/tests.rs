@@ -1,33 +1,37 @@
-//! The cache without Redis, over a store that others write to as well. Freshness goes by the machine's own clock, so
-//! these tests wait for it.
+//! The cache without Redis, with a store that other replicas write to as well. Freshness depends on the machine's
+//! monotonic clock, so these tests wait in real time.
 
-mod vouching;
+mod freshness;
 
 use std::future::ready;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::task::JoinSet;
 use user_domain::StoreError;
-use user_domain::ports::{Changes, LogPosition, UserReader as _, UserWriter as _};
+use user_domain::ports::{
+    Changes, EventPage, EventPosition, EventsRequest, LogPosition, PastChanges, UserReader as _,
+    UserWriter as _,
+};
 use user_domain::test_support::fakes::FakeStore;
-use user_domain::test_support::samples::{call, context, new_user, registered, user_id};
-use user_domain::user::{Applied, Event};
+use user_domain::test_support::samples::{context, new_user, registered, set_name, user_id};
+use user_domain::user::Applied;
 
 use super::*;
+use crate::SystemClock;
 
-/// Longer than it takes a replica to notice what another wrote, or that it can notice nothing more.
+/// The time within which a replica notices another replica's write, or that its cache is no longer fresh.
 const NOTICED: Duration = Duration::from_secs(1);
-/// For how long a machine that is busy elsewhere may hold a test up besides.
+/// The additional time allowed on a busy machine.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// A store whose log can be taken away.
+/// A store with a change log that can fail.
 #[derive(Default)]
 struct Store {
     users: FakeStore,
     log: AtomicU8,
 }
 
-const THERE: u8 = 0;
+const REACHABLE: u8 = 0;
 const FAILING: u8 = 1;
 const SILENT: u8 = 2;
 const OVERRUN: u8 = 3;
@@ -53,7 +57,10 @@ impl Store {
 
     /// Changes a user as another replica does.
     async fn change(&self, user: &User) {
-        let changed = self.users.change(user.id, &call(&name()), &context()).await;
+        let changed = self
+            .users
+            .change(user.id, &set_name(&name()), &context())
+            .await;
         changed.unwrap();
     }
 
@@ -62,15 +69,15 @@ impl Store {
     }
 }
 
-/// A name that nobody else has.
+/// Returns a unique username.
 fn name() -> String {
     format!("u{}", &user_id().as_uuid().simple().to_string()[20..])
 }
 
 #[async_trait]
 impl ChangeLog for Store {
-    async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError> {
-        self.users.about(user).await
+    async fn about(&self, request: &EventsRequest) -> Result<EventPage, StoreError> {
+        self.users.about(request).await
     }
 
     async fn position(&self) -> Result<LogPosition, StoreError> {
@@ -90,100 +97,110 @@ impl ChangeLog for Store {
         }
         self.users.since(position).await
     }
+
+    async fn before(
+        &self,
+        position: Option<EventPosition>,
+        limit: u16,
+    ) -> Result<PastChanges, StoreError> {
+        self.answering().await?;
+        self.users.before(position, limit).await
+    }
 }
 
-/// A replica; it follows its store for as long as the value lives.
+/// A replica. It polls its store until it is dropped.
 struct Replica {
     store: Arc<Store>,
-    tiers: UserTiers,
-    follows: JoinSet<()>,
+    tiers: TieredUserCache,
+    pollers: JoinSet<()>,
 }
 
 impl Replica {
-    /// One that does not follow its store yet.
+    /// Returns a replica that does not poll its store yet.
     fn idle() -> Self {
         Self {
             store: Arc::default(),
-            tiers: UserTiers::new(CacheOptions {
-                memory: 16 << 20,
+            tiers: TieredUserCache::new(CacheOptions {
+                memory_bytes: 16 << 20,
                 redis: None,
+                clock: Arc::new(SystemClock),
                 guards: Guards::default(),
             }),
-            follows: JoinSet::new(),
+            pollers: JoinSet::new(),
         }
     }
 
     fn follow(&mut self) {
         let (tiers, store) = (self.tiers.clone(), self.store.clone());
-        self.follows.spawn(async move {
-            Box::pin(tiers.follow(&*store, ready("a store".to_owned()))).await;
+        self.pollers.spawn(async move {
+            Box::pin(tiers.run(&*store, ready("a store".to_owned()))).await;
         });
     }
 
-    /// One that vouches for what it caches.
-    async fn vouching() -> Self {
+    /// Returns a replica whose cache is fresh.
+    async fn caught_up() -> Self {
         let mut replica = Self::idle();
         replica.follow();
-        replica.until_vouched().await;
+        replica.until_fresh().await;
         replica
     }
 
-    async fn look(&self, id: UserId) -> Lookup {
+    async fn look_up(&self, id: UserId) -> Lookup {
         self.tiers.look_up(&[id]).await.pop().unwrap()
     }
 
-    /// Waits until there is somebody to vouch.
-    async fn until_vouched(&self) {
+    /// Waits until the cache is fresh.
+    async fn until_fresh(&self) {
         let id = user_id();
         self.within(NOTICED + SLACK, async || {
-            !matches!(self.look(id).await, Lookup::Miss(_, Missed::Unvouched))
+            !matches!(self.look_up(id).await, Lookup::Miss(_, MissReason::Stale))
         })
         .await;
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     async fn within(&self, time: Duration, is_so: impl AsyncFn() -> bool) {
-        let begun = Instant::now();
+        let started = Instant::now();
         while !is_so().await {
-            assert!(begun.elapsed() < time, "it takes longer than {time:?}");
+            assert!(started.elapsed() < time, "it takes longer than {time:?}");
             sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Reads a user as the policy does, and tells whether the cache knew.
+    /// Reads a user as the read-through policy does. Returns whether it was cached.
     async fn read(&self, id: UserId) -> (Option<Arc<User>>, bool) {
-        match self.look(id).await {
+        match self.look_up(id).await {
             Lookup::Hit(hit) => (hit.user, true),
             Lookup::Miss(lease, _) => {
                 let found = self.store.find(id).await;
                 self.tiers.fill(lease, found.clone());
                 (found, false)
             }
-            Lookup::Coming(_) => panic!("nobody else reads"),
+            Lookup::InFlight(_) => panic!("there is no other reader"),
         }
     }
 
-    /// Tells whether a user is given; looks again while a busy machine keeps this replica from following its store.
+    /// Whether a user is cached. Waits first while a busy machine delays the polls.
     async fn knows(&self, id: UserId) -> bool {
-        if !self.follows.is_empty() {
-            self.until_vouched().await;
+        if !self.pollers.is_empty() {
+            self.until_fresh().await;
         }
-        matches!(self.look(id).await, Lookup::Hit(_))
+        matches!(self.look_up(id).await, Lookup::Hit(_))
     }
 
-    async fn is_vouched_for(&self) -> bool {
-        let answer = self.look(user_id()).await;
-        !matches!(answer, Lookup::Miss(_, Missed::Unvouched))
+    async fn is_fresh(&self) -> bool {
+        let answer = self.look_up(user_id()).await;
+        !matches!(answer, Lookup::Miss(_, MissReason::Stale))
     }
 }
 
 #[tokio::test]
-async fn before_the_store_is_followed_every_look_is_a_miss_that_says_so() {
+async fn before_the_first_poll_every_lookup_is_a_stale_miss() {
     let replica = Replica::idle();
     let user = replica.store.add();
     for _ in 0..3 {
-        match replica.look(user.id).await {
-            Lookup::Miss(lease, Missed::Unvouched) => {
+        match replica.look_up(user.id).await {
+            Lookup::Miss(lease, MissReason::Stale) => {
                 replica.tiers.fill(lease, Some(user.clone()));
             }
             other => panic!("{other:?}"),
@@ -192,68 +209,71 @@ async fn before_the_store_is_followed_every_look_is_a_miss_that_says_so() {
 }
 
 #[tokio::test]
-async fn who_was_read_is_known_on_the_stores_word() {
-    let replica = Replica::vouching().await;
+async fn a_read_user_is_a_hit_with_the_store_as_freshness_source() {
+    let replica = Replica::caught_up().await;
     let user = replica.store.add();
     assert_eq!(replica.read(user.id).await, (Some(user.clone()), false));
-    match replica.look(user.id).await {
+    match replica.look_up(user.id).await {
         Lookup::Hit(hit) => {
             assert_eq!(hit.user, Some(user));
-            assert_eq!((hit.tier, hit.vouched_by), (Tier::Process, Voucher::Store));
+            assert_eq!(
+                (hit.tier, hit.freshness_source),
+                (Tier::Process, FreshnessSource::Store)
+            );
         }
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn what_was_filled_in_before_the_store_was_followed_is_forgotten() {
+async fn the_first_poll_clears_earlier_entries() {
     let mut replica = Replica::idle();
     let user = replica.store.add();
     replica.read(user.id).await;
     replica.store.change(&user).await;
     replica.follow();
-    replica.until_vouched().await;
+    replica.until_fresh().await;
     assert!(!replica.knows(user.id).await);
 }
 
 #[tokio::test]
-async fn what_another_replica_writes_is_noticed_within_a_second() {
-    let replica = Replica::vouching().await;
+async fn another_replicas_write_is_noticed_within_a_second() {
+    let replica = Replica::caught_up().await;
     let user = replica.store.add();
     replica.read(user.id).await;
     assert!(replica.knows(user.id).await);
     replica.store.change(&user).await;
-    let gone = async || !matches!(replica.look(user.id).await, Lookup::Hit(_));
-    replica.within(NOTICED, gone).await;
+    let is_dropped = async || !matches!(replica.look_up(user.id).await, Lookup::Hit(_));
+    replica.within(NOTICED, is_dropped).await;
     let (read, _) = replica.read(user.id).await;
     assert_eq!(read.unwrap().version.get(), 2);
     assert!(replica.knows(user.id).await);
 }
 
 #[tokio::test]
-async fn who_is_added_or_erased_elsewhere_is_noticed_within_a_second() {
-    let replica = Replica::vouching().await;
+async fn another_replicas_addition_or_erasure_is_noticed_within_a_second() {
+    let replica = Replica::caught_up().await;
     let applied = registered(&new_user(&name()), &context());
     let id = applied.user.id;
     assert_eq!(replica.read(id).await.0, None);
     assert!(replica.knows(id).await);
     replica.store.users.put(&applied);
-    let gone = async || !matches!(replica.look(id).await, Lookup::Hit(_));
-    replica.within(NOTICED, gone).await;
+    let is_dropped = async || !matches!(replica.look_up(id).await, Lookup::Hit(_));
+    replica.within(NOTICED, is_dropped).await;
     assert!(replica.read(id).await.0.is_some());
     replica.store.users.erase(id, &context()).await.unwrap();
-    replica.within(NOTICED, gone).await;
+    replica.within(NOTICED, is_dropped).await;
     assert_eq!(replica.read(id).await.0, None);
 }
 
 #[tokio::test]
-async fn a_read_that_another_replicas_write_overtakes_is_not_kept() {
-    let replica = Replica::vouching().await;
+async fn a_read_overtaken_by_another_replicas_write_is_not_stored() {
+    let replica = Replica::caught_up().await;
     let user = replica.store.add();
-    // The event of the addition has to be over.
+    // Wait until the event of the addition has been polled.
     sleep(Duration::from_millis(300)).await;
-    let Lookup::Miss(lease, _) = replica.look(user.id).await else {
-        panic!("nobody has read it");
+    let Lookup::Miss(lease, _) = replica.look_up(user.id).await else {
+        panic!("it must not be cached");
     };
     let slow = replica.store.find(user.id).await;
     replica.store.change(&user).await;
@@ -263,8 +283,8 @@ async fn a_read_that_another_replicas_write_overtakes_is_not_kept() {
 }
 
 #[tokio::test]
-async fn an_own_write_is_known_at_once() {
-    let replica = Replica::vouching().await;
+async fn an_own_write_is_cached_at_once() {
+    let replica = Replica::caught_up().await;
     let user = replica.store.add();
     replica.read(user.id).await;
     let lease = replica.tiers.lease(user.id);
@@ -277,94 +297,94 @@ async fn an_own_write_is_known_at_once() {
 }
 
 #[tokio::test]
-async fn who_looks_for_whom_another_reads_gets_its_answer() {
-    let replica = Replica::vouching().await;
-    let (user, nobody) = (replica.store.add(), user_id());
-    for (id, found) in [(user.id, Some(user.clone())), (nobody, None)] {
-        let Lookup::Miss(lease, Missed::Unknown) = replica.look(id).await else {
-            panic!("nobody has read it");
+async fn a_lookup_during_a_read_gets_its_result() {
+    let replica = Replica::caught_up().await;
+    let (user, unknown) = (replica.store.add(), user_id());
+    for (id, found) in [(user.id, Some(user.clone())), (unknown, None)] {
+        let Lookup::Miss(lease, MissReason::Unknown) = replica.look_up(id).await else {
+            panic!("it must not be cached");
         };
-        let Lookup::Coming(arrival) = replica.look(id).await else {
-            panic!("somebody is reading it");
+        let Lookup::InFlight(read) = replica.look_up(id).await else {
+            panic!("there must be a reader");
         };
         replica.tiers.fill(lease, found.clone());
-        assert_eq!(arrival.await, Some(found));
+        assert_eq!(read.await, Some(found));
     }
 }
 
 #[tokio::test]
-async fn an_answer_for_which_nobody_vouches_any_more_is_none() {
-    let mut replica = Replica::vouching().await;
+async fn a_joined_read_that_is_no_longer_fresh_has_no_result() {
+    let mut replica = Replica::caught_up().await;
     let user = replica.store.add();
-    let Lookup::Miss(lease, _) = replica.look(user.id).await else {
-        panic!("nobody has read it");
+    let Lookup::Miss(lease, _) = replica.look_up(user.id).await else {
+        panic!("it must not be cached");
     };
-    let Lookup::Coming(arrival) = replica.look(user.id).await else {
-        panic!("somebody is reading it");
+    let Lookup::InFlight(read) = replica.look_up(user.id).await else {
+        panic!("there must be a reader");
     };
-    replica.follows.abort_all();
+    replica.pollers.abort_all();
     sleep(NOTICED + Duration::from_millis(50)).await;
     replica.tiers.fill(lease, Some(user));
-    assert_eq!(arrival.await, None);
+    assert_eq!(read.await, None);
 }
 
 #[tokio::test]
-async fn nothing_is_given_a_second_after_the_store_was_last_followed() {
-    let mut replica = Replica::vouching().await;
+async fn nothing_is_served_a_second_after_the_last_poll() {
+    let mut replica = Replica::caught_up().await;
     let user = replica.store.add();
     replica.read(user.id).await;
-    replica.follows.abort_all();
+    replica.pollers.abort_all();
     replica
-        .within(NOTICED + SLACK, async || !replica.is_vouched_for().await)
+        .within(NOTICED + SLACK, async || !replica.is_fresh().await)
         .await;
     assert!(matches!(
-        replica.look(user.id).await,
-        Lookup::Miss(_, Missed::Unvouched)
+        replica.look_up(user.id).await,
+        Lookup::Miss(_, MissReason::Stale)
     ));
-    replica.follows = JoinSet::new();
+    replica.pollers = JoinSet::new();
     replica.follow();
-    replica.until_vouched().await;
-    assert!(replica.knows(user.id).await, "it was kept");
+    replica.until_fresh().await;
+    assert!(replica.knows(user.id).await, "the entry is still cached");
 }
 
 #[tokio::test]
-async fn while_the_log_fails_or_is_silent_nothing_is_given() {
+async fn nothing_is_served_while_the_change_log_fails_or_hangs() {
     for state in [FAILING, SILENT] {
-        let replica = Replica::vouching().await;
+        let replica = Replica::caught_up().await;
         let [same, changed] = [replica.store.add(), replica.store.add()];
         for user in [&same, &changed] {
             replica.read(user.id).await;
         }
         replica.store.set_log(state);
         replica
-            .within(NOTICED + SLACK, async || !replica.is_vouched_for().await)
+            .within(NOTICED + SLACK, async || !replica.is_fresh().await)
             .await;
         replica.store.change(&changed).await;
-        replica.store.set_log(THERE);
-        replica.until_vouched().await;
+        replica.store.set_log(REACHABLE);
+        replica.until_fresh().await;
         assert!(replica.knows(same.id).await);
         assert!(!replica.knows(changed.id).await, "it changed meanwhile");
     }
 }
 
 #[tokio::test]
-async fn a_log_that_has_run_ahead_makes_everything_forgotten() {
-    let replica = Replica::vouching().await;
+async fn an_incomplete_poll_clears_the_cache() {
+    let replica = Replica::caught_up().await;
     let user = replica.store.add();
     replica.read(user.id).await;
     replica.store.set_log(OVERRUN);
     replica
         .within(NOTICED + SLACK, async || !replica.knows(user.id).await)
         .await;
-    replica.store.set_log(THERE);
+    replica.store.set_log(REACHABLE);
     sleep(Duration::from_millis(600)).await;
     replica.read(user.id).await;
     assert!(replica.knows(user.id).await);
 }
 
 #[tokio::test]
-async fn many_are_answered_in_their_order_each_by_itself() {
-    let replica = Replica::vouching().await;
+async fn a_batch_is_answered_in_order_each_id_by_itself() {
+    let replica = Replica::caught_up().await;
     let [known, read, missing] = [
         replica.store.add(),
         replica.store.add(),
@@ -372,21 +392,21 @@ async fn many_are_answered_in_their_order_each_by_itself() {
     ];
     sleep(Duration::from_millis(300)).await;
     replica.read(known.id).await;
-    let _lease = replica.look(read.id).await;
-    let nobody = user_id();
-    replica.read(nobody).await;
-    let ids = [missing.id, nobody, read.id, known.id];
+    let _lease = replica.look_up(read.id).await;
+    let unknown = user_id();
+    replica.read(unknown).await;
+    let ids = [missing.id, unknown, read.id, known.id];
     let answers = replica.tiers.look_up(&ids).await;
     let [first, second, third, fourth] = answers.try_into().unwrap();
-    assert!(matches!(first, Lookup::Miss(lease, Missed::Unknown) if lease.id() == missing.id));
+    assert!(matches!(first, Lookup::Miss(lease, MissReason::Unknown) if lease.id() == missing.id));
     assert!(matches!(second, Lookup::Hit(Hit { user: None, .. })));
-    assert!(matches!(third, Lookup::Coming(_)));
+    assert!(matches!(third, Lookup::InFlight(_)));
     assert!(matches!(fourth, Lookup::Hit(Hit { user: Some(user), .. }) if user.id == known.id));
 }
 
 #[tokio::test]
-async fn a_lease_of_another_cache_fills_nothing_in() {
-    let replica = Replica::vouching().await;
+async fn a_lease_of_another_cache_stores_nothing() {
+    let replica = Replica::caught_up().await;
     let user = replica.store.add();
     replica
         .tiers

@@ -1,167 +1,77 @@
-//! The tokens of services that this process has met, trusted exactly as long as its users are.
+//! The cache of service tokens, under the same freshness rule as the users.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
-use user_domain::caller::ServiceCaller;
-use user_domain::ports::KeptToken;
-use user_domain::values::{ServiceTokenId, Timestamp};
+use user_domain::ports::StoredServiceToken;
+use user_domain::values::ServiceTokenId;
 
-use super::first_tier::FirstTier;
-use super::freshness::Freshness;
-use super::redis::SecondTier;
+use super::freshness::FreshnessTracker;
+use super::invalidation::InvalidationTarget as _;
+use super::memory::MemoryTier;
+use super::redis::RedisTier;
+use super::token_tier::{CachedServiceToken, TokenLease};
 
-/// The most tokens that are remembered. Only tokens that exist are, so that nobody fills this by asking.
-const MOST: usize = 10_000;
-
-/// A token that was met.
-pub(crate) struct KnownToken {
-    /// The token, whatever has become of it.
-    pub(crate) kept: KeptToken,
-    /// The service that shows it.
-    pub(crate) caller: ServiceCaller,
-    /// When its use was last taken note of, in microseconds since the year 1970; 0 is never.
-    noted: AtomicU64,
-}
-
-/// What is known of tokens.
-#[derive(Default)]
-pub(super) struct TokenTier {
-    state: RwLock<State>,
-}
-
-#[derive(Default)]
-struct State {
-    known: HashMap<ServiceTokenId, Arc<KnownToken>>,
-    /// Grows with each piece of news: what was read before it is not taken in after it.
-    news: u64,
-}
-
-/// Leave to take in a token that is read from now on, until there is news of any.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TokenLease(u64);
-
-/// The tokens that were met, as those see them who check tokens and revoke them.
+/// The cache of service tokens, for the code that verifies and revokes tokens.
 #[derive(Clone)]
-pub struct TokenCache {
-    pub(super) first: Arc<FirstTier>,
-    pub(super) second: Option<Arc<SecondTier>>,
-    pub(super) freshness: Arc<Freshness>,
+pub struct ServiceTokenCache {
+    pub(super) memory: Arc<MemoryTier>,
+    pub(super) redis: Option<Arc<RedisTier>>,
+    pub(super) freshness: Arc<FreshnessTracker>,
 }
 
-impl TokenCache {
-    /// Gives a token, if it is known and somebody vouches that it is as it was.
-    pub(crate) fn find(&self, id: ServiceTokenId) -> Option<Arc<KnownToken>> {
-        // Taken down before the look: they vouch for nothing that is read before them.
-        let stamps = self.freshness.stamps();
-        let known = self.first.service_tokens().get(id)?;
-        stamps.voucher(Instant::now()).map(|_| known)
+impl ServiceTokenCache {
+    /// Returns a token if it is cached and the cache is fresh.
+    pub(crate) fn find(&self, id: ServiceTokenId) -> Option<Arc<CachedServiceToken>> {
+        // Taken first: a snapshot proves the freshness only of entries that are read after it.
+        let snapshot = self.freshness.snapshot();
+        let known = self.memory.service_tokens().get(id)?;
+        snapshot.memory_source(Instant::now()).map(|_| known)
     }
 
-    /// Takes a lease, before the store is asked.
+    /// Takes a lease before the store is queried.
     pub(crate) fn lease(&self) -> TokenLease {
-        self.first.service_tokens().lease()
+        self.memory.service_tokens().lease()
     }
 
-    /// Takes in what the store told after the lease was taken, unless there was news since.
-    pub(crate) fn fill(&self, lease: TokenLease, kept: KeptToken) -> Arc<KnownToken> {
-        let known = Arc::new(KnownToken {
-            caller: kept.token.caller(),
-            kept,
-            noted: AtomicU64::new(0),
-        });
-        self.first.service_tokens().fill(lease, &known);
-        known
+    /// Stores what the store returned after the lease was taken, unless there was an invalidation since.
+    pub(crate) fn fill(
+        &self,
+        lease: TokenLease,
+        stored: StoredServiceToken,
+    ) -> Arc<CachedServiceToken> {
+        self.memory.service_tokens().fill(lease, stored)
     }
 
-    /// Forgets a token that was revoked, or of which it is not known, and tells the other replicas.
-    pub(crate) async fn forget(&self, id: ServiceTokenId) {
-        self.first.service_tokens().raise(id);
-        if let Some(second) = &self.second {
-            second.tell_of_token(id).await;
+    /// Removes a token that was or may have been revoked, and notifies the other replicas.
+    pub(crate) async fn invalidate(&self, id: ServiceTokenId) {
+        self.memory.invalidate_token(id);
+        if let Some(redis) = &self.redis {
+            redis.publish_token(id).await;
         }
     }
 }
 
 #[cfg(test)]
-impl TokenCache {
-    /// An empty one, for which the store vouches for a minute to come.
-    pub(crate) fn vouched_for() -> Self {
+impl ServiceTokenCache {
+    /// Returns an empty cache that stays fresh for a minute.
+    pub(crate) fn always_fresh() -> Self {
         use super::meters::Meters;
         use crate::guards::Guards;
 
-        let first = FirstTier::new(0, Guards::default(), &Arc::new(Meters::default()));
-        let freshness = Freshness::new(Guards::default());
-        freshness.polled(Instant::now() + std::time::Duration::from_mins(1));
+        let memory = MemoryTier::new(0, Guards::default(), &Arc::new(Meters::default()));
+        let freshness = FreshnessTracker::new(Guards::default());
+        freshness.record_poll(Instant::now() + std::time::Duration::from_mins(1));
         Self {
-            first: Arc::new(first),
-            second: None,
+            memory: Arc::new(memory),
+            redis: None,
             freshness: Arc::new(freshness),
         }
     }
 
-    /// How many tokens are remembered.
-    pub(crate) fn remembered(&self) -> usize {
-        self.first.service_tokens().read().known.len()
-    }
-}
-
-impl KnownToken {
-    /// Tells whether the use at a moment is to be taken note of, as only one in a while is.
-    pub(crate) fn is_use_due(&self, at: Timestamp, every: std::time::Duration) -> bool {
-        let micros = u64::try_from(at.as_utc().timestamp_micros()).unwrap_or_default();
-        let last = self.noted.load(Ordering::Relaxed);
-        let every = u64::try_from(every.as_micros()).unwrap_or(u64::MAX);
-        if last > 0 && micros < last.saturating_add(every) {
-            return false;
-        }
-        self.noted.store(micros, Ordering::Relaxed);
-        true
-    }
-}
-
-impl TokenTier {
-    fn get(&self, id: ServiceTokenId) -> Option<Arc<KnownToken>> {
-        self.read().known.get(&id).cloned()
-    }
-
-    fn lease(&self) -> TokenLease {
-        TokenLease(self.read().news)
-    }
-
-    fn fill(&self, lease: TokenLease, known: &Arc<KnownToken>) {
-        let mut state = self.write();
-        if state.news != lease.0 {
-            return;
-        }
-        if state.known.len() >= MOST {
-            state.known.clear();
-        }
-        state.known.insert(known.kept.token.id, known.clone());
-    }
-
-    /// Takes in the news that a token has changed.
-    pub(super) fn raise(&self, id: ServiceTokenId) {
-        let mut state = self.write();
-        state.news += 1;
-        state.known.remove(&id);
-    }
-
-    /// Forgets everything.
-    pub(super) fn flush(&self) {
-        let mut state = self.write();
-        state.news += 1;
-        state.known.clear();
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    /// The number of cached tokens.
+    pub(crate) fn token_count(&self) -> usize {
+        self.memory.service_tokens().len()
     }
 }
 
@@ -173,86 +83,87 @@ mod tests {
 
     use super::*;
     use crate::cache::meters::Meters;
+    use crate::cache::token_tier::MAX_TOKENS;
     use crate::guards::Guards;
 
-    fn kept(name: &str) -> KeptToken {
+    fn stored(name: &str) -> StoredServiceToken {
         let (issued, digest) = issued_token(name, &context());
-        KeptToken {
+        StoredServiceToken {
             token: issued.token,
             digest,
         }
     }
 
-    fn cache() -> TokenCache {
-        let first = FirstTier::new(0, Guards::default(), &Arc::new(Meters::default()));
-        TokenCache {
-            first: Arc::new(first),
-            second: None,
-            freshness: Arc::new(Freshness::new(Guards::default())),
+    fn cache() -> ServiceTokenCache {
+        let memory = MemoryTier::new(0, Guards::default(), &Arc::new(Meters::default()));
+        ServiceTokenCache {
+            memory: Arc::new(memory),
+            redis: None,
+            freshness: Arc::new(FreshnessTracker::new(Guards::default())),
         }
     }
 
-    fn knows(cache: &TokenCache, id: ServiceTokenId) -> bool {
-        cache.freshness.polled(Instant::now());
+    fn knows(cache: &ServiceTokenCache, id: ServiceTokenId) -> bool {
+        cache.freshness.record_poll(Instant::now());
         cache.find(id).is_some()
     }
 
     #[test]
-    fn a_token_is_given_only_while_somebody_vouches_for_it() {
-        let (cache, kept) = (cache(), kept("posts"));
-        let id = kept.token.id;
-        cache.fill(cache.lease(), kept);
-        assert!(cache.find(id).is_none(), "nobody has looked yet");
+    fn a_token_is_found_only_while_the_cache_is_fresh() {
+        let (cache, stored) = (cache(), stored("posts"));
+        let id = stored.token.id;
+        cache.fill(cache.lease(), stored);
+        assert!(cache.find(id).is_none(), "no poll has completed yet");
         assert!(knows(&cache, id));
         std::thread::sleep(Duration::from_millis(1100));
-        assert!(cache.find(id).is_none(), "nobody has looked for long");
+        assert!(cache.find(id).is_none(), "the last poll is too old");
     }
 
     #[test]
-    fn what_was_read_before_news_is_not_taken_in_after_it() {
+    fn a_token_read_before_an_invalidation_is_not_stored_after_it() {
         let cache = cache();
-        let late = kept("posts");
+        let late = stored("posts");
         let id = late.token.id;
         let lease = cache.lease();
-        cache.first.service_tokens().raise(id);
+        cache.memory.invalidate_token(id);
         cache.fill(lease, late.clone());
         assert!(!knows(&cache, id));
         cache.fill(cache.lease(), late.clone());
         assert!(knows(&cache, id));
         let lease = cache.lease();
-        cache.first.flush();
+        cache.memory.flush();
         assert!(!knows(&cache, id));
         cache.fill(lease, late);
         assert!(!knows(&cache, id));
     }
 
     #[test]
-    fn news_of_one_token_leaves_the_others_known() {
+    fn an_invalidation_of_one_token_keeps_the_others() {
         let cache = cache();
         let [one, other] = ["posts", "auth"].map(|name| {
-            let kept = kept(name);
-            let id = kept.token.id;
-            cache.fill(cache.lease(), kept);
+            let stored = stored(name);
+            let id = stored.token.id;
+            cache.fill(cache.lease(), stored);
             id
         });
-        cache.first.service_tokens().raise(one);
+        cache.memory.invalidate_token(one);
         assert!(!knows(&cache, one));
         assert!(knows(&cache, other));
     }
 
     #[test]
-    fn there_is_an_end_to_what_is_remembered() {
+    fn the_number_of_cached_tokens_is_limited() {
         let cache = cache();
-        for _ in 0..=MOST {
-            cache.fill(cache.lease(), kept("posts"));
+        for _ in 0..=MAX_TOKENS {
+            cache.fill(cache.lease(), stored("posts"));
         }
-        assert!(cache.first.service_tokens().read().known.len() <= MOST);
+        assert!(cache.memory.service_tokens().len() <= MAX_TOKENS);
     }
 
     #[test]
-    fn a_use_is_due_once_in_a_while() {
+    fn one_use_is_recorded_in_each_interval() {
         let cache = cache();
-        let known = cache.fill(cache.lease(), kept("posts"));
+        let known = cache.fill(cache.lease(), stored("posts"));
         let every = Duration::from_secs(10);
         assert!(known.is_use_due(start(), every));
         assert!(!known.is_use_due(seconds(9), every));

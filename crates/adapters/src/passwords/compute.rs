@@ -1,4 +1,4 @@
-//! What comes of a password by each algorithm.
+//! The derivation of a hash with each algorithm.
 
 use std::fmt::Display;
 
@@ -10,10 +10,10 @@ use user_domain::values::{
     Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, Pbkdf2Digest,
 };
 
-/// The bytes of a password that bcrypt can take; it leaves out what follows, as the libraries do that made the hashes.
-const BCRYPT_KEY: usize = 72;
+/// The maximum number of bytes that bcrypt uses. Further bytes are ignored, as in the libraries that made the hashes.
+const BCRYPT_MAX_KEY_BYTES: usize = 72;
 
-/// Compares a password with a hash, in constant time after the work.
+/// Verifies a password. The comparison of the result takes constant time.
 pub(super) fn verify(scheme: &HashScheme, password: &[u8]) -> Result<bool, HashingError> {
     let mut output = vec![0; scheme.expose_output().len()];
     derive(
@@ -25,7 +25,7 @@ pub(super) fn verify(scheme: &HashScheme, password: &[u8]) -> Result<bool, Hashi
     Ok(output.ct_eq(scheme.expose_output()).into())
 }
 
-/// Fills the output with what comes of a password.
+/// Derives the hash of a password into the output.
 pub(super) fn derive(
     algorithm: HashAlgorithm,
     password: &[u8],
@@ -53,7 +53,7 @@ pub(super) fn derive(
     }
 }
 
-/// Argon2 by these parameters.
+/// Returns Argon2 with these parameters.
 pub(super) fn argon2(parameters: Argon2) -> Result<argon2::Argon2<'static>, argon2::Error> {
     let variant = match parameters.variant {
         Argon2Variant::D => Algorithm::Argon2d,
@@ -64,27 +64,27 @@ pub(super) fn argon2(parameters: Argon2) -> Result<argon2::Argon2<'static>, argo
         Argon2Version::V16 => Version::V0x10,
         Argon2Version::V19 => Version::V0x13,
     };
-    let bounds = Params::new(
+    let params = Params::new(
         parameters.memory_kib,
         parameters.iterations,
         parameters.parallelism,
         None,
     )?;
-    Ok(argon2::Argon2::new(variant, version, bounds))
+    Ok(argon2::Argon2::new(variant, version, params))
 }
 
-/// bcrypt of the password with the NUL at its end, as `2a`, `2b` and `2y` agree on.
+/// Derives bcrypt of the password with a terminating NUL, as `2a`, `2b` and `2y` specify.
 fn bcrypt(cost: u32, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), HashingError> {
     let salt = salt.try_into().map_err(failed)?;
     let key: Vec<u8> = password
         .iter()
         .copied()
         .chain([0])
-        .take(BCRYPT_KEY)
+        .take(BCRYPT_MAX_KEY_BYTES)
         .collect();
-    let made = bcrypt::bcrypt(cost, salt, &key);
-    // The text form leaves out the last byte.
-    for (place, byte) in output.iter_mut().zip(made) {
+    let hash = bcrypt::bcrypt(cost, salt, &key);
+    // The text form omits the last byte.
+    for (place, byte) in output.iter_mut().zip(hash) {
         *place = byte;
     }
     Ok(())

@@ -16,7 +16,7 @@ fn prepared(text: &str) -> PreparedPassword {
 }
 
 async fn verified(pool: &HashingPool, typed: &str, stored: &StoredPassword) -> Verdict {
-    let typed = TypedPassword::parse(typed).unwrap();
+    let typed = SubmittedPassword::parse(typed).unwrap();
     pool.verify(typed, stored.clone()).await.unwrap()
 }
 
@@ -72,7 +72,7 @@ async fn a_password_matches_its_own_hash_and_no_other_does() {
 }
 
 #[tokio::test]
-async fn no_two_hashes_are_alike() {
+async fn two_hashes_of_one_password_differ() {
     let pool = pool();
     let one = pool.hash(prepared("a fine password")).await.unwrap();
     let other = pool.hash(prepared("a fine password")).await.unwrap();
@@ -82,7 +82,7 @@ async fn no_two_hashes_are_alike() {
 }
 
 #[tokio::test]
-async fn our_own_hashes_are_of_the_prepared_form_and_imported_ones_of_the_very_bytes() {
+async fn own_hashes_use_the_prepared_form_and_imported_ones_raw_bytes() {
     let pool = pool();
     let (composed, decomposed) = ("caf\u{e9} cr\u{e8}me", "cafe\u{301} cre\u{300}me");
     let stored = own(pool.hash(prepared(decomposed)).await.unwrap());
@@ -98,7 +98,7 @@ async fn our_own_hashes_are_of_the_prepared_form_and_imported_ones_of_the_very_b
 }
 
 #[tokio::test]
-async fn what_has_no_prepared_form_matches_no_hash_of_ours() {
+async fn a_password_without_prepared_form_matches_no_own_hash() {
     let pool = pool();
     let typed = "a\tfine password";
     let parameters = Argon2 {
@@ -126,7 +126,7 @@ async fn what_has_no_prepared_form_matches_no_hash_of_ours() {
 }
 
 #[tokio::test]
-async fn a_hash_is_outdated_when_another_would_be_made_today_or_somebody_else_made_it() {
+async fn a_hash_with_other_parameters_or_origin_is_outdated() {
     let made_with = async |options: HashingOptions| {
         let pool = HashingPool::start(&options).unwrap();
         own(pool.hash(prepared("a fine password")).await.unwrap())
@@ -159,11 +159,15 @@ async fn a_hash_is_outdated_when_another_would_be_made_today_or_somebody_else_ma
         );
         assert!(verified(&pool, "another", &stored).await.is_outdated);
     }
-    let today = made_with(tiny()).await;
-    assert!(!verified(&pool, "a fine password", &today).await.is_outdated);
+    let current = made_with(tiny()).await;
+    assert!(
+        !verified(&pool, "a fine password", &current)
+            .await
+            .is_outdated
+    );
     let imported = StoredPassword {
         origin: PasswordOrigin::Imported,
-        ..today
+        ..current
     };
     assert!(
         verified(&pool, "a fine password", &imported)
@@ -173,16 +177,16 @@ async fn a_hash_is_outdated_when_another_would_be_made_today_or_somebody_else_ma
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_an_error_that_does_not_show_it() {
+async fn an_unreadable_hash_is_an_error_without_its_text() {
     let stored = own(PasswordHash::from_store("planted".to_owned()));
-    let typed = TypedPassword::parse("planted too").unwrap();
+    let typed = SubmittedPassword::parse("planted too").unwrap();
     let error = pool().verify(typed, stored).await.unwrap_err();
     assert!(matches!(error, HashingError::Internal(_)));
     assert!(!format!("{error} {error:?}").contains("planted"));
 }
 
 #[test]
-fn parameters_that_argon2_does_not_know_are_refused_at_the_start() {
+fn invalid_argon2_parameters_are_rejected_at_start() {
     for options in [
         HashingOptions {
             memory_kib: 7,
@@ -206,7 +210,7 @@ fn parameters_that_argon2_does_not_know_are_refused_at_the_start() {
 }
 
 #[test]
-fn a_refusal_and_what_is_done_are_counted_and_begin_at_zero() {
+fn refusals_and_hashes_are_counted_from_zero() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || {

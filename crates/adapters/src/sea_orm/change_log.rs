@@ -1,71 +1,114 @@
 //! Reads the outbox.
 
+mod before;
+
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QueryResult, Statement,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, Value,
 };
 use user_domain::StoreError;
-use user_domain::ports::{Changed, Changes, LogPosition};
+use user_domain::ports::{
+    ChangeLog, Changed, Changes, EventPage, EventPosition, EventsRequest, LogPosition, PastChanges,
+    UserEvent,
+};
+use user_domain::relationship::{Edge, RelationshipEvent, RelationshipEventKind};
 use user_domain::service_token::TokenEvent;
 use user_domain::user::{Actor, Event, EventKind, SubjectKind};
-use user_domain::values::{ServiceTokenId, Timestamp, UserId, Version};
+use user_domain::values::{Revision, ServiceTokenId, Timestamp, UserId};
 
+use super::dialect::Dialect;
 use super::entities::events::{Column, Entity, Model};
-use super::{errors, row};
+use super::errors::OperationError;
+use super::{SeaOrmUsers, raw_sql, row};
 
-/// Gives the events about one user, oldest first.
-pub(super) async fn about(
+#[async_trait]
+impl ChangeLog for SeaOrmUsers {
+    async fn about(&self, request: &EventsRequest) -> Result<EventPage, StoreError> {
+        let work = async {
+            let _permit = self.admit_listing().await?;
+            about(&self.connections.reads, request).await
+        };
+        self.timed("find_events", work).await
+    }
+
+    async fn position(&self) -> Result<LogPosition, StoreError> {
+        let work = position(&self.connections.outbox);
+        self.timed("find_position", work).await
+    }
+
+    async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
+        let work = since(&self.connections.outbox, position);
+        self.timed("follow_outbox", work).await
+    }
+
+    async fn before(
+        &self,
+        position: Option<EventPosition>,
+        limit: u16,
+    ) -> Result<PastChanges, StoreError> {
+        let work = before::before(&self.connections.outbox, position, limit);
+        self.timed("read_past_changes", work).await
+    }
+}
+
+/// Returns one page of the events about a user, newest first. One more event is read to find out whether there is a
+/// next page.
+async fn about(
     db: &impl ConnectionTrait,
-    user: UserId,
-) -> Result<Vec<Event>, StoreError> {
-    let rows = Entity::find()
-        .filter(Column::SubjectId.eq(user.as_uuid()))
-        .filter(Column::SubjectKind.eq(SubjectKind::User.as_str()))
-        .order_by_asc(Column::Seq)
-        .all(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
-    rows.into_iter().map(to_event).collect()
+    request: &EventsRequest,
+) -> Result<EventPage, OperationError> {
+    let kinds = [SubjectKind::User.as_str(), RelationshipEvent::SUBJECT_KIND];
+    let mut select = Entity::find()
+        .filter(Column::SubjectId.eq(request.user.as_uuid()))
+        .filter(Column::SubjectKind.is_in(kinds))
+        .order_by_desc(Column::Seq)
+        .limit(u64::from(request.limit) + 1);
+    if let Some(before) = request.before {
+        select = select.filter(Column::Seq.lt(before.get()));
+    }
+    let mut rows = select.all(db).await?;
+    let limit = usize::from(request.limit);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| has_more);
+    let next = last.map(|last| EventPosition::from_store(last.seq));
+    let events = rows.into_iter().map(to_user_event);
+    Ok(EventPage {
+        events: events.collect::<Result<_, _>>()?,
+        next,
+    })
 }
 
-/// Gives the position now.
-pub(super) async fn position(db: &impl ConnectionTrait) -> Result<LogPosition, StoreError> {
-    let sql = match db.get_database_backend() {
-        DatabaseBackend::Postgres => POSTGRES_POSITION,
-        _ => SQLITE_POSITION,
-    };
-    let statement = Statement::from_string(db.get_database_backend(), sql);
-    let row = db
-        .query_one_raw(statement)
-        .await
-        .map_err(|error| errors::store(&error))?
-        .ok_or_else(|| StoreError::Internal("the database gave no position".to_owned()))?;
-    position_in(&row).map_err(|error| errors::store(&error))
+/// Returns the current position.
+async fn position(db: &impl ConnectionTrait) -> Result<LogPosition, OperationError> {
+    let sql = Dialect::of(db).choose(POSTGRES_POSITION, SQLITE_POSITION);
+    let row = raw_sql::query_one(db, sql)
+        .await?
+        .ok_or_else(|| StoreError::Internal("the position query returned no row".to_owned()))?;
+    Ok(position_in(&row)?)
 }
 
-/// Gives the changes of users and tokens since a position, and the position now, in one statement: both are of one snapshot.
-pub(super) async fn since(
+/// Returns the changes of users and tokens since a position, and the current position. One statement reads both from
+/// one snapshot.
+async fn since(
     db: &impl ConnectionTrait,
     position: &LogPosition,
-) -> Result<Changes, StoreError> {
-    let backend = db.get_database_backend();
-    let statement = match backend {
-        DatabaseBackend::Postgres => Snapshot::parse(position).map(|snapshot| {
+) -> Result<Changes, OperationError> {
+    let statement: Option<(_, [Value; 4])> = match Dialect::of(db) {
+        Dialect::Postgres => Snapshot::parse(position).map(|snapshot| {
             let values = [
                 snapshot.next.to_string().into(),
                 snapshot.open.to_owned().into(),
                 snapshot.history.to_owned().into(),
                 snapshot.oldest.to_string().into(),
             ];
-            Statement::from_sql_and_values(backend, POSTGRES_SINCE, values)
+            (POSTGRES_SINCE, values)
         }),
-        _ => number(position).map(|seq| {
-            let values = [seq.into(), seq.into(), seq.into(), seq.into()];
-            Statement::from_sql_and_values(backend, SQLITE_SINCE, values)
-        }),
+        Dialect::Sqlite => number(position).map(|seq| (SQLITE_SINCE, [seq; 4].map(Value::from))),
     };
-    let Some(statement) = statement else {
+    let Some((sql, values)) = statement else {
         return Ok(Changes {
             changed: Vec::new(),
             tokens: Vec::new(),
@@ -73,24 +116,29 @@ pub(super) async fn since(
             position: self::position(db).await?,
         });
     };
-    let rows = db
-        .query_all_raw(statement)
-        .await
-        .map_err(|error| errors::store(&error))?;
-    to_changes(&rows).map_err(|error| errors::store(&error))
+    Ok(to_changes(&raw_sql::query(db, sql, values).await?)?)
 }
 
-/// Reads a position of SQLite, which somebody else may have kept and spoilt.
+/// Returns the database history of a position. It changes with a restart of the server and if the outbox is recreated.
+/// SQLite has none.
+pub(crate) fn history(position: &LogPosition) -> &str {
+    position
+        .as_str()
+        .split_once(' ')
+        .map_or("", |(history, _)| history)
+}
+
+/// Parses a SQLite position, which comes from outside this process and may be invalid.
 fn number(position: &LogPosition) -> Option<i64> {
     position.as_str().parse().ok().filter(|seq: &i64| *seq >= 0)
 }
 
-/// One row at least: the outer join keeps the position when nothing has changed.
+/// Parses the rows. There is at least one: the outer join returns the position if nothing has changed.
 fn to_changes(rows: &[QueryResult]) -> Result<Changes, DbErr> {
     let first = rows
         .first()
-        .ok_or_else(|| DbErr::Custom("the database gave no position".to_owned()))?;
-    let is_behind: bool = first.try_get("", "is_behind")?;
+        .ok_or_else(|| DbErr::Custom("the position query returned no row".to_owned()))?;
+    let is_continuous: bool = first.try_get("", "is_continuous")?;
     let (mut changed, mut tokens) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         let id: Option<uuid::Uuid> = row.try_get("", "subject_id")?;
@@ -99,36 +147,47 @@ fn to_changes(rows: &[QueryResult]) -> Result<Changes, DbErr> {
             tokens.extend(id.map(ServiceTokenId::from_uuid));
             continue;
         }
-        let version: Option<i64> = row.try_get("", "version")?;
-        let at: Option<DateTime<Utc>> = row.try_get("", "at")?;
-        if let (Some(id), Some(version), Some(at)) = (id, version.and_then(Version::from_i64), at) {
-            changed.push(Changed {
-                id: UserId::from_uuid(id),
-                version,
-                at: Timestamp::from_utc(at),
-            });
-        }
+        changed.extend(to_changed(row)?);
     }
     Ok(Changes {
-        complete: is_behind && changed.len() + tokens.len() <= Changes::MOST,
+        complete: is_continuous && changed.len() + tokens.len() <= Changes::MAX_CHANGES,
         changed,
         tokens,
         position: position_in(first)?,
     })
 }
 
+/// Parses the change of a user, if the row has one.
+fn to_changed(row: &QueryResult) -> Result<Option<Changed>, DbErr> {
+    let id: Option<uuid::Uuid> = row.try_get("", "subject_id")?;
+    let revision: Option<i64> = row.try_get("", "version")?;
+    let kind: Option<String> = row.try_get("", "type")?;
+    let at: Option<DateTime<Utc>> = row.try_get("", "at")?;
+    let (Some(id), Some(revision), Some(at)) = (id, revision.and_then(Revision::from_i64), at)
+    else {
+        return Ok(None);
+    };
+    let kind = kind.as_deref().and_then(EventKind::from_name);
+    Ok(Some(Changed {
+        id: UserId::from_uuid(id),
+        revision,
+        kind: kind.unwrap_or(EventKind::Updated),
+        at: Timestamp::from_utc(at),
+    }))
+}
+
 fn position_in(row: &QueryResult) -> Result<LogPosition, DbErr> {
     row.try_get("", "position").map(LogPosition::from_store)
 }
 
-/// A snapshot of PostgreSQL: the history of the database that it is of; and, in its own words, the oldest transaction
-/// that was open, the next to begin, and those open.
+/// A PostgreSQL snapshot (`pg_snapshot`) and the history of its database: the oldest open transaction, the next
+/// transaction id, and the open transactions.
 ///
-/// The history is another after a start of the server and after the outbox was made anew: a restored database, or a
-/// standby that lagged behind, counts transactions again that somebody has seen already.
+/// The history changes with a restart of the server and if the outbox is recreated: a restored database, or a standby
+/// that lagged behind, assigns transaction ids again that a reader has already seen.
 ///
-/// What the snapshot did not see is exactly what began later or was open, so that neither an open transaction holds the
-/// others back nor anything is told twice.
+/// Changes that the snapshot did not see are exactly those of later and of open transactions. An open transaction
+/// therefore delays no other change, and no change is returned twice.
 struct Snapshot<'a> {
     history: &'a str,
     oldest: u64,
@@ -137,7 +196,7 @@ struct Snapshot<'a> {
 }
 
 impl<'a> Snapshot<'a> {
-    /// Reads a position, which somebody else may have kept and spoilt.
+    /// Parses a position, which comes from outside this process and may be invalid.
     fn parse(position: &'a LogPosition) -> Option<Self> {
         let (history, snapshot) = position.as_str().split_once(' ')?;
         let mut parts = snapshot.splitn(3, ':');
@@ -158,62 +217,87 @@ const POSTGRES_POSITION: &str = "
     SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
         || ' ' || pg_current_snapshot() AS position";
 
-/// What is visible is below the next transaction; told to the planner, and to rows that were restored from elsewhere.
-/// Relationships are passed over, but no more than can be in the time that a look has: whoever has to pass over more looks
-/// anew from now on, and does not fall behind for ever.
-/// A position that had seen everything purged since is behind nothing that is missing.
+/// The upper bound on `xid` helps the planner, and excludes rows that were restored from another database.
+///
+/// Events about relationships are skipped, but at most 200,000 rows are read, which fit into the timeout of a poll. A
+/// position with more rows is not continuous: its reader starts again at the current position, and does not lag
+/// forever. A position is also not continuous if events that it has not seen were purged.
 const POSTGRES_SINCE: &str = "
     SELECT now.history || ' ' || pg_current_snapshot() AS position,
         now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8
             AND (SELECT 1 FROM events WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
                 ORDER BY xid LIMIT 1 OFFSET 200000) IS NULL
             AND NOT coalesce(now.purged >= $4::text::xid8 AND now.purged < pg_snapshot_xmax(pg_current_snapshot()), false)
-            AS is_behind,
-        news.subject_kind, news.subject_id, news.version, news.at
+            AS is_continuous,
+        changes.subject_kind, changes.subject_id, changes.version, changes.type, changes.at
     FROM (
         SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid AS history,
             (SELECT events_purged_to FROM store) AS purged
     ) AS now LEFT JOIN (
-        SELECT subject_kind, subject_id, version, at FROM (
-            SELECT subject_kind, subject_id, version, at FROM events
+        SELECT subject_kind, subject_id, version, type, at FROM (
+            SELECT subject_kind, subject_id, version, type, at FROM events
             WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
             ORDER BY xid LIMIT 200000
         ) AS latest WHERE subject_kind IN ('user', 'service_token')
         UNION ALL
-        SELECT subject_kind, subject_id, version, at FROM events
+        SELECT subject_kind, subject_id, version, type, at FROM events
         WHERE xid = ANY (string_to_array($2, ',')::xid8[]) AND subject_kind IN ('user', 'service_token')
         LIMIT 10001
-    ) AS news ON true";
+    ) AS changes ON true";
 
-/// The last number that was given, whether or not its event is still kept.
+/// The last assigned sequence number, even if its event was purged.
 const SQLITE_POSITION: &str = "
     SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS text) AS position";
 
 const SQLITE_SINCE: &str = "
     WITH last AS (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq)
     SELECT CAST(last.seq AS text) AS position,
-        last.seq >= ? AND ? >= last.seq - 200000 AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_behind,
-        news.subject_kind, news.subject_id, news.version, news.at
+        last.seq >= ? AND ? >= last.seq - 200000 AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_continuous,
+        changes.subject_kind, changes.subject_id, changes.version, changes.type, changes.at
     FROM last LEFT JOIN (
-        SELECT subject_kind, subject_id, version, at FROM events
+        SELECT subject_kind, subject_id, version, type, at FROM events
         WHERE seq > ? AND seq > (SELECT seq FROM last) - 200000 AND subject_kind IN ('user', 'service_token') LIMIT 10001
-    ) AS news ON true";
+    ) AS changes ON true";
+
+fn to_user_event(row: Model) -> Result<UserEvent, StoreError> {
+    if row.subject_kind == RelationshipEvent::SUBJECT_KIND {
+        to_relationship_event(row).map(UserEvent::Relationship)
+    } else {
+        to_event(row).map(UserEvent::User)
+    }
+}
+
+fn to_relationship_event(row: Model) -> Result<RelationshipEvent, StoreError> {
+    let invalid = || StoreError::Internal(format!("event {} is invalid", row.seq));
+    let from = UserId::from_uuid(row.subject_id);
+    let to = row.object_id.map(UserId::from_uuid);
+    Ok(RelationshipEvent {
+        id: row.id,
+        kind: RelationshipEventKind::from_name(&row.kind).ok_or_else(invalid)?,
+        edge: to
+            .and_then(|to| Edge::between(from, to))
+            .ok_or_else(invalid)?,
+        at: Timestamp::from_utc(row.at),
+        actor: Actor::from_store(row.actor),
+    })
+}
 
 fn to_event(row: Model) -> Result<Event, StoreError> {
-    let broken = |column: &str| {
-        StoreError::Internal(format!(
-            "the column {column} of event {} is broken",
-            row.seq
-        ))
+    let invalid = |column: &str| {
+        StoreError::Internal(format!("column {column} of event {} is invalid", row.seq))
     };
+    let revision = Revision::from_i64(row.revision).ok_or_else(|| invalid("version"))?;
     Ok(Event {
         id: row.id,
-        kind: EventKind::from_name(&row.kind).ok_or_else(|| broken("type"))?,
+        kind: EventKind::from_name(&row.kind).ok_or_else(|| invalid("type"))?,
         subject_kind: SubjectKind::from_name(&row.subject_kind)
-            .ok_or_else(|| broken("subject_kind"))?,
+            .ok_or_else(|| invalid("subject_kind"))?,
         subject_id: UserId::from_uuid(row.subject_id),
-        version: Version::from_i64(row.version).ok_or_else(|| broken("version"))?,
-        changed: row::strings_from_json(&row.changed).ok_or_else(|| broken("changed"))?,
+        revision,
+        version: revision
+            .version_after(row.internal_changes)
+            .ok_or_else(|| invalid("internal_changes"))?,
+        changed: row::strings_from_json(&row.changed).ok_or_else(|| invalid("changed"))?,
         at: Timestamp::from_utc(row.at),
         actor: Actor::from_store(row.actor),
     })

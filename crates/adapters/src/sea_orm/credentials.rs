@@ -1,4 +1,4 @@
-//! The passwords of users, beside their rows.
+//! The password hashes of users.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,30 +13,30 @@ use user_domain::StoreError;
 use user_domain::ports::{StoredCredential, UserKey};
 use user_domain::user::PasswordWrite;
 use user_domain::values::{PasswordHash, PasswordOrigin, StoredPassword, UserId};
-use user_domain::write::WriteError;
 
+use super::connection::Pool;
 use super::entities::credentials::{ActiveModel, Column, Entity, Model};
 use super::entities::users;
-use super::pool::Pool;
+use super::errors::OperationError;
 use super::users::find;
-use super::{errors, many, row, transaction};
+use super::{list_params, row, transaction};
 
-/// Finds the user of a key, unless deleted, and its password, by one statement.
+/// Returns the user with a key, unless deleted, and its password. Without a key it runs an equivalent statement that
+/// matches no user, so that both cases take the same time.
 pub(super) async fn find_credential(
     db: &impl ConnectionTrait,
-    key: &UserKey,
-) -> Result<Option<StoredCredential>, StoreError> {
+    key: Option<&UserKey>,
+) -> Result<Option<StoredCredential>, OperationError> {
     let of_user: RelationDef = users::Entity::belongs_to(Entity)
         .from(users::Column::Id)
         .to(Column::UserId)
         .into();
     let found = users::Entity::find()
-        .filter(find::bears(key))
+        .filter(key.map_or_else(find::matches_nothing, find::matches_key))
         .join(JoinType::LeftJoin, of_user)
         .select_also(Entity)
         .one(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
+        .await?;
     let Some((user, password)) = found else {
         return Ok(None);
     };
@@ -50,14 +50,13 @@ pub(super) async fn find_credential(
     }))
 }
 
-/// Puts another hash in the place of one, unless that is another by now.
+/// Replaces a hash, unless it was changed since it was read.
 pub(super) async fn rehash(
     db: &Pool,
     user: UserId,
     old: &PasswordHash,
     new: &PasswordHash,
-) -> Result<bool, WriteError> {
-    let tx = transaction::begin(db).await?;
+) -> Result<bool, OperationError> {
     let update = Entity::update_many()
         .set(ActiveModel {
             password_hash: Set(new.expose().to_owned()),
@@ -66,36 +65,31 @@ pub(super) async fn rehash(
         })
         .filter(Column::UserId.eq(user.as_uuid()))
         .filter(Column::PasswordHash.eq(old.expose()));
-    let updated = async {
-        let updated = update.exec(&tx).await;
-        updated.map_err(|error| errors::write(&error))
-    };
-    let updated = transaction::bounded(updated).await?;
-    transaction::commit(tx).await?;
+    let updated = transaction::run(db, async |tx| Ok(update.exec(tx).await?)).await?;
     Ok(updated.rows_affected > 0)
 }
 
-/// Writes what becomes of a user's password, in the transaction of its user's write.
+/// Sets or removes the password of a user, in the transaction of the user's write.
 pub(super) async fn write(
     tx: &impl ConnectionTrait,
     user: UserId,
     write: &PasswordWrite,
-) -> Result<(), WriteError> {
+) -> Result<(), OperationError> {
     match write {
         PasswordWrite::Set(stored) => set_all(tx, &[(user, stored.clone())]).await,
         PasswordWrite::Remove => {
-            let removed = Entity::delete_by_id(user.as_uuid()).exec(tx).await;
-            removed.map_err(|error| errors::write(&error)).map(drop)
+            Entity::delete_by_id(user.as_uuid()).exec(tx).await?;
+            Ok(())
         }
     }
 }
 
-/// Sets the passwords of users whose rows are written.
+/// Sets the passwords of users. Must run after their rows are written.
 pub(super) async fn set_all(
     tx: &impl ConnectionTrait,
     passwords: &[(UserId, StoredPassword)],
-) -> Result<(), WriteError> {
-    for part in many::parts(passwords) {
+) -> Result<(), OperationError> {
+    for part in list_params::batches(passwords) {
         let rows = part.iter().map(|(user, stored)| ActiveModel {
             user_id: Set(user.as_uuid()),
             password_hash: Set(stored.hash.expose().to_owned()),
@@ -108,30 +102,28 @@ pub(super) async fn set_all(
         Entity::insert_many(rows)
             .on_conflict(newest)
             .exec_without_returning(tx)
-            .await
-            .map_err(|error| errors::write(&error))?;
+            .await?;
     }
     Ok(())
 }
 
-/// Finds the passwords that were imported, among those of some users.
+/// Returns the passwords of these users that were imported.
 pub(super) async fn imported(
     tx: &impl ConnectionTrait,
     users: &[UserId],
-) -> Result<HashMap<UserId, PasswordHash>, WriteError> {
+) -> Result<HashMap<UserId, PasswordHash>, OperationError> {
     if users.is_empty() {
         return Ok(HashMap::new());
     }
-    let ids = many::padded(users.iter().map(|user| user.as_uuid()));
+    let ids = list_params::padded(users.iter().map(|user| user.as_uuid()));
     let rows = Entity::find()
         .filter(Column::UserId.is_in(ids))
         .filter(Column::Origin.eq(PasswordOrigin::Imported.as_str()))
-        // Whoever logs in just now has it hashed anew, before or after.
+        // A concurrent login may replace the hash; the lock serialises both.
         .order_by(Column::UserId, Order::Asc)
         .lock_exclusive()
         .all(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| {
@@ -141,31 +133,34 @@ pub(super) async fn imported(
         .collect())
 }
 
-/// Gives a user's number among the draws: the same each time, and spread evenly over 32 bits whatever ids there are.
+/// Returns the value of the column `draw` for a user: constant, and evenly distributed over 32 bits for ids of any
+/// pattern.
 fn draw(user: UserId) -> i64 {
     let digest = Sha256::digest(user.as_uuid());
     let bytes = digest.iter().take(4);
     bytes.fold(0, |number, byte| number << 8 | i64::from(*byte))
 }
 
-/// Finds the password of the first draw from a number on.
-pub(super) async fn drawn(
+/// Returns the password with the lowest `draw` that is at least `from`.
+pub(super) async fn first_from_draw(
     db: &impl ConnectionTrait,
     from: i64,
-) -> Result<Option<StoredPassword>, StoreError> {
+) -> Result<Option<StoredPassword>, OperationError> {
     let found = Entity::find()
         .filter(Column::Draw.gte(from))
         .order_by(Column::Draw, Order::Asc)
         .one(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
-    found.map(to_password).transpose()
+        .await?;
+    Ok(found.map(to_password).transpose()?)
 }
 
 fn to_password(row: Model) -> Result<StoredPassword, StoreError> {
     let origin = PasswordOrigin::from_name(&row.origin).ok_or_else(|| {
-        let broken = format!("the password's origin of user {} is broken", row.user_id);
-        StoreError::Internal(broken)
+        let message = format!(
+            "column origin of the credential of user {} is invalid",
+            row.user_id
+        );
+        StoreError::Internal(message)
     })?;
     Ok(StoredPassword {
         hash: PasswordHash::from_store(row.password_hash),

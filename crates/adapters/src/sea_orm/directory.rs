@@ -1,6 +1,11 @@
-//! Walks the users.
+//! Lists, filters and counts users.
 
 pub(super) mod count;
 mod filter;
+mod metadata;
 pub(super) mod page;
 mod search;
+mod sparse_matches;
+
+pub use metadata::IndexOutcome;
+pub(super) use metadata::update_indexes;

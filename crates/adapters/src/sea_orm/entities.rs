@@ -1,6 +1,7 @@
-//! The rows, as the migrations made them.
+//! The tables of the migrations, as `SeaORM` entities.
 
 pub(super) mod credentials;
+pub(super) mod erased_ids;
 pub(super) mod events;
 pub(super) mod idempotency_keys;
 pub(super) mod login_attempts;

@@ -1,66 +1,113 @@
-//! What a database's errors mean to the domain.
+//! The error of this adapter, and its translation into the errors of the ports.
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 use user_domain::StoreError;
+use user_domain::ports::ImportError;
+use user_domain::user::ChangeRefused;
 use user_domain::write::{UniqueField, WriteError};
+use user_migrations::describe;
 
-/// Translates an error of a statement, after which nothing has been done.
-pub(super) fn store(error: &DbErr) -> StoreError {
-    if is_passing(error) {
-        StoreError::Unavailable(error.to_string())
-    } else {
-        StoreError::Internal(error.to_string())
+/// Why an operation failed. It becomes the error of a port where the operation returns to its port, and nowhere else.
+#[derive(Debug)]
+pub(super) enum OperationError {
+    /// A statement failed, or no connection could be acquired. Nothing has been written.
+    Statement(DbErr),
+    /// A commit failed. It may have succeeded, unless the error proves a rollback.
+    Commit(DbErr),
+    /// An answer that the port defines, such as a refusal.
+    Port(WriteError),
+}
+
+impl From<DbErr> for OperationError {
+    fn from(error: DbErr) -> Self {
+        Self::Statement(error)
     }
 }
 
-/// Translates an error of a statement that writes.
-pub(super) fn write(error: &DbErr) -> WriteError {
-    match taken(error) {
-        Some(field) => WriteError::Taken(field),
-        None => WriteError::Store(store(error)),
+impl From<WriteError> for OperationError {
+    fn from(error: WriteError) -> Self {
+        Self::Port(error)
     }
 }
 
-/// Translates an error of a write that no caller is told may be refused.
-pub(super) fn unrefused(error: WriteError) -> StoreError {
-    match error {
-        WriteError::Store(error) => error,
-        WriteError::NotFound
-        | WriteError::Taken(_)
-        | WriteError::KeyReused
-        | WriteError::Refused(_) => StoreError::Internal(format!("a write was refused: {error}")),
+impl From<StoreError> for OperationError {
+    fn from(error: StoreError) -> Self {
+        Self::Port(error.into())
     }
 }
 
-/// Translates an error of a commit: the database may have done it all the same, unless it says that it has not.
-pub(super) fn commit(error: &DbErr) -> WriteError {
-    let code = database_error(error).and_then(sqlx::error::DatabaseError::code);
-    let rolled_back = code.is_some_and(|code| is_rolled_back(&code));
-    WriteError::Store(if rolled_back {
-        StoreError::Unavailable(error.to_string())
-    } else {
-        StoreError::OutcomeUnknown(error.to_string())
-    })
+impl From<ChangeRefused> for OperationError {
+    fn from(refused: ChangeRefused) -> Self {
+        Self::Port(refused.into())
+    }
 }
 
-/// Tells whether a value is there already that may be there but once.
+impl From<OperationError> for WriteError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Statement(error) => match taken(&error) {
+                Some(field) => Self::Taken(field),
+                None if is_transient(&error) => StoreError::Unavailable(describe(&error)).into(),
+                None => StoreError::Internal(describe(&error)).into(),
+            },
+            OperationError::Commit(error) if is_rolled_back(&error) => {
+                StoreError::Unavailable(describe(&error)).into()
+            }
+            OperationError::Commit(error) => StoreError::OutcomeUnknown(describe(&error)).into(),
+            OperationError::Port(error) => error,
+        }
+    }
+}
+
+/// For ports without refusals.
+impl From<OperationError> for StoreError {
+    fn from(error: OperationError) -> Self {
+        match error.into() {
+            WriteError::Store(error) => error,
+            refused @ (WriteError::NotFound
+            | WriteError::Taken(_)
+            | WriteError::KeyReused
+            | WriteError::Refused(_)) => Self::Internal(format!("a write was refused: {refused}")),
+        }
+    }
+}
+
+/// In an import, a unique violation means that another writer took the value since the batch was planned.
+impl From<OperationError> for ImportError {
+    fn from(error: OperationError) -> Self {
+        match error.into() {
+            WriteError::Taken(field) => Self::Raced(field),
+            WriteError::Store(error) => Self::Store(error),
+            refused @ (WriteError::NotFound | WriteError::KeyReused | WriteError::Refused(_)) => {
+                StoreError::Internal(format!("an import was refused: {refused}")).into()
+            }
+        }
+    }
+}
+
+/// Whether a unique value exists already.
 pub(super) fn is_unique_violation(error: &DbErr) -> bool {
     database_error(error).is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
-/// Tells whether a commit that failed with this code has kept nothing for certain.
-fn is_rolled_back(code: &str) -> bool {
+/// Whether a commit that failed with this error is certainly rolled back.
+fn is_rolled_back(error: &DbErr) -> bool {
+    let code = database_error(error).and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| is_code_of_rollback(&code))
+}
+
+fn is_code_of_rollback(code: &str) -> bool {
     // Serialisation failure, deadlock.
     const STATES: [&str; 2] = ["40001", "40P01"];
-    // BUSY; FULL and IOERR_WRITE, by which the end of the transaction did not get into the journal. (Whether it is there
-    // after a failure to sync is open.)
+    // FULL and IOERR_WRITE: the end of the transaction is not in the journal. After a failed sync that is unknown. BUSY
+    // is checked below.
     const RESULTS: [&str; 2] = ["13", "778"];
     let is_busy = code.len() < 5 && primary(code) == Some(5);
     is_busy || RESULTS.contains(&code) || STATES.contains(&code)
 }
 
-/// Tells which unique value an error is about. PostgreSQL names the index, SQLite the column.
-fn taken(error: &DbErr) -> Option<UniqueField> {
+/// Returns the unique field that an error is about. PostgreSQL names the index, SQLite the column.
+pub(super) fn taken(error: &DbErr) -> Option<UniqueField> {
     let error = database_error(error)?;
     if !error.is_unique_violation() {
         return None;
@@ -75,13 +122,13 @@ fn taken(error: &DbErr) -> Option<UniqueField> {
     .find_map(|(part, field)| name.contains(part).then_some(field))
 }
 
-/// Tells whether the same statement may succeed later.
-pub fn is_passing(error: &DbErr) -> bool {
+/// Whether a retry of the statement may succeed later.
+pub fn is_transient(error: &DbErr) -> bool {
     match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
         _ => match sqlx_error(error) {
             Some(sqlx::Error::Database(error)) => {
-                is_passing_code(error.code().as_deref().unwrap_or_default())
+                is_transient_code(error.code().as_deref().unwrap_or_default())
             }
             Some(
                 sqlx::Error::Io(_)
@@ -96,13 +143,13 @@ pub fn is_passing(error: &DbErr) -> bool {
     }
 }
 
-/// Tells whether a code is about the database's state and not about the statement: a class of PostgreSQL's SQLSTATE, or
-/// one of SQLite's results.
-fn is_passing_code(code: &str) -> bool {
+/// Whether a code is caused by the state of the database and not by the statement: a SQLSTATE of PostgreSQL or a result
+/// code of SQLite.
+fn is_transient_code(code: &str) -> bool {
     const CLASSES: [&str; 4] = ["08", "40", "53", "57"];
-    // Lock not available; a read-only server, as during a fail-over; idle in transaction.
+    // Lock not available; read-only server, as during a failover; idle-in-transaction timeout.
     const STATES: [&str; 3] = ["55P03", "25006", "25P03"];
-    // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN, which leave the file as it was.
+    // BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN: all leave the file unchanged.
     const RESULTS: [u32; 6] = [5, 6, 8, 10, 13, 14];
     if code.len() == 5 {
         return STATES.contains(&code) || CLASSES.iter().any(|class| code.starts_with(class));
@@ -110,7 +157,7 @@ fn is_passing_code(code: &str) -> bool {
     primary(code).is_some_and(|result| RESULTS.contains(&result))
 }
 
-/// Gives the primary code of one of SQLite's extended ones.
+/// Returns the primary code of an extended SQLite result code.
 fn primary(code: &str) -> Option<u32> {
     code.parse::<u32>().ok().map(|extended| extended & 0xFF)
 }

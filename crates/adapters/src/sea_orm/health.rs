@@ -1,59 +1,55 @@
-//! Tells whether the database can be used.
+//! Checks whether the database is usable.
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, Statement};
+use super::errors::OperationError;
+use super::raw_sql;
+
+use sea_orm::ConnectionTrait;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use user_domain::StoreError;
 use user_domain::ports::SchemaState;
 
-use super::errors;
-
-/// Gives the store's own name, which its first migration made.
-pub(super) async fn store_id(db: &impl ConnectionTrait) -> Result<String, StoreError> {
-    let statement = Statement::from_string(db.get_database_backend(), "SELECT id FROM store");
-    let row = db
-        .query_one_raw(statement)
-        .await
-        .map_err(|error| errors::store(&error))?
+/// Returns the id of the store, which the first migration created.
+pub(super) async fn store_id(db: &impl ConnectionTrait) -> Result<String, OperationError> {
+    let row = raw_sql::query_one(db, "SELECT id FROM store")
+        .await?
         .ok_or_else(|| StoreError::Internal("the store has no id".to_owned()))?;
-    row.try_get("", "id").map_err(|error| errors::store(&error))
+    Ok(row.try_get("", "id")?)
 }
 
-/// How long an answer is given to those who ask next.
-const KEPT: Duration = Duration::from_millis(250);
+/// The time for which a result is reused.
+const RESULT_TTL: Duration = Duration::from_millis(250);
 
-/// One look at the schema for all who ask at the same time: probes, of which there may be any number, share the connection
-/// that follows the outbox, and must not keep it from that.
+/// Shares one schema check between concurrent callers. Any number of probes use the outbox connection, and must not
+/// delay the outbox poller.
 #[derive(Default)]
 pub(super) struct SchemaCheck {
     last: Mutex<Option<(Instant, Result<SchemaState, StoreError>)>>,
 }
 
 impl SchemaCheck {
-    /// Gives what was found just now, or looks.
-    pub(super) async fn look(
+    /// Returns a recent result, or runs the check.
+    pub(super) async fn check(
         &self,
-        look: impl Future<Output = Result<SchemaState, StoreError>>,
+        check: impl Future<Output = Result<SchemaState, StoreError>>,
     ) -> Result<SchemaState, StoreError> {
         let mut last = self.last.lock().await;
         if let Some((at, found)) = &*last
-            && at.elapsed() < KEPT
+            && at.elapsed() < RESULT_TTL
         {
             return found.clone();
         }
-        let found = look.await;
+        let found = check.await;
         *last = Some((Instant::now(), found.clone()));
         found
     }
 }
 
-/// Asks the database which migrations it has.
-pub(super) async fn schema(db: &impl ConnectionTrait) -> Result<SchemaState, StoreError> {
-    let pending = user_migrations::pending(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
+/// Returns whether migrations are pending.
+pub(super) async fn schema(db: &impl ConnectionTrait) -> Result<SchemaState, OperationError> {
+    let pending = user_migrations::pending(db).await?;
     Ok(if pending.is_empty() {
         SchemaState::Ready
     } else {
@@ -71,27 +67,27 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_ask_together_share_one_look() {
-        let (check, looks) = (SchemaCheck::default(), AtomicUsize::new(0));
-        let look = async || {
-            looks.fetch_add(1, Ordering::Relaxed);
+    async fn concurrent_callers_share_one_check() {
+        let (check, runs) = (SchemaCheck::default(), AtomicUsize::new(0));
+        let run = async || {
+            runs.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_millis(100)).await;
             Ok(SchemaState::Ready)
         };
-        let asked = join_all((0..50).map(|_| check.look(look()))).await;
-        assert!(asked.iter().all(|found| *found == Ok(SchemaState::Ready)));
-        assert_eq!(looks.load(Ordering::Relaxed), 1);
-        sleep(KEPT).await;
-        assert_eq!(check.look(look()).await, Ok(SchemaState::Ready));
-        assert_eq!(looks.load(Ordering::Relaxed), 2);
+        let results = join_all((0..50).map(|_| check.check(run()))).await;
+        assert!(results.iter().all(|found| *found == Ok(SchemaState::Ready)));
+        assert_eq!(runs.load(Ordering::Relaxed), 1);
+        sleep(RESULT_TTL).await;
+        assert_eq!(check.check(run()).await, Ok(SchemaState::Ready));
+        assert_eq!(runs.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_up_looking_keeps_nobody_from_it() {
+    async fn a_cancelled_check_does_not_block_the_next() {
         let check = SchemaCheck::default();
-        let never = check.look(std::future::pending());
-        assert!(tokio::time::timeout(KEPT, never).await.is_err());
-        let found = check.look(async { Ok(SchemaState::Pending) }).await;
+        let never = check.check(std::future::pending());
+        assert!(tokio::time::timeout(RESULT_TTL, never).await.is_err());
+        let found = check.check(async { Ok(SchemaState::Pending) }).await;
         assert_eq!(found, Ok(SchemaState::Pending));
     }
 }

@@ -1,8 +1,8 @@
-//! Those who try to be let in: their failures, their turns, and whom a password is compared with where there is nobody.
+//! Login attempts: failure counters, locks per identifier and source, and dummy hashes for unknown accounts.
 
 pub(super) mod attempts;
-mod decoys;
-mod turns;
+mod dummy_hashes;
+mod keyed_locks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,88 +12,84 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::time::timeout;
 use user_domain::StoreError;
-use user_domain::lockout::{Lockout, LoginAttempt, Tries};
-use user_domain::ports::{Decoys, HashingError, LoginAttempts, LoginTurn};
+use user_domain::lockout::{AccountAttempts, Lockout, LoginAttempt};
+use user_domain::ports::{DummyHashes, HashingError, LoginAttempts, LoginLock};
 use user_domain::values::{StoredPassword, Timestamp, UserId};
 
-use super::{Connections, SeaOrmUsers, errors};
-use attempts::Places;
-use decoys::Sample;
-use turns::Turns;
+use super::{Connections, SeaOrmUsers};
+use attempts::CounterKey;
+use dummy_hashes::HashSample;
+use keyed_locks::KeyedLocks;
 
-/// How long somebody waits for those who try as the same from the same source.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// The maximum wait of an attempt for other attempts with the same identifier from the same source.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// The logins of a store of users. Cheap to clone; clones share all.
+/// The login attempts of a user store. Cheap to clone; clones share the locks and the sample.
 #[derive(Clone)]
 pub struct SeaOrmLogins {
     users: SeaOrmUsers,
     key: Hmac<Sha256>,
-    turns: Arc<Turns>,
-    sample: Arc<Sample>,
+    locks: Arc<KeyedLocks>,
+    sample: Arc<HashSample>,
 }
 
 impl SeaOrmLogins {
-    /// Counts failures beside the users of a store, and knows sources and strangers by digests under this key, which all
-    /// replicas share. Until a sample is taken, the stand-in is of these costs.
-    pub fn new(users: SeaOrmUsers, key: &[u8; 64], stand_in: StoredPassword) -> Self {
+    /// Creates the login attempts of a store. Sources and unknown identifiers are stored as digests under `key`, which
+    /// all replicas share. `dummy_hash` is used until the first sample is taken.
+    pub fn new(users: SeaOrmUsers, key: &[u8; 64], dummy_hash: StoredPassword) -> Self {
         Self {
             users,
             key: Hmac::<Sha256>::new(key.into()),
-            turns: Arc::default(),
-            sample: Arc::new(Sample::of(stand_in)),
+            locks: Arc::default(),
+            sample: Arc::new(HashSample::new(dummy_hash)),
         }
     }
 
-    /// Takes a new sample of the passwords that users have, for [`Decoys`].
+    /// Replaces the sample of stored password hashes, for [`DummyHashes`].
     ///
     /// # Errors
-    /// The store's; the sample stays as it was.
-    pub async fn sample(&self) -> Result<(), StoreError> {
-        let passwords = decoys::look(&self.connections().reads);
-        self.sample
-            .replace(self.users.timed("sample_passwords", passwords).await?);
-        Ok(())
+    /// Those of the store; the previous sample stays.
+    pub async fn refresh_dummy_hashes(&self) -> Result<(), StoreError> {
+        let passwords = dummy_hashes::read_sample(&self.connections().reads);
+        let sampled = self.users.timed("sample_passwords", passwords).await;
+        sampled.map(|passwords| self.sample.replace(passwords))
     }
 
     fn connections(&self) -> &Connections {
         &self.users.connections
     }
 
-    async fn change(
+    async fn update_counters(
         &self,
         name: &'static str,
         attempt: &LoginAttempt,
         at: Timestamp,
-        become_: impl FnOnce(Lockout) -> Lockout,
+        update: impl FnOnce(Lockout) -> Lockout,
     ) -> Result<Lockout, StoreError> {
-        let places = Places::of(&self.key, attempt);
-        let work = attempts::change(&self.connections().writes, &places, at, become_);
-        self.users
-            .timed(name, work)
-            .await
-            .map_err(errors::unrefused)
+        let counters = CounterKey::of(&self.key, attempt);
+        let work = attempts::update(&self.connections().writes, &counters, at, update);
+        self.users.timed(name, work).await
     }
 }
 
 #[async_trait]
 impl LoginAttempts for SeaOrmLogins {
-    async fn enter(&self, attempt: &LoginAttempt) -> Result<LoginTurn, HashingError> {
-        let place = attempts::turn(&self.key, attempt);
-        timeout(PATIENCE, self.turns.enter(place))
+    async fn lock(&self, attempt: &LoginAttempt) -> Result<LoginLock, HashingError> {
+        let key = attempts::lock_key(&self.key, attempt);
+        timeout(LOCK_TIMEOUT, self.locks.lock(key))
             .await
-            .map(LoginTurn::holding)
+            .map(LoginLock::new)
             .map_err(|_| HashingError::Busy)
     }
 
     async fn lockout(&self, attempt: &LoginAttempt) -> Result<Lockout, StoreError> {
-        let places = Places::of(&self.key, attempt);
-        let work = attempts::look(&self.connections().reads, &places);
+        let counters = CounterKey::of(&self.key, attempt);
+        let work = attempts::lockout(&self.connections().reads, &counters);
         self.users.timed("find_login_attempts", work).await
     }
 
     async fn fail(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<Lockout, StoreError> {
-        self.change("count_login_failure", attempt, at, |lockout| {
+        self.update_counters("count_login_failure", attempt, at, |lockout| {
             lockout.failed(at)
         })
         .await
@@ -101,7 +97,7 @@ impl LoginAttempts for SeaOrmLogins {
 
     async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<bool, StoreError> {
         let mut is_admitted = false;
-        let become_ = |lockout: Lockout| {
+        let update = |lockout: Lockout| {
             is_admitted = lockout.admits(at);
             if is_admitted {
                 lockout.succeeded(at)
@@ -109,24 +105,25 @@ impl LoginAttempts for SeaOrmLogins {
                 lockout
             }
         };
-        self.change("note_login", attempt, at, become_).await?;
+        self.update_counters("note_login", attempt, at, update)
+            .await?;
         Ok(is_admitted)
     }
 
-    async fn of_user(&self, user: UserId, at: Timestamp) -> Result<(Tries, u64), StoreError> {
+    async fn of_user(&self, user: UserId, at: Timestamp) -> Result<AccountAttempts, StoreError> {
         let work = attempts::of_user(&self.connections().reads, user, at);
         self.users.timed("find_login_attempts", work).await
     }
 
     async fn clear(&self, user: UserId) -> Result<(), StoreError> {
         let work = attempts::clear(&self.connections().writes, user);
-        let cleared = self.users.timed("clear_login_attempts", work).await;
-        cleared.map_err(errors::unrefused)
+        self.users.timed("clear_login_attempts", work).await
     }
 }
 
-impl Decoys for SeaOrmLogins {
-    fn stand_in(&self, identifier: &str) -> StoredPassword {
+impl DummyHashes for SeaOrmLogins {
+    fn for_identifier(&self, identifier: &str) -> StoredPassword {
+        // The prefix predates the name of the trait; a change would change the hash of each identifier.
         let mut digest = self.key.clone();
         digest.update(b"decoy\n");
         digest.update(identifier.as_bytes());

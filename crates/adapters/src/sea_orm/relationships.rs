@@ -1,27 +1,29 @@
-//! What users are to each other, and how many are: one operation a file. Why the counts are true is said in
-//! [`presence`](super::presence).
+//! Relationships of users and their counts, one operation a file. [`locking`] explains why the counts are correct.
 
+mod change_relationship;
+mod count_audit;
 mod counters;
 mod counts;
 mod edges;
 mod follow_many;
 mod hidden_from;
-mod known;
-mod recount;
-mod relate;
+pub(super) mod locking;
+mod lookup;
+mod pending_counts;
 mod related;
-mod settle;
-mod ties;
+mod relationship_flags;
 
 use std::collections::HashSet;
 
 use async_trait::async_trait;
 use user_domain::StoreError;
 use user_domain::ports::{
-    Eyes, Recounted, RelationshipUpkeep, RelationshipWritten, Relationships, Settled,
+    CountAuditBatch, FollowCountMaintenance, PendingCountsBatch, Perspective, RelationshipWritten,
+    Relationships,
 };
 use user_domain::relationship::{
-    Counts, FollowOutcome, NewFollow, RelatedPage, RelatedRequest, RelationshipWrite, Ties,
+    Counts, FollowList, FollowOutcome, NewFollow, RelatedNames, RelatedPage, RelatedRequest,
+    RelationshipFlags, RelationshipWrite,
 };
 use user_domain::values::{Timestamp, UserId};
 use user_domain::write::{WriteContext, WriteError};
@@ -30,14 +32,15 @@ use super::SeaOrmUsers;
 
 #[async_trait]
 impl Relationships for SeaOrmUsers {
-    async fn relate(
+    async fn change_relationship(
         &self,
         write: &RelationshipWrite,
         context: &WriteContext,
     ) -> Result<RelationshipWritten, WriteError> {
-        let _turn = self.gates.pass_for_user(write.edge.from()).await?;
-        let (writes, guards) = (&self.connections.writes, self.guards);
-        let work = relate::relate(writes, guards, write, context);
+        let _lock = self.write_locks.lock_user(write.edge.from()).await?;
+        let digests = self.name_digests().await?;
+        let writes = &self.connections.writes;
+        let work = change_relationship::change_relationship(writes, digests, write, context);
         self.timed("change_relationship", work).await
     }
 
@@ -46,8 +49,8 @@ impl Relationships for SeaOrmUsers {
         follows: &[NewFollow],
         context: &WriteContext,
     ) -> Result<Vec<FollowOutcome>, WriteError> {
-        let (writes, guards) = (&self.connections.writes, self.guards);
-        let work = follow_many::follow_many(writes, guards, follows, context);
+        let writes = &self.connections.writes;
+        let work = follow_many::follow_many(writes, follows, context);
         self.timed("follow_many", work).await
     }
 
@@ -60,23 +63,39 @@ impl Relationships for SeaOrmUsers {
         self.timed("find_hidden", work).await
     }
 
-    async fn ties(
+    async fn relationship_flags(
         &self,
         user: UserId,
         others: &[UserId],
-        eyes: Eyes,
-    ) -> Result<Vec<Option<Ties>>, StoreError> {
-        let work = ties::ties(&self.connections.reads, user, others, eyes);
+        perspective: Perspective,
+    ) -> Result<Vec<Option<RelationshipFlags>>, StoreError> {
+        let work = relationship_flags::relationship_flags(
+            &self.connections.reads,
+            user,
+            others,
+            perspective,
+        );
         self.timed("find_ties", work).await
     }
 
-    async fn related(&self, request: &RelatedRequest) -> Result<RelatedPage, StoreError> {
+    async fn related(
+        &self,
+        request: &RelatedRequest<FollowList>,
+    ) -> Result<RelatedPage, StoreError> {
         let work = async {
-            // A page may pass over many who are not shown.
-            let _turn = self.listing().await?;
+            // A page may skip many users that are hidden.
+            let _permit = self.admit_listing().await?;
             related::related(&self.connections.reads, request).await
         };
         self.timed("page_related", work).await
+    }
+
+    async fn related_names(&self, request: &RelatedRequest) -> Result<RelatedNames, StoreError> {
+        let work = async {
+            let _permit = self.admit_listing().await?;
+            related::related_names(&self.connections.reads, request).await
+        };
+        self.timed("page_related_names", work).await
     }
 
     async fn counts(
@@ -90,15 +109,15 @@ impl Relationships for SeaOrmUsers {
 }
 
 #[async_trait]
-impl RelationshipUpkeep for SeaOrmUsers {
-    async fn settle(&self) -> Result<Settled, StoreError> {
-        let work = settle::settle(&self.connections.reads, &self.connections.writes);
+impl FollowCountMaintenance for SeaOrmUsers {
+    async fn apply_pending(&self) -> Result<PendingCountsBatch, StoreError> {
+        let work = pending_counts::apply(&self.connections.reads, &self.connections.writes);
         self.timed("settle_relationships", work).await
     }
 
-    async fn recount(&self, at: Timestamp) -> Result<Recounted, StoreError> {
+    async fn audit(&self, at: Timestamp) -> Result<CountAuditBatch, StoreError> {
         let (reads, writes) = (&self.connections.reads, &self.connections.writes);
-        let work = recount::recount(reads, writes, self.guards, at);
+        let work = count_audit::audit(reads, writes, at);
         self.timed("recount_relationships", work).await
     }
 }

@@ -1,4 +1,4 @@
-//! Removes what is over its time: short transactions, small batches, and no waiting for what others hold.
+//! Deletes expired users and records, in short transactions and small batches, skipping locked rows.
 
 pub(crate) mod erase_expired;
 pub(crate) mod expired;

@@ -1,22 +1,22 @@
-//! From rows to users and back.
+//! Converts users to rows and back.
 
 use sea_orm::{ActiveModelTrait, IntoActiveModel, Iterable, Value};
 use user_domain::StoreError;
 use user_domain::directory::search_text;
-use user_domain::user::{Profile, Standing, Status, User, UserMetadata, UserState};
+use user_domain::user::{Profile, Standing, Status, Suspension, User, UserMetadata, UserState};
 use user_domain::values::{
-    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Roles, ShortText,
-    Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
+    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Revision, Roles,
+    ShortText, SuspensionReason, Timestamp, UserId, Username, WebUrl, ZoneInfo,
 };
 
 use super::entities::users;
 
-/// Writes a user as a row, every column set.
+/// Converts a user to a row with all columns set.
 pub(super) fn from_user(user: &User) -> users::ActiveModel {
     to_row(user).into_active_model().reset_all()
 }
 
-/// Writes a user as the values of a statement written by hand, in the order of the columns.
+/// Converts a user to the values of a hand-written statement, in the order of the columns.
 pub(super) fn to_values(user: &User) -> Vec<Value> {
     let mut row = to_row(user).into_active_model();
     let columns = users::Column::iter();
@@ -25,9 +25,33 @@ pub(super) fn to_values(user: &User) -> Vec<Value> {
         .collect()
 }
 
-/// Writes a user as a row.
+/// Converts a user to a row.
+///
+/// Every field is named, here and in [`to_user`], so that an unstored field is a compile error.
 pub(crate) fn to_row(user: &User) -> users::Model {
     let text = |value: Option<&str>| value.map(str::to_owned);
+    let UserState {
+        id,
+        username,
+        external_id,
+        email,
+        email_verified,
+        phone_number,
+        phone_number_verified,
+        standing,
+        suspension,
+        roles,
+        profile,
+        metadata,
+        revision,
+        version,
+        created_at,
+        updated_at,
+        deleted_at,
+        tokens_valid_after,
+        password_changed_at,
+        has_blocks,
+    } = &**user;
     let Profile {
         name,
         given_name,
@@ -40,20 +64,28 @@ pub(crate) fn to_row(user: &User) -> users::Model {
         locale,
         zoneinfo,
         birthdate,
-    } = &user.profile;
+    } = profile;
+    let UserMetadata {
+        public,
+        user: self_managed,
+        private,
+    } = metadata;
+    let suspension = suspension.as_deref();
+    let reason = suspension.and_then(|suspension| suspension.reason.as_ref());
+    let until = suspension.and_then(|suspension| suspension.until);
     users::Model {
-        id: user.id.as_uuid(),
-        username: user.username.as_str().to_owned(),
-        username_key: user.username.key().to_owned(),
-        username_skeleton: user.username.skeleton().to_owned(),
-        external_id: text(user.external_id.as_ref().map(ExternalId::as_str)),
-        email: user.email.as_str().to_owned(),
-        email_key: user.email.key().to_owned(),
-        email_verified: user.email_verified,
-        phone_number: text(user.phone_number.as_ref().map(PhoneNumber::as_str)),
-        phone_number_verified: user.phone_number_verified,
-        standing: user.standing.as_str().to_owned(),
-        roles: roles_to_json(&user.roles),
+        id: id.as_uuid(),
+        username: username.as_str().to_owned(),
+        username_key: username.key().to_owned(),
+        username_skeleton: username.skeleton().to_owned(),
+        external_id: text(external_id.as_ref().map(ExternalId::as_str)),
+        email: email.as_str().to_owned(),
+        email_key: email.key().to_owned(),
+        email_verified: *email_verified,
+        phone_number: text(phone_number.as_ref().map(PhoneNumber::as_str)),
+        phone_number_verified: *phone_number_verified,
+        standing: standing.as_str().to_owned(),
+        roles: roles_to_json(roles),
         name: text(name.as_ref().map(ShortText::as_str)),
         given_name: text(given_name.as_ref().map(ShortText::as_str)),
         family_name: text(family_name.as_ref().map(ShortText::as_str)),
@@ -64,84 +96,140 @@ pub(crate) fn to_row(user: &User) -> users::Model {
         location: text(location.as_ref().map(ShortText::as_str)),
         locale: text(locale.as_ref().map(Locale::as_str)),
         zoneinfo: text(zoneinfo.as_ref().map(ZoneInfo::as_str)),
-        birthdate: birthdate.map(|date| date.to_string()),
-        metadata_public: user.metadata.public.to_json(),
-        metadata_user: user.metadata.user.to_json(),
-        metadata_private: user.metadata.private.to_json(),
+        birthdate: birthdate.map(|date| date.first_day().to_string()),
+        metadata_public: public.to_json(),
+        metadata_user: self_managed.to_json(),
+        metadata_private: private.to_json(),
         search_text: search_text(user),
-        version: user.version.get(),
-        created_at: user.created_at.as_utc(),
-        updated_at: user.updated_at.as_utc(),
-        deleted_at: user.deleted_at.map(Timestamp::as_utc),
-        tokens_valid_after: user.tokens_valid_after.map(Timestamp::as_utc),
-        password_changed_at: user.password_changed_at.map(Timestamp::as_utc),
-        has_blocks: user.has_blocks,
+        revision: revision.get(),
+        created_at: created_at.as_utc(),
+        updated_at: updated_at.as_utc(),
+        deleted_at: deleted_at.map(Timestamp::as_utc),
+        tokens_valid_after: tokens_valid_after.map(Timestamp::as_utc),
+        password_changed_at: password_changed_at.map(Timestamp::as_utc),
+        has_blocks: *has_blocks,
+        internal_changes: revision.internal_changes(*version),
+        suspension_reason: text(reason.map(SuspensionReason::as_str)),
+        suspended_until: until.map(Timestamp::as_utc),
+        birthdate_is_year: birthdate.is_some_and(Birthdate::is_year_only),
     }
 }
 
-/// Reads a user from its row, trusting what was checked when it was written.
+/// Converts a row to a user. Its values were validated before they were stored.
 pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
-    let broken = |column: &str| {
-        StoreError::Internal(format!("the column {column} of user {} is broken", row.id))
-    };
+    let users::Model {
+        id,
+        username,
+        username_key,
+        username_skeleton,
+        external_id,
+        email,
+        email_key,
+        email_verified,
+        phone_number,
+        phone_number_verified,
+        standing,
+        roles,
+        name,
+        given_name,
+        family_name,
+        nickname,
+        picture,
+        website,
+        bio,
+        location,
+        locale,
+        zoneinfo,
+        birthdate,
+        metadata_public,
+        metadata_user,
+        metadata_private,
+        search_text: _,
+        revision,
+        created_at,
+        updated_at,
+        deleted_at,
+        tokens_valid_after,
+        password_changed_at,
+        has_blocks,
+        internal_changes,
+        suspension_reason,
+        suspended_until,
+        birthdate_is_year,
+    } = row;
+    let invalid =
+        |column: &str| StoreError::Internal(format!("column {column} of user {id} is invalid"));
     let metadata =
-        |column: &str, text: &str| Metadata::from_store(text).ok_or_else(|| broken(column));
-    let birthdate = row
-        .birthdate
+        |column: &str, text: &str| Metadata::from_store(text).ok_or_else(|| invalid(column));
+    let birthdate = birthdate
         .as_deref()
-        .map(|text| Birthdate::parse(text).map_err(|_| broken("birthdate")))
+        .map(|text| to_birthdate(text, birthdate_is_year).ok_or_else(|| invalid("birthdate")))
         .transpose()?;
+    let standing = Standing::from_name(&standing).ok_or_else(|| invalid("standing"))?;
+    let suspension = Suspension {
+        reason: suspension_reason.map(SuspensionReason::from_store),
+        until: suspended_until.map(Timestamp::from_utc),
+    };
+    let revision = Revision::from_i64(revision).ok_or_else(|| invalid("version"))?;
     Ok(User::from_store(UserState {
-        id: UserId::from_uuid(row.id),
-        external_id: row.external_id.map(ExternalId::from_store),
-        email_verified: row.email_verified,
-        phone_number: row.phone_number.map(PhoneNumber::from_store),
-        phone_number_verified: row.phone_number_verified,
-        standing: Standing::from_name(&row.standing).ok_or_else(|| broken("standing"))?,
-        roles: roles_from_json(&row.roles).ok_or_else(|| broken("roles"))?,
+        id: UserId::from_uuid(id),
+        external_id: external_id.map(ExternalId::from_store),
+        email_verified,
+        phone_number: phone_number.map(PhoneNumber::from_store),
+        phone_number_verified,
+        standing,
+        suspension: suspension.into_stored(standing),
+        roles: roles_from_json(&roles).ok_or_else(|| invalid("roles"))?,
         metadata: UserMetadata {
-            public: metadata("metadata_public", &row.metadata_public)?,
-            user: metadata("metadata_user", &row.metadata_user)?,
-            private: metadata("metadata_private", &row.metadata_private)?,
+            public: metadata("metadata_public", &metadata_public)?,
+            user: metadata("metadata_user", &metadata_user)?,
+            private: metadata("metadata_private", &metadata_private)?,
         },
-        version: Version::from_i64(row.version).ok_or_else(|| broken("version"))?,
-        username: Username::from_store(row.username, row.username_key, row.username_skeleton),
-        email: EmailAddress::from_store(row.email, row.email_key),
+        revision,
+        version: revision
+            .version_after(internal_changes)
+            .ok_or_else(|| invalid("internal_changes"))?,
+        username: Username::from_store(username, username_key, username_skeleton),
+        email: EmailAddress::from_store(email, email_key),
         profile: Profile {
-            name: row.name.map(ShortText::from_store),
-            given_name: row.given_name.map(ShortText::from_store),
-            family_name: row.family_name.map(ShortText::from_store),
-            nickname: row.nickname.map(ShortText::from_store),
-            picture: row.picture.map(WebUrl::from_store),
-            website: row.website.map(WebUrl::from_store),
-            bio: row.bio.map(Bio::from_store),
-            location: row.location.map(ShortText::from_store),
-            locale: row.locale.map(Locale::from_store),
-            zoneinfo: row.zoneinfo.map(ZoneInfo::from_store),
+            name: name.map(ShortText::from_store),
+            given_name: given_name.map(ShortText::from_store),
+            family_name: family_name.map(ShortText::from_store),
+            nickname: nickname.map(ShortText::from_store),
+            picture: picture.map(WebUrl::from_store),
+            website: website.map(WebUrl::from_store),
+            bio: bio.map(Bio::from_store),
+            location: location.map(ShortText::from_store),
+            locale: locale.map(Locale::from_store),
+            zoneinfo: zoneinfo.map(ZoneInfo::from_store),
             birthdate,
         },
-        created_at: Timestamp::from_utc(row.created_at),
-        updated_at: Timestamp::from_utc(row.updated_at),
-        deleted_at: row.deleted_at.map(Timestamp::from_utc),
-        tokens_valid_after: row.tokens_valid_after.map(Timestamp::from_utc),
-        password_changed_at: row.password_changed_at.map(Timestamp::from_utc),
-        has_blocks: row.has_blocks,
+        created_at: Timestamp::from_utc(created_at),
+        updated_at: Timestamp::from_utc(updated_at),
+        deleted_at: deleted_at.map(Timestamp::from_utc),
+        tokens_valid_after: tokens_valid_after.map(Timestamp::from_utc),
+        password_changed_at: password_changed_at.map(Timestamp::from_utc),
+        has_blocks,
     }))
 }
 
-/// Reads a status that a statement made of a user's row.
-pub(super) fn to_status(user: UserId, name: &str) -> Result<Status, StoreError> {
-    Status::from_name(name).ok_or_else(|| {
-        StoreError::Internal(format!("the column standing of user {user} is broken"))
-    })
+fn to_birthdate(text: &str, is_year: bool) -> Option<Birthdate> {
+    let date = Birthdate::parse(text).ok()?;
+    Some(if is_year { date.year_only() } else { date })
 }
 
-/// Writes strings as a JSON array.
+/// Parses a status that a statement computed from the row of a user.
+pub(super) fn to_status(user: UserId, name: &str) -> Result<Status, StoreError> {
+    Status::from_name(name)
+        .ok_or_else(|| StoreError::Internal(format!("column standing of user {user} is invalid")))
+}
+
+/// Returns strings as a JSON array.
 pub(super) fn strings_to_json<'a>(strings: impl Iterator<Item = &'a str>) -> String {
     serde_json::Value::from(strings.collect::<Vec<_>>()).to_string()
 }
 
-/// Reads strings from a JSON array.
+/// Parses a JSON array of strings.
 pub(super) fn strings_from_json(json: &str) -> Option<Vec<String>> {
     serde_json::from_str(json).ok()
 }

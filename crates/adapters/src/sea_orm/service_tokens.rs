@@ -1,4 +1,4 @@
-//! The tokens of services: one file for each operation.
+//! Operations on service tokens, one file each.
 
 pub(super) mod add;
 pub(super) mod find;
@@ -7,7 +7,7 @@ pub(super) mod note_used;
 pub(super) mod revoke;
 
 use user_domain::StoreError;
-use user_domain::ports::KeptToken;
+use user_domain::ports::StoredServiceToken;
 use user_domain::service_token::ServiceToken;
 use user_domain::user::Actor;
 use user_domain::values::{ServiceTokenId, Timestamp, TokenDigest, TokenName};
@@ -15,14 +15,14 @@ use user_domain::values::{ServiceTokenId, Timestamp, TokenDigest, TokenName};
 use super::entities::service_tokens::Model;
 use super::row;
 
-/// Reads a token from its row, trusting what was checked when it was written.
-fn to_token(row: Model) -> Result<KeptToken, StoreError> {
-    let broken = |column: &str| {
-        StoreError::Internal(format!("the column {column} of token {} is broken", row.id))
+/// Converts a row to a token. Its values were validated before they were stored.
+fn to_token(row: Model) -> Result<StoredServiceToken, StoreError> {
+    let invalid = |column: &str| {
+        StoreError::Internal(format!("column {column} of token {} is invalid", row.id))
     };
-    let scopes = row::strings_from_json(&row.scopes).ok_or_else(|| broken("scopes"))?;
-    let digest = <[u8; 32]>::try_from(&*row.digest).map_err(|_| broken("digest"))?;
-    Ok(KeptToken {
+    let scopes = row::strings_from_json(&row.scopes).ok_or_else(|| invalid("scopes"))?;
+    let digest = <[u8; 32]>::try_from(&*row.digest).map_err(|_| invalid("digest"))?;
+    Ok(StoredServiceToken {
         token: ServiceToken {
             id: ServiceTokenId::from_uuid(row.id),
             name: TokenName::from_store(row.name),

@@ -1,54 +1,46 @@
-//! A write's transaction: all or nothing, in bounded time, and the truth about which.
+//! Transactions with bounded duration, whose outcome is reported truthfully.
 
 use std::time::Duration;
 
-use sea_orm::DbErr;
 use tokio::time::timeout;
 use user_domain::StoreError;
-use user_domain::write::WriteError;
 
-use super::errors;
-use super::pool::{Pool, Transaction};
+use super::connection::{Pool, Transaction, TransactionMode};
+use super::errors::OperationError;
 
-/// How long the database may take for what comes before a commit, and again for the commit. Its own timeouts are
-/// shorter; this one is for a database that is not heard from any more.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The maximum duration of BEGIN, of the statements together, and of COMMIT. The timeouts in the database are shorter;
+/// this one is for a database that does not answer.
+const STEP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Begins a transaction.
-pub(super) async fn begin(db: &Pool) -> Result<Transaction, WriteError> {
-    begun(db.begin()).await
+const NO_ANSWER: &str = "the database does not answer";
+
+/// Runs statements in a write transaction, and commits if they succeed. After a failure or a timeout of the statements
+/// nothing is written, since nothing was committed.
+///
+/// # Errors
+/// Those of the statements, of BEGIN and of COMMIT. Only an error of COMMIT can mean that the outcome is unknown.
+pub(super) async fn run<T>(
+    db: &Pool,
+    statements: impl AsyncFnOnce(&Transaction) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
+    run_in(db, TransactionMode::Write, statements).await
 }
 
-/// Begins a transaction that only reads.
-pub(super) async fn begin_reading(db: &Pool) -> Result<Transaction, WriteError> {
-    begun(db.begin_reading()).await
-}
-
-async fn begun(
-    beginning: impl Future<Output = Result<Transaction, DbErr>>,
-) -> Result<Transaction, WriteError> {
-    match timeout(PATIENCE, beginning).await {
-        Ok(begun) => begun.map_err(|error| errors::write(&error)),
-        Err(_) => Err(StoreError::Unavailable(SILENT.to_owned()).into()),
+/// Runs statements in a transaction of this mode, as [`run`] does.
+pub(super) async fn run_in<T>(
+    db: &Pool,
+    mode: TransactionMode,
+    statements: impl AsyncFnOnce(&Transaction) -> Result<T, OperationError>,
+) -> Result<T, OperationError> {
+    let unavailable = |_| StoreError::Unavailable(NO_ANSWER.to_owned());
+    let begun = timeout(STEP_TIMEOUT, db.begin(mode)).await;
+    let tx = begun.map_err(unavailable)??;
+    // Boxed, since the statements of a write are a large future.
+    let done = timeout(STEP_TIMEOUT, Box::pin(statements(&tx))).await;
+    let result = done.map_err(unavailable)??;
+    match timeout(STEP_TIMEOUT, tx.commit()).await {
+        Ok(committed) => committed.map_err(OperationError::Commit)?,
+        Err(_) => return Err(StoreError::OutcomeUnknown(NO_ANSWER.to_owned()).into()),
     }
+    Ok(result)
 }
-
-/// Waits for the statements of a transaction; where they are not answered, nothing has been done, since nothing is
-/// committed.
-pub(super) async fn bounded<T>(
-    statements: impl Future<Output = Result<T, WriteError>>,
-) -> Result<T, WriteError> {
-    timeout(PATIENCE, statements)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unavailable(SILENT.to_owned()).into()))
-}
-
-/// Commits; an error here may leave the outcome open, and says so.
-pub(super) async fn commit(tx: Transaction) -> Result<(), WriteError> {
-    match timeout(PATIENCE, tx.commit()).await {
-        Ok(committed) => committed.map_err(|error| errors::commit(&error)),
-        Err(_) => Err(StoreError::OutcomeUnknown(SILENT.to_owned()).into()),
-    }
-}
-
-const SILENT: &str = "the database does not answer";

@@ -1,4 +1,4 @@
-//! The operations on users.
+//! Operations on users, one file each.
 
 pub(super) mod add;
 pub(super) mod change;

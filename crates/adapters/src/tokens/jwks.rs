@@ -1,241 +1,120 @@
-//! The keys that the Auth Service publishes (JSON Web Key Set, RFC 7517): read at the start, followed from then on, and
-//! kept when their source fails.
+//! The keys that the Auth Service publishes (JSON Web Key Set, RFC 7517). They are read at the start, refreshed
+//! periodically, and kept while their source fails.
 //!
-//! A thread of its own reads them: every few minutes, and at once when a token names a key that is not known. The second
-//! is rationed, for anybody can name keys. What a good document has no more is no longer believed: that is how an issuer
-//! withdraws a key.
+//! A background task reads them every few minutes. It also reads them when no known key has signed a token, because
+//! the issuer may have published a new key or replaced one under its old `kid`. A rate limiter bounds these extra
+//! reads, because forged tokens trigger them too. A key that is missing from a valid document is no longer accepted: an
+//! issuer withdraws a key in this way.
 
 mod document;
-mod ration;
+mod rate_limiter;
 mod refresh;
 mod source;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metrics::{Unit, describe_counter, describe_gauge};
 use tokio::sync::{Semaphore, watch};
-use tokio::time;
+use tokio::time::timeout;
 use user_domain::ports::Clock;
 
-use super::jwt::{Keys, Token, Verdict};
-use ration::Ration;
-use refresh::{Refresher, Wake};
-use source::Source;
+use super::keys::{KeySet, KeyVerdict};
+use super::token::Token;
+pub use refresh::describe_metrics;
+use refresh::{RefreshState, Refresher};
+pub use source::KeySource;
 
-/// How long a token waits for the key that it names: half of what a request may take, so that it is answered.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How many tokens may wait so at a time; the next are refused at once.
-const MOST_WAITING: usize = 1024;
+/// The time that a token waits for a refresh: half of the time limit of a request.
+const REFRESH_WAIT: Duration = Duration::from_secs(1);
+/// The maximum number of tokens that wait for a refresh. Further tokens are rejected at once.
+const MAX_WAITING_TOKENS: usize = 1024;
 
-/// The attempts to read the keys, by outcome.
-const REFRESHES: &str = "jwks_refreshes_total";
-/// The keys that are believed.
-const KEYS: &str = "jwks_keys";
-/// When all sources were last read.
-const LAST_SUCCESS: &str = "jwks_last_success_timestamp_seconds";
-
-/// Where keys are published.
-#[derive(Debug, Clone)]
-pub struct JwksOptions {
-    /// The address of a document.
-    pub url: Option<String>,
-    /// The certificates to believe of its server, as PEM; `None`: the machine's.
-    pub ca_file: Option<PathBuf>,
-    /// A file that holds a document.
-    pub file: Option<PathBuf>,
-    /// How often they are read.
-    pub refresh: Duration,
-}
-
-/// The keys that the Auth Service publishes, as far as they are known.
+/// The published keys, with their refresh.
 pub struct Jwks {
-    options: JwksOptions,
-    kept: Arc<Kept>,
+    sources: Vec<KeySource>,
+    every: Duration,
+    state: watch::Sender<RefreshState>,
     waiting: Semaphore,
-    wake: OnceLock<Sender<Wake>>,
     clock: Arc<dyn Clock>,
 }
 
-/// Follows the keys until it is dropped.
-#[must_use = "keys are followed until this is dropped"]
-pub struct FollowedKeys(Sender<Wake>);
-
-/// What is to be said of a token whose key was not known at first.
-pub(super) enum Later {
-    /// What the newest keys say.
-    Verdict(Verdict),
-    /// Its key may be in a source that has not been read yet.
-    NotYet,
-}
-
-/// What the thread that reads the keys and those who use them share.
-#[derive(Default)]
-struct Kept {
-    keys: RwLock<Arc<Keys>>,
-    progress: Mutex<Progress>,
-    /// How many attempts have ended.
-    ended: watch::Sender<u64>,
-}
-
-struct Progress {
-    /// An attempt is under way, or asked for.
-    running: bool,
-    /// Each source has been read once.
-    is_whole: bool,
-    ration: Ration,
-}
-
 impl Jwks {
-    /// Knows no key yet; [`Jwks::follow`] reads them.
-    pub fn new(options: JwksOptions, clock: Arc<dyn Clock>) -> Self {
+    /// Creates an empty key set. [`Jwks::keep_fresh`] reads the keys, and reads them again after each interval.
+    pub fn new(sources: Vec<KeySource>, every: Duration, clock: Arc<dyn Clock>) -> Self {
         Self {
-            options,
-            kept: Arc::default(),
-            waiting: Semaphore::new(MOST_WAITING),
-            wake: OnceLock::new(),
+            sources,
+            every,
+            state: watch::Sender::default(),
+            waiting: Semaphore::new(MAX_WAITING_TOKENS),
             clock,
         }
     }
 
-    /// Reads the keys now and follows them, on a thread of its own; to be called once.
-    ///
-    /// # Errors
-    /// When there can be no such thread.
-    pub fn follow(&self) -> std::io::Result<FollowedKeys> {
-        let (wake, wakes) = mpsc::channel();
-        self.kept.progress().running = true;
-        let refresher = Refresher::new(
-            Source::all(&self.options),
-            self.options.refresh,
-            self.kept.clone(),
-            self.clock.clone(),
-        );
-        std::thread::Builder::new()
-            .name("jwks".to_owned())
-            .spawn(move || refresher.run(&wakes))?;
-        let wake = self.wake.get_or_init(|| wake).clone();
-        Ok(FollowedKeys(wake))
+    /// Reads the keys now, periodically and when a token needs it, for as long as the future is polled. Must be called
+    /// once.
+    pub async fn keep_fresh(&self) {
+        self.refresher().run().await;
     }
 
-    /// The keys that are known now.
-    pub(super) fn known(&self) -> Arc<Keys> {
-        let keys = self.kept.keys.read();
-        keys.unwrap_or_else(PoisonError::into_inner).clone()
+    fn refresher(&self) -> Refresher {
+        let (sources, state) = (self.sources.clone(), self.state.clone());
+        Refresher::new(sources, self.every, state, self.clock.clone())
     }
 
-    /// Holds a token whose key was not known to keys that are read after this was called, if they come soon.
-    pub(super) async fn check_later(&self, token: &Token<'_>) -> Later {
-        let deadline = time::Instant::now() + PATIENCE;
-        let Ok(_turn) = self.waiting.try_acquire() else {
-            return self.without_the_key();
+    /// Returns the current keys.
+    pub(super) fn known(&self) -> Arc<KeySet> {
+        self.state.borrow().keys.clone()
+    }
+
+    /// Verifies a token that no known key has signed, with keys that are read after this call. The key may be new, or
+    /// may have replaced another under the same `kid`. Waits a limited time for the refresh. Returns `None` if the key
+    /// may be in a source that has not been read yet.
+    pub(super) async fn check_after_refresh(&self, token: &Token<'_>) -> Option<KeyVerdict> {
+        if let Ok(_permit) = self.waiting.try_acquire()
+            && let Ok(true) = timeout(REFRESH_WAIT, self.is_signed_by_new_key(token)).await
+        {
+            return Some(KeyVerdict::Valid);
+        }
+        let state = self.state.borrow();
+        if token.key_id().is_some_and(|id| state.keys.has(id)) {
+            return Some(KeyVerdict::Invalid);
+        }
+        state.all_sources_read.then_some(KeyVerdict::Unknown)
+    }
+
+    /// Waits for a refresh, and returns whether a key that it has read has signed the token.
+    async fn is_signed_by_new_key(&self, token: &Token<'_>) -> bool {
+        let mut refreshes = self.state.subscribe();
+        let enough = {
+            let state = self.state.borrow();
+            // A refresh that started before this call may have missed the key.
+            state.finished + 1 + u64::from(!state.is_idle)
         };
-        // An attempt that began before may have missed the key.
-        for _ in 0..2 {
-            let Some(attempt) = self.ask() else { break };
-            let Attempt {
-                before,
-                mut ended,
-                had_begun,
-            } = attempt;
-            let newer = ended.wait_for(|ended| *ended > before);
-            if !matches!(time::timeout_at(deadline, newer).await, Ok(Ok(_))) {
-                break;
+        while let Some(finished) = self.request_refresh() {
+            // This value owns a sender, so the wait does not fail.
+            let _ = refreshes.wait_for(|state| state.finished > finished).await;
+            if self.known().check(token) == KeyVerdict::Valid {
+                return true;
             }
-            match self.known().check(token) {
-                Verdict::Unknown => {}
-                verdict => return Later::Verdict(verdict),
-            }
-            if !had_begun {
-                break;
+            if finished + 1 >= enough {
+                return false;
             }
         }
-        self.without_the_key()
+        false
     }
 
-    fn without_the_key(&self) -> Later {
-        if self.kept.progress().is_whole {
-            Later::Verdict(Verdict::Unknown)
-        } else {
-            Later::NotYet
-        }
+    /// Requests a refresh, or joins the running one. Returns the number of refreshes that finished before it; `None` if
+    /// the rate limiter refuses.
+    fn request_refresh(&self) -> Option<u64> {
+        let mut finished = None;
+        self.state.send_if_modified(|state| {
+            let was_idle = state.is_idle;
+            state.is_idle = was_idle && !state.limiter.take(Instant::now());
+            finished = (!state.is_idle).then_some(state.finished);
+            state.is_idle != was_idle
+        });
+        finished
     }
-
-    /// Asks for an attempt, or joins the one that is under way; `None` where the ration is used up.
-    fn ask(&self) -> Option<Attempt> {
-        let mut progress = self.kept.progress();
-        let attempt = Attempt {
-            before: *self.kept.ended.borrow(),
-            ended: self.kept.ended.subscribe(),
-            had_begun: progress.running,
-        };
-        if !progress.running {
-            if !progress.ration.take(Instant::now()) {
-                return None;
-            }
-            self.wake.get()?.send(Wake::Refresh).ok()?;
-            progress.running = true;
-        }
-        Some(attempt)
-    }
-}
-
-/// An attempt to read the keys, as one who waits for it sees it.
-struct Attempt {
-    before: u64,
-    ended: watch::Receiver<u64>,
-    had_begun: bool,
-}
-
-impl Kept {
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            running: false,
-            is_whole: false,
-            ration: Ration::new(Instant::now()),
-        }
-    }
-}
-
-impl Drop for FollowedKeys {
-    fn drop(&mut self) {
-        // A thread that has ended needs no telling.
-        let _ = self.0.send(Wake::Stop);
-    }
-}
-
-impl fmt::Debug for Jwks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Jwks({} keys)", self.known().0.len())
-    }
-}
-
-/// Says what each figure is, for whoever reads them.
-pub fn describe_metrics() {
-    describe_counter!(
-        REFRESHES,
-        Unit::Count,
-        "Attempts to read the keys of tokens, by outcome"
-    );
-    describe_gauge!(
-        KEYS,
-        Unit::Count,
-        "Published keys of tokens that are believed"
-    );
-    describe_gauge!(
-        LAST_SUCCESS,
-        Unit::Seconds,
-        "When the keys of tokens were last read from all their sources, in Unix time; 0 before the first"
-    );
 }

@@ -1,13 +1,11 @@
-//! Tokens of users: JSON Web Tokens (RFC 7519) of the Auth Service, signed with a shared secret (HS256) or with one of the
-//! keys that it publishes (RS256, ES256, `EdDSA`).
+//! Tokens of users: JSON Web Tokens (RFC 7519) of the Auth Service, signed with a shared secret (HS256) or with one of
+//! the keys that it publishes (RS256, ES256, `EdDSA`).
 //!
-//! The algorithm is bound to the key: what a token says of itself can only make it worthless. Claims are read strictly,
-//! each by its exact JSON type, since a lenient reader and a strict one disagree about who is meant.
+//! The algorithm is bound to the key, so the header of a token can only make the token invalid. Each claim must have
+//! its exact JSON type, because a lenient and a strict parser could disagree about the user.
 
 mod claims;
-mod keys;
-mod remembered;
-mod token;
+mod verified_cache;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,55 +13,56 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use secrecy::{ExposeSecret, SecretString};
-use user_domain::ports::{Clock, TokenRejected, TokenVerifier, VerifiedToken, VerifyTokenError};
+use user_domain::Rejection;
+use user_domain::ports::{Clock, TokenVerifier, VerifiedToken, VerifyTokenError};
 
-use super::jwks::{Jwks, Later};
+use super::jwks::Jwks;
+use super::keys::{KeySet, KeyVerdict};
+use super::token::Token;
 use claims::Claims;
-pub(super) use keys::{Key, Keys, Verdict};
-use remembered::{Remembered, Unproven};
-pub(super) use token::{LONGEST_KEY_ID, Token, algorithm_named};
+use verified_cache::{PendingEntry, VerifiedTokenCache};
 
-/// A token of more bytes is not looked at.
-const LONGEST: usize = 16 * 1024;
+/// The maximum length of a token in bytes. A longer one is rejected without parsing.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// How tokens are checked.
+/// The settings for the verification of tokens.
 #[derive(Debug, Clone)]
 pub struct JwtOptions {
-    /// The secret shared with the Auth Service, used as raw bytes, if there is one.
+    /// The secret shared with the Auth Service, if any. It is used as raw bytes.
     pub secret: Option<SecretString>,
-    /// The secret before it, while tokens signed with it are still good.
+    /// The previous secret, for as long as tokens signed with it are accepted.
     pub previous_secret: Option<SecretString>,
-    /// What `sub` names.
+    /// The kind of id in `sub`.
     pub subject: JwtSubject,
-    /// The `iss` that each token must have, if any.
+    /// The required `iss`, if any.
     pub issuer: Option<String>,
-    /// The `aud` that each token must have or hold, if any.
+    /// The required `aud`, if any. The claim may also be an array that contains it.
     pub audience: Option<String>,
-    /// By how many seconds the clocks of issuer and verifier may differ.
+    /// The allowed difference between the clocks of issuer and verifier, in seconds.
     pub leeway_seconds: u8,
 }
 
-/// What a token's `sub` names.
+/// The kind of id in the `sub` of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JwtSubject {
     /// The user's id.
     #[default]
     Id,
-    /// The platform's older id: a string, or an integer as its decimal text.
+    /// The external id: a string, or an integer in its decimal form.
     ExternalId,
 }
 
-/// Checks tokens signed with the shared secrets, or with published keys.
+/// Verifies tokens that are signed with the shared secrets or with published keys.
 pub struct JwtVerifier {
     secrets: Vec<DecodingKey>,
     jwks: Option<Arc<Jwks>>,
     options: JwtOptions,
     clock: Arc<dyn Clock>,
-    remembered: Remembered,
+    verified: VerifiedTokenCache,
 }
 
 impl JwtVerifier {
-    /// Checks tokens as the options say, by these published keys, if any, and by the time of this clock.
+    /// Creates a verifier with these published keys, if any.
     pub fn new(options: JwtOptions, jwks: Option<Arc<Jwks>>, clock: Arc<dyn Clock>) -> Self {
         let secrets = [&options.secret, &options.previous_secret];
         let key =
@@ -73,88 +72,84 @@ impl JwtVerifier {
             jwks,
             options,
             clock,
-            remembered: Remembered::default(),
+            verified: VerifiedTokenCache::default(),
         }
     }
 
     async fn check(&self, token: &str) -> Result<VerifiedToken, VerifyTokenError> {
-        if token.len() > LONGEST {
-            return Err(rejected("it is too long").into());
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Rejection::TooLong.into());
         }
         let keys = self.jwks.as_ref().map(|jwks| jwks.known());
-        match self.remembered.find(token, keys) {
+        match self.verified.find(token, keys) {
             Ok(claims) => {
                 claims.check_again(&self.options, self.clock.now())?;
                 Ok(claims.token.clone())
             }
-            Err(unproven) => self.check_anew(token, unproven).await,
+            Err(pending) => self.verify_uncached(token, pending).await,
         }
     }
 
-    async fn check_anew(
+    /// Verifies a token that is not cached.
+    ///
+    /// The kind and the times are checked first, so that the reasons which the client sees never depend on the
+    /// signature. The signature is next. The remaining claims are last; the client does not see why they are rejected.
+    async fn verify_uncached(
         &self,
         token: &str,
-        unproven: Unproven,
+        pending: PendingEntry,
     ) -> Result<VerifiedToken, VerifyTokenError> {
         let token = Token::read(token)?;
+        let raw_claims = token.claims()?;
+        let times = claims::check_text(&raw_claims, &self.options, self.clock.now())?;
+        let claims = || claims::check(&raw_claims, times, &self.options);
         if token.algorithm() == Algorithm::HS256 {
-            self.check_by_secret(&token, unproven.keys())?;
-            return self.believe(&token, unproven);
+            self.check_shared_secrets(&token, pending.keys())?;
+            return Ok(self.cache(pending, claims()?));
         }
         let (jwks, keys) = self
             .jwks
             .as_ref()
-            .zip(unproven.keys())
-            .ok_or_else(no_such_key)?;
-        match keys.check(&token) {
-            Verdict::Holds => return self.believe(&token, unproven),
-            Verdict::Wrong => return Err(forged().into()),
-            Verdict::Unknown => {}
+            .zip(pending.keys())
+            .ok_or(Rejection::NoKeyForAlgorithm)?;
+        if keys.check(&token) == KeyVerdict::Valid {
+            return Ok(self.cache(pending, claims()?));
         }
-        // What would be refused anyway waits for no key, and asks nobody for one.
-        let claims = self.claims(&token)?;
-        match jwks.check_later(&token).await {
-            Later::Verdict(Verdict::Holds) => Ok(claims.token),
-            Later::Verdict(Verdict::Wrong) => Err(forged().into()),
-            Later::Verdict(Verdict::Unknown) => Err(rejected("its key is not known").into()),
-            Later::NotYet => Err(VerifyTokenError::Unavailable(
-                "the keys of tokens have not been read since the start".to_owned(),
+        // A token with invalid claims triggers no refresh.
+        let claims = claims()?;
+        match jwks.check_after_refresh(&token).await {
+            Some(KeyVerdict::Valid) => Ok(claims.token),
+            Some(KeyVerdict::Invalid) => Err(Rejection::WrongSignature.into()),
+            Some(KeyVerdict::Unknown) => Err(Rejection::UnknownKey.into()),
+            None => Err(VerifyTokenError::Unavailable(
+                "the token verification keys have not been read since the start".to_owned(),
             )),
         }
     }
 
-    /// Checks what a token says whose signature holds, and remembers it.
-    fn believe(
-        &self,
-        token: &Token<'_>,
-        unproven: Unproven,
-    ) -> Result<VerifiedToken, VerifyTokenError> {
-        let claims = self.remembered.add(unproven, self.claims(token)?);
-        Ok(claims.token.clone())
+    /// Caches a valid token.
+    fn cache(&self, pending: PendingEntry, claims: Claims) -> VerifiedToken {
+        self.verified.add(pending, claims).token.clone()
     }
 
-    /// Holds a token to the shared secrets, the current one first.
-    fn check_by_secret(
+    /// Verifies a token with the shared secrets, the current one first.
+    fn check_shared_secrets(
         &self,
         token: &Token<'_>,
-        published: Option<&Keys>,
-    ) -> Result<(), TokenRejected> {
+        published: Option<&KeySet>,
+    ) -> Result<(), Rejection> {
         if self.secrets.is_empty() {
-            return Err(no_such_key());
+            return Err(Rejection::NoKeyForAlgorithm);
         }
         if let (Some(published), Some(id)) = (published, token.key_id())
             && published.has(id)
         {
-            return Err(rejected("its algorithm is not that of the key it names"));
+            return Err(Rejection::KeyAlgorithmMismatch);
         }
         if self.secrets.iter().any(|secret| token.is_signed_by(secret)) {
             return Ok(());
         }
-        Err(forged())
-    }
-
-    fn claims(&self, token: &Token<'_>) -> Result<Claims, TokenRejected> {
-        claims::check(&token.claims()?, &self.options, self.clock.now())
+        Err(Rejection::WrongSignature)
     }
 }
 
@@ -164,9 +159,9 @@ impl TokenVerifier for JwtVerifier {
         self.check(token).await
     }
 
-    fn remembered(&self, token: &str) -> Option<VerifiedToken> {
+    fn verify_cached(&self, token: &str) -> Option<VerifiedToken> {
         let keys = self.jwks.as_ref().map(|jwks| jwks.known());
-        let claims = self.remembered.find(token, keys).ok()?;
+        let claims = self.verified.find(token, keys).ok()?;
         claims.check_again(&self.options, self.clock.now()).ok()?;
         Some(claims.token.clone())
     }
@@ -176,18 +171,6 @@ impl fmt::Debug for JwtVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JwtVerifier")
     }
-}
-
-fn rejected(reason: &str) -> TokenRejected {
-    TokenRejected(reason.to_owned())
-}
-
-fn no_such_key() -> TokenRejected {
-    rejected("no key has its algorithm")
-}
-
-fn forged() -> TokenRejected {
-    rejected("its signature is wrong")
 }
 
 #[cfg(test)]

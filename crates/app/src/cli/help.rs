@@ -1,14 +1,14 @@
-//! The examples of each command's help. A test holds each of them to what the command line takes.
+//! The examples in the help of each command. A test parses each of them.
 
 pub(super) const USER_SERVICE: &str = "\
 Examples:
   user-service dev                          # try it, with nothing configured
-  user-service check-settings               # what is set, and is it right?
+  user-service check-settings               # validate the settings
   user-service                              # serve
-  user-service user grant-role ann admin    # make the first administrator
-  user-service user export > users.ndjson   # every user, a line each
-  user-service token create --name posts --scope users:read --expires 90d   # let a service in
-  user-service user import --help           # each command tells more";
+  user-service user create ann ann@example.org --role admin   # create the first administrator
+  user-service user export > users.ndjson   # all users, one JSON object per line
+  user-service token create --name posts --scope users:read --expires 90d   # give a service access
+  user-service user import --help           # details of a command";
 
 pub(super) const SERVE: &str = "\
 Examples:
@@ -38,7 +38,7 @@ Examples:
 pub(super) const CHECK_SETTINGS: &str = "\
 Examples:
   user-service check-settings
-  CONFIG_FILE=new.toml user-service check-settings   # before it is rolled out";
+  CONFIG_FILE=new.toml user-service check-settings   # before a rollout";
 
 pub(super) const HEALTHCHECK: &str = "\
 Examples:
@@ -57,7 +57,7 @@ Examples:
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   user-service completions bash > ~/.local/share/bash-completion/completions/user-service
-  user-service completions zsh > ~/.zfunc/_user-service    # a folder of fpath, before compinit
+  user-service completions zsh > ~/.zfunc/_user-service    # a folder in fpath, before compinit
   user-service completions fish > ~/.config/fish/completions/user-service.fish";
 
 pub(super) const CACHE: &str = "\
@@ -70,6 +70,8 @@ pub(super) const USER: &str = "\
 Examples:
   user-service user get ann
   user-service user list --status suspended
+  user-service user create ann ann@example.org --role admin
+  user-service user suspend ann --reason 'spam' --until 2027-01-31T12:00:00Z
   user-service user import users.ndjson --dry-run
   user-service user export > users.ndjson
   user-service user grant-role ann admin";
@@ -79,8 +81,14 @@ Examples:
   user-service user get 0199b8f2-7c1e-7000-8000-000000000000
   user-service user get Ann.Lee
   user-service user get ann@example.org
-  user-service user get external:42          # by the platform's older id
+  user-service user get external:42          # by external_id, the older id that the platform uses
   user-service user get ann | jq .roles";
+
+pub(super) const USER_CREATE: &str = "\
+Examples:
+  user-service user create ann ann@example.org
+  user-service user create ann ann@example.org --name Ann --role admin | jq -r .id
+  user-service user create ann ann@example.org --password-stdin";
 
 pub(super) const USER_LIST: &str = "\
 Examples:
@@ -91,28 +99,53 @@ Examples:
   user-service user list --status suspended -n 100000 --json | jq -r .email";
 
 pub(super) const USER_IMPORT: &str = "\
-A file of two users, the second with a past:
+A file with two users, the second with status and creation time from another system:
   {\"username\":\"ann\",\"email\":\"ann@example.org\",\"profile\":{\"name\":\"Ann Lee\"}}
   {\"username\":\"bob\",\"email\":\"bob@example.org\",\"external_id\":\"42\",\"status\":\"suspended\",\"created_at\":\"2019-05-04T12:00:00Z\"}
 
 Examples:
-  user-service user import users.ndjson --dry-run                       # what would happen?
+  user-service user import users.ndjson --dry-run                       # print the changes only
   user-service user import users.ndjson --results results.ndjson
-  user-service user import users.ndjson --results results.ndjson --resume   # after a kill
-  grep refused results.ndjson                                           # which lines, and why
+  user-service user import users.ndjson --results results.ndjson --resume   # after an interruption
+  grep refused results.ndjson                                           # refused lines with reasons
+  user-service user import users.ndjson --match-by email --dry-run      # match existing users by email
   zcat users.ndjson.gz | user-service user import -
   DATABASE_URI=sqlite:///old.db user-service user export | user-service user import -";
 
 pub(super) const USER_EXPORT: &str = "\
 Examples:
   user-service user export > users.ndjson
-  user-service user export --status active,suspended,deleted | gzip > everybody.ndjson.gz
+  user-service user export --status active,suspended,deleted | gzip > all-users.ndjson.gz
   user-service user export --status suspended | jq -r .id";
 
 pub(super) const USER_GRANT_ROLE: &str = "\
 Examples:
   user-service user grant-role ann admin
   user-service user grant-role ann@example.org support";
+
+pub(super) const USER_REVOKE_ROLE: &str = "\
+Examples:
+  user-service user revoke-role ann admin
+  user-service user revoke-role ann@example.org support | jq .roles";
+
+pub(super) const USER_SUSPEND: &str = "\
+Examples:
+  user-service user suspend ann
+  user-service user suspend external:42 | jq -r .status";
+
+pub(super) const USER_ACTIVATE: &str = "\
+Examples:
+  user-service user activate ann";
+
+pub(super) const USER_DELETE: &str = "\
+Examples:
+  user-service user delete ann
+  user-service user delete 0199b8f2-7c1e-7000-8000-000000000000 --erase   # permanently";
+
+pub(super) const USER_RELEASE_NAME: &str = "\
+Examples:
+  user-service user release-name ann
+  user-service user release-name Ann.Lee";
 
 pub(super) const USER_LOCKOUT: &str = "\
 Examples:
@@ -134,7 +167,7 @@ Examples:
   user-service token create --name posts --scope users:read --expires 90d
   user-service token create --name auth --scope users:read,credentials:verify --expires 52w
   user-service token create --name deployer --scope tokens:admin --scope users:read --expires never
-  user-service token create --name posts --scope users:read --expires 90d > posts.token   # the token alone
+  user-service token create --name posts --scope users:read --expires 90d > posts.token   # only the token
   user-service token create --name posts --scope users:read --expires 90d --json | jq -r .id";
 
 pub(super) const TOKEN_LIST: &str = "\

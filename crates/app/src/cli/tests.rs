@@ -18,7 +18,7 @@ fn all() -> Vec<(String, ClapCommand)> {
     found
 }
 
-/// The calls of this program in a line of a shell: variables, comments, redirections and other programs left out.
+/// The calls of this program in a shell command, without variables, comments, redirections and other programs.
 fn calls(line: &str) -> Vec<Vec<String>> {
     let line = line.split(" #").next().unwrap_or_default();
     line.split(['|', '&'])
@@ -35,12 +35,12 @@ fn calls(line: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_command_line_is_sound() {
+fn the_command_line_definition_is_valid() {
     Cli::command().debug_assert();
 }
 
 #[test]
-fn every_command_has_examples_and_each_of_them_is_understood() {
+fn every_command_has_examples_that_parse() {
     for (path, command) in all() {
         let help = command
             .get_after_help()
@@ -60,7 +60,7 @@ fn every_command_has_examples_and_each_of_them_is_understood() {
 }
 
 #[test]
-fn every_command_and_argument_says_what_it_is() {
+fn every_command_and_argument_has_help() {
     for (path, command) in all() {
         assert!(command.get_about().is_some(), "{path}");
         for argument in command.get_arguments() {
@@ -70,10 +70,50 @@ fn every_command_and_argument_says_what_it_is() {
 }
 
 #[test]
-fn going_on_needs_results_to_go_on_from() {
-    let misused = Cli::try_parse_from(["user-service", "user", "import", "f", "--resume"]);
+fn resume_requires_results() {
+    let error = Cli::try_parse_from(["user-service", "user", "import", "f", "--resume"]);
     assert_eq!(
-        misused.unwrap_err().kind(),
+        error.unwrap_err().kind(),
         clap::error::ErrorKind::MissingRequiredArgument
     );
+}
+
+#[test]
+fn a_dry_run_cannot_be_resumed() {
+    let line = "user-service user import f --dry-run --results r --resume";
+    let error = Cli::try_parse_from(line.split(' '));
+    assert_eq!(
+        error.unwrap_err().kind(),
+        clap::error::ErrorKind::ArgumentConflict
+    );
+}
+
+/// The names of the commands in the table of the README, without arguments.
+fn commands_of_the_readme() -> Vec<String> {
+    let readme = include_str!("../../../../README.md");
+    let (_, table) = readme.split_once("## Commands").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let names = table.lines().filter_map(|line| {
+        let name = line.strip_prefix("| `")?.split('`').next()?;
+        let words = name.split(' ').take_while(|word| {
+            let mut letters = word.chars();
+            letters.all(|letter| letter.is_ascii_lowercase() || letter == '-')
+        });
+        Some(words.collect::<Vec<&str>>().join(" "))
+    });
+    names.collect()
+}
+
+#[test]
+fn the_table_of_the_readme_names_every_command() {
+    let is_command = |(_, command): &(String, ClapCommand)| !command.has_subcommands();
+    let mut names: Vec<String> = all()
+        .into_iter()
+        .filter(is_command)
+        .filter_map(|(path, _)| Some(path.strip_prefix("user-service ")?.to_owned()))
+        .collect();
+    let mut documented = commands_of_the_readme();
+    names.sort_unstable();
+    documented.sort_unstable();
+    assert_eq!(documented, names);
 }

@@ -1,4 +1,4 @@
-//! The commands on the tokens of services, and what they may be told.
+//! The commands on service tokens, and their arguments.
 
 use std::time::Duration;
 
@@ -6,47 +6,49 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use user_domain::service_token::TokenInput;
 
-use super::{Outcome, help};
+use super::{CommandOutcome, help};
 use crate::commands;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
-    /// Makes a token of a service, and prints it: the only time that anybody sees it.
+    /// Creates a service token and prints it. It cannot be displayed again.
     ///
-    /// stdout has the token and nothing else, or with --json one object with all there is to know of it. What is kept is
-    /// a digest. A running service knows the token at once. To rotate one: make the next with the same name, hand it to
-    /// the service, see in `token list` that the old one is not used any more, and revoke that.
+    /// stdout contains only the token, or with --json an object with the token and its properties. The database stores
+    /// only a digest. Running replicas accept the token at once.
+    ///
+    /// To rotate a token, create one with the same name and configure the service with it. When `token list` shows that
+    /// the old one is not used any more, revoke it.
     #[command(after_help = help::TOKEN_CREATE)]
     Create(CreateTokenArguments),
-    /// Lists the tokens of services, the newest first, ended and revoked ones included.
+    /// Lists service tokens, newest first, including expired and revoked ones.
     ///
-    /// A table on a terminal; otherwise, or with --json, a line of JSON a token. The last use is known to within about a
-    /// minute. Those of `ALLOWED_API_TOKENS` are not among them. At most 1000.
+    /// Prints a table on a terminal; otherwise, or with --json, one JSON object per line. At most 1000 tokens are
+    /// listed. The time of the last use can be about a minute old. Tokens of `ALLOWED_API_TOKENS` are not listed.
     #[command(after_help = help::TOKEN_LIST)]
     List {
-        /// Prints JSON on a terminal too
+        /// Prints JSON also on a terminal
         #[arg(long)]
         json: bool,
     },
-    /// Revokes a token of a service, for good.
+    /// Revokes a service token permanently.
     ///
-    /// Every running replica refuses it within a second. Doing it again changes nothing.
+    /// Every running replica refuses the token within a second. A repetition changes nothing.
     #[command(after_help = help::TOKEN_REVOKE)]
     Revoke {
-        /// The token's id, as `token list` shows it, or the token itself
+        /// The id of the token, as `token list` shows it, or the token itself
         id: String,
     },
 }
 
-/// What `token create` is told.
+/// The arguments of `token create`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CreateTokenArguments {
-    /// The service that it is for: 1 to 64 of a-z 0-9 : _ . -
+    /// The name of the service: 1 to 64 characters of a-z 0-9 : _ . -
     ///
-    /// Logs and events name it so. Several tokens may have one name.
+    /// Logs and events contain it. Several tokens may have the same name.
     #[arg(long)]
     pub(crate) name: String,
-    /// What it admits to; may be given several times, or several with commas between
+    /// A scope of the token; can be repeated, or several separated by commas
     #[arg(
         long = "scope",
         value_name = "SCOPE",
@@ -55,25 +57,25 @@ pub(crate) struct CreateTokenArguments {
         value_parser = PossibleValuesParser::new(TokenInput::scope_names())
     )]
     pub(crate) scopes: Vec<String>,
-    /// When it ends: 90d, 12h, 30m, 52w, or never
-    #[arg(long, value_name = "IN", value_parser = lifetime)]
+    /// The lifetime: a number of minutes, hours, days or weeks, such as 30m, 12h, 90d or 52w, or never
+    #[arg(long, value_name = "LIFETIME", value_parser = lifetime)]
     pub(crate) expires: Lifetime,
-    /// Prints all there is to know of it as one object of JSON
+    /// Prints the token and its properties as a JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// How long a token is to last.
+/// The lifetime of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lifetime {
-    /// So long.
-    For(Duration),
-    /// Until it is revoked.
-    Ever,
+    /// It expires after this time.
+    Limited(Duration),
+    /// It is valid until it is revoked.
+    Unlimited,
 }
 
 impl Token {
-    pub(super) async fn run(self) -> Outcome {
+    pub(super) async fn run(self) -> CommandOutcome {
         match self {
             Self::Create(arguments) => commands::token::create::run(&arguments).await,
             Self::List { json } => commands::token::list::run(json).await,
@@ -82,30 +84,30 @@ impl Token {
     }
 }
 
-/// Reads `90d`, `12h`, `30m`, `52w` or `never`.
+/// Parses `90d`, `12h`, `30m`, `52w` or `never`.
 fn lifetime(text: &str) -> Result<Lifetime, String> {
     if text == "never" {
-        return Ok(Lifetime::Ever);
+        return Ok(Lifetime::Unlimited);
     }
-    let wrong = || "give a number and one of m, h, d and w, such as 90d, or never".to_owned();
-    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let invalid = || "must be a number followed by m, h, d or w, such as 90d, or never".to_owned();
+    let unit = text.chars().next_back().ok_or_else(invalid)?;
     let minutes: u64 = match unit {
         'm' => 1,
         'h' => 60,
         'd' => 24 * 60,
         'w' => 7 * 24 * 60,
-        _ => return Err(wrong()),
+        _ => return Err(invalid()),
     };
-    let number = text.strip_suffix(unit).ok_or_else(wrong)?;
+    let number = text.strip_suffix(unit).ok_or_else(invalid)?;
     if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
+        return Err(invalid());
     }
     let seconds = number
         .parse::<u64>()
         .ok()
         .and_then(|number| number.checked_mul(minutes * 60))
-        .ok_or_else(|| "that is too long".to_owned())?;
-    Ok(Lifetime::For(Duration::from_secs(seconds)))
+        .ok_or_else(|| "is too long".to_owned())?;
+    Ok(Lifetime::Limited(Duration::from_secs(seconds)))
 }
 
 #[cfg(test)]
@@ -114,9 +116,9 @@ mod tests {
 
     #[test]
     fn a_lifetime_is_a_number_of_minutes_hours_days_or_weeks_or_never() {
-        let lasts = |text: &str| match lifetime(text) {
-            Ok(Lifetime::For(time)) => Some(time.as_secs()),
-            Ok(Lifetime::Ever) => Some(0),
+        let parsed = |text: &str| match lifetime(text) {
+            Ok(Lifetime::Limited(time)) => Some(time.as_secs()),
+            Ok(Lifetime::Unlimited) => Some(0),
             Err(_) => None,
         };
         for (text, seconds) in [
@@ -126,7 +128,7 @@ mod tests {
             ("52w", 31_449_600),
             ("never", 0),
         ] {
-            assert_eq!(lasts(text), Some(seconds), "{text}");
+            assert_eq!(parsed(text), Some(seconds), "{text}");
         }
         for text in [
             "",
@@ -143,7 +145,7 @@ mod tests {
             "99999999999999999999d",
             "18446744073709551615w",
         ] {
-            assert_eq!(lasts(text), None, "{text}");
+            assert_eq!(parsed(text), None, "{text}");
         }
     }
 }

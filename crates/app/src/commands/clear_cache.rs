@@ -2,39 +2,40 @@
 
 use user_adapters::cache::{self, RedisOptions};
 
-use super::{failed, on_store_of, say, settings};
-use crate::cli::Outcome;
+use super::{fail, load_store_settings, print_message, with_store_of};
+use crate::cli::CommandOutcome;
 use crate::compose::{Composition, redis_options};
+use crate::settings::Section;
 
-pub(crate) async fn run() -> Outcome {
-    let settings = match settings() {
+pub(crate) async fn run() -> CommandOutcome {
+    let settings = match load_store_settings(&[Section::Cache]) {
         Ok(settings) => settings,
         Err(outcome) => return outcome,
     };
     let Some(redis) = redis_options(&settings) else {
-        say(
-            "user-service: REDIS_URL is not set, so nothing is shared; restart a process to make it forget",
+        print_message(
+            "user-service: REDIS_URL is not set, so no cache is shared; restart a process to clear its cache",
         );
-        return Outcome::Failed;
+        return CommandOutcome::Failure;
     };
-    on_store_of(&settings, async |_, composition| {
+    with_store_of(&settings, async |_, composition| {
         clear(composition, &redis).await
     })
     .await
 }
 
-async fn clear(composition: &Composition, redis: &RedisOptions) -> Outcome {
+async fn clear(composition: &Composition, redis: &RedisOptions) -> CommandOutcome {
     let store = match composition.store.store_id().await {
         Ok(store) => store,
-        Err(error) => return failed(&error),
+        Err(error) => return fail(&error),
     };
     match cache::clear(redis, &store).await {
         Ok(count) => {
-            say(format_args!(
-                "every replica that Redis reaches has forgotten; {count} users were taken out of Redis"
+            print_message(format_args!(
+                "cleared the cache of every replica that Redis reaches; removed {count} users from Redis"
             ));
-            Outcome::Done
+            CommandOutcome::Success
         }
-        Err(error) => failed(&error),
+        Err(error) => fail(&error),
     }
 }

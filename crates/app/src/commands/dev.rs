@@ -1,4 +1,4 @@
-//! `dev`: the service on this machine with nothing configured, and something to try.
+//! `dev`: the service on this machine without configuration, with sample users and example requests.
 
 mod keys;
 mod sample;
@@ -6,8 +6,8 @@ mod sample;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{failed, result, say};
-use crate::cli::Outcome;
+use super::{fail, print_message, print_result};
+use crate::cli::CommandOutcome;
 use crate::serve::Service;
 use crate::settings::{Settings, Sources};
 use crate::signals::Signals;
@@ -15,44 +15,44 @@ use crate::telemetry;
 use keys::Keys;
 use sample::Samples;
 
-/// Where the store and the key are kept.
+/// The folder of the database and the keys.
 const FOLDER: &str = "data";
 
-pub(crate) async fn run() -> Outcome {
-    let keys = match Keys::kept_in(Path::new(FOLDER)) {
+pub(crate) async fn run() -> CommandOutcome {
+    let keys = match Keys::load_or_create(Path::new(FOLDER)) {
         Ok(keys) => keys,
         Err(error) => {
-            say(format_args!("user-service: {error}"));
-            return Outcome::Failed;
+            print_message(format_args!("user-service: {error}"));
+            return CommandOutcome::Failure;
         }
     };
     let settings = match Settings::load(&sources(&keys)) {
         Ok(settings) => settings,
-        Err(faults) => {
-            say(faults);
-            return Outcome::Misused;
+        Err(errors) => {
+            print_message(errors);
+            return CommandOutcome::InvalidUsage;
         }
     };
     let traces = match telemetry::start(&settings) {
         Ok(traces) => traces,
-        Err(error) => return failed(&error),
+        Err(error) => return fail(&error),
     };
     let signals = match Signals::listen() {
         Ok(signals) => signals,
-        Err(error) => return failed(&error),
+        Err(error) => return fail(&error),
     };
     let service = match Service::start(&settings).await {
         Ok(service) => service,
-        Err(error) => return failed(&error),
+        Err(error) => return fail(&error),
     };
     match Samples::ensure(&service.composition).await {
-        Ok(samples) => greet(&service, &settings, &keys, &samples),
+        Ok(samples) => print_examples(&service, &settings, &keys, &samples),
         Err(error) => {
-            say(format_args!(
-                "user-service: the sample users cannot be made: {error}; remove ./data to start anew"
+            print_message(format_args!(
+                "user-service: cannot create the sample users: {error}; remove ./data to start over"
             ));
             service.stop().await;
-            return Outcome::Failed;
+            return CommandOutcome::Failure;
         }
     }
     let outcome = service.run_until_signalled(signals).await;
@@ -60,7 +60,7 @@ pub(crate) async fn run() -> Outcome {
     outcome
 }
 
-/// The environment's settings, but for those that would lead away from this machine.
+/// The settings of the environment, except those that refer to other machines or keys.
 fn sources(keys: &Keys) -> Sources {
     const OWN: [&str; 14] = [
         "DATABASE_URI",
@@ -99,7 +99,7 @@ fn sources(keys: &Keys) -> Sources {
     }
 }
 
-fn greet(service: &Service, settings: &Settings, keys: &Keys, samples: &Samples) {
+fn print_examples(service: &Service, settings: &Settings, keys: &Keys, samples: &Samples) {
     let base = format!("http://{}{}", service.address(), settings.server.base_path);
     let (user, admin) = (
         keys.token_of(&samples.user, &[]),
@@ -107,35 +107,35 @@ fn greet(service: &Service, settings: &Settings, keys: &Keys, samples: &Samples)
     );
     let service_token = keys.service_token();
     let id = samples.user.id;
-    result(format_args!("user token:           {user}"));
-    result(format_args!("administrator token:  {admin}"));
-    result(format_args!("service token:        {service_token}"));
-    result("");
-    result("# who am I");
-    result(format_args!(
+    print_result(format_args!("user token:           {user}"));
+    print_result(format_args!("administrator token:  {admin}"));
+    print_result(format_args!("service token:        {service_token}"));
+    print_result("");
+    print_result("# who am I");
+    print_result(format_args!(
         "curl -s {base}/v1/users/me -H 'Authorization: Bearer {user}'"
     ));
-    result("# change my profile");
-    result(format_args!(
+    print_result("# change my profile");
+    print_result(format_args!(
         "curl -s -X PATCH {base}/v1/users/me -H 'Authorization: Bearer {user}' -H 'Content-Type: application/json' \
          -d '{{\"profile\":{{\"bio\":\"I am new here.\"}}}}'"
     ));
-    result("# as a service: see all of a user");
-    result(format_args!(
+    print_result("# as a service: read all fields of a user");
+    print_result(format_args!(
         "curl -s {base}/v1/users/{id} -H 'X-API-Token: {service_token}'"
     ));
-    result("# as a service: register somebody");
-    result(format_args!(
+    print_result("# as a service: create a user");
+    print_result(format_args!(
         "curl -s {base}/v1/users -H 'X-API-Token: {service_token}' -H 'Content-Type: application/json' \
          -d '{{\"username\":\"newcomer\",\"email\":\"newcomer@example.org\"}}'"
     ));
-    result("# as an administrator: list everybody");
-    result(format_args!(
+    print_result("# as an administrator: list users");
+    print_result(format_args!(
         "curl -s '{base}/v1/users?limit=10' -H 'Authorization: Bearer {admin}'"
     ));
-    result("");
-    result(format_args!("the API:   {base}/docs"));
-    result(format_args!(
-        "the data:  ./{FOLDER} (remove it to start anew)"
+    print_result("");
+    print_result(format_args!("the API:   {base}/docs"));
+    print_result(format_args!(
+        "the data:  ./{FOLDER} (remove it to start over)"
     ));
 }

@@ -1,4 +1,4 @@
-//! `healthcheck`: what a container runs to know whether its service is alive.
+//! `healthcheck`: the liveness check of a container.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{say, settings};
-use crate::cli::Outcome;
+use super::{load_sections, print_message};
+use crate::cli::CommandOutcome;
+use crate::settings::Section;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(crate) async fn run() -> Outcome {
-    let settings = match settings() {
+pub(crate) async fn run() -> CommandOutcome {
+    let settings = match load_sections(&[Section::Server]) {
         Ok(settings) => settings,
         Err(outcome) => return outcome,
     };
@@ -22,11 +23,11 @@ pub(crate) async fn run() -> Outcome {
     };
     let server = &settings.server;
     let address = SocketAddr::new(host, server.management_port.unwrap_or(server.port));
-    match tokio::time::timeout(PATIENCE, ask(address)).await {
-        Ok(Ok(true)) => Outcome::Done,
-        Ok(Ok(false)) => failed(address, "it does not answer with 200"),
-        Ok(Err(error)) => failed(address, &error.to_string()),
-        Err(_) => failed(address, "it does not answer in time"),
+    match tokio::time::timeout(RESPONSE_TIMEOUT, ask(address)).await {
+        Ok(Ok(true)) => CommandOutcome::Success,
+        Ok(Ok(false)) => fail(address, "the response is not 200"),
+        Ok(Err(error)) => fail(address, &error.to_string()),
+        Err(_) => fail(address, "no response within 2 seconds"),
     }
 }
 
@@ -40,7 +41,7 @@ async fn ask(address: SocketAddr) -> std::io::Result<bool> {
     Ok(status == *b"HTTP/1.1 200")
 }
 
-fn failed(address: SocketAddr, reason: &str) -> Outcome {
-    say(format_args!("user-service: {address}: {reason}"));
-    Outcome::Failed
+fn fail(address: SocketAddr, reason: &str) -> CommandOutcome {
+    print_message(format_args!("user-service: {address}: {reason}"));
+    CommandOutcome::Failure
 }

@@ -1,9 +1,9 @@
 //! `openapi`
 
-use super::result;
-use crate::cli::Outcome;
+use super::print_result;
+use crate::cli::CommandOutcome;
 
-pub(crate) fn run() -> Outcome {
-    result(user_http::openapi("").trim_end());
-    Outcome::Done
+pub(crate) fn run() -> CommandOutcome {
+    print_result(user_http::openapi("").trim_end());
+    CommandOutcome::Success
 }

@@ -1,40 +1,40 @@
 //! `purge`
 
-use super::{failed, on_store, result, say};
-use crate::cli::Outcome;
+use super::{fail, print_message, print_result, with_store};
+use crate::cli::CommandOutcome;
 use crate::compose::Composition;
-use crate::retention;
+use crate::workers::retention;
 
-pub(crate) async fn run() -> Outcome {
-    on_store(async |_, composition| purge(composition).await).await
+pub(crate) async fn run() -> CommandOutcome {
+    with_store(async |_, composition| purge(composition).await).await
 }
 
-async fn purge(composition: &Composition) -> Outcome {
-    let report = match retention::run_once(&composition.ports).await {
+async fn purge(composition: &Composition) -> CommandOutcome {
+    let report = match retention::purge_once(&composition.ports).await {
         Ok(report) => report,
-        Err(error) => return failed(&error),
+        Err(error) => return fail(&error),
     };
     for done in &report.kinds {
-        result(format_args!("{} {}", done.kind, done.removed));
+        print_result(format_args!("{} {}", done.kind, done.removed));
         if let Some(error) = &done.failure {
-            say(format_args!("user-service: {}: {error}", done.kind));
+            print_message(format_args!("user-service: {}: {error}", done.kind));
         }
     }
-    let tended = retention::tend_once(&composition.ports).await;
-    match &tended {
-        Ok((settled, recounted)) => {
-            let drift = recounted.followers_drift + recounted.following_drift;
-            result(format_args!(
+    let maintained = retention::maintain_follow_counts_once(&composition.ports).await;
+    match &maintained {
+        Ok((settled, audited)) => {
+            let drift = audited.followers_drift + audited.following_drift;
+            print_result(format_args!(
                 "relationships_settled {}",
                 settled.relationships
             ));
-            result(format_args!("relationships_drift {drift}"));
+            print_result(format_args!("relationships_drift {drift}"));
         }
-        Err(error) => say(format_args!("user-service: relationships: {error}")),
+        Err(error) => print_message(format_args!("user-service: relationships: {error}")),
     }
-    if report.has_failed() || tended.is_err() {
-        Outcome::Failed
+    if report.has_failed() || maintained.is_err() {
+        CommandOutcome::Failure
     } else {
-        Outcome::Done
+        CommandOutcome::Success
     }
 }

@@ -1,11 +1,11 @@
-//! Tables, for a terminal.
+//! Tables for a terminal.
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// The cells of a line.
+/// The cells of a row.
 pub(super) type Row<const N: usize> = [String; N];
 
-/// Lays rows out in columns, a line each below the headings.
+/// Formats rows in aligned columns below the headings, one line per row.
 pub(super) fn lay_out<const N: usize>(
     headings: [&str; N],
     rows: impl Iterator<Item = Row<N>>,
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_begin_below_each_other_whatever_the_width_of_the_letters() {
+    fn columns_are_aligned_for_wide_characters() {
         let row = |name: &str| ["1", name, "active", "", "", "now"].map(str::to_owned);
         let widths = [2, 8, 6, 1, 1, 3];
         let (wide, narrow) = (line(&row("北京"), &widths), line(&row("anna"), &widths));
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_a_line_of_headings() {
+    fn an_empty_table_is_its_headings() {
         let lines = lay_out(["ID", "NAME"], std::iter::empty());
         assert_eq!(lines, ["ID  NAME"]);
     }

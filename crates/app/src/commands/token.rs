@@ -1,5 +1,4 @@
-//! The commands on the tokens of services. They work by the service's use cases, as the operator, on the store of the
-//! settings.
+//! The commands on service tokens. They call the use cases as the operator, on the store of the settings.
 
 pub(crate) mod create;
 pub(crate) mod list;
@@ -9,16 +8,18 @@ use user_domain::StoreError;
 use user_domain::use_cases::UseCases;
 use user_http::ServiceTokenRecord;
 
-use super::on_current_store;
-use crate::cli::Outcome;
+use super::with_use_cases;
+use crate::cli::CommandOutcome;
 
-/// Does a command's work on the tokens of the settings' store, which has to be up to date.
-async fn on_tokens(work: impl AsyncFnOnce(UseCases) -> Outcome) -> Outcome {
-    on_current_store(async |_, use_cases| work(use_cases).await).await
+/// Runs the work of a command with the use cases on the store of the settings. Fails if migrations are pending.
+async fn with_token_use_cases(
+    work: impl AsyncFnOnce(UseCases) -> CommandOutcome,
+) -> CommandOutcome {
+    with_use_cases(async |_, use_cases| work(use_cases).await).await
 }
 
-/// Writes a token as one line of JSON.
-fn line(record: &ServiceTokenRecord<'_>) -> Result<String, StoreError> {
+/// Serializes a token as one line of JSON.
+fn to_json_line(record: &ServiceTokenRecord<'_>) -> Result<String, StoreError> {
     serde_json::to_string(record)
         .map_err(|error| StoreError::Internal(format!("a token cannot be written: {error}")))
 }

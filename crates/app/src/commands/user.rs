@@ -1,25 +1,74 @@
-//! The commands on users. They work by the service's use cases, as the operator, on the store of the settings.
+//! The commands on users. They call the use cases as the operator, on the store of the settings.
 
+pub(crate) mod activate;
+mod backoff;
+pub(crate) mod create;
+pub(crate) mod delete;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod grant_role;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod lockout;
-mod patience;
-mod walk;
+mod pages;
+pub(crate) mod release_name;
+pub(crate) mod revoke_role;
+pub(crate) mod suspend;
 
+use user_domain::caller::Caller;
 use user_domain::ports::UserKey;
+use user_domain::use_cases::{ChangeStatusError, UseCases, WrittenView};
 use user_domain::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use user_domain::view::UserView;
-use user_domain::{Fault, StoreError};
+use user_domain::{Fault, Freshness, StoreError};
 use user_http::UserRecord;
 
-use super::{on_current_store as on_users, say};
-use crate::cli::Outcome;
+use self::get::{print_user, user_selector};
+use super::{fail, print_message, with_use_cases};
+use crate::cli::CommandOutcome;
 
-/// Takes an id for an id and an address for an address; the two and a name cannot be confused.
-fn key(text: &str) -> Option<UserKey> {
+/// The message for an argument that cannot identify a user.
+const INVALID_USER_KEY: &str =
+    "user-service: give a user's id, username, email address, or external:ID";
+
+/// The message for an invalid role.
+const INVALID_ROLE: &str = "user-service: give a role of 1 to 64 of a-z 0-9 : _ -";
+
+/// Runs the work of a command on the user that the operator named. Only an id can name a deleted user.
+async fn with_user(
+    text: &str,
+    work: impl AsyncFnOnce(&UseCases, UserId) -> CommandOutcome,
+) -> CommandOutcome {
+    let Some(key) = parse_user_key(text) else {
+        print_message(INVALID_USER_KEY);
+        return CommandOutcome::InvalidUsage;
+    };
+    with_use_cases(async |_, use_cases| {
+        if let UserKey::Id(id) = &key {
+            return work(&use_cases, *id).await;
+        }
+        let found = use_cases
+            .find_user
+            .run(&Caller::Operator, &user_selector(&key), Freshness::Current)
+            .await;
+        match found {
+            Ok(found) => work(&use_cases, found.view.public().id).await,
+            Err(error) => fail(&error),
+        }
+    })
+    .await
+}
+
+/// Prints a user after a change of its status.
+fn print_status_change(written: Result<WrittenView, ChangeStatusError>) -> CommandOutcome {
+    match written {
+        Ok(written) => print_user(&written.view),
+        Err(error) => fail(&error),
+    }
+}
+
+/// Parses an id, an email address, a username or `external:ID`. Each text has at most one of these meanings.
+fn parse_user_key(text: &str) -> Option<UserKey> {
     if let Some(id) = text.strip_prefix("external:") {
         return ExternalId::parse(id).ok().map(UserKey::ExternalId);
     }
@@ -32,17 +81,17 @@ fn key(text: &str) -> Option<UserKey> {
     UsernameKey::parse(text).ok().map(UserKey::Username)
 }
 
-/// Writes a user as one line of JSON, which an import takes.
-fn line(view: &UserView) -> Result<String, StoreError> {
+/// Serializes a user as one line of JSON, which an import accepts.
+fn to_json_line(view: &UserView) -> Result<String, StoreError> {
     serde_json::to_string(&UserRecord::from(view))
         .map_err(|error| StoreError::Internal(format!("a user cannot be written: {error}")))
 }
 
-/// Tells what is wrong with the options of a command, by the names that they have there.
-fn misused(faults: &[Fault]) -> Outcome {
+/// Prints what is wrong with the options of a command, by the names of the options.
+fn usage_error(faults: &[Fault]) -> CommandOutcome {
     for fault in faults {
         let option = fault.path().join(".").replace('_', "-");
-        say(format_args!("user-service: --{option}: {}", fault.detail()));
+        print_message(format_args!("user-service: --{option}: {}", fault.detail()));
     }
-    Outcome::Misused
+    CommandOutcome::InvalidUsage
 }

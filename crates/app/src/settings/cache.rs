@@ -1,4 +1,4 @@
-//! What is remembered of users, and where.
+//! The settings of the cache.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,15 @@ use url::Url;
 use super::Read;
 use super::reader::{Reader, file};
 
-/// What is remembered of users, and where.
+/// The settings of the cache.
 #[derive(Clone, Debug)]
 pub struct CacheSettings {
-    /// The tier that replicas share (`REDIS_URL`).
+    /// The Redis that replicas share (`REDIS_URL`).
     pub redis_url: Option<SecretString>,
-    /// The certificates to believe of a `rediss://`, as PEM (`REDIS_CA_FILE`); unset: the machine's.
+    /// The certificate authorities to trust for a `rediss://` server, as a PEM file (`REDIS_CA_FILE`). `None`: those of
+    /// the machine.
     pub redis_ca_file: Option<PathBuf>,
-    /// The bytes of the tier in this process, roughly (`CACHE_MEMORY_MB`); 0 turns it off.
+    /// The approximate size of the in-process cache in bytes (`CACHE_MEMORY_MB`); 0 disables it.
     pub memory: u64,
 }
 
@@ -26,28 +27,66 @@ impl CacheSettings {
         let megabytes = reader.number("CACHE_MEMORY_MB", 0..=65_536_u64);
 
         let (redis_url, redis_ca_file) = (redis_url?, redis_ca_file?);
-        if redis_ca_file.is_some() && redis_url.is_none() {
-            reader.warn("REDIS_CA_FILE", "is without effect: REDIS_URL is not set");
+        if redis_ca_file.is_some() {
+            match &redis_url {
+                None => reader.warn("REDIS_CA_FILE", "has no effect: REDIS_URL is not set"),
+                Some(url) if url.scheme() == "redis" => reader.warn(
+                    "REDIS_CA_FILE",
+                    "has no effect: REDIS_URL does not start with rediss://",
+                ),
+                Some(_) => {}
+            }
+        }
+        if let Some(url) = &redis_url {
+            warn_of_unused_parts(reader, url);
         }
         Ok(Self {
-            redis_url,
+            redis_url: redis_url.map(|url| SecretString::from(String::from(url))),
             redis_ca_file,
             memory: megabytes? * 1024 * 1024,
         })
     }
 }
 
-fn redis_url(text: &str) -> Result<SecretString, String> {
+/// Warns of parts of the URL that the Redis client ignores.
+fn warn_of_unused_parts(reader: &mut Reader, url: &Url) {
+    // If a password has an unescaped `?`, the query contains the rest of the password, an `@` and the host.
+    if url.query().is_some_and(|query| query.contains('@')) {
+        reader.warn(
+            "REDIS_URL",
+            "the part after its `?` has no effect; in a password, write %3F",
+        );
+    } else {
+        for (name, _) in url.query_pairs() {
+            let warning = format!("its parameter `{name}` has no effect");
+            reader.warn("REDIS_URL", &warning);
+        }
+    }
+    if url.fragment().is_some() {
+        reader.warn(
+            "REDIS_URL",
+            "the part after its `#` has no effect; in a password, write %23",
+        );
+    }
+    if !url.username().is_empty() && url.password().is_none() {
+        reader.warn(
+            "REDIS_URL",
+            "has a user name without a password; write a password without a user name as redis://:password@host",
+        );
+    }
+}
+
+fn redis_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| "is not a valid URL".to_owned())?;
     if !matches!(url.scheme(), "redis" | "rediss") {
-        return Err("must begin with redis:// or rediss://".to_owned());
+        return Err("must start with redis:// or rediss://".to_owned());
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err("names no host".to_owned());
+        return Err("has no host".to_owned());
     }
     let database = url.path().trim_start_matches('/');
     if !database.is_empty() && database.parse::<u8>().is_err() {
-        return Err("must name its database by a number, as in /0".to_owned());
+        return Err("must name the database by its number, such as /0".to_owned());
     }
-    Ok(SecretString::from(text))
+    Ok(url)
 }

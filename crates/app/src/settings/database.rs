@@ -1,29 +1,30 @@
-//! Where users are kept.
+//! The settings of the database.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+use user_domain::directory::MetadataKey;
 
 use super::Read;
 use super::database_uri;
-use super::reader::{Reader, Reported};
+use super::reader::{Reader, Reported, comma_list};
 
-/// Where users are kept when no variable says so.
-const USUAL_FILE: &str = "./data/users.db";
+/// The default database file.
+const DEFAULT_FILE: &str = "./data/users.db";
 
-/// The database that keeps the users; `Display` names it without user name or password.
+/// The database. `Display` shows it without user name and password.
 #[derive(Clone, Debug)]
 pub enum DatabaseTarget {
     /// A PostgreSQL server.
     Postgres {
-        /// `postgres://…`, with no parameter but those sqlx knows.
+        /// `postgres://…`, with only those parameters that sqlx supports.
         url: SecretString,
     },
-    /// A file of this machine.
+    /// A SQLite file on this machine.
     Sqlite {
-        /// The file, literally: nothing in it is percent-encoded.
+        /// The path, without percent-encoding.
         path: PathBuf,
     },
 }
@@ -32,34 +33,55 @@ impl fmt::Display for DatabaseTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => write!(formatter, "SQLite in {}", path.display()),
-            Self::Postgres { url } => {
-                let url = Url::parse(url.expose_secret()).ok();
-                let host = url.as_ref().and_then(Url::host_str);
-                let name = url.as_ref().map_or("", |url| url.path());
-                let port = url.as_ref().and_then(Url::port).unwrap_or(5432);
-                match host.filter(|host| !host.is_empty()) {
-                    Some(host) => write!(formatter, "PostgreSQL at {host}:{port}{name}"),
-                    None => write!(formatter, "PostgreSQL at a local socket, {name}"),
-                }
-            }
+            Self::Postgres { url } => match Url::parse(url.expose_secret()) {
+                Ok(url) => write_server(&url, formatter),
+                Err(_) => formatter.write_str("PostgreSQL"),
+            },
         }
     }
 }
 
-/// Where users are kept.
+/// Writes the server and the database. A parameter replaces the same part of the URL, as in the driver.
+fn write_server(url: &Url, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let parameter = |names: &[&str]| {
+        url.query_pairs()
+            .filter(|(name, _)| names.contains(&&**name))
+            .last()
+            .map(|(_, value)| value.into_owned())
+    };
+    let host = parameter(&["host", "hostaddr"])
+        .or_else(|| url.host_str().map(str::to_owned))
+        .filter(|host| !host.is_empty() && !host.starts_with('/'));
+    let port = parameter(&["port"]).unwrap_or_else(|| {
+        url.port()
+            .map_or("5432".to_owned(), |port| port.to_string())
+    });
+    let name =
+        parameter(&["dbname"]).unwrap_or_else(|| url.path().trim_start_matches('/').to_owned());
+    match host {
+        Some(host) => write!(formatter, "PostgreSQL at {host}:{port}/{name}"),
+        None => write!(formatter, "PostgreSQL at a local socket, /{name}"),
+    }
+}
+
+/// The settings of the database.
 #[derive(Clone, Debug)]
 pub struct DatabaseSettings {
     /// The database (`DATABASE_URI`).
     pub target: DatabaseTarget,
-    /// Whether no variable named the database, so that it is SQLite in `./data`.
+    /// Whether `DATABASE_URI` is unset, so that the database is SQLite in `./data`.
     pub defaulted: bool,
-    /// The PostgreSQL schema of the tables (`DATABASE_SCHEMA`); `None` is the role's own.
+    /// The PostgreSQL schema of the tables (`DATABASE_SCHEMA`). `None`: the default schema of the role.
     pub schema: Option<String>,
-    /// The connections of this process (`DATABASE_MAX_CONNECTIONS`), 2 to 500: half for writes, half for reads.
+    /// The number of PostgreSQL connections of this process (`DATABASE_MAX_CONNECTIONS`), 2 to 500. Half are for writes
+    /// and half for reads.
     pub max_connections: u32,
-    /// Whether `serve` applies pending migrations first (`MIGRATE_ON_START`).
+    /// The metadata keys by which users can be found (`INDEXED_METADATA`). `None`: no keys, and no index is dropped. An
+    /// empty list (`none`): no keys, and all indexes are dropped.
+    pub indexed_metadata: Option<Vec<MetadataKey>>,
+    /// Whether `serve` applies pending migrations when it starts (`MIGRATE_ON_START`).
     pub migrate_on_start: bool,
-    /// Whether `serve` removes what is over its time (`RETENTION`).
+    /// Whether `serve` removes expired data (`RETENTION`).
     pub retention: bool,
 }
 
@@ -69,21 +91,20 @@ impl DatabaseSettings {
         let target = read_target(reader);
         let schema = reader.optional("DATABASE_SCHEMA", schema);
         let max_connections = reader.number("DATABASE_MAX_CONNECTIONS", 2..=500);
+        let indexed_metadata = reader.optional("INDEXED_METADATA", metadata_keys);
         let migrate_on_start = reader.switch("MIGRATE_ON_START");
         let retention = reader.switch("RETENTION");
 
         let (target, schema) = (target?, schema?);
         if schema.is_some() && matches!(target, DatabaseTarget::Sqlite { .. }) {
-            reader.warn(
-                "DATABASE_SCHEMA",
-                "is without effect: SQLite has no schemas",
-            );
+            reader.warn("DATABASE_SCHEMA", "has no effect: SQLite has no schemas");
         }
         Ok(Self {
             target,
             defaulted,
             schema,
             max_connections: max_connections?,
+            indexed_metadata: indexed_metadata?,
             migrate_on_start: migrate_on_start?,
             retention: retention?,
         })
@@ -93,35 +114,64 @@ impl DatabaseSettings {
 fn read_target(reader: &mut Reader) -> Result<DatabaseTarget, Reported> {
     if let Some(parsed) = reader.optional("DATABASE_URI", database_uri::parse)? {
         for ignored in &parsed.ignored_parameters {
-            let warning = format!("its parameter `{ignored}` is without effect here");
+            let warning = format!("its parameter `{ignored}` has no effect");
+            reader.warn("DATABASE_URI", &warning);
+        }
+        for part in &parsed.replaced_parts {
+            let warning = format!("its parameter `{part}` replaces the same part before the `?`");
             reader.warn("DATABASE_URI", &warning);
         }
         return Ok(parsed.target);
     }
     if reader.is_set("REDIS_URL") {
         let reason = "is required when REDIS_URL is set: replicas share one database";
-        return Err(reader.fault("DATABASE_URI", reason));
+        return Err(reader.report("DATABASE_URI", reason));
     }
-    let warning = format!("is not set: users are kept in SQLite in {USUAL_FILE}, for one process");
+    let warning =
+        format!("is not set: users are stored in SQLite in {DEFAULT_FILE}, for a single process");
     reader.warn("DATABASE_URI", &warning);
     Ok(DatabaseTarget::Sqlite {
-        path: PathBuf::from(USUAL_FILE),
+        path: PathBuf::from(DEFAULT_FILE),
     })
 }
 
-/// A schema's name, of the kind that needs no quotes.
+/// Parses a comma-separated list of keys. `none` is the empty list, since an empty variable counts as unset.
+fn metadata_keys(text: &str) -> Result<Vec<MetadataKey>, String> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let entries = comma_list(text);
+    if entries.len() > MetadataKey::MAX_INDEXED {
+        return Err(format!(
+            "must name at most {} keys",
+            MetadataKey::MAX_INDEXED
+        ));
+    }
+    let entries = entries.into_iter().enumerate();
+    entries
+        .map(|(index, entry)| {
+            MetadataKey::parse(entry)
+                .map_err(|violation| format!("entry {}: {}", index + 1, violation.detail()))
+        })
+        .collect()
+}
+
+/// Parses a schema name that needs no quotes in SQL.
 fn schema(text: &str) -> Result<String, String> {
     let mut characters = text.chars();
-    let begins_well = characters
+    let starts_well = characters
         .next()
         .is_some_and(|first| first.is_ascii_lowercase() || first == '_');
-    let goes_on_well =
+    let continues_well =
         characters.all(|next| next.is_ascii_lowercase() || next.is_ascii_digit() || next == '_');
-    if !begins_well || !goes_on_well || text.len() > 63 {
-        return Err("must be 1 to 63 of a-z, 0-9 and _, and not begin with a digit".to_owned());
+    if !starts_well || !continues_well || text.len() > 63 {
+        return Err(
+            "must be 1 to 63 characters of a-z, 0-9 and _, and must not start with a digit"
+                .to_owned(),
+        );
     }
     if text.starts_with("pg_") || text == "information_schema" {
-        return Err("is a name that PostgreSQL keeps for itself".to_owned());
+        return Err("is a name that PostgreSQL reserves".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! `DATABASE_URI`, read as SQLAlchemy reads it: the platform's older services share the variable.
+//! Parses `DATABASE_URI` in the same way as SQLAlchemy, since older services of the platform share the variable.
 
 use std::path::PathBuf;
 
@@ -7,18 +7,20 @@ use url::{Url, form_urlencoded};
 
 use super::database::DatabaseTarget;
 
-/// What a `DATABASE_URI` says.
+/// A parsed `DATABASE_URI`.
 pub(super) struct DatabaseUri {
     pub(super) target: DatabaseTarget,
-    /// The names of parameters that mean something to another driver only.
+    /// The names of parameters that only other drivers support.
     pub(super) ignored_parameters: Vec<String>,
+    /// The parts of the URL that a parameter replaces.
+    pub(super) replaced_parts: Vec<&'static str>,
 }
 
-/// Parses a `DATABASE_URI`; the reason of a refusal repeats nothing of it but the names of parameters.
+/// Parses a `DATABASE_URI`. Errors contain nothing of it except names of parameters.
 pub(super) fn parse(text: &str) -> Result<DatabaseUri, String> {
     let (scheme, rest) = text
         .split_once("://")
-        .ok_or("must begin with postgresql:// or sqlite:///")?;
+        .ok_or("must start with postgresql:// or sqlite:///")?;
     let scheme = scheme.to_ascii_lowercase();
     let (dialect, driver) = match scheme.split_once('+') {
         Some((dialect, driver)) => (dialect, Some(driver)),
@@ -35,19 +37,20 @@ pub(super) fn parse(text: &str) -> Result<DatabaseUri, String> {
         ("mysql" | "mariadb" | "oracle" | "mssql" | "cockroachdb", _) => {
             Err("names a database that is not supported: use PostgreSQL or SQLite".to_owned())
         }
-        _ => Err("must begin with postgresql:// or sqlite:///".to_owned()),
+        _ => Err("must start with postgresql:// or sqlite:///".to_owned()),
     }
 }
 
 fn postgres(rest: &str) -> Result<DatabaseUri, String> {
     let (credentials, location) = split_credentials(rest);
     if location.contains('#') {
-        return Err("has a `#`, which must be written %23".to_owned());
+        return Err("has a `#`, which must be written as %23".to_owned());
     }
     let mut url = Url::parse(&format!("postgres://{location}"))
-        .map_err(|_| "is not a valid URL: host, port or database cannot be read".to_owned())?;
+        .map_err(|_| "is not a valid URL: host, port or database is malformed".to_owned())?;
 
     let (parameters, ignored_parameters) = parameters(&url)?;
+    let replaced_parts = replaced_parts(&url, credentials, &parameters);
     url.set_query(None);
     for (name, value) in parameters {
         url.query_pairs_mut().append_pair(&name, &value);
@@ -60,12 +63,13 @@ fn postgres(rest: &str) -> Result<DatabaseUri, String> {
             url: SecretString::from(String::from(url)),
         },
         ignored_parameters,
+        replaced_parts,
     })
 }
 
 /// Splits `user:password@` from what follows it.
 ///
-/// SQLAlchemy lets a password hold `/`, `?` and `#` as they are, which a URL's grammar does not.
+/// SQLAlchemy permits unescaped `/`, `?` and `#` in a password, which the grammar of URLs does not.
 fn split_credentials(rest: &str) -> (Option<&str>, &str) {
     let end_of_authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, beyond) = rest.split_at(end_of_authority);
@@ -87,14 +91,14 @@ fn split_credentials(rest: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Puts the credentials where sqlx finds them, encoding what has to be.
+/// Adds the credentials where sqlx expects them, percent-encoded where necessary.
 fn set_credentials(url: &mut Url, credentials: &str) -> Result<(), String> {
     let (user, password) = match credentials.split_once(':') {
         Some((user, password)) => (user, Some(password)),
         None => (credentials, None),
     };
     if url.host_str().is_none_or(str::is_empty) {
-        // A URL without a host cannot hold credentials, though a local socket may ask for them.
+        // A URL without a host cannot contain credentials, but a local socket may require them.
         url.query_pairs_mut()
             .append_pair("user", &percent_decoded(user));
         if let Some(password) = password {
@@ -106,11 +110,11 @@ fn set_credentials(url: &mut Url, credentials: &str) -> Result<(), String> {
     let set = url
         .set_username(user)
         .and_then(|()| url.set_password(password));
-    set.map_err(|()| "has a user name or password that cannot be read".to_owned())
+    set.map_err(|()| "has a malformed user name or password".to_owned())
 }
 
 fn percent_decoded(text: &str) -> String {
-    // A form's decoder is a percent-decoder that takes `+`, `&` and `=` for something else.
+    // The decoder of forms gives `+`, `&` and `=` a special meaning. Otherwise it is a percent-decoder.
     let escaped = text
         .replace('+', "%2B")
         .replace('&', "%26")
@@ -122,10 +126,10 @@ fn percent_decoded(text: &str) -> String {
 
 type Parameters = Vec<(String, String)>;
 
-/// The parameters as sqlx knows them, and the names of those it does not.
+/// Returns the parameters that sqlx supports, under its names, and the names of all others.
 ///
-/// sqlx writes an unknown parameter's value to the log, hence none reaches it. One about TLS is refused rather than
-/// ignored: without it the connection would be weaker than was asked for.
+/// sqlx logs the value of an unknown parameter, so none is passed on. An unsupported TLS parameter is an error: without
+/// it, the connection would be less secure than requested.
 fn parameters(url: &Url) -> Result<(Parameters, Vec<String>), String> {
     let mut known = Parameters::new();
     let mut ignored = Vec::new();
@@ -155,6 +159,28 @@ fn parameters(url: &Url) -> Result<(Parameters, Vec<String>), String> {
     Ok((known, ignored))
 }
 
+/// Returns the names of the parts of the URL that a parameter replaces.
+fn replaced_parts(
+    url: &Url,
+    credentials: Option<&str>,
+    parameters: &Parameters,
+) -> Vec<&'static str> {
+    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+    let has_password = credentials.is_some_and(|credentials| credentials.contains(':'));
+    let given = [
+        ("host", has_host),
+        ("port", url.port().is_some()),
+        ("dbname", !url.path().trim_matches('/').is_empty()),
+        ("user", credentials.is_some()),
+        ("password", has_password),
+    ];
+    given
+        .into_iter()
+        .filter(|(part, is_given)| *is_given && has(parameters, part))
+        .map(|(part, _)| part)
+        .collect()
+}
+
 fn has(parameters: &Parameters, name: &str) -> bool {
     parameters.iter().any(|(known, _)| known == name)
 }
@@ -164,7 +190,7 @@ fn ssl_mode(value: &str) -> Result<String, String> {
         mode @ ("disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full") => {
             Ok(mode.to_owned())
         }
-        // As asyncpg spells it.
+        // The spelling of asyncpg.
         "true" => Ok("require".to_owned()),
         "false" => Ok("disable".to_owned()),
         _ => {
@@ -173,7 +199,7 @@ fn ssl_mode(value: &str) -> Result<String, String> {
     }
 }
 
-/// Reads what follows `sqlite://`: a slash, then the path, relative unless it begins with a slash of its own.
+/// Parses the part after `sqlite://`: a slash and the path. An absolute path starts with a second slash.
 fn sqlite(rest: &str) -> Result<DatabaseUri, String> {
     let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
     let path = match location.strip_prefix('/') {
@@ -181,7 +207,7 @@ fn sqlite(rest: &str) -> Result<DatabaseUri, String> {
         None if location.is_empty() => "",
         None => {
             return Err(
-                "takes three slashes before a relative path and four before an absolute one"
+                "needs three slashes before a relative path and four before an absolute one"
                     .to_owned(),
             );
         }
@@ -195,7 +221,7 @@ fn sqlite(rest: &str) -> Result<DatabaseUri, String> {
     let mut ignored_parameters = Vec::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if name == "mode" && matches!(&*value, "ro" | "memory") {
-            return Err("has a mode in which nothing can be kept".to_owned());
+            return Err("has a mode in which nothing can be stored".to_owned());
         }
         ignored_parameters.push(name.into_owned());
     }
@@ -204,5 +230,6 @@ fn sqlite(rest: &str) -> Result<DatabaseUri, String> {
             path: PathBuf::from(path),
         },
         ignored_parameters,
+        replaced_parts: Vec::new(),
     })
 }

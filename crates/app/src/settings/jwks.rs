@@ -1,4 +1,4 @@
-//! Where the Auth Service publishes its keys.
+//! The settings of the keys that the Auth Service publishes.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,21 +8,22 @@ use url::{Host, Url};
 use super::Read;
 use super::reader::{Reader, file};
 
-/// Where the Auth Service publishes its keys (JSON Web Key Set, RFC 7517): by one of both ways, or by both.
+/// Where the Auth Service publishes its keys (JSON Web Key Set, RFC 7517): at a URL, in a file, or both.
 #[derive(Clone, Debug)]
 pub struct JwksSettings {
-    /// The address of the document (`JWT_JWKS_URL`).
+    /// The URL of the document (`JWT_JWKS_URL`).
     pub url: Option<Url>,
-    /// The certificates to believe of its server, as PEM (`JWT_JWKS_CA_FILE`); unset: the machine's.
+    /// The certificate authorities to trust for that URL, as a PEM file (`JWT_JWKS_CA_FILE`). `None`: those of the
+    /// machine.
     pub ca_file: Option<PathBuf>,
-    /// A file that holds a document (`JWT_JWKS_FILE`).
+    /// A file with such a document (`JWT_JWKS_FILE`).
     pub file: Option<PathBuf>,
-    /// How often both are read (`JWT_JWKS_REFRESH_SECONDS`).
+    /// How often both are read again (`JWT_JWKS_REFRESH_SECONDS`).
     pub refresh: Duration,
 }
 
 impl JwksSettings {
-    /// Reads the section; `None` where no keys are published.
+    /// Reads the section. `None` if no keys are published.
     pub(super) fn read(reader: &mut Reader) -> Read<Option<Self>> {
         let url = reader.optional("JWT_JWKS_URL", address);
         let ca_file = reader.optional("JWT_JWKS_CA_FILE", file);
@@ -31,15 +32,18 @@ impl JwksSettings {
 
         let (url, ca_file, file, refresh) = (url?, ca_file?, file?, refresh?);
         if ca_file.is_some() && url.is_none() {
+            reader.warn("JWT_JWKS_CA_FILE", "has no effect: JWT_JWKS_URL is not set");
+        }
+        if ca_file.is_some() && url.as_ref().is_some_and(|url| url.scheme() == "http") {
             reader.warn(
                 "JWT_JWKS_CA_FILE",
-                "is without effect: JWT_JWKS_URL is not set",
+                "has no effect: JWT_JWKS_URL does not start with https://",
             );
         }
         if url.as_ref().is_some_and(is_open_to_forgery) {
             reader.warn(
                 "JWT_JWKS_URL",
-                "is not https: whoever stands between can be anybody",
+                "is not https: an attacker in the network can replace the keys and create tokens of any user",
             );
         }
         let is_used = url.is_some() || file.is_some();
@@ -51,7 +55,7 @@ impl JwksSettings {
         }))
     }
 
-    /// The address without its query, which may hold what is secret.
+    /// Returns the URL without its query, which can contain secrets.
     pub fn shown_url(&self) -> Option<String> {
         let mut url = self.url.clone()?;
         url.set_query(None);
@@ -62,10 +66,10 @@ impl JwksSettings {
 fn address(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| "is not a valid URL".to_owned())?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return Err("must begin with https://host or http://host".to_owned());
+        return Err("must start with https://host or http://host".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a password".to_owned());
+        return Err("must not contain a user name or password".to_owned());
     }
     if url.fragment().is_some() {
         return Err("must not have a fragment".to_owned());
@@ -73,7 +77,7 @@ fn address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Whether the document comes over a network in the clear.
+/// Whether the document is transferred over a network without TLS.
 fn is_open_to_forgery(url: &Url) -> bool {
     let is_here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

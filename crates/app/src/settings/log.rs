@@ -1,27 +1,27 @@
-//! What is written to the log, and how.
+//! The settings of the log.
 
 use std::fmt;
 
 use super::Read;
 use super::reader::Reader;
 
-/// The least serious of what is written.
+/// The least severe level that is logged.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum LogLevel {
-    /// What failed.
+    /// Failures.
     Error,
-    /// And what may fail.
+    /// Also possible failures.
     Warn,
-    /// And a line a request.
+    /// Also one line per request.
     Info,
-    /// And what leads to an answer.
+    /// Also how a response was produced.
     Debug,
-    /// And everything else.
+    /// Everything.
     Trace,
 }
 
 impl LogLevel {
-    /// The name in settings.
+    /// Returns its name in settings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -32,7 +32,7 @@ impl LogLevel {
         }
     }
 
-    /// Finds a level by its name, whatever its case.
+    /// Parses a name, in upper or lower case.
     pub fn from_name(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "error" => Some(Self::Error),
@@ -51,24 +51,34 @@ impl fmt::Display for LogLevel {
     }
 }
 
-/// How a line of the log looks.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LogFormat {
-    /// An object a line, for programs.
+    /// One JSON object per line.
     Json,
     /// For people.
     Pretty,
 }
 
-/// What is written to the log, and how.
+/// The settings of the log.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LogSettings {
-    /// The least serious of what is written (`LOG_LEVEL`).
+    /// The least severe level that is logged (`LOG_LEVEL`).
     pub level: LogLevel,
-    /// Whether `DEBUG` is on: already counted in level and format, and nothing else depends on it.
+    /// Whether `DEBUG` is on. It is already applied to level and format, and affects nothing else.
     pub debug: bool,
-    /// How a line looks (`LOG_FORMAT`).
+    /// The format (`LOG_FORMAT`).
     pub format: LogFormat,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+            debug: false,
+            format: LogFormat::Json,
+        }
+    }
 }
 
 impl LogSettings {
@@ -77,15 +87,19 @@ impl LogSettings {
         let level = reader.optional("LOG_LEVEL", level);
         let format = reader.optional("LOG_FORMAT", format);
         let debug = debug?;
-        let (usual_level, usual_format) = if debug {
-            (LogLevel::Debug, LogFormat::Pretty)
+        let usual = if debug {
+            Self {
+                level: LogLevel::Debug,
+                debug,
+                format: LogFormat::Pretty,
+            }
         } else {
-            (LogLevel::Info, LogFormat::Json)
+            Self::default()
         };
         Ok(Self {
-            level: level?.unwrap_or(usual_level),
+            level: level?.unwrap_or(usual.level),
             debug,
-            format: format?.unwrap_or(usual_format),
+            format: format?.unwrap_or(usual.format),
         })
     }
 }

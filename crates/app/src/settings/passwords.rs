@@ -1,25 +1,26 @@
-//! How passwords are hashed.
+//! The settings of password hashing.
 
 use std::num::NonZeroUsize;
 
 use super::Read;
 use super::reader::{Reader, number};
 
-/// What a lane of Argon2 needs at least.
-const KIB_A_LANE: u32 = 8;
-const LEAST_UNREMARKED_MEMORY: u32 = 8192;
+/// The minimum memory of a lane of Argon2.
+const MIN_KIB_PER_LANE: u32 = 8;
+/// Less memory causes a warning.
+const MIN_MEMORY_WITHOUT_WARNING: u32 = 8192;
 
-/// How passwords are hashed: by Argon2id, with parameters that may change at any time. Whoever gives the right password
-/// has it hashed by the new ones.
+/// The parameters of Argon2id. They can change at any time: a password is hashed again when it is next entered
+/// correctly.
 #[derive(Clone, Debug)]
 pub struct PasswordSettings {
-    /// The memory of one hash (`ARGON2_MEMORY_KIB`).
+    /// The memory of one hash in KiB (`ARGON2_MEMORY_KIB`).
     pub memory_kib: u32,
-    /// The passes over it (`ARGON2_ITERATIONS`).
+    /// The iterations (`ARGON2_ITERATIONS`).
     pub iterations: u32,
-    /// The lanes it is parted into (`ARGON2_PARALLELISM`).
+    /// The lanes (`ARGON2_PARALLELISM`).
     pub parallelism: u32,
-    /// The threads that hash (`PASSWORD_HASHING_THREADS`); `None` is half of the cores.
+    /// The number of threads that hash passwords (`PASSWORD_HASHING_THREADS`). `None`: half the number of cores.
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -32,16 +33,16 @@ impl PasswordSettings {
             number(text, &(1..=64)).map(NonZeroUsize::new)
         });
         let (memory_kib, parallelism) = (memory_kib?, parallelism?);
-        if memory_kib < KIB_A_LANE * parallelism {
-            return Err(reader.fault(
+        if memory_kib < MIN_KIB_PER_LANE * parallelism {
+            return Err(reader.report(
                 "ARGON2_MEMORY_KIB",
                 "must be at least 8 times ARGON2_PARALLELISM",
             ));
         }
-        if memory_kib < LEAST_UNREMARKED_MEMORY {
+        if memory_kib < MIN_MEMORY_WITHOUT_WARNING {
             reader.warn(
                 "ARGON2_MEMORY_KIB",
-                "is under 8192: stolen hashes can be guessed fast",
+                "is under 8192: passwords can be recovered quickly from stolen hashes",
             );
         }
         Ok(Self {

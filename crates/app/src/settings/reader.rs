@@ -1,4 +1,4 @@
-//! Reads single settings and gathers what is wrong with them.
+//! Reads single settings, and collects errors and warnings.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -6,35 +6,59 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::faults::Fault;
+use super::errors::SettingError;
+use super::sources::Layered;
 
-/// Proof that a fault has been gathered: whoever holds it need not report anything.
+/// Proof that an error has been reported to the reader.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reported;
 
-/// The layered values, with the faults and warnings found so far.
+/// The layered values, with the errors and warnings found so far.
 pub(super) struct Reader {
     values: BTreeMap<String, String>,
-    faults: Vec<Fault>,
+    errors: Vec<SettingError>,
     warnings: Vec<String>,
 }
 
 impl Reader {
-    pub(super) fn new(values: BTreeMap<String, String>, faults: Vec<Fault>) -> Self {
-        Self {
+    pub(super) fn new(layered: Layered) -> Self {
+        let Layered {
             values,
-            faults,
-            warnings: Vec::new(),
+            errors,
+            warnings,
+        } = layered;
+        let mut reader = Self {
+            values,
+            errors,
+            warnings,
+        };
+        reader.warn_of_quotes();
+        reader
+    }
+
+    /// Warns of quotes that are part of a value. A shell removes quotes; `docker run --env-file` does not.
+    fn warn_of_quotes(&mut self) {
+        let is_quoted = |(_, value): &(&String, &String)| {
+            let value = value.trim();
+            let has = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+            has('"') || has('\'')
+        };
+        let quoted = self.values.iter().filter(is_quoted);
+        let quoted: Vec<String> = quoted.map(|(variable, _)| variable.clone()).collect();
+        for variable in quoted {
+            let warning = "starts and ends with quotes, which are part of the value; \
+                           in a file for docker run --env-file, write the value without quotes";
+            self.warn(&variable, warning);
         }
     }
 
-    /// Everything found wrong, and everything worth a warning.
-    pub(super) fn finish(self) -> (Vec<Fault>, Vec<String>) {
-        (self.faults, self.warnings)
+    /// Returns the collected errors and warnings.
+    pub(super) fn finish(self) -> (Vec<SettingError>, Vec<String>) {
+        (self.errors, self.warnings)
     }
 
-    pub(super) fn fault(&mut self, variable: &str, reason: impl Into<String>) -> Reported {
-        self.faults.push(Fault {
+    pub(super) fn report(&mut self, variable: &str, reason: impl Into<String>) -> Reported {
+        self.errors.push(SettingError {
             variable: variable.to_owned(),
             reason: reason.into(),
         });
@@ -49,24 +73,40 @@ impl Reader {
         self.values.contains_key(variable)
     }
 
-    /// The value as it was given, white space included: for keys whose every byte counts.
-    pub(super) fn verbatim(&self, variable: &str) -> Option<String> {
-        self.values.get(variable).cloned()
+    /// Returns the value unchanged, including white space. For keys, in which every byte is significant.
+    pub(super) fn verbatim(&mut self, variable: &str) -> Option<String> {
+        let text = self.values.get(variable).cloned()?;
+        if text.trim() != text {
+            let warning = "starts or ends with white space, which is part of the key";
+            self.warn(variable, warning);
+        }
+        Some(text)
     }
 
-    /// The value, trimmed and parsed; the parser's error is the fault's reason.
+    /// Returns the trimmed and parsed value. Reports the error of the parser.
     pub(super) fn optional<T>(
         &mut self,
         variable: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Reported> {
-        let parsed = self.values.get(variable).map(|text| parse(text.trim()));
+        let Some(text) = self.values.get(variable) else {
+            return Ok(None);
+        };
+        let trimmed = text.trim();
+        let is_trimmed = trimmed.len() == text.len();
+        let parsed = parse(trimmed);
+        if !is_trimmed {
+            self.warn(
+                variable,
+                "starts or ends with white space, which is removed",
+            );
+        }
         parsed
-            .transpose()
-            .map_err(|reason| self.fault(variable, reason))
+            .map(Some)
+            .map_err(|reason| self.report(variable, reason))
     }
 
-    /// Like [`Reader::optional`], where absence is a fault of its own unless an earlier layer already had one.
+    /// Like [`Reader::optional`], but reports a missing value.
     pub(super) fn required<T>(
         &mut self,
         variable: &str,
@@ -78,15 +118,15 @@ impl Reader {
         }
     }
 
-    /// Reports that a variable has to be set, unless what was set is already known to be faulty.
+    /// Reports that a variable is required, unless an error of it is already reported.
     pub(super) fn missing(&mut self, variable: &str) -> Reported {
-        if self.faults.iter().any(|fault| fault.variable == variable) {
+        if self.errors.iter().any(|error| error.variable == variable) {
             return Reported;
         }
-        self.fault(variable, "is required")
+        self.report(variable, "is required")
     }
 
-    /// A whole number within bounds.
+    /// Returns a whole number within bounds.
     pub(super) fn number<N>(
         &mut self,
         variable: &str,
@@ -98,7 +138,7 @@ impl Reader {
         self.required(variable, |text| number(text, &bounds))
     }
 
-    /// A yes or no, in the spellings of Flask settings and of YAML.
+    /// Returns a boolean, in the spellings of Flask settings and of YAML.
     pub(super) fn switch(&mut self, variable: &str) -> Result<bool, Reported> {
         self.required(variable, |text| match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Ok(true),
@@ -125,7 +165,7 @@ where
         })
 }
 
-/// The entries of a comma list, trimmed, without empty ones and repetitions, in order.
+/// Returns the entries of a comma-separated list in order, trimmed, without empty and repeated entries.
 pub(super) fn comma_list(text: &str) -> Vec<&str> {
     let mut entries = Vec::new();
     for entry in text.split(',').map(str::trim) {
@@ -136,7 +176,7 @@ pub(super) fn comma_list(text: &str) -> Vec<&str> {
     entries
 }
 
-/// The path of a file that is there.
+/// Parses the path of an existing file.
 pub(super) fn file(text: &str) -> Result<PathBuf, String> {
     match std::fs::metadata(text) {
         Ok(file) if file.is_file() => Ok(Path::new(text).to_owned()),

@@ -1,33 +1,40 @@
-//! Where and how requests are taken.
+//! The settings of the HTTP server.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use actix_web::http::header::HeaderName;
 use url::Url;
 
 use super::Read;
 use super::reader::{Reader, comma_list, number};
 
-/// Where and how requests are taken.
+/// The settings of the HTTP server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerSettings {
     /// The address to listen on (`HOST`).
     pub host: IpAddr,
-    /// The port to listen on (`PORT`); 0 takes any free one.
+    /// The port to listen on (`PORT`); 0 selects any free port.
     pub port: u16,
-    /// The port of health, metrics and the log's level (`MANAGEMENT_PORT`); without one, health and metrics are served
-    /// with the users, and the level cannot be changed over the network. 0 takes any free one.
+    /// The port for health, metrics and the log level (`MANAGEMENT_PORT`); 0 selects any free port. `None`: health and
+    /// metrics are served at `PORT`, and the log level cannot be changed over the network.
     pub management_port: Option<u16>,
-    /// The path a gateway puts before ours (`PUBLIC_BASE_PATH`): empty, or `/prefix` without a slash at its end.
+    /// The path prefix that a gateway puts before the paths of this service (`PUBLIC_BASE_PATH`): empty, or `/prefix`
+    /// without a trailing slash.
     pub base_path: String,
-    /// The origins whose pages may call (`CORS_ALLOWED_ORIGINS`), as browsers write them, or the single `*`.
+    /// The origins of web pages that may call the API (`CORS_ALLOWED_ORIGINS`), as browsers write them, or only `*`.
     pub cors_allowed_origins: Vec<String>,
-    /// The threads that take requests (`HTTP_WORKERS`); `None` is one a core.
+    /// Further header fields that these pages may send (`CORS_ALLOWED_HEADERS`), in lower case.
+    pub cors_allowed_headers: Vec<String>,
+    /// The number of threads that handle requests (`HTTP_WORKERS`). `None`: one per core.
     pub workers: Option<usize>,
-    /// How long requests are still taken after SIGTERM, while the service says that it is not ready
+    /// The maximum number of connections from one IPv4 address or IPv6 /64 network (`MAX_CONNECTIONS_PER_ADDRESS`).
+    /// `None`: no limit.
+    pub max_connections_per_address: Option<usize>,
+    /// How long the service still accepts requests after SIGTERM, while it reports that it is not ready
     /// (`SHUTDOWN_DELAY_SECONDS`).
     pub shutdown_delay: Duration,
-    /// How long accepted requests may take to end after that (`SHUTDOWN_GRACE_SECONDS`).
+    /// How long accepted requests may take to finish after that (`SHUTDOWN_GRACE_SECONDS`).
     pub shutdown_grace: Duration,
 }
 
@@ -39,20 +46,34 @@ impl ServerSettings {
             reader.optional("MANAGEMENT_PORT", |text| number(text, &(0..=u16::MAX)));
         let base_path = reader.optional("PUBLIC_BASE_PATH", base_path);
         let cors_allowed_origins = reader.optional("CORS_ALLOWED_ORIGINS", origins);
+        let cors_allowed_headers = reader.optional("CORS_ALLOWED_HEADERS", header_names);
         let workers = reader.optional("HTTP_WORKERS", |text| number(text, &(1..=1024)));
+        let max_connections_per_address = reader.optional("MAX_CONNECTIONS_PER_ADDRESS", |text| {
+            number(text, &(1..=10_000))
+        });
         let shutdown_delay = reader.number("SHUTDOWN_DELAY_SECONDS", 0..=60);
         let shutdown_grace = reader.number("SHUTDOWN_GRACE_SECONDS", 0..=600);
         let (port, management_port) = (port?, management_port?);
+        let cors_allowed_origins = cors_allowed_origins?.unwrap_or_default();
+        let cors_allowed_headers = cors_allowed_headers?.unwrap_or_default();
+        if cors_allowed_origins.is_empty() && !cors_allowed_headers.is_empty() {
+            reader.warn(
+                "CORS_ALLOWED_HEADERS",
+                "has no effect without CORS_ALLOWED_ORIGINS",
+            );
+        }
         if port != 0 && management_port == Some(port) {
-            return Err(reader.fault("MANAGEMENT_PORT", "must be another port than PORT"));
+            return Err(reader.report("MANAGEMENT_PORT", "must differ from PORT"));
         }
         Ok(Self {
             host: host?,
             port,
             management_port,
             base_path: base_path?.unwrap_or_default(),
-            cors_allowed_origins: cors_allowed_origins?.unwrap_or_default(),
+            cors_allowed_origins,
+            cors_allowed_headers,
             workers: workers?,
+            max_connections_per_address: max_connections_per_address?,
             shutdown_delay: Duration::from_secs(shutdown_delay?),
             shutdown_grace: Duration::from_secs(shutdown_grace?),
         })
@@ -99,7 +120,7 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
     let mut origins = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         if *entry == "*" {
-            return Err("has * beside other origins: * stands alone".to_owned());
+            return Err("has * and other origins: * must be alone".to_owned());
         }
         let origin = origin(entry).ok_or_else(|| {
             format!(
@@ -114,7 +135,30 @@ fn origins(text: &str) -> Result<Vec<String>, String> {
     Ok(origins)
 }
 
-/// An origin in the form of a browser's `Origin` header: lower case, without a scheme's usual port.
+/// Parses names of header fields (RFC 9110, section 5.6.2).
+fn header_names(text: &str) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for (index, entry) in comma_list(text).into_iter().enumerate() {
+        let entry_number = index + 1;
+        if entry == "*" {
+            return Err(format!(
+                "entry {entry_number} is *: list each header field by its name"
+            ));
+        }
+        let name = HeaderName::from_bytes(entry.as_bytes()).map_err(|_| {
+            format!(
+                "entry {entry_number} is not the name of a header field, such as X-Client-Version"
+            )
+        })?;
+        let name = name.as_str().to_owned();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Normalizes an origin as browsers write the `Origin` header: in lower case, without the default port of the scheme.
 fn origin(text: &str) -> Option<String> {
     let (_, authority) = text.split_once("://")?;
     if authority.contains(['\\', '@', '?', '#']) {

@@ -1,4 +1,6 @@
-//! Where settings come from, and which source goes before which.
+//! The sources of settings and their precedence.
+
+mod dot_env;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,26 +8,27 @@ use std::path::{Path, PathBuf};
 
 use config::{Config, Environment, FileFormat, Source as _, ValueKind};
 
-use super::faults::Fault;
+use super::errors::SettingError;
+use super::suggestions::suggested_setting;
 use super::variables::{variable_named, variables};
 
 type Layer = BTreeMap<String, String>;
 
-/// Where settings are read from; `Debug` shows names only.
+/// The sources of settings. `Debug` shows only names.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// The environment's variables, ours and others'.
+    /// The environment variables, including those that are not settings.
     pub environment: BTreeMap<String, String>,
-    /// The environment's variables whose values are not UTF-8: a fault where they are ours.
+    /// The environment variables with values that are not UTF-8, which is an error for settings.
     pub not_unicode: BTreeSet<String>,
-    /// A file of `NAME=value` lines; other programs' names in it are left alone.
+    /// A file of `NAME=value` lines. Names that are not settings are ignored with a warning.
     pub dot_env: Option<PathBuf>,
-    /// A TOML or YAML file; without it the one `CONFIG_FILE` names in the environment or in `.env`, if any.
+    /// A TOML or YAML file. If unset, the file that `CONFIG_FILE` names in the environment or in `.env`.
     pub file: Option<PathBuf>,
 }
 
 impl Sources {
-    /// The environment of this process, and `.env` of its working directory if there is one.
+    /// Returns the environment of this process, and `.env` in its working directory if it exists.
     pub fn from_process() -> Self {
         let mut sources = Self::default();
         for (name, value) in std::env::vars_os() {
@@ -46,12 +49,12 @@ impl Sources {
         sources
     }
 
-    /// The values of our variables by name, never blank, and what could not be read.
-    pub(super) fn layered(&self) -> (Layer, Vec<Fault>) {
-        let mut faults = Vec::new();
-        let environment = self.environment_layer(&mut faults);
+    /// Reads all sources and merges them.
+    pub(super) fn layered(&self) -> Layered {
+        let mut found = Layered::default();
+        let environment = self.environment_layer(&mut found);
         let dot_env = match &self.dot_env {
-            Some(path) => dot_env_layer(path, &mut faults),
+            Some(path) => dot_env::layer(path, &mut found),
             None => Layer::new(),
         };
         let named = environment
@@ -59,28 +62,49 @@ impl Sources {
             .or_else(|| dot_env.get("CONFIG_FILE"))
             .map(|name| PathBuf::from(name.trim()));
         let file = match self.file.as_ref().or(named.as_ref()) {
-            Some(path) => file_layer(path, &mut faults),
+            Some(path) => file_layer(path, &mut found.errors),
             None => Layer::new(),
         };
-        if let Ok(values) = merged([file, dot_env, environment]) {
-            (values, faults)
-        } else {
-            faults.push(fault("CONFIG_FILE", "cannot be laid over the defaults"));
-            (Layer::new(), faults)
+        match merged([file, dot_env, environment]) {
+            Ok(values) => found.values = values,
+            Err(_) => found.errors.push(setting_error(
+                "CONFIG_FILE",
+                "cannot be merged with the defaults",
+            )),
         }
+        found
     }
 
-    fn environment_layer(&self, faults: &mut Vec<Fault>) -> Layer {
+    fn environment_layer(&self, found: &mut Layered) -> Layer {
         for name in &self.not_unicode {
             if is_ours(name) {
-                faults.push(fault(name, "is not valid UTF-8"));
+                found.errors.push(setting_error(name, "is not valid UTF-8"));
             }
         }
-        let ours = self.environment.iter().filter(|(name, _)| is_ours(name));
-        ours.map(|(name, value)| (name.clone(), value.clone()))
-            .filter(|(_, value)| !is_blank(value))
-            .collect()
+        let mut layer = Layer::new();
+        for (name, value) in &self.environment {
+            if is_blank(value) {
+                continue;
+            }
+            if is_ours(name) {
+                layer.insert(name.clone(), value.clone());
+            } else if let Some(meant) = suggested_setting(name) {
+                found.warnings.push(not_a_setting(name, meant));
+            }
+        }
+        layer
     }
+}
+
+/// The merged sources.
+#[derive(Default)]
+pub(super) struct Layered {
+    /// The values of settings by name, never blank.
+    pub(super) values: Layer,
+    /// What cannot be read.
+    pub(super) errors: Vec<SettingError>,
+    /// What is ignored, probably by mistake: a sentence each, which names it.
+    pub(super) warnings: Vec<String>,
 }
 
 impl fmt::Debug for Sources {
@@ -96,7 +120,7 @@ impl fmt::Debug for Sources {
     }
 }
 
-/// Lays the layers over the defaults, the last on top.
+/// Merges the layers with the defaults. Later layers override earlier ones.
 fn merged(layers: [Layer; 3]) -> Result<Layer, config::ConfigError> {
     let mut builder = Config::builder();
     for variable in variables() {
@@ -118,101 +142,59 @@ fn merged(layers: [Layer; 3]) -> Result<Layer, config::ConfigError> {
     Ok(values)
 }
 
-/// Reads our lines of a `.env` file.
+/// Reads a file with the names of settings as keys, in upper or lower case.
 ///
-/// A `$` outside single quotes is refused: programs disagree on whether it begins another variable's name, and a
-/// signing key must not differ between two services that read the same line.
-fn dot_env_layer(path: &Path, faults: &mut Vec<Fault>) -> Layer {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            faults.push(fault(".env", &unreadable(&error)));
-            return Layer::new();
-        }
-    };
-    let mut layer = Layer::new();
-    for line in text.trim_start_matches('\u{feff}').lines() {
-        let assignment = line.trim_start();
-        let assignment = assignment.strip_prefix("export ").unwrap_or(assignment);
-        let Some((name, value)) = assignment.split_once('=') else {
-            continue;
-        };
-        let name = name.trim();
-        if !is_ours(name) {
-            continue;
-        }
-        match dot_env_value(assignment, value) {
-            // As with other readers of such files, the last of two lines counts.
-            Ok(value) if is_blank(&value) => drop(layer.remove(name)),
-            Ok(value) => drop(layer.insert(name.to_owned(), value)),
-            Err(reason) => faults.push(fault(name, reason)),
-        }
-    }
-    layer
-}
-
-fn dot_env_value(assignment: &str, value: &str) -> Result<String, &'static str> {
-    let value = value.trim_start();
-    if value.replace("\\$", "").contains('$') && !value.starts_with('\'') {
-        return Err("has a `$` in .env: write the value in single quotes");
-    }
-    match dotenvy::from_read_iter(assignment.as_bytes()).next() {
-        Some(Ok((_, value))) => Ok(value),
-        // A list with spaces after its commas, as python-dotenv reads it.
-        _ if !value.contains(['#', '"', '\'', '\\']) => Ok(value.trim_end().to_owned()),
-        _ => Err("cannot be read from .env: write the value in single quotes"),
-    }
-}
-
-/// Reads a file whose keys are our variables' names, in either case.
-///
-/// Unknown keys are faults, as the file is for this service alone. A parser's own words are not repeated: they quote
+/// Unknown keys are errors, since the file is only for this service. Messages of the parser are not shown: they quote
 /// the file.
-fn file_layer(path: &Path, faults: &mut Vec<Fault>) -> Layer {
+fn file_layer(path: &Path, errors: &mut Vec<SettingError>) -> Layer {
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some("toml") => FileFormat::Toml,
         Some("yaml" | "yml") => FileFormat::Yaml,
         _ => {
-            let reason = "must name a file that ends with .toml, .yaml or .yml";
-            faults.push(fault("CONFIG_FILE", reason));
+            let reason = "must name a file with the extension .toml, .yaml or .yml";
+            errors.push(setting_error("CONFIG_FILE", reason));
             return Layer::new();
         }
     };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            faults.push(fault("CONFIG_FILE", &unreadable(&error)));
+            errors.push(setting_error("CONFIG_FILE", &unreadable(&error)));
             return Layer::new();
         }
     };
     let Ok(values) = config::File::from_str(&text, format).collect() else {
-        faults.push(fault("CONFIG_FILE", "is not valid TOML or YAML"));
+        errors.push(setting_error("CONFIG_FILE", "is not valid TOML or YAML"));
         return Layer::new();
     };
     let mut layer = Layer::new();
     for (key, value) in values {
         let Some(variable) = variable_named(&key).filter(|known| known.name != "CONFIG_FILE")
         else {
-            faults.push(fault("CONFIG_FILE", &format!("has an unknown key `{key}`")));
+            let hint = suggested_setting(&key)
+                .filter(|meant| *meant != "CONFIG_FILE")
+                .map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
+            let reason = format!("has an unknown key `{key}`{hint}");
+            errors.push(setting_error("CONFIG_FILE", &reason));
             continue;
         };
         match file_value(value) {
             Some(text) if is_blank(&text) => {}
             Some(text) => {
                 if layer.insert(variable.name.to_owned(), text).is_some() {
-                    faults.push(fault(variable.name, "is in the file twice"));
+                    errors.push(setting_error(variable.name, "is set twice in the file"));
                 }
             }
-            None => faults.push(fault(
+            None => errors.push(setting_error(
                 variable.name,
-                "must be text, a number, a switch or a list of text in the file",
+                "must be a string, a number, a boolean or a list of strings in the file",
             )),
         }
     }
     layer
 }
 
-/// A file's value as the environment would have it: a list is a comma list, null is unset.
+/// Converts a value of a file to the form that it has in the environment: a list is comma-separated, null is unset.
 fn file_value(value: config::Value) -> Option<String> {
     match value.kind {
         ValueKind::Nil => Some(String::new()),
@@ -227,6 +209,11 @@ fn file_value(value: config::Value) -> Option<String> {
     }
 }
 
+/// Returns the warning for a name that resembles a setting.
+fn not_a_setting(name: &str, meant: &str) -> String {
+    format!("{name}: is not a setting of this service and is ignored; did you mean {meant}?")
+}
+
 fn is_ours(name: &str) -> bool {
     variables().iter().any(|variable| variable.name == name)
 }
@@ -239,8 +226,8 @@ fn unreadable(error: &std::io::Error) -> String {
     format!("cannot be read: {}", error.kind())
 }
 
-fn fault(variable: &str, reason: &str) -> Fault {
-    Fault {
+fn setting_error(variable: &str, reason: &str) -> SettingError {
+    SettingError {
         variable: variable.to_owned(),
         reason: reason.to_owned(),
     }

@@ -1,18 +1,20 @@
-//! What the settings promise to operators.
+//! Tests of the settings.
 
 mod database;
 mod jwks;
 mod layers;
+mod needs;
 mod operations;
 mod sections;
+mod warnings;
 
 use std::path::Path;
 
-use super::{Settings, SettingsFaults, Sources};
+use super::{Settings, SettingsErrors, Sources};
 
 const KEY: &str = "a-signing-key-of-32-bytes-at-the-least";
 
-/// Sources with a signing key and these variables of the environment.
+/// Returns sources with a signing key and these environment variables.
 fn sources(variables: &[(&str, &str)]) -> Sources {
     let mut sources = Sources::default();
     for (name, value) in [("JWT_SECRET_KEY", KEY)].iter().chain(variables) {
@@ -27,31 +29,31 @@ fn load(variables: &[(&str, &str)]) -> Settings {
     Settings::load(&sources(variables)).unwrap()
 }
 
-fn faults(variables: &[(&str, &str)]) -> SettingsFaults {
+fn errors(variables: &[(&str, &str)]) -> SettingsErrors {
     Settings::load(&sources(variables)).unwrap_err()
 }
 
-/// Asserts that exactly this variable is refused, for a reason with these words.
+/// Asserts that only this variable is invalid, for a reason with these words.
 fn assert_refused(variables: &[(&str, &str)], variable: &str, words: &str) {
-    let faults = faults(variables);
-    let text = faults.to_string();
-    let only = faults
-        .faults()
+    let errors = errors(variables);
+    let text = errors.to_string();
+    let only = errors
+        .errors()
         .iter()
-        .all(|fault| fault.variable == variable);
+        .all(|error| error.variable == variable);
     assert!(only && text.contains(words), "{text}");
 }
 
 #[test]
-fn a_signing_key_is_all_that_is_needed() {
+fn only_a_signing_key_is_required() {
     let settings = load(&[]);
     assert!(settings.database.defaulted);
     assert_eq!(settings.server.port, 5000);
 }
 
 #[test]
-fn every_fault_is_reported_at_once_a_line_each() {
-    let text = faults(&[
+fn all_errors_are_reported_at_once_one_per_line() {
+    let text = errors(&[
         ("JWT_SECRET_KEY", "short"),
         ("PORT", "http"),
         ("DEBUG", "perhaps"),
@@ -79,11 +81,11 @@ fn every_fault_is_reported_at_once_a_line_each() {
 }
 
 #[test]
-fn no_secret_is_shown_by_debug_or_warnings() {
+fn debug_and_warnings_show_no_secret() {
     let sources = sources(&[
-        ("JWT_SECRET_KEY", "planted-one-planted-one-planted-one"),
-        ("SEALING_KEY", "planted-two-planted-two-planted-two"),
-        ("ALLOWED_API_TOKENS", "planted-three"),
+        ("JWT_SECRET_KEY", "planted-one-bXk7QwZt2MfR9sLpY4vHcD8"),
+        ("SEALING_KEY", "planted-two-Gj3UeaT6xVn5KbR1mWq0Sy9"),
+        ("ALLOWED_API_TOKENS", "planted-three-h4Gq8Zc1"),
         (
             "DATABASE_URI",
             "postgresql://user:planted-four@db.example.org/users?token=planted-five",
@@ -101,15 +103,15 @@ fn no_secret_is_shown_by_debug_or_warnings() {
 }
 
 #[test]
-fn no_value_is_shown_by_faults() {
+fn errors_show_no_value() {
     let planted = "planted-planted";
     let everywhere: Vec<(&str, &str)> = super::variables()
         .iter()
         .map(|variable| (variable.name, planted))
         .collect();
-    let faults = faults(&everywhere);
-    let shown = format!("{faults} {faults:?}");
-    assert!(faults.faults().len() > 10, "{shown}");
+    let errors = errors(&everywhere);
+    let shown = format!("{errors} {errors:?}");
+    assert!(errors.errors().len() > 10, "{shown}");
     assert!(!shown.contains("planted"), "{shown}");
 
     for uri in [
@@ -120,16 +122,16 @@ fn no_value_is_shown_by_faults() {
         "sqlite://planted.db",
         "planted://user:planted@host",
     ] {
-        let faults = self::faults(&[("DATABASE_URI", uri), ("REDIS_URL", "http://:planted@host")]);
+        let errors = self::errors(&[("DATABASE_URI", uri), ("REDIS_URL", "http://:planted@host")]);
         assert!(
-            !format!("{faults} {faults:?}").contains("planted"),
-            "{faults}"
+            !format!("{errors} {errors:?}").contains("planted"),
+            "{errors}"
         );
     }
 }
 
 #[test]
-fn the_example_file_names_exactly_the_variables_the_code_knows() {
+fn the_example_file_has_exactly_the_known_variables() {
     let example = example();
     let mut named: Vec<&str> = example.lines().filter_map(assigned).collect();
     let mut known: Vec<&str> = super::variables().iter().map(|known| known.name).collect();
@@ -141,7 +143,7 @@ fn the_example_file_names_exactly_the_variables_the_code_knows() {
 }
 
 #[test]
-fn the_example_file_shows_the_defaults_the_code_has() {
+fn the_example_file_shows_the_defaults() {
     let example = example();
     for variable in super::variables() {
         if let Some(default) = variable.default {
@@ -152,14 +154,14 @@ fn the_example_file_shows_the_defaults_the_code_has() {
 }
 
 #[test]
-fn the_example_file_is_refused_until_its_key_is_edited() {
+fn the_example_file_is_invalid_until_its_key_is_edited() {
     let sources = Sources {
         dot_env: Some(example_path()),
         ..Sources::default()
     };
-    let faults = Settings::load(&sources).unwrap_err();
+    let errors = Settings::load(&sources).unwrap_err();
     assert_eq!(
-        faults.to_string(),
+        errors.to_string(),
         "JWT_SECRET_KEY: must have at least 32 bytes"
     );
 }
@@ -181,7 +183,7 @@ fn example() -> String {
     std::fs::read_to_string(example_path()).unwrap()
 }
 
-/// The variable which a line of the example file sets or would set.
+/// The variable that a line of the example file sets, also in a comment.
 fn assigned(line: &str) -> Option<&str> {
     let (name, _) = line.trim_start_matches('#').split_once('=')?;
     let is_name = name

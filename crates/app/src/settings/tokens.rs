@@ -1,4 +1,4 @@
-//! Who is believed.
+//! The settings of the credentials of callers.
 
 use std::time::Duration;
 
@@ -7,45 +7,49 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Read;
 use super::jwks::JwksSettings;
 use super::reader::{Reader, Reported, comma_list};
+use super::secrets::weakness;
 
-/// The fewest bytes of a key for HMAC-SHA-256 (RFC 7518, section 3.2).
-const SHORTEST_KEY: usize = 32;
-const SHORTEST_UNREMARKED_TOKEN: usize = 16;
-const NO_SEALING_KEY: &str = "is not set while JWT_SECRET_KEY is replaced: cursors, idempotency keys, what Redis holds and \
-                              the names of service tokens begin afresh; the old secret as SEALING_KEY keeps them";
+/// The minimum length of a key for HMAC-SHA-256, in bytes (RFC 7518, section 3.2).
+const MIN_KEY_BYTES: usize = 32;
+/// The minimum length of a service token in characters: 64 bits in hexadecimal digits.
+const MIN_TOKEN_CHARACTERS: usize = 16;
+const NO_SEALING_KEY: &str = "is not set while JWT_SECRET_KEY is replaced: existing cursors, idempotency keys, Redis \
+                              entries and derived names of service tokens become invalid; set it to the old secret \
+                              to keep them";
 
-/// What the `sub` of a user's token is.
+/// What the `sub` of a user token contains.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum JwtSubject {
-    /// The user's id.
+    /// The id of the user.
     Id,
-    /// The user's `external_id`, as text or as a whole number.
+    /// The `external_id` of the user, as a string or an integer.
     ExternalId,
 }
 
-/// Who is believed.
+/// The settings of the credentials of callers.
 #[derive(Clone, Debug)]
 pub struct TokenSettings {
-    /// The secret shared with the Auth Service (`JWT_SECRET_KEY`): its raw bytes, at least 32. There is one, or keys are
-    /// published.
+    /// The secret with which the Auth Service signs its tokens (`JWT_SECRET_KEY`), at least 32 bytes. Required if no
+    /// keys are published.
     pub jwt_secret_key: Option<SecretString>,
-    /// The secret before it (`JWT_SECRET_KEY_PREVIOUS`), while tokens signed with it are still good.
+    /// The previous secret (`JWT_SECRET_KEY_PREVIOUS`), for as long as tokens signed with it are still valid.
     pub jwt_secret_key_previous: Option<SecretString>,
-    /// Where keys are published, if anywhere.
+    /// Where keys are published. `None`: nowhere.
     pub jwks: Option<JwksSettings>,
-    /// What a token's `sub` is (`JWT_SUBJECT`).
+    /// What the `sub` of a token contains (`JWT_SUBJECT`).
     pub jwt_subject: JwtSubject,
-    /// The `iss` a token must have (`JWT_ISSUER`).
+    /// The `iss` that a token must have (`JWT_ISSUER`).
     pub jwt_issuer: Option<String>,
-    /// The `aud` a token must have (`JWT_AUDIENCE`).
+    /// The value that the `aud` of a token must equal or include (`JWT_AUDIENCE`).
     pub jwt_audience: Option<String>,
-    /// How far the clocks may differ (`JWT_LEEWAY_SECONDS`), at most 5 s.
+    /// The largest accepted difference of the clocks (`JWT_LEEWAY_SECONDS`), at most 5 s.
     pub jwt_leeway: Duration,
-    /// The tokens of other services, with all scopes (`ALLOWED_API_TOKENS`).
+    /// Tokens of other services, which have all scopes (`ALLOWED_API_TOKENS`).
     pub allowed_api_tokens: Vec<SecretString>,
-    /// The key of cursors and fingerprints (`SEALING_KEY`); `None` is one derived from `jwt_secret_key`.
+    /// The key that signs pagination cursors and request fingerprints (`SEALING_KEY`). `None`: derived from
+    /// `jwt_secret_key`.
     pub sealing_key: Option<SecretString>,
-    /// What all derived keys come from: `sealing_key`, or else `jwt_secret_key`.
+    /// The secret from which all keys are derived: `sealing_key`, or else `jwt_secret_key`.
     root: SecretString,
 }
 
@@ -62,14 +66,6 @@ impl TokenSettings {
         let sealing_key = key(reader, "SEALING_KEY");
 
         let allowed_api_tokens = allowed_api_tokens?.unwrap_or_default();
-        let is_short =
-            |token: &SecretString| token.expose_secret().len() < SHORTEST_UNREMARKED_TOKEN;
-        if allowed_api_tokens.iter().any(is_short) {
-            reader.warn(
-                "ALLOWED_API_TOKENS",
-                "has a token under 16 characters, which can be guessed",
-            );
-        }
         let (jwt_secret_key, sealing_key) = (jwt_secret_key?, sealing_key?);
         let jwt_secret_key_previous = jwt_secret_key_previous?;
         let jwks = jwks?;
@@ -80,7 +76,7 @@ impl TokenSettings {
         if jwks.is_some() && jwt_issuer.is_none() && jwt_audience.is_none() {
             reader.warn(
                 "JWT_AUDIENCE",
-                "is unset, and so is JWT_ISSUER: whatever the published keys sign lets users in, for whomever it is meant",
+                "is unset, and so is JWT_ISSUER: every token signed with the published keys is accepted, also tokens for other audiences",
             );
         }
         if let Some(previous) = &jwt_secret_key_previous {
@@ -90,7 +86,7 @@ impl TokenSettings {
             }
         }
         let Some(root) = sealing_key.clone().or_else(|| jwt_secret_key.clone()) else {
-            return Err(reader.fault("SEALING_KEY", "is required without JWT_SECRET_KEY"));
+            return Err(reader.report("SEALING_KEY", "is required without JWT_SECRET_KEY"));
         };
         Ok(Self {
             jwt_secret_key,
@@ -106,7 +102,7 @@ impl TokenSettings {
         })
     }
 
-    /// What all derived keys come from.
+    /// Returns the secret from which all keys are derived.
     pub(crate) fn root(&self) -> &SecretString {
         &self.root
     }
@@ -119,9 +115,9 @@ fn check_previous(
 ) -> Result<(), Reported> {
     let variable = "JWT_SECRET_KEY_PREVIOUS";
     match current {
-        None => Err(reader.fault(variable, "needs JWT_SECRET_KEY")),
+        None => Err(reader.report(variable, "requires JWT_SECRET_KEY")),
         Some(current) if current.expose_secret() == previous.expose_secret() => {
-            Err(reader.fault(variable, "is the same as JWT_SECRET_KEY"))
+            Err(reader.report(variable, "is the same as JWT_SECRET_KEY"))
         }
         Some(_) => Ok(()),
     }
@@ -131,15 +127,12 @@ fn key(reader: &mut Reader, variable: &str) -> Result<Option<SecretString>, Repo
     let Some(text) = reader.verbatim(variable) else {
         return Ok(None);
     };
-    if text.len() < SHORTEST_KEY {
-        let reason = format!("must have at least {SHORTEST_KEY} bytes");
-        return Err(reader.fault(variable, reason));
+    if text.len() < MIN_KEY_BYTES {
+        let reason = format!("must have at least {MIN_KEY_BYTES} bytes");
+        return Err(reader.report(variable, reason));
     }
-    if text.trim() != text {
-        reader.warn(
-            variable,
-            "begins or ends with white space, which counts as part of the key",
-        );
+    if let Some(weakness) = weakness(&text) {
+        return Err(reader.report(variable, weakness));
     }
     Ok(Some(SecretString::from(text)))
 }
@@ -154,7 +147,7 @@ fn subject(text: &str) -> Result<JwtSubject, String> {
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "it stands where parsers that may fail stand"
+    reason = "it is used like the parsers that can fail"
 )]
 fn any_text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
@@ -163,10 +156,18 @@ fn any_text(text: &str) -> Result<String, String> {
 fn api_tokens(text: &str) -> Result<Vec<SecretString>, String> {
     let tokens = comma_list(text);
     for (index, token) in tokens.iter().enumerate() {
+        let entry = index + 1;
+        if token.len() < MIN_TOKEN_CHARACTERS {
+            return Err(format!(
+                "entry {entry} has under {MIN_TOKEN_CHARACTERS} characters"
+            ));
+        }
+        if let Some(weakness) = weakness(token) {
+            return Err(format!("entry {entry} {weakness}"));
+        }
         if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!(
-                "entry {} has a character that is not visible ASCII, which no header can carry",
-                index + 1
+                "entry {entry} has a character that is not visible ASCII, which a header cannot contain"
             ));
         }
     }

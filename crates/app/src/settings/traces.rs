@@ -1,4 +1,4 @@
-//! Where traces are sent.
+//! The settings of traces.
 
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
@@ -7,16 +7,17 @@ use url::Url;
 use super::Read;
 use super::reader::{Reader, comma_list};
 
-/// Where traces are sent, by the names of OpenTelemetry's specification.
+/// The settings of traces, with the names of the OpenTelemetry specification.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
-    /// The collector, without a slash at its end (`OTEL_EXPORTER_OTLP_ENDPOINT`); without one, nothing is traced.
+    /// The collector, without a trailing slash (`OTEL_EXPORTER_OTLP_ENDPOINT`). `None`: nothing is traced.
     pub endpoint: Option<String>,
-    /// The header fields that the collector asks for (`OTEL_EXPORTER_OTLP_HEADERS`).
+    /// The header fields that the collector requires (`OTEL_EXPORTER_OTLP_HEADERS`).
     pub headers: Vec<(String, SecretString)>,
-    /// What the service calls itself (`OTEL_SERVICE_NAME`).
+    /// The name of this service in traces (`OTEL_SERVICE_NAME`).
     pub service_name: String,
-    /// The share of requests that are traced if their caller has not decided, 0 to 1 (`OTEL_TRACES_SAMPLER_ARG`).
+    /// The share of requests that are traced if the caller has not decided it, 0 to 1 (`OTEL_TRACES_SAMPLER_ARG`). With
+    /// 0, nothing is traced, even if a caller requests it.
     pub sample_ratio: f64,
 }
 
@@ -28,7 +29,7 @@ impl TraceSettings {
         let sample_ratio = reader.required("OTEL_TRACES_SAMPLER_ARG", ratio);
         let (endpoint, headers) = (endpoint?, headers?);
         if headers.is_some() && endpoint.is_none() {
-            let warning = "is without effect: OTEL_EXPORTER_OTLP_ENDPOINT is not set";
+            let warning = "has no effect: OTEL_EXPORTER_OTLP_ENDPOINT is not set";
             reader.warn("OTEL_EXPORTER_OTLP_HEADERS", warning);
         }
         Ok(Self {
@@ -46,7 +47,7 @@ fn endpoint(text: &str) -> Result<String, String> {
         return Err("must be http://host:port or https://host:port".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not hold a password: use OTEL_EXPORTER_OTLP_HEADERS".to_owned());
+        return Err("must not contain a password: use OTEL_EXPORTER_OTLP_HEADERS".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not have a query".to_owned());
@@ -54,9 +55,9 @@ fn endpoint(text: &str) -> Result<String, String> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Reads `name=value` pairs whose values are percent-encoded (W3C Baggage).
+/// Parses `name=value` pairs with percent-encoded values (W3C Baggage).
 fn headers(text: &str) -> Result<Vec<(String, SecretString)>, String> {
-    let malformed = || "must be a comma list of name=value, percent-encoded".to_owned();
+    let malformed = || "must be a comma-separated list of name=value, percent-encoded".to_owned();
     let pair = |entry: &str| {
         let (name, value) = entry.split_once('=').ok_or_else(malformed)?;
         let name = name.trim().to_ascii_lowercase();

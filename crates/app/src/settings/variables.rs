@@ -1,24 +1,24 @@
-//! Every variable the service knows: the one list behind defaults, `.env.example` and the check of a file's keys.
+//! All variables of the service: the single list for defaults, `.env.example` and the validation of keys in a file.
 
-/// A variable, as an operator sees it.
+/// A variable of the settings.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Variable {
-    /// Its name in the environment and `.env`; in a file also in lower case.
+    /// Its name in the environment and in `.env`. In a file, it can be in lower case.
     pub name: &'static str,
-    /// What it decides.
+    /// Its meaning, with limits and unit.
     pub meaning: &'static str,
-    /// The value it has when unset, where that is one value.
+    /// The value if it is unset, if that is a constant.
     pub default: Option<&'static str>,
-    /// Whether the value must never be shown.
+    /// Whether the value must never be displayed.
     pub secret: bool,
 }
 
-/// Every variable the service knows, in the order of `.env.example`.
+/// Returns all variables of the service, in the order of `.env.example`.
 pub const fn variables() -> &'static [Variable] {
     VARIABLES
 }
 
-/// The variable of this name, whatever its case.
+/// Returns the variable with this name, in upper or lower case.
 pub(super) fn variable_named(name: &str) -> Option<&'static Variable> {
     VARIABLES
         .iter()
@@ -55,23 +55,23 @@ const fn with_default(
 const VARIABLES: &[Variable] = &[
     secret(
         "JWT_SECRET_KEY",
-        "the secret of the Auth Service's tokens (HS256), at least 32 bytes; required unless keys are published",
+        "the secret with which the Auth Service signs its tokens (HS256), at least 32 bytes; required unless keys are published",
     ),
     secret(
         "JWT_SECRET_KEY_PREVIOUS",
-        "the secret before it, while tokens signed with it are still good",
+        "the previous secret, for as long as tokens signed with it are still valid",
     ),
     plain(
         "JWT_JWKS_URL",
-        "where the Auth Service publishes its keys (RS256, ES256, EdDSA): https://…; unset: nowhere",
+        "the URL at which the Auth Service publishes its keys (RS256, ES256, EdDSA): https://…; unset: none",
     ),
     plain(
         "JWT_JWKS_CA_FILE",
-        "the certificates to believe of JWT_JWKS_URL, as PEM; unset: the machine's",
+        "the certificate authorities to trust for JWT_JWKS_URL, as a PEM file; unset: those of this machine",
     ),
     plain(
         "JWT_JWKS_FILE",
-        "a file with such keys, instead of JWT_JWKS_URL or beside it",
+        "a file with such keys, instead of JWT_JWKS_URL or in addition to it",
     ),
     with_default(
         "JWT_JWKS_REFRESH_SECONDS",
@@ -80,139 +80,158 @@ const VARIABLES: &[Variable] = &[
     ),
     with_default(
         "JWT_SUBJECT",
-        "what a token's `sub` is: id or external_id",
+        "what the `sub` of a token contains: id or external_id",
         "id",
     ),
     plain(
         "JWT_ISSUER",
-        "the `iss` a token must have; unset: not checked",
+        "the `iss` that a token must have; unset: not checked",
     ),
     plain(
         "JWT_AUDIENCE",
-        "an `aud` a token must have; unset: not checked",
+        "the value that the `aud` of a token must equal or include; unset: not checked",
     ),
     with_default(
         "JWT_LEEWAY_SECONDS",
-        "how far clocks may differ, 0 to 5 seconds",
+        "the largest accepted difference between the clocks of this machine and of the Auth Service, 0 to 5 seconds",
         "0",
     ),
     secret(
         "ALLOWED_API_TOKENS",
-        "the tokens of other services, with all scopes; a comma list",
+        "tokens of other services, which have all scopes: a comma-separated list, at least 16 characters each",
     ),
     secret(
         "SEALING_KEY",
-        "the key of cursors and fingerprints, at least 32 bytes; unset: derived from JWT_SECRET_KEY; required without it",
+        "the key that signs pagination cursors and request fingerprints, at least 32 bytes; unset: derived from JWT_SECRET_KEY; required without it",
     ),
     with_default(
         "ARGON2_MEMORY_KIB",
-        "the memory in which Argon2id hashes one password, 8 to 262144 KiB; under 8192 is for tests",
+        "the memory of Argon2id for one password, 8 to 262144 KiB; values under 8192 are for tests",
         "19456",
     ),
     with_default(
         "ARGON2_ITERATIONS",
-        "the passes of Argon2id over its memory, 1 to 16",
+        "the iterations of Argon2id, 1 to 16",
         "2",
     ),
     with_default("ARGON2_PARALLELISM", "the lanes of Argon2id, 1 to 16", "1"),
     plain(
         "PASSWORD_HASHING_THREADS",
-        "the threads that hash passwords, 1 to 64; unset: half of the cores",
+        "the number of threads that hash passwords, 1 to 64; unset: half the number of cores",
     ),
     secret(
         "DATABASE_URI",
-        "where users are kept: postgresql://… or sqlite:///…; unset: SQLite in ./data",
+        "the URL of the database: postgresql://… or sqlite:///…; unset: SQLite in ./data",
     ),
     plain(
         "DATABASE_SCHEMA",
-        "the PostgreSQL schema of the tables; unset: the role's own",
+        "the PostgreSQL schema of the tables; unset: the default schema of the role",
     ),
     with_default(
         "DATABASE_MAX_CONNECTIONS",
-        "the connections of one process to PostgreSQL, 2 to 500: half for writes, half for reads",
+        "the number of PostgreSQL connections of one process, 2 to 500: half for writes, half for reads",
         "16",
+    ),
+    plain(
+        "INDEXED_METADATA",
+        "the metadata keys by which users can be found, a comma-separated list of up to 8, such as public.plan,private.crm_id; none: no keys, all indexes are dropped; unset: no keys, no index is dropped",
     ),
     with_default(
         "MIGRATE_ON_START",
-        "whether `serve` brings the database up to date first",
+        "whether `serve` applies pending migrations when it starts",
         "True",
     ),
     with_default(
         "RETENTION",
-        "whether `serve` removes what is over its time, every hour",
+        "whether `serve` removes expired data every hour",
         "True",
     ),
     secret(
         "REDIS_URL",
-        "the tier of the cache that replicas share: redis://… or rediss://…; needs DATABASE_URI",
+        "the Redis that all replicas use as a shared cache: redis://… or rediss://…; requires DATABASE_URI",
     ),
     plain(
         "REDIS_CA_FILE",
-        "the certificates to believe of a rediss:// server, as PEM; unset: the machine's",
+        "the certificate authorities to trust for a rediss:// server, as a PEM file; unset: those of this machine",
     ),
     with_default(
         "CACHE_MEMORY_MB",
-        "how much each process remembers of users, 0 to 65536 megabytes; 0 remembers nothing",
+        "the size of the in-process cache of users, 0 to 65536 megabytes; 0 disables it",
         "64",
     ),
     with_default("HOST", "the address to listen on", "0.0.0.0"),
     with_default(
         "PORT",
-        "the port to listen on; 0 takes any free one",
+        "the port to listen on; 0 selects any free port",
         "5000",
     ),
     plain(
         "MANAGEMENT_PORT",
-        "the port of health, metrics and the log's level; unset: health and metrics are at PORT",
+        "the port for health, metrics and the log level; 0 selects any free port; unset: health and metrics are served at PORT",
     ),
-    plain("PUBLIC_BASE_PATH", "the path a gateway puts before ours"),
+    plain(
+        "PUBLIC_BASE_PATH",
+        "the path prefix that a gateway puts before the paths of this service",
+    ),
     plain(
         "CORS_ALLOWED_ORIGINS",
-        "the origins of browsers' pages that may call, a comma list or *; unset: none",
+        "the origins of web pages that may call the API from a browser, a comma-separated list or *; unset: none",
+    ),
+    plain(
+        "CORS_ALLOWED_HEADERS",
+        "further header fields that these pages may send, a comma-separated list; unset: no others",
     ),
     plain(
         "HTTP_WORKERS",
-        "the threads that take requests, 1 to 1024; unset: one a core",
+        "the number of threads that handle requests, 1 to 1024; unset: one per core",
+    ),
+    plain(
+        "MAX_CONNECTIONS_PER_ADDRESS",
+        "the maximum number of connections from one client address, 1 to 10000; unset: no limit, as needed behind a gateway",
     ),
     with_default(
         "SHUTDOWN_DELAY_SECONDS",
-        "how long requests are still taken after SIGTERM, while not ready, 0 to 60 seconds",
+        "how long the service still accepts requests after SIGTERM, while it reports that it is not ready, 0 to 60 seconds",
         "0",
     ),
     with_default(
         "SHUTDOWN_GRACE_SECONDS",
-        "how long accepted requests may take to end, 0 to 600 seconds",
+        "how long accepted requests may take to finish after that, 0 to 600 seconds",
         "25",
     ),
     plain(
         "LOG_LEVEL",
-        "error, warn, info, debug or trace; unset: info, or debug under DEBUG",
+        "the least severe level that is logged: error, warn, info, debug or trace; unset: info, or debug if DEBUG is on",
     ),
     plain(
         "LOG_FORMAT",
-        "json or pretty; unset: json, or pretty under DEBUG",
+        "the format of the log: json or pretty; unset: json, or pretty if DEBUG is on",
     ),
-    with_default("DEBUG", "more and prettier logs; nothing else", "False"),
+    with_default(
+        "DEBUG",
+        "sets the defaults of LOG_LEVEL and LOG_FORMAT to debug and pretty; changes nothing else",
+        "False",
+    ),
     plain(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "where traces are sent by OTLP over HTTP, http://host:4318 say; unset: nothing is traced",
+        "the collector to which traces are sent by OTLP over HTTP, such as http://host:4318; unset: nothing is traced",
     ),
     secret(
         "OTEL_EXPORTER_OTLP_HEADERS",
-        "the header fields that the collector asks for, a comma list of name=value",
+        "the header fields that the collector requires, a comma-separated list of name=value, percent-encoded",
     ),
     with_default(
         "OTEL_SERVICE_NAME",
-        "what the service calls itself in traces",
+        "the name of this service in traces",
         "user-service",
     ),
     with_default(
         "OTEL_TRACES_SAMPLER_ARG",
-        "the share of requests that are traced if their caller has not decided, 0 to 1",
+        "the share of requests that are traced if the caller has not decided it, 0 to 1",
         "1",
     ),
     plain(
         "CONFIG_FILE",
-        "a TOML or YAML file with the same names; environment and .env go before it",
+        "a TOML or YAML file with the same names; the environment and .env override it",
     ),
 ];

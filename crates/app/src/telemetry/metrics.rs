@@ -1,4 +1,4 @@
-//! The recorder of metrics.
+//! The metrics recorder.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,14 +8,15 @@ use user_http::Exposition;
 
 use crate::compose::Composition;
 use crate::connections;
+use crate::telemetry::log;
 
-/// Always 1; its label tells the release.
+/// A gauge that is always 1. Its label is the release.
 const BUILD_INFO: &str = "user_service_build_info";
 
-/// Gives the recorder of this process' metrics, installing it when first asked.
+/// Returns the metrics recorder of this process. The first call installs it.
 ///
 /// # Errors
-/// When the recorder cannot be made; nothing of it depends on settings.
+/// If the recorder cannot be created. This does not depend on settings.
 pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
     let mut installed = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
@@ -28,20 +29,21 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     }
     let recorder = builder.build_recorder();
     let handle = recorder.handle();
-    // The lock keeps a second recorder from being made, so that this one is installed.
+    // This cannot fail: the lock prevents a second recorder.
     let _ = metrics::set_global_recorder(recorder);
     describe();
     *installed = Some(handle.clone());
     Ok(handle)
 }
 
-/// What a scrape of this service is given: with what was recorded, what the process and its pools are like now.
+/// Creates the exposition for scrapes: the recorded metrics and the current state of the process and its pools.
 pub(crate) fn exposition(recorder: PrometheusHandle, composition: &Composition) -> Exposition {
     let process = Collector::default();
     let connections = composition.connections.clone();
     Exposition::new(recorder, move || {
         process.collect();
         connections.measure();
+        metrics::counter!(log::DROPPED_LINES).absolute(log::dropped_lines());
     })
 }
 
@@ -74,9 +76,15 @@ fn describe() {
     user_adapters::sea_orm::describe_metrics();
     user_adapters::tokens::describe_metrics();
     connections::describe_metrics();
-    crate::retention::describe_metrics();
-    crate::settling::describe_metrics();
+    crate::workers::retention::describe_metrics();
+    crate::workers::follow_counts::describe_metrics();
+    crate::workers::suspensions::describe_metrics();
     Collector::default().describe();
-    metrics::describe_gauge!(BUILD_INFO, "Always 1; its label tells the release");
+    metrics::describe_counter!(
+        log::DROPPED_LINES,
+        metrics::Unit::Count,
+        "Log lines that were dropped, because their reader was too slow or they could not be written"
+    );
+    metrics::describe_gauge!(BUILD_INFO, "Always 1; its label is the release");
     metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

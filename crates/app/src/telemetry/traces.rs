@@ -1,4 +1,4 @@
-//! Traces, sent to a collector by OTLP over HTTP.
+//! Sends traces to a collector by OTLP over HTTP.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,32 +22,35 @@ use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::settings::TraceSettings;
 
-/// The target of all spans that make a trace, in every crate of the service.
+/// The target of all traced spans, in every crate of the service.
 const TRACE: &str = "traces";
-/// How long the collector may take for a batch; a slow one costs spans, and nothing else.
-const EXPORT: Duration = Duration::from_secs(3);
-/// The most bytes of a collector's answer, which says little.
-const LONGEST_ANSWER: u64 = 64 * 1024;
-/// How long the last batch may take when the service ends.
-const FLUSH: Duration = Duration::from_secs(2);
+/// How long the collector may take for a batch. A slow collector causes lost spans and nothing else.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
+/// The maximum size of a response of the collector, in bytes.
+const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
+/// How long the last batch may take when the service stops.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why traces cannot be sent.
+/// The exporter of traces cannot be created.
 #[derive(Debug, thiserror::Error)]
 #[error("traces cannot be sent: {0}")]
 pub struct TraceError(String);
 
-/// The traces of this process, or none.
+/// The trace exporter of this process, if traces are enabled.
 ///
-/// The last spans are sent by [`Traces::stop`]; a process that ends without it does not wait for a collector.
+/// [`Traces::stop`] sends the last spans. A process that ends without it does not wait for the collector.
 pub struct Traces {
     provider: Option<SdkTracerProvider>,
 }
 
 impl Traces {
-    /// Starts sending if the settings name a collector.
+    /// Starts to send traces if the settings name a collector and the sample ratio is not 0.
+    ///
+    /// With a ratio of 0, a `traceparent` of a client does not enable tracing, since every client can send one.
     pub(super) fn start(settings: &TraceSettings) -> Result<Self, TraceError> {
-        let Some(endpoint) = &settings.endpoint else {
-            return Ok(Self { provider: None });
+        let is_sampled = settings.sample_ratio > 0.0;
+        let Some(endpoint) = settings.endpoint.as_ref().filter(|_| is_sampled) else {
+            return Ok(Self::none());
         };
         let headers: HashMap<String, String> = settings
             .headers
@@ -60,18 +63,18 @@ impl Traces {
             .with_headers(headers)
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/traces"))
-            .with_timeout(EXPORT)
+            .with_timeout(EXPORT_TIMEOUT)
             .build()
             .map_err(|error| TraceError(error.to_string()))?;
         let resource = Resource::builder()
             .with_service_name(settings.service_name.clone())
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
-        let of_ours = Sampler::TraceIdRatioBased(settings.sample_ratio);
+        let root_sampler = Sampler::TraceIdRatioBased(settings.sample_ratio);
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
-            // A caller that traces its request wants all of it.
-            .with_sampler(Sampler::ParentBased(Box::new(of_ours)))
+            // A request that its caller traces is always traced.
+            .with_sampler(Sampler::ParentBased(Box::new(root_sampler)))
             .with_resource(resource)
             .build();
         global::set_text_map_propagator(TraceContextPropagator::new());
@@ -80,7 +83,12 @@ impl Traces {
         })
     }
 
-    /// What spans go through to be sent.
+    /// Creates an exporter that sends nothing.
+    pub(super) fn none() -> Self {
+        Self { provider: None }
+    }
+
+    /// Returns the layer that exports spans.
     pub(super) fn layer<S>(&self) -> Option<impl Layer<S> + Send + Sync + use<S>>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
@@ -94,19 +102,19 @@ impl Traces {
         Some(layer.with_filter(Targets::new().with_target(TRACE, LevelFilter::INFO)))
     }
 
-    /// Sends what is left, for a short time.
+    /// Sends the remaining spans, for at most 2 s.
     pub async fn stop(self) {
         let Some(provider) = self.provider else {
             return;
         };
-        let flushed = move || provider.shutdown_with_timeout(FLUSH);
+        let flushed = move || provider.shutdown_with_timeout(FLUSH_TIMEOUT);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(flushed).await {
-            tracing::warn!(%error, "the last spans could not be sent");
+            tracing::warn!(%error, "trace exporter could not send the last spans");
         }
     }
 }
 
-/// Speaks to the collector, on the exporter's own thread, which may wait.
+/// The HTTP client of the exporter. It blocks, since the exporter has its own thread.
 #[derive(Debug)]
 struct Client(ureq::Agent);
 
@@ -118,7 +126,7 @@ impl Client {
             .build();
         let agent = ureq::Agent::config_builder()
             .tls_config(tls)
-            .timeout_global(Some(EXPORT))
+            .timeout_global(Some(EXPORT_TIMEOUT))
             .max_redirects(0)
             .http_status_as_error(false)
             .proxy(None)
@@ -131,9 +139,9 @@ impl Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (parts, body) = request.into_parts();
-        let answer = self.0.run(Request::from_parts(parts, body.to_vec()))?;
-        let (parts, mut body) = answer.into_parts();
-        let body = body.with_config().limit(LONGEST_ANSWER).read_to_vec()?;
+        let response = self.0.run(Request::from_parts(parts, body.to_vec()))?;
+        let (parts, mut body) = response.into_parts();
+        let body = body.with_config().limit(MAX_RESPONSE_BYTES).read_to_vec()?;
         Ok(Response::from_parts(parts, body.into()))
     }
 }

@@ -1,4 +1,4 @@
-//! The same policy where a block changes the user who blocks.
+//! The cache policy for blocks, which change the blocking user.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,14 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::StoreError;
-use crate::ports::{Eyes, RelationshipWritten, Relationships, UserCache};
+use crate::ports::{Perspective, RelationshipWritten, Relationships, UserCache};
 use crate::relationship::{
-    Counts, FollowOutcome, NewFollow, RelatedPage, RelatedRequest, RelationshipWrite, Ties,
+    Counts, FollowList, FollowOutcome, NewFollow, RelatedNames, RelatedPage, RelatedRequest,
+    RelationshipFlags, RelationshipWrite,
 };
 use crate::values::UserId;
 use crate::write::{WriteContext, WriteError};
 
-/// Keeps relationships, and tells a cache of the users that they change. What it tells is never remembered.
+/// Updates the cache with the users that relationship writes change. Relationships themselves are not cached.
 #[derive(Clone)]
 pub struct CachedRelationships {
     relationships: Arc<dyn Relationships>,
@@ -21,7 +22,7 @@ pub struct CachedRelationships {
 }
 
 impl CachedRelationships {
-    /// Puts a cache beside a store.
+    /// Wraps a store. Writes through the wrapper also update the cache.
     pub fn new(relationships: Arc<dyn Relationships>, cache: Arc<dyn UserCache>) -> Self {
         Self {
             relationships,
@@ -32,22 +33,22 @@ impl CachedRelationships {
 
 #[async_trait]
 impl Relationships for CachedRelationships {
-    async fn relate(
+    async fn change_relationship(
         &self,
         write: &RelationshipWrite,
         context: &WriteContext,
     ) -> Result<RelationshipWritten, WriteError> {
-        if !write.change.is_of_blocks() {
-            return self.relationships.relate(write, context).await;
+        if !write.change.is_about_blocks() {
+            return self.relationships.change_relationship(write, context).await;
         }
         let actor = write.edge.from();
         let lease = self.cache.lease(actor);
-        let written = self.relationships.relate(write, context).await;
+        let written = self.relationships.change_relationship(write, context).await;
         match &written {
             Ok(RelationshipWritten::Applied(Some(user))) => {
                 self.cache.put(lease, Arc::new(user.clone())).await;
             }
-            // The user that is remembered may be one from before another replica's block, and would be shown whom it blocks.
+            // The cached user may predate another replica's block, and would then see users that it blocks.
             Ok(
                 RelationshipWritten::Applied(None)
                 | RelationshipWritten::Unchanged
@@ -83,17 +84,26 @@ impl Relationships for CachedRelationships {
         self.relationships.hidden_from(viewer, others).await
     }
 
-    async fn ties(
+    async fn relationship_flags(
         &self,
         user: UserId,
         others: &[UserId],
-        eyes: Eyes,
-    ) -> Result<Vec<Option<Ties>>, StoreError> {
-        self.relationships.ties(user, others, eyes).await
+        perspective: Perspective,
+    ) -> Result<Vec<Option<RelationshipFlags>>, StoreError> {
+        self.relationships
+            .relationship_flags(user, others, perspective)
+            .await
     }
 
-    async fn related(&self, request: &RelatedRequest) -> Result<RelatedPage, StoreError> {
+    async fn related(
+        &self,
+        request: &RelatedRequest<FollowList>,
+    ) -> Result<RelatedPage, StoreError> {
         self.relationships.related(request).await
+    }
+
+    async fn related_names(&self, request: &RelatedRequest) -> Result<RelatedNames, StoreError> {
+        self.relationships.related_names(request).await
     }
 
     async fn counts(

@@ -1,4 +1,4 @@
-//! The same policy where time erases users.
+//! The cache policy for users that the retention worker erases.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::ports::{ExpiredUser, Purged, Records, Retention, UserCache};
 use crate::values::{Timestamp, UserId};
 use crate::write::WriteContext;
 
-/// Removes what is over its time, and lets a cache forget whom it erased.
+/// Removes expired data, and removes erased users from the cache.
 #[derive(Clone)]
 pub struct CachedRetention {
     retention: Arc<dyn Retention>,
@@ -17,7 +17,7 @@ pub struct CachedRetention {
 }
 
 impl CachedRetention {
-    /// Puts a cache before a store.
+    /// Wraps a store. Writes through the wrapper also update the cache.
     pub fn new(retention: Arc<dyn Retention>, cache: Arc<dyn UserCache>) -> Self {
         Self { retention, cache }
     }

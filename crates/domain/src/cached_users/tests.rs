@@ -1,4 +1,4 @@
-//! Every decision of the policy on mocks, its races on fakes, and the stores' contract through a cache.
+//! Tests of the cache policy: decisions with mocks, races with fakes, and the store contracts through a cache.
 
 mod batches;
 mod contract;
@@ -16,14 +16,15 @@ use crate::test_support::samples::{context, external_id, new_user, registered, u
 use crate::user::Edit;
 use crate::values::{EmailKey, UsernameKey};
 
-/// What a read that the cache could not answer says of itself.
-const MISSED: Source = Source::Store(Missed::Unknown);
+/// The source of a read that missed the cache.
+const MISSED: Source = Source::Store(MissReason::Unknown);
 
-/// What a read that the cache answered says of itself.
-const HIT: Source = Source::Cache(Tier::Process, Voucher::Store);
+/// The source of a read that hit the cache.
+const HIT: Source = Source::Cache(Tier::Process, FreshnessSource::Store);
 
-/// Users over mocks; a write fails the test.
-fn reading(reader: MockUserReader, cache: MockUserCache) -> CachedUsers {
+/// Returns a reader with mocks; a write fails the test.
+fn reading(reader: MockUserReader, mut cache: MockUserCache) -> CachedUsers {
+    cache.expect_peek().returning(|_| None);
     CachedUsers::new(
         Arc::new(reader),
         Arc::new(MockUserWriter::new()),
@@ -31,8 +32,8 @@ fn reading(reader: MockUserReader, cache: MockUserCache) -> CachedUsers {
     )
 }
 
-/// A user who has a name and an older id.
-fn somebody(name: &str) -> Arc<User> {
+/// Returns a user with a username and an external id.
+fn sample_user(name: &str) -> Arc<User> {
     let mut new = new_user(name);
     new.rest.external_id = Edit::Set(external_id(name));
     Arc::new(registered(&new, &context()).user)
@@ -46,7 +47,7 @@ fn by_name(user: &User) -> UserKey {
     UserKey::Username(UsernameKey::from(&user.username))
 }
 
-fn by_older_id(user: &User) -> UserKey {
+fn by_external_id(user: &User) -> UserKey {
     UserKey::ExternalId(user.external_id.clone().unwrap())
 }
 
@@ -58,30 +59,30 @@ fn hit(user: Option<&Arc<User>>) -> Lookup {
     Lookup::Hit(Hit {
         user: user.cloned(),
         tier: Tier::Process,
-        vouched_by: Voucher::Store,
+        freshness_source: FreshnessSource::Store,
     })
 }
 
-/// Another reader, who found this.
-fn coming(found: Option<&Arc<User>>) -> Lookup {
-    Lookup::Coming(Box::pin(ready(Some(found.cloned()))))
+/// Returns a lookup that finds another reader in flight, whose read has this result.
+fn in_flight(found: Option<&Arc<User>>) -> Lookup {
+    Lookup::InFlight(Box::pin(ready(Some(found.cloned()))))
 }
 
-/// Another reader, who found out nothing.
-fn giving_up() -> Lookup {
-    Lookup::Coming(Box::pin(ready(None)))
+/// Returns a lookup that finds another reader in flight, whose read is abandoned.
+fn abandoned() -> Lookup {
+    Lookup::InFlight(Box::pin(ready(None)))
 }
 
-/// Leases that tell when they are given back.
+/// Leases that count how many are returned.
 #[derive(Clone, Default)]
 struct Leases {
     returned: Arc<AtomicUsize>,
 }
 
-/// The mark of a lease that [`Leases`] gave.
-struct Slip(Arc<AtomicUsize>);
+/// The token of a lease from [`Leases`].
+struct Token(Arc<AtomicUsize>);
 
-impl Drop for Slip {
+impl Drop for Token {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -89,31 +90,31 @@ impl Drop for Slip {
 
 impl Leases {
     fn of(&self, id: UserId) -> Lease {
-        Lease::new(id, Slip(self.returned.clone()))
+        Lease::new(id, Token(self.returned.clone()))
     }
 
     fn miss(&self, id: UserId) -> Lookup {
-        Lookup::Miss(self.of(id), Missed::Unknown)
+        Lookup::Miss(self.of(id), MissReason::Unknown)
     }
 
-    /// How many have been dropped, by the policy or by the mock that took them.
+    /// The number of dropped leases, by the policy or by the mock that received them.
     fn returned(&self) -> usize {
         self.returned.load(Ordering::SeqCst)
     }
 }
 
-/// A cache that knows where this key leads.
+/// Returns a cache with a hint for this key.
 fn hinting(key: &UserKey, id: Option<UserId>) -> MockUserCache {
     let mut cache = MockUserCache::new();
     let key = key.clone();
     cache
         .expect_hint()
-        .withf(move |asked| *asked == key)
+        .withf(move |requested| *requested == key)
         .return_const(id);
     cache
 }
 
-/// Answers one look for one user.
+/// Expects one lookup of one user.
 fn look_up(
     cache: &mut MockUserCache,
     id: UserId,
@@ -133,40 +134,40 @@ fn expect_fill(cache: &mut MockUserCache, id: UserId, found: Option<&Arc<User>>)
         .expect_fill()
         .withf(move |lease, filled| lease.id() == id && *filled == found)
         .times(1)
-        .returning(|lease, _| assert!(lease.into_slip::<Slip>().is_some()));
+        .returning(|lease, _| assert!(lease.into_token::<Token>().is_some()));
 }
 
-/// The cache is told, once, that there is no such user.
-fn expect_notice_of_absence(cache: &mut MockUserCache, id: UserId) {
+/// Expects one report that a user does not exist.
+fn expect_observed_absence(cache: &mut MockUserCache, id: UserId) {
     cache
-        .expect_notice_absence()
-        .withf(move |noticed| *noticed == id)
+        .expect_observe_absence()
+        .withf(move |observed| *observed == id)
         .times(1)
         .return_const(());
 }
 
-fn expect_notice(cache: &mut MockUserCache, user: &Arc<User>) {
+fn expect_observe(cache: &mut MockUserCache, user: &Arc<User>) {
     let user = user.clone();
     cache
-        .expect_notice()
-        .withf(move |noticed| *noticed == *user)
+        .expect_observe()
+        .withf(move |observed| *observed == *user)
         .times(1)
         .return_const(());
 }
 
-/// A store that is asked once for one user.
+/// Returns a store that expects one query for one user.
 fn finding(key: &UserKey, found: Option<&Arc<User>>) -> MockUserReader {
     let mut reader = MockUserReader::new();
     let (key, found) = (key.clone(), found.cloned());
     reader
         .expect_find()
-        .withf(move |asked| *asked == key)
+        .withf(move |requested| *requested == key)
         .times(1)
         .returning(move |_| Ok(found.clone()));
     reader
 }
 
-fn away() -> StoreError {
+fn unavailable() -> StoreError {
     StoreError::Unavailable("the pool is empty".to_owned())
 }
 

@@ -1,45 +1,51 @@
-//! The directory's filter as a caller words it.
+//! The unvalidated form of a directory query.
 
-use unicode_normalization::UnicodeNormalization as _;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{DirectoryFilter, Sort};
+use super::{DirectoryFilter, MetadataKey, MetadataValue, SearchTerm, Sort};
 use crate::user::Status;
-use crate::values::{EmailKey, ExternalId, Role, Timestamp, fold};
+use crate::values::{EmailKey, ExternalId, Role, Roles, Timestamp, UsernamePrefix};
 use crate::{Fault, Violation};
 
-/// A filter, an order and a page size as text, still to be checked.
+/// An unvalidated filter, order and page size. Lists are treated as sets: repetitions and order do not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DirectoryQuery {
-    /// One status, or several with commas between.
-    pub status: Option<String>,
-    /// A role's name.
-    pub role: Option<String>,
-    /// A moment (RFC 3339).
+    /// Names of statuses; active and suspended if absent.
+    pub status: Option<Vec<String>>,
+    /// Names of roles.
+    pub role: Option<Vec<String>>,
+    /// A time in the format of [`Timestamp::parse_parameter`].
     pub created_since: Option<String>,
-    /// A moment (RFC 3339).
+    /// A time in the same format.
+    pub created_until: Option<String>,
+    /// A time in the same format.
     pub updated_since: Option<String>,
-    /// An address.
+    /// A time in the same format.
+    pub updated_until: Option<String>,
+    /// An email address.
     pub email: Option<String>,
-    /// An older id.
+    /// An external id.
     pub external_id: Option<String>,
-    /// The beginning of a name, 1 to 32 characters, in any case.
+    /// The start of a username, 1 to 32 characters, in any case.
     pub username_prefix: Option<String>,
-    /// A part of a username or name, 2 to 64 characters, in any case.
+    /// A part of a username or name, validated by [`SearchTerm`].
     pub q: Option<String>,
-    /// The name of an order.
+    /// Values of metadata members, by key.
+    pub metadata: BTreeMap<MetadataKey, Vec<String>>,
+    /// The name of a [`Sort`].
     pub sort: Option<String>,
-    /// A number from 1 to 200.
+    /// The page size, a number from 1 to 200.
     pub limit: Option<String>,
 }
 
-/// A query that has been checked.
+/// A validated query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedQuery {
-    /// Which users.
+    /// The filter.
     pub filter: DirectoryFilter,
-    /// In which order.
+    /// The order.
     pub sort: Sort,
-    /// How many on a page.
+    /// The page size.
     pub limit: u16,
 }
 
@@ -47,42 +53,46 @@ const DEFAULT_LIMIT: u16 = 50;
 const MAX_LIMIT: u16 = 200;
 
 impl DirectoryQuery {
-    /// Checks all parts.
+    /// Validates all parameters.
     ///
     /// # Errors
-    /// One fault for each faulty part, its path the parameter's name.
+    /// One fault for each invalid parameter; its path is the parameter's name.
     pub fn check(&self) -> Result<CheckedQuery, Vec<Fault>> {
         let mut faults = Vec::new();
-        let mut take = Taker {
+        let mut parser = ParameterParser {
             faults: &mut faults,
         };
+        let timestamp = Timestamp::parse_parameter;
         let filter = DirectoryFilter {
-            statuses: take
-                .parse("status", self.status.as_ref(), statuses)
+            statuses: parser
+                .parse("status", self.status.as_deref(), statuses)
                 .unwrap_or_else(|| DirectoryFilter::default().statuses),
-            role: take.parse("role", self.role.as_ref(), Role::parse),
-            created_since: take.parse(
-                "created_since",
-                self.created_since.as_ref(),
-                Timestamp::parse,
+            roles: parser
+                .parse("role", self.role.as_deref(), roles)
+                .unwrap_or_default(),
+            created_since: parser.text("created_since", self.created_since.as_ref(), timestamp),
+            created_until: parser.text("created_until", self.created_until.as_ref(), timestamp),
+            updated_since: parser.text("updated_since", self.updated_since.as_ref(), timestamp),
+            updated_until: parser.text("updated_until", self.updated_until.as_ref(), timestamp),
+            email: parser.text("email", self.email.as_ref(), EmailKey::parse),
+            external_id: parser.text("external_id", self.external_id.as_ref(), ExternalId::parse),
+            username_prefix: parser.text(
+                "username_prefix",
+                self.username_prefix.as_ref(),
+                UsernamePrefix::parse,
             ),
-            updated_since: take.parse(
-                "updated_since",
-                self.updated_since.as_ref(),
-                Timestamp::parse,
-            ),
-            email: take.parse("email", self.email.as_ref(), EmailKey::parse),
-            external_id: take.parse("external_id", self.external_id.as_ref(), ExternalId::parse),
-            username_prefix: take.parse("username_prefix", self.username_prefix.as_ref(), |text| {
-                bounded(text, 1, 32).map(keyed)
-            }),
-            search: take.parse("q", self.q.as_ref(), |text| bounded(text, 2, 64).map(fold)),
+            search: parser.text("q", self.q.as_ref(), SearchTerm::parse),
+            metadata: self
+                .metadata
+                .iter()
+                .filter_map(|(key, texts)| Some((key.clone(), parser.values(key, texts)?)))
+                .collect(),
         };
-        let sort = take
-            .parse("sort", self.sort.as_ref(), sort)
+        let sort = parser
+            .text("sort", self.sort.as_ref(), sort)
             .unwrap_or_default();
-        let limit = take
-            .parse("limit", self.limit.as_ref(), limit)
+        let limit = parser
+            .text("limit", self.limit.as_ref(), limit)
             .unwrap_or(DEFAULT_LIMIT);
         if faults.is_empty() {
             Ok(CheckedQuery {
@@ -96,18 +106,36 @@ impl DirectoryQuery {
     }
 }
 
-struct Taker<'a> {
+struct ParameterParser<'a> {
     faults: &'a mut Vec<Fault>,
 }
 
-impl Taker<'_> {
-    fn parse<T>(
+impl ParameterParser<'_> {
+    fn text<T>(
         &mut self,
         name: &str,
         text: Option<&String>,
         parse: impl FnOnce(&str) -> Result<T, Violation>,
     ) -> Option<T> {
-        match parse(text?) {
+        self.parse(name, text, |text| parse(text))
+    }
+
+    fn values(&mut self, key: &MetadataKey, texts: &[String]) -> Option<BTreeSet<MetadataValue>> {
+        MetadataValue::parse_set(texts)
+            .map_err(|violation| {
+                self.faults
+                    .push(Fault::at(vec![key.parameter()], &violation));
+            })
+            .ok()
+    }
+
+    fn parse<V, T>(
+        &mut self,
+        name: &str,
+        value: Option<V>,
+        parse: impl FnOnce(V) -> Result<T, Violation>,
+    ) -> Option<T> {
+        match parse(value?) {
             Ok(value) => Some(value),
             Err(violation) => {
                 self.faults.push(Fault::new(name, &violation));
@@ -117,15 +145,24 @@ impl Taker<'_> {
     }
 }
 
-fn statuses(text: &str) -> Result<Vec<Status>, Violation> {
-    text.split(',')
-        .map(|name| {
-            Status::from_name(name).ok_or(Violation::new(
-                "unknown",
-                "Must be active, suspended or deleted.",
-            ))
-        })
+fn statuses(names: &[String]) -> Result<BTreeSet<Status>, Violation> {
+    let unknown = || Violation::new("unknown", "Must be active, suspended or deleted.");
+    names
+        .iter()
+        .map(|name| Status::from_name(name).ok_or_else(unknown))
         .collect()
+}
+
+fn roles(names: &[String]) -> Result<BTreeSet<Role>, Violation> {
+    let roles: BTreeSet<Role> = names
+        .iter()
+        .map(|name| Role::parse(name))
+        .collect::<Result<_, _>>()?;
+    if roles.len() > Roles::MAX {
+        let detail = format!("Must name at most {} roles.", Roles::MAX);
+        return Err(Violation::new("too_many", detail));
+    }
+    Ok(roles)
 }
 
 fn sort(text: &str) -> Result<Sort, Violation> {
@@ -143,32 +180,6 @@ fn limit(text: &str) -> Result<u16, Violation> {
             "out_of_range",
             "Must be a whole number from 1 to 200.",
         )),
-    }
-}
-
-/// Brings the beginning of a name to the form of [`Username::key`](crate::values::Username::key), which case folding
-/// would miss: it makes `ß` two letters.
-fn keyed(text: &str) -> String {
-    text.to_lowercase().nfc().collect()
-}
-
-fn bounded(text: &str, min: usize, max: usize) -> Result<&str, Violation> {
-    if text.chars().any(char::is_control) {
-        return Err(Violation::new(
-            "forbidden_character",
-            "Must not hold control characters.",
-        ));
-    }
-    match text.chars().count() {
-        count if count < min => Err(Violation::new(
-            "too_short",
-            format!("Must have at least {min} characters."),
-        )),
-        count if count > max => Err(Violation::new(
-            "too_long",
-            format!("Must have at most {max} characters."),
-        )),
-        _ => Ok(text),
     }
 }
 

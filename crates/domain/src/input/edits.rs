@@ -1,9 +1,9 @@
-//! From a checked input to what becomes of each field.
+//! Converts a validated input to the edit of each field.
 
 use serde_json::{Map, Value};
 
-use super::rules::{missing, mistyped, parse_roles, parse_standing};
-use super::{MetadataInput, ProfileInput, Raw, UserInput, Writing};
+use super::rules::{missing, parse_roles, parse_standing, wrong_type};
+use super::{MetadataInput, ProfileInput, Raw, RolesInput, UserInput, WriteKind};
 use crate::user::{
     Edit, Field, MetadataEdit, MetadataEdits, NewUser, ProfileEdits, ProfileField, Standing,
     UserEdits,
@@ -11,9 +11,9 @@ use crate::user::{
 use crate::values::{EmailAddress, Metadata, Roles, Username};
 use crate::{Fault, Violation};
 
-/// Makes a user to be.
+/// Creates a new user from an input.
 pub(super) fn new_user(input: &UserInput) -> Result<NewUser, Fault> {
-    let rest = edits(input, Writing::Create, |_| false)?;
+    let rest = edits(input, WriteKind::Create, |_| false)?;
     let required = |field: Field| Fault::new(field.path(), &missing());
     Ok(NewUser {
         username: rest
@@ -26,42 +26,57 @@ pub(super) fn new_user(input: &UserInput) -> Result<NewUser, Fault> {
     })
 }
 
-/// Makes the edits; `clears` tells which absent fields lose their value.
+/// Creates the edits. `clears` decides which absent fields lose their value.
 pub(super) fn edits(
     input: &UserInput,
-    writing: Writing,
+    kind: WriteKind,
     clears: impl Fn(Field) -> bool,
 ) -> Result<UserEdits, Fault> {
-    let from = Reader { clears: &clears };
+    let from = FieldReader { clears: &clears };
+    let UserInput {
+        username,
+        email,
+        email_verified,
+        phone_number,
+        phone_number_verified,
+        external_id,
+        status,
+        roles,
+        profile,
+        metadata,
+        password: _,
+        unexpected_fields: _,
+    } = input;
     Ok(UserEdits {
-        username: from.required(&input.username, Field::Username, Username::parse)?,
-        email: from.required(&input.email, Field::Email, EmailAddress::parse)?,
-        email_verified: from.flag(&input.email_verified, Field::EmailVerified)?,
+        username: from.required(username, Field::Username, Username::parse)?,
+        email: from.required(email, Field::Email, EmailAddress::parse)?,
+        email_verified: from.flag(email_verified, Field::EmailVerified)?,
         phone_number: from.optional(
-            &input.phone_number,
+            phone_number,
             Field::PhoneNumber,
             crate::values::PhoneNumber::parse,
         )?,
-        phone_number_verified: from
-            .flag(&input.phone_number_verified, Field::PhoneNumberVerified)?,
+        phone_number_verified: from.flag(phone_number_verified, Field::PhoneNumberVerified)?,
         external_id: from.optional(
-            &input.external_id,
+            external_id,
             Field::ExternalId,
             crate::values::ExternalId::parse,
         )?,
-        standing: from.required::<Standing>(&input.status, Field::Status, parse_standing)?,
-        roles: roles(input)?,
-        profile: profile(&input.profile, &from)?,
-        metadata: metadata(&input.metadata, writing, &from)?,
+        standing: from.required::<Standing>(status, Field::Status, parse_standing)?,
+        // Only the suspension of a user sets it.
+        suspension: Edit::Keep,
+        roles: read_roles(roles)?,
+        profile: read_profile(profile, &from)?,
+        metadata: read_metadata(metadata, kind, &from)?,
     })
 }
 
-fn roles(input: &UserInput) -> Result<Option<Roles>, Fault> {
+fn read_roles(RolesInput(roles): &RolesInput) -> Result<Option<Roles>, Fault> {
     let fault = |violation: &Violation| Fault::new(Field::Roles.path(), violation);
-    match &input.roles.0 {
+    match roles {
         Raw::Absent => Ok(None),
         Raw::Null => Ok(Some(Roles::default())),
-        Raw::Mistyped(expected) => Err(fault(&mistyped(expected))),
+        Raw::WrongType(expected) => Err(fault(&wrong_type(expected))),
         Raw::Value(names) => match parse_roles(names) {
             Ok(roles) => Ok(Some(roles)),
             Err(faults) => Err(faults
@@ -71,65 +86,59 @@ fn roles(input: &UserInput) -> Result<Option<Roles>, Fault> {
     }
 }
 
-fn profile(input: &ProfileInput, from: &Reader<'_>) -> Result<ProfileEdits, Fault> {
+fn read_profile(input: &ProfileInput, from: &FieldReader<'_>) -> Result<ProfileEdits, Fault> {
     use crate::values::{Bio, Birthdate, Locale, ShortText, WebUrl, ZoneInfo};
     use ProfileField as P;
+    let ProfileInput {
+        name,
+        given_name,
+        family_name,
+        nickname,
+        picture,
+        website,
+        bio,
+        location,
+        locale,
+        zoneinfo,
+        birthdate,
+    } = input;
     Ok(ProfileEdits {
-        name: from.optional(&input.name, Field::Profile(P::Name), ShortText::parse)?,
-        given_name: from.optional(
-            &input.given_name,
-            Field::Profile(P::GivenName),
-            ShortText::parse,
-        )?,
-        family_name: from.optional(
-            &input.family_name,
-            Field::Profile(P::FamilyName),
-            ShortText::parse,
-        )?,
-        nickname: from.optional(
-            &input.nickname,
-            Field::Profile(P::Nickname),
-            ShortText::parse,
-        )?,
-        picture: from.optional(&input.picture, Field::Profile(P::Picture), WebUrl::parse)?,
-        website: from.optional(&input.website, Field::Profile(P::Website), WebUrl::parse)?,
-        bio: from.optional(&input.bio, Field::Profile(P::Bio), Bio::parse)?,
-        location: from.optional(
-            &input.location,
-            Field::Profile(P::Location),
-            ShortText::parse,
-        )?,
-        locale: from.optional(&input.locale, Field::Profile(P::Locale), Locale::parse)?,
-        zoneinfo: from.optional(
-            &input.zoneinfo,
-            Field::Profile(P::Zoneinfo),
-            ZoneInfo::parse,
-        )?,
-        birthdate: from.optional(
-            &input.birthdate,
-            Field::Profile(P::Birthdate),
-            Birthdate::parse,
-        )?,
+        name: from.optional(name, Field::Profile(P::Name), ShortText::parse)?,
+        given_name: from.optional(given_name, Field::Profile(P::GivenName), ShortText::parse)?,
+        family_name: from.optional(family_name, Field::Profile(P::FamilyName), ShortText::parse)?,
+        nickname: from.optional(nickname, Field::Profile(P::Nickname), ShortText::parse)?,
+        picture: from.optional(picture, Field::Profile(P::Picture), WebUrl::parse)?,
+        website: from.optional(website, Field::Profile(P::Website), WebUrl::parse)?,
+        bio: from.optional(bio, Field::Profile(P::Bio), Bio::parse)?,
+        location: from.optional(location, Field::Profile(P::Location), ShortText::parse)?,
+        locale: from.optional(locale, Field::Profile(P::Locale), Locale::parse)?,
+        zoneinfo: from.optional(zoneinfo, Field::Profile(P::Zoneinfo), ZoneInfo::parse)?,
+        birthdate: from.optional(birthdate, Field::Profile(P::Birthdate), Birthdate::parse)?,
     })
 }
 
-fn metadata(
+fn read_metadata(
     input: &MetadataInput,
-    writing: Writing,
-    from: &Reader<'_>,
+    kind: WriteKind,
+    from: &FieldReader<'_>,
 ) -> Result<MetadataEdits, Fault> {
+    let MetadataInput {
+        public,
+        user,
+        private,
+    } = input;
     Ok(MetadataEdits {
-        public: from.metadata(&input.public, Field::MetadataPublic, writing)?,
-        user: from.metadata(&input.user, Field::MetadataUser, writing)?,
-        private: from.metadata(&input.private, Field::MetadataPrivate, writing)?,
+        public: from.metadata(public, Field::MetadataPublic, kind)?,
+        user: from.metadata(user, Field::MetadataUser, kind)?,
+        private: from.metadata(private, Field::MetadataPrivate, kind)?,
     })
 }
 
-struct Reader<'a> {
+struct FieldReader<'a> {
     clears: &'a dyn Fn(Field) -> bool,
 }
 
-impl Reader<'_> {
+impl FieldReader<'_> {
     fn required<T>(
         &self,
         raw: &Raw<String>,
@@ -156,7 +165,7 @@ impl Reader<'_> {
             Raw::Value(text) => parse(text)
                 .map(Edit::Set)
                 .map_err(|violation| Fault::new(field.path(), &violation)),
-            Raw::Mistyped(expected) => Err(Fault::new(field.path(), &mistyped(expected))),
+            Raw::WrongType(expected) => Err(Fault::new(field.path(), &wrong_type(expected))),
         }
     }
 
@@ -166,7 +175,7 @@ impl Reader<'_> {
             Raw::Absent => Ok(None),
             Raw::Null => Ok(Some(false)),
             Raw::Value(flag) => Ok(Some(*flag)),
-            Raw::Mistyped(expected) => Err(Fault::new(field.path(), &mistyped(expected))),
+            Raw::WrongType(expected) => Err(Fault::new(field.path(), &wrong_type(expected))),
         }
     }
 
@@ -174,17 +183,23 @@ impl Reader<'_> {
         &self,
         raw: &Raw<Map<String, Value>>,
         field: Field,
-        writing: Writing,
+        kind: WriteKind,
     ) -> Result<MetadataEdit, Fault> {
         match raw {
             Raw::Absent if (self.clears)(field) => Ok(MetadataEdit::Set(Metadata::default())),
             Raw::Absent => Ok(MetadataEdit::Keep),
             Raw::Null => Ok(MetadataEdit::Set(Metadata::default())),
-            Raw::Value(map) if writing == Writing::Merge => Ok(MetadataEdit::Merge(map.clone())),
-            Raw::Value(map) => Metadata::from_map(map.clone())
-                .map(MetadataEdit::Set)
-                .map_err(|violation| Fault::new(field.path(), &violation)),
-            Raw::Mistyped(expected) => Err(Fault::new(field.path(), &mistyped(expected))),
+            Raw::Value(map) => {
+                let whole = match kind {
+                    WriteKind::Merge => return Ok(MetadataEdit::Merge(map.clone())),
+                    WriteKind::Create => Metadata::from_map(map.clone()),
+                    WriteKind::Replace => Metadata::replacement(map.clone()),
+                };
+                whole
+                    .map(MetadataEdit::Set)
+                    .map_err(|violation| Fault::new(field.path(), &violation))
+            }
+            Raw::WrongType(expected) => Err(Fault::new(field.path(), &wrong_type(expected))),
         }
     }
 }

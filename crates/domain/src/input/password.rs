@@ -1,99 +1,100 @@
-//! Passwords and logins, as a caller words them.
+//! Unvalidated passwords and logins.
 
 use super::Raw;
-use super::rules::{missing, mistyped};
+use super::rules::{missing, wrong_type};
 use crate::lockout::LoginSource;
 use crate::ports::UserKey;
 use crate::secret::Secret;
 use crate::user::Field;
-use crate::values::{EmailKey, Password, PasswordHash, TypedPassword, UserId, UsernameKey};
+use crate::values::{EmailKey, Password, PasswordHash, SubmittedPassword, UsernameKey};
 use crate::{Fault, Violation};
 
-/// A password as a caller words it: itself, or a hash of it that was made elsewhere.
+/// An unvalidated password: the plaintext, or a hash from another system.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PasswordInput {
-    /// The password.
+    /// The plaintext password.
     pub password: Raw<Secret>,
-    /// Its hash.
+    /// The hash of the password.
     pub password_hash: Raw<Secret>,
-    /// What was found where no field is.
-    pub misfits: Vec<Fault>,
+    /// Unknown members of the input.
+    pub unexpected_fields: Vec<Fault>,
 }
 
-/// A checked password.
+/// A validated password.
 #[derive(Debug, Clone)]
 pub enum NewPassword {
-    /// One that somebody chose.
-    Chosen(Password),
-    /// The hash of one, made elsewhere.
+    /// A password to hash.
+    Plaintext(Password),
+    /// A hash from another system.
     Hashed(PasswordHash),
 }
 
-/// What somebody shows to be let in, as a caller words it.
+/// The unvalidated input of a login.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoginInput {
     /// A username or an email address.
     pub identifier: Raw<Secret>,
     /// The password as it was typed.
     pub password: Raw<Secret>,
-    /// From where.
+    /// The source of the login attempt.
     pub source: Raw<Secret>,
-    /// What was found where no field is.
-    pub misfits: Vec<Fault>,
+    /// Unknown members of the input.
+    pub unexpected_fields: Vec<Fault>,
 }
 
-/// What somebody shows to be let in.
+/// The validated credentials of a login.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// Whom the identifier may name. A text that nobody can have names the one id that nobody has.
-    pub key: UserKey,
-    /// The identifier, in the one spelling of all that mean the same.
+    /// The key of the account. `None` if the identifier can belong to no user.
+    pub key: Option<UserKey>,
+    /// The identifier in its canonical spelling.
     pub identifier: Secret,
     /// The password as it was typed.
-    pub password: TypedPassword,
-    /// From where, if the caller tells.
+    pub password: SubmittedPassword,
+    /// The source of the login attempt, if the caller sent it.
     pub source: Option<LoginSource>,
 }
 
 impl PasswordInput {
-    /// Checks a password that may be absent.
+    /// Validates an optional password.
     ///
     /// # Errors
-    /// Every fault of the input.
+    /// All faults of the input.
     pub fn check(&self) -> Result<Option<NewPassword>, Vec<Fault>> {
         let password = value(&self.password, "password", Password::parse);
         let hash = value(&self.password_hash, HASH, PasswordHash::parse);
-        match (password, hash, self.misfits.as_slice()) {
+        match (password, hash, self.unexpected_fields.as_slice()) {
             (Ok(Some(_)), Ok(Some(_)), _) => {
-                let violation = Violation::new("contradiction", "Must not stand beside password.");
+                let violation =
+                    Violation::new("contradiction", "Must not be combined with password.");
                 Err(vec![Fault::new(HASH, &violation)])
             }
-            (Ok(Some(password)), Ok(None), []) => Ok(Some(NewPassword::Chosen(password))),
+            (Ok(Some(password)), Ok(None), []) => Ok(Some(NewPassword::Plaintext(password))),
             (Ok(None), Ok(Some(hash)), []) => Ok(Some(NewPassword::Hashed(hash))),
             (Ok(None), Ok(None), []) => Ok(None),
-            (password, hash, misfits) => {
+            (password, hash, unexpected_fields) => {
                 let faults = [password.err(), hash.err()].into_iter().flatten();
-                Err(misfits.iter().cloned().chain(faults).collect())
+                Err(unexpected_fields.iter().cloned().chain(faults).collect())
             }
         }
     }
 
-    /// Gives the faults of a password that stands where none is written.
-    pub(super) fn misplaced(&self) -> Vec<Fault> {
-        let detail = "Is no field of a user: passwords are set by themselves.";
+    /// Returns the faults of a password in an input that must not contain one.
+    pub(super) fn unexpected(&self) -> Vec<Fault> {
+        let detail = "Is not a field of a user. Passwords have an endpoint of their own.";
         let violation = Violation::new("unknown_field", detail);
         [("password", &self.password), (HASH, &self.password_hash)]
             .into_iter()
-            .filter(|(_, raw)| raw.is_named())
+            .filter(|(_, raw)| raw.is_present())
             .map(|(path, _)| Fault::new(path, &violation))
             .collect()
     }
 
-    /// Checks a password that must be there.
+    /// Validates a required password.
     ///
     /// # Errors
-    /// Every fault of the input.
-    pub fn check_present(&self) -> Result<NewPassword, Vec<Fault>> {
+    /// All faults of the input.
+    pub fn check_required(&self) -> Result<NewPassword, Vec<Fault>> {
         self.check()?
             .ok_or_else(|| vec![Fault::new(Field::Password.path(), &missing())])
     }
@@ -102,59 +103,59 @@ impl PasswordInput {
 const HASH: &str = "password_hash";
 
 impl LoginInput {
-    /// The most bytes of an identifier; none that somebody has is as long.
-    const LONGEST_IDENTIFIER: usize = 320;
+    /// The maximum length of an identifier in bytes. No username or email address is as long.
+    const MAX_IDENTIFIER_BYTES: usize = 320;
 
-    /// Checks a login.
+    /// Validates a login.
     ///
     /// # Errors
-    /// Every fault of the input.
+    /// All faults of the input.
     pub fn check(&self) -> Result<Login, Vec<Fault>> {
-        let identifier = present(&self.identifier, "identifier", |text| match text.len() {
+        let identifier = required(&self.identifier, "identifier", |text| match text.len() {
             0 => Err(Violation::new("blank", "Must not be empty.")),
-            1..=Self::LONGEST_IDENTIFIER => Ok(identify(text)),
+            1..=Self::MAX_IDENTIFIER_BYTES => Ok(parse_identifier(text)),
             _ => Err(Violation::new("too_long", "Must have at most 320 bytes.")),
         });
-        let password = present(&self.password, "password", TypedPassword::parse);
+        let password = required(&self.password, "password", SubmittedPassword::parse);
         let source = value(&self.source, "source", LoginSource::parse);
-        match (identifier, password, source, self.misfits.as_slice()) {
+        match (
+            identifier,
+            password,
+            source,
+            self.unexpected_fields.as_slice(),
+        ) {
             (Ok((key, identifier)), Ok(password), Ok(source), []) => Ok(Login {
                 key,
                 identifier,
                 password,
                 source,
             }),
-            (identifier, password, source, misfits) => {
+            (identifier, password, source, unexpected_fields) => {
                 let faults = [identifier.err(), password.err(), source.err()];
                 let faults = faults.into_iter().flatten();
-                Err(misfits.iter().cloned().chain(faults).collect())
+                Err(unexpected_fields.iter().cloned().chain(faults).collect())
             }
         }
     }
 }
 
-/// Tells whom an identifier may name. Usernames have no `@`, addresses have one.
-fn identify(text: &str) -> (UserKey, Secret) {
+/// Returns the account key and the canonical spelling of an identifier. Only email addresses contain `@`.
+fn parse_identifier(text: &str) -> (Option<UserKey>, Secret) {
     let key = if text.contains('@') {
         EmailKey::parse(text).ok().map(|key| {
             let spelling = Secret::from(key.as_str());
-            (UserKey::Email(key), spelling)
+            (Some(UserKey::Email(key)), spelling)
         })
     } else {
         UsernameKey::parse(text).ok().map(|key| {
             let spelling = Secret::from(key.as_str());
-            (UserKey::Username(key), spelling)
+            (Some(UserKey::Username(key)), spelling)
         })
     };
-    key.unwrap_or_else(|| {
-        (
-            UserKey::Id(UserId::from_uuid(uuid::Uuid::nil())),
-            text.into(),
-        )
-    })
+    key.unwrap_or_else(|| (None, text.into()))
 }
 
-fn present<T>(
+fn required<T>(
     raw: &Raw<Secret>,
     path: &'static str,
     parse: impl FnOnce(&str) -> Result<T, Violation>,
@@ -173,7 +174,7 @@ fn value<T>(
         Raw::Value(text) => parse(text.expose())
             .map(Some)
             .map_err(|broken| fault(&broken)),
-        Raw::Mistyped(expected) => Err(fault(&mistyped(expected))),
+        Raw::WrongType(expected) => Err(fault(&wrong_type(expected))),
     }
 }
 
@@ -194,11 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_named_in_one_form_only() {
+    fn a_password_and_a_hash_together_are_rejected() {
         let both = PasswordInput {
             password: text("a long enough one"),
             password_hash: text("$2b$04$abcdefghijklmnopqrstuuKSsNwDmIZsi8F9TFBSWRJ.Dxzhd1Lgq"),
-            misfits: vec![],
+            unexpected_fields: vec![],
         };
         let faults = both.check().unwrap_err();
         assert_eq!(
@@ -207,22 +208,22 @@ mod tests {
         );
         let none = PasswordInput::default();
         assert!(none.check().unwrap().is_none());
-        let faults = none.check_present().unwrap_err();
+        let faults = none.check_required().unwrap_err();
         assert_eq!(codes(&faults), [("password".to_owned(), "required")]);
         let null = PasswordInput {
             password: Raw::Null,
             ..PasswordInput::default()
         };
-        assert!(null.check_present().is_err());
+        assert!(null.check_required().is_err());
     }
 
     #[test]
-    fn all_faults_of_a_login_are_told() {
+    fn all_faults_of_a_login_are_reported() {
         let login = LoginInput {
-            identifier: Raw::Mistyped("a string"),
+            identifier: Raw::WrongType("a string"),
             password: text(""),
             source: text(&"x".repeat(256)),
-            misfits: vec![],
+            unexpected_fields: vec![],
         };
         let faults = login.check().unwrap_err();
         let expected = [
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_is_a_name_or_an_address_in_any_spelling_or_nobody() {
+    fn an_identifier_is_a_username_or_an_email_in_any_spelling() {
         let identified = |identifier: &str| {
             let login = LoginInput {
                 identifier: text(identifier),
@@ -248,28 +249,24 @@ mod tests {
             (login.key, login.identifier.expose().to_owned())
         };
         let (key, spelling) = identified("ALICE.Smith");
-        assert!(matches!(key, UserKey::Username(_)));
+        assert!(matches!(key, Some(UserKey::Username(_))));
         assert_eq!(identified("alice.smith").1, spelling);
         let (key, spelling) = identified("Ann@Example.ORG");
-        assert!(matches!(key, UserKey::Email(_)));
+        assert!(matches!(key, Some(UserKey::Email(_))));
         assert_eq!(identified("ann@example.org").1, spelling);
-        for nobody in ["a b", "@", "x@", "\u{0}", " "] {
-            let (key, _) = identified(nobody);
-            assert_eq!(
-                key,
-                UserKey::Id(UserId::from_uuid(uuid::Uuid::nil())),
-                "{nobody:?}"
-            );
+        for invalid in ["a b", "@", "x@", "\u{0}", " "] {
+            let (key, _) = identified(invalid);
+            assert_eq!(key, None, "{invalid:?}");
         }
     }
 
     #[test]
-    fn nothing_secret_is_shown() {
+    fn debug_hides_identifier_password_and_source() {
         let login = LoginInput {
             identifier: text("planted-identifier"),
             password: text("planted-password"),
             source: text("planted-source"),
-            misfits: vec![],
+            unexpected_fields: vec![],
         };
         let shown = format!("{login:?} {:?}", login.check().unwrap());
         assert!(

@@ -1,63 +1,76 @@
-//! A user as another store words it: the input of a new user, and what that store knows besides.
+//! The unvalidated record of an import: the input of a new user, and its history.
 
 use garde::Validate;
 
 use super::rules::{self, optional, parse_standing};
-use super::{NewPassword, Raw, UserInput, Writing};
-use crate::user::{NewUser, Past, Presence, Record, Status};
+use super::{NewPassword, Raw, UserInput, WriteKind};
+use crate::user::{
+    Edit, Field, ImportedHistory, NewUser, Presence, Record, Standing, Status, Suspension,
+    SuspensionInput, UserEdits,
+};
 use crate::values::{PasswordOrigin, StoredPassword, Timestamp, UserId, Version};
 use crate::{Fault, Violation};
 
-/// The members of a record, as they came in; null is as good as absence in all but those of the user.
+/// The unvalidated members of a record. Null equals absent, except in the members of the user.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Validate)]
-#[garde(context(Writing))]
+#[garde(context(WriteKind))]
 pub struct RecordInput {
-    /// What a caller may name of a new user; `status` may be `deleted` too.
+    /// The fields of a new user; `status` may also be `deleted`.
     #[garde(skip)]
     pub user: UserInput,
-    /// The id, if the user has one already.
-    #[garde(custom(optional(UserId::parse)))]
+    /// The existing id of the user, if any.
+    #[garde(custom(optional(UserId::parse_imported)))]
     pub id: Raw<String>,
-    /// From 1 to 2^52.
-    #[garde(custom(counted))]
+    /// The version, from 1 to 2^52.
+    #[garde(custom(valid_version))]
     pub version: Raw<i64>,
-    /// When the user was made.
+    /// When the user was created.
     #[garde(custom(optional(Timestamp::parse)))]
     pub created_at: Raw<String>,
-    /// When the user last changed.
+    /// When the user was last changed.
     #[garde(custom(optional(Timestamp::parse)))]
     pub updated_at: Raw<String>,
     /// When the user was deleted.
     #[garde(custom(optional(Timestamp::parse)))]
     pub deleted_at: Raw<String>,
-    /// The status that a deleted user has again once it is restored.
+    /// The status of a deleted user after a restore.
     #[garde(custom(optional(parse_standing)))]
     pub standing: Raw<String>,
-    /// Tokens issued before this moment are void.
+    /// Tokens issued before this time are invalid.
     #[garde(custom(optional(Timestamp::parse)))]
     pub tokens_valid_after: Raw<String>,
+    /// The suspension of a user with standing `suspended`.
+    #[garde(skip)]
+    pub suspension: Option<SuspensionInput>,
 }
 
 impl RecordInput {
-    /// Checks a record.
+    /// Validates a record. Its times and birthdate must not be later than `now`, with a tolerance for clocks and time
+    /// zones.
     ///
     /// # Errors
-    /// Every fault of the record.
-    pub fn check(mut self) -> Result<Record, Vec<Fault>> {
+    /// All faults of the record.
+    pub fn check(mut self, now: Timestamp) -> Result<Record, Vec<Fault>> {
         let mut faults = Vec::new();
-        if let Err(report) = self.validate_with(&Writing::Create) {
+        if let Err(report) = self.validate_with(&WriteKind::Create) {
             faults.extend(rules::faults(&report));
         }
-        if self.user.password.password.is_named() {
-            let detail = "Is not imported; password_hash is.";
+        faults.extend(self.implausible_times(now));
+        if self.user.password.password.is_present() {
+            let detail = "Cannot be imported. Use password_hash instead.";
             let violation = Violation::new("unknown_field", detail);
             faults.push(Fault::new("password", &violation));
             self.user.password.password = Raw::Absent;
         }
         let presence = self.take_presence(&mut faults);
-        let user = match self.user.check_new() {
+        let suspension = self.take_suspension(now, &mut faults);
+        let user = match self.user.check_new(now) {
             Ok((user, password)) if faults.is_empty() => NewUser {
-                password: password.and_then(imported),
+                password: password.and_then(imported_hash),
+                rest: UserEdits {
+                    suspension,
+                    ..user.rest
+                },
                 ..user
             },
             Ok(_) => return Err(faults),
@@ -66,24 +79,58 @@ impl RecordInput {
                 return Err(faults);
             }
         };
-        let past = self.past();
-        if past.updated_at.is_some() && past.updated_at < past.created_at {
-            let violation = Violation::new("contradiction", "Must not be before created_at.");
-            return Err(vec![Fault::new("updated_at", &violation)]);
+        let history = self.history();
+        let deleted_at = match presence {
+            Presence::Deleted(at) => at,
+            Presence::Unspecified | Presence::Present => None,
+        };
+        for (name, later) in [
+            ("updated_at", history.updated_at),
+            ("deleted_at", deleted_at),
+        ] {
+            if later.is_some() && later < history.created_at {
+                let violation = Violation::new("contradiction", "Must not be before created_at.");
+                faults.push(Fault::new(name, &violation));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
         }
         Ok(Record {
-            id: value(&self.id, UserId::parse),
+            id: value(&self.id, UserId::parse_imported),
             user,
             presence,
-            past,
+            history,
         })
     }
 
-    /// Splits the status into whether the user is deleted and the standing, which alone is left to the user's input.
+    /// The faults of times in the future or before 1970.
+    fn implausible_times(&self, now: Timestamp) -> Vec<Fault> {
+        let times = [
+            ("created_at", &self.created_at),
+            ("updated_at", &self.updated_at),
+            ("deleted_at", &self.deleted_at),
+            ("tokens_valid_after", &self.tokens_valid_after),
+        ];
+        let fault = |(name, raw)| {
+            let time = value(raw, Timestamp::parse)?;
+            let violation = if time > now.plus(Timestamp::CLOCK_TOLERANCE) {
+                Violation::new("future", "Must not be in the future.")
+            } else if time < Timestamp::UNIX_EPOCH {
+                Violation::new("too_early", "Must not be before 1970.")
+            } else {
+                return None;
+            };
+            Some(Fault::new(name, &violation))
+        };
+        times.into_iter().filter_map(fault).collect()
+    }
+
+    /// Splits the status into presence and standing. Only the standing stays in the user's input.
     fn take_presence(&mut self, faults: &mut Vec<Fault>) -> Presence {
         let status = match &self.user.status {
             Raw::Value(name) => Status::from_name(name),
-            Raw::Absent | Raw::Null | Raw::Mistyped(_) => None,
+            Raw::Absent | Raw::Null | Raw::WrongType(_) => None,
         };
         if status == Some(Status::Deleted) {
             self.user.status = match value(&self.standing, parse_standing) {
@@ -98,24 +145,59 @@ impl RecordInput {
         ];
         for (name, raw) in for_deleted {
             if matches!(raw, Raw::Value(_)) {
-                let detail = "Is for users whose status is deleted.";
+                let detail = "Is only for users with status deleted.";
                 faults.push(Fault::new(name, &Violation::new("contradiction", detail)));
             }
         }
-        if self.user.status.is_named() {
+        if self.user.status.is_present() {
             Presence::Present
         } else {
-            Presence::Untold
+            Presence::Unspecified
         }
     }
 
-    fn past(&self) -> Past {
+    /// Takes the suspension out of the record. Only a user with standing `suspended` may have one.
+    ///
+    /// A suspension that has already ended makes the user active, so a repeated import does not suspend the user again.
+    fn take_suspension(
+        &mut self,
+        now: Timestamp,
+        faults: &mut Vec<Fault>,
+    ) -> Edit<Box<Suspension>> {
+        let Some(input) = self.suspension.take() else {
+            return Edit::Keep;
+        };
+        let standing = value(&self.user.status, parse_standing);
+        if standing != Some(Standing::Suspended) {
+            let detail =
+                "Is only for users that are suspended, or were suspended when they were deleted.";
+            let violation = Violation::new("contradiction", detail);
+            faults.push(Fault::new(Field::Suspension.path(), &violation));
+            return Edit::Keep;
+        }
+        match input.parse(&[Field::Suspension.path()]) {
+            Ok(suspension) if suspension.is_over(now) => {
+                self.user.status = Raw::Value(Standing::Active.as_str().to_owned());
+                Edit::Keep
+            }
+            Ok(suspension) => match suspension.into_stored(Standing::Suspended) {
+                Some(suspension) => Edit::Set(suspension),
+                None => Edit::Clear,
+            },
+            Err(more) => {
+                faults.extend(more);
+                Edit::Keep
+            }
+        }
+    }
+
+    fn history(&self) -> ImportedHistory {
         let number = match self.version {
             Raw::Value(number) => Some(number),
-            Raw::Absent | Raw::Null | Raw::Mistyped(_) => None,
+            Raw::Absent | Raw::Null | Raw::WrongType(_) => None,
         };
-        Past {
-            version: number.and_then(|number| Version::imported(number).ok()),
+        ImportedHistory {
+            version: number.and_then(|number| Version::from_imported(number).ok()),
             created_at: value(&self.created_at, Timestamp::parse),
             updated_at: value(&self.updated_at, Timestamp::parse),
             tokens_valid_after: value(&self.tokens_valid_after, Timestamp::parse),
@@ -128,18 +210,18 @@ impl RecordInput {
     clippy::trivially_copy_pass_by_ref,
     reason = "garde hands its context to every rule by reference"
 )]
-fn counted(raw: &Raw<i64>, _: &Writing) -> garde::Result {
+fn valid_version(raw: &Raw<i64>, _: &WriteKind) -> garde::Result {
     match raw {
         Raw::Absent | Raw::Null => Ok(()),
-        Raw::Value(number) => rules::check(Version::imported(*number)),
-        Raw::Mistyped(expected) => rules::check::<()>(Err(rules::mistyped(expected))),
+        Raw::Value(number) => rules::check(Version::from_imported(*number)),
+        Raw::WrongType(expected) => rules::check::<()>(Err(rules::wrong_type(expected))),
     }
 }
 
-/// Takes the hash of a password; a record holds no password itself.
-fn imported(password: NewPassword) -> Option<StoredPassword> {
+/// Returns the stored form of an imported hash. A record contains no plaintext password.
+fn imported_hash(password: NewPassword) -> Option<StoredPassword> {
     match password {
-        NewPassword::Chosen(_) => None,
+        NewPassword::Plaintext(_) => None,
         NewPassword::Hashed(hash) => Some(StoredPassword {
             hash,
             origin: PasswordOrigin::Imported,
@@ -150,7 +232,7 @@ fn imported(password: NewPassword) -> Option<StoredPassword> {
 fn value<T>(raw: &Raw<String>, parse: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
     match raw {
         Raw::Value(text) => parse(text).ok(),
-        Raw::Absent | Raw::Null | Raw::Mistyped(_) => None,
+        Raw::Absent | Raw::Null | Raw::WrongType(_) => None,
     }
 }
 

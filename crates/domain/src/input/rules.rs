@@ -1,4 +1,4 @@
-//! The rules of an input, each a call of a value type's `parse`, for garde to run over all fields.
+//! The garde rules of an input. Each one calls the `parse` of a value type.
 
 #![expect(
     clippy::trivially_copy_pass_by_ref,
@@ -8,74 +8,79 @@
 use garde::{Path, Report, Validate};
 use serde_json::{Map, Value};
 
-use super::{Raw, RolesInput, Writing};
+use super::{Raw, RolesInput, WriteKind};
 use crate::user::Standing;
 use crate::values::{Metadata, Roles};
 use crate::{Fault, Violation};
 
-/// Makes the rule of a field that every user has.
+/// Creates the rule of a required field.
 pub(super) fn required<T>(
     parse: impl Fn(&str) -> Result<T, Violation>,
-) -> impl Fn(&Raw<String>, &Writing) -> garde::Result {
-    move |raw, writing| match raw {
-        Raw::Absent if *writing == Writing::Merge => Ok(()),
+) -> impl Fn(&Raw<String>, &WriteKind) -> garde::Result {
+    move |raw, kind| match raw {
+        Raw::Absent if *kind == WriteKind::Merge => Ok(()),
         Raw::Absent | Raw::Null => Err(error(&missing())),
         Raw::Value(text) => check(parse(text)),
-        Raw::Mistyped(expected) => Err(error(&mistyped(expected))),
+        Raw::WrongType(expected) => Err(error(&wrong_type(expected))),
     }
 }
 
-/// Makes the rule of a field that may be null.
+/// Creates the rule of an optional field.
 pub(super) fn optional<T>(
     parse: impl Fn(&str) -> Result<T, Violation>,
-) -> impl Fn(&Raw<String>, &Writing) -> garde::Result {
+) -> impl Fn(&Raw<String>, &WriteKind) -> garde::Result {
     move |raw, _| match raw {
         Raw::Absent | Raw::Null => Ok(()),
         Raw::Value(text) => check(parse(text)),
-        Raw::Mistyped(expected) => Err(error(&mistyped(expected))),
+        Raw::WrongType(expected) => Err(error(&wrong_type(expected))),
     }
 }
 
-/// The rule of a field of which any value of its type will do.
-pub(super) fn typed<T>(raw: &Raw<T>, _: &Writing) -> garde::Result {
+/// The rule of a field that accepts any value of its type.
+pub(super) fn typed<T>(raw: &Raw<T>, _: &WriteKind) -> garde::Result {
     match raw {
         Raw::Absent | Raw::Null | Raw::Value(_) => Ok(()),
-        Raw::Mistyped(expected) => Err(error(&mistyped(expected))),
+        Raw::WrongType(expected) => Err(error(&wrong_type(expected))),
     }
 }
 
-/// The rule of `status`: a caller may write the two standings, and deletes by deleting.
-pub(super) fn standing(raw: &Raw<String>, _: &Writing) -> garde::Result {
+/// The rule of `status`. `deleted` is not accepted, because deletion is an operation of its own.
+pub(super) fn standing(raw: &Raw<String>, _: &WriteKind) -> garde::Result {
     match raw {
         Raw::Absent => Ok(()),
         Raw::Null => Err(error(&missing())),
         Raw::Value(text) => check(parse_standing(text)),
-        Raw::Mistyped(expected) => Err(error(&mistyped(expected))),
+        Raw::WrongType(expected) => Err(error(&wrong_type(expected))),
     }
 }
 
-/// Finds the standing of a name.
+/// Parses the name of a standing.
 pub(super) fn parse_standing(text: &str) -> Result<Standing, Violation> {
     Standing::from_name(text).ok_or(Violation::new("unknown", "Must be active or suspended."))
 }
 
-/// The rule of a drawer of metadata: of a whole one, or of a patch of one.
-pub(super) fn metadata(raw: &Raw<Map<String, Value>>, writing: &Writing) -> garde::Result {
+/// The rule of a metadata object or of its patch.
+///
+/// Numbers out of range are reported with their paths by
+/// [`MetadataInput::numbers_out_of_range`](super::MetadataInput), or by the edit of a replacement.
+pub(super) fn metadata(raw: &Raw<Map<String, Value>>, _: &WriteKind) -> garde::Result {
     match raw {
         Raw::Absent | Raw::Null => Ok(()),
-        Raw::Value(map) if *writing == Writing::Merge => check(Metadata::check_patch(map)),
-        Raw::Value(map) => check(Metadata::from_map(map.clone())),
-        Raw::Mistyped(expected) => Err(error(&mistyped(expected))),
+        Raw::Value(map) => match Metadata::check_patch(map) {
+            Err(violation) if violation == Metadata::out_of_range() => Ok(()),
+            checked => check(checked),
+        },
+        Raw::WrongType(expected) => Err(error(&wrong_type(expected))),
     }
 }
 
 impl Validate for RolesInput {
-    type Context = Writing;
+    type Context = WriteKind;
 
-    fn validate_into(&self, _: &Writing, parent: &mut dyn FnMut() -> Path, report: &mut Report) {
+    fn validate_into(&self, _: &WriteKind, parent: &mut dyn FnMut() -> Path, report: &mut Report) {
         match &self.0 {
             Raw::Absent | Raw::Null => {}
-            Raw::Mistyped(expected) => report.append(parent(), error(&mistyped(expected))),
+            Raw::WrongType(expected) => report.append(parent(), error(&wrong_type(expected))),
             Raw::Value(names) => {
                 if let Err(faults) = parse_roles(names) {
                     for (index, violation) in faults {
@@ -89,23 +94,23 @@ impl Validate for RolesInput {
     }
 }
 
-/// A list of more roles is not looked at: it has too many, or each several times.
-const MOST_LISTED_ROLES: usize = 4 * Roles::MAX;
+/// The maximum length of a list of roles. A longer list has too many roles or repeats them.
+const MAX_LISTED_ROLES: usize = 4 * Roles::MAX;
 
-/// Parses the names of roles; each fault with the index of its name, or none where it is about all of them.
+/// Parses the names of roles. Each fault has the index of its name, or none if it concerns the whole list.
 pub(super) fn parse_roles(names: &[Raw<String>]) -> Result<Roles, Vec<(Option<usize>, Violation)>> {
-    if names.len() > MOST_LISTED_ROLES {
-        let rule = format!("Must list at most {MOST_LISTED_ROLES} roles, repetitions included.");
+    if names.len() > MAX_LISTED_ROLES {
+        let rule = format!("Must list at most {MAX_LISTED_ROLES} roles, repetitions included.");
         return Err(vec![(None, Violation::new("too_many", rule))]);
     }
     Roles::parse_all(names.iter().map(|name| match name {
         Raw::Value(text) => Ok(text.as_str()),
-        Raw::Mistyped(expected) => Err(mistyped(expected)),
-        Raw::Absent | Raw::Null => Err(mistyped("a string")),
+        Raw::WrongType(expected) => Err(wrong_type(expected)),
+        Raw::Absent | Raw::Null => Err(wrong_type("a string")),
     }))
 }
 
-/// Turns garde's report into faults.
+/// Converts garde's report to faults.
 pub(super) fn faults(report: &Report) -> Vec<Fault> {
     report
         .iter()
@@ -114,7 +119,7 @@ pub(super) fn faults(report: &Report) -> Vec<Fault> {
                 .message()
                 .split_once(": ")
                 .unwrap_or(("invalid", error.message()));
-            Fault::reported(
+            Fault::from_report(
                 &path.to_string().replace('[', ".").replace(']', ""),
                 code,
                 detail,
@@ -127,7 +132,7 @@ pub(super) fn missing() -> Violation {
     Violation::new("required", "Is required.")
 }
 
-pub(super) fn mistyped(expected: &str) -> Violation {
+pub(super) fn wrong_type(expected: &str) -> Violation {
     Violation::new("type", format!("Must be {expected}."))
 }
 
@@ -135,7 +140,7 @@ pub(super) fn check<T>(parsed: Result<T, Violation>) -> garde::Result {
     parsed.map(drop).map_err(|violation| error(&violation))
 }
 
-/// Writes a violation as garde's errors want it: one text, which [`faults`] takes apart again.
+/// Converts a violation to the single text of a garde error. [`faults`] splits it again.
 fn error(violation: &Violation) -> garde::Error {
     garde::Error::new(format!("{}: {}", violation.code(), violation.detail()))
 }

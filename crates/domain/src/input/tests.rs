@@ -2,7 +2,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::Violation;
-use crate::test_support::samples::{administrator, metadata, person, roles, user_id, username};
+use crate::test_support::samples::{
+    administrator, metadata, person, roles, seconds, user_id, username,
+};
 use crate::user::{Edit, MetadataEdit, Standing};
 use crate::values::Metadata;
 
@@ -21,7 +23,7 @@ fn role_names(names: &[&str]) -> RolesInput {
     RolesInput(Raw::Value(names.iter().map(|name| text(name)).collect()))
 }
 
-/// What suffices for a new user.
+/// The minimal input for a new user.
 fn minimal() -> UserInput {
     UserInput {
         username: text("Alice"),
@@ -30,46 +32,46 @@ fn minimal() -> UserInput {
     }
 }
 
-fn told(faults: &[Fault]) -> Vec<(String, String)> {
-    let mut told: Vec<_> = faults
+fn codes(faults: &[Fault]) -> Vec<(String, String)> {
+    let mut codes: Vec<_> = faults
         .iter()
         .map(|fault| (fault.path().join("/"), fault.code().to_owned()))
         .collect();
-    told.sort();
-    told
+    codes.sort();
+    codes
 }
 
 fn expected(faults: &[(&str, &str)]) -> Vec<(String, String)> {
-    let mut told: Vec<_> = faults
+    let mut codes: Vec<_> = faults
         .iter()
         .map(|(path, code)| ((*path).to_owned(), (*code).to_owned()))
         .collect();
-    told.sort();
-    told
+    codes.sort();
+    codes
 }
 
-/// A fault in every field that can have one.
+/// An input with a fault in every field that can have one.
 fn all_wrong() -> UserInput {
     UserInput {
         password: PasswordInput::default(),
         username: text("a"),
         email: text("nowhere"),
-        email_verified: Raw::Mistyped("a boolean"),
+        email_verified: Raw::WrongType("a boolean"),
         phone_number: text("12"),
-        phone_number_verified: Raw::Mistyped("a boolean"),
+        phone_number_verified: Raw::WrongType("a boolean"),
         external_id: text("a b"),
         status: text("deleted"),
         roles: RolesInput(Raw::Value(vec![
             text("ok"),
             text("Not Ok"),
             Raw::Null,
-            Raw::Mistyped("a string"),
+            Raw::WrongType("a string"),
         ])),
         profile: ProfileInput {
             name: text("  "),
             given_name: text("a\u{0}b"),
             family_name: text(&"x".repeat(129)),
-            nickname: Raw::Mistyped("a string"),
+            nickname: Raw::WrongType("a string"),
             picture: text("ftp://example.org"),
             website: text("not a url"),
             bio: text(&"x".repeat(2001)),
@@ -81,9 +83,9 @@ fn all_wrong() -> UserInput {
         metadata: MetadataInput {
             public: object(json!({"a": "\u{202e}"})),
             user: object(json!({"a": "x".repeat(17_000)})),
-            private: Raw::Mistyped("an object"),
+            private: Raw::WrongType("an object"),
         },
-        misfits: vec![Fault::new(
+        unexpected_fields: vec![Fault::new(
             "shoe_size",
             &Violation::new("unknown_field", "Is not a field."),
         )],
@@ -119,19 +121,22 @@ const ALL_FAULTS: [(&str, &str); 25] = [
 ];
 
 #[test]
-fn every_fault_of_an_input_is_told_at_once_in_every_mode() {
+fn all_faults_are_reported_at_once_for_every_kind_of_write() {
     let input = all_wrong();
-    assert_eq!(told(&input.check_new().unwrap_err()), expected(&ALL_FAULTS));
     assert_eq!(
-        told(&input.check_merge().unwrap_err()),
+        codes(&input.check_new(seconds(0)).unwrap_err()),
         expected(&ALL_FAULTS)
     );
-    let replacement = input.check_replacement(&administrator());
-    assert_eq!(told(&replacement.unwrap_err()), expected(&ALL_FAULTS));
+    assert_eq!(
+        codes(&input.check_merge(seconds(0)).unwrap_err()),
+        expected(&ALL_FAULTS)
+    );
+    let replacement = input.check_replacement(&administrator(), seconds(0));
+    assert_eq!(codes(&replacement.unwrap_err()), expected(&ALL_FAULTS));
 }
 
 #[test]
-fn a_faults_detail_is_a_sentence_that_never_repeats_the_value() {
+fn the_detail_of_a_fault_never_contains_the_value() {
     let input = UserInput {
         profile: ProfileInput {
             website: text("secret: value"),
@@ -139,7 +144,7 @@ fn a_faults_detail_is_a_sentence_that_never_repeats_the_value() {
         },
         ..minimal()
     };
-    for fault in input.check_new().unwrap_err() {
+    for fault in input.check_new(seconds(0)).unwrap_err() {
         assert!(
             !fault.detail().is_empty() && !fault.detail().contains("secret"),
             "{fault}"
@@ -148,23 +153,26 @@ fn a_faults_detail_is_a_sentence_that_never_repeats_the_value() {
 }
 
 #[test]
-fn nobody_is_made_without_a_username_and_an_email_address() {
+fn username_and_email_are_required() {
     let both = expected(&[("username", "required"), ("email", "required")]);
     let null = UserInput {
         username: Raw::Null,
         email: Raw::Null,
         ..UserInput::default()
     };
-    assert_eq!(told(&UserInput::default().check_new().unwrap_err()), both);
-    assert_eq!(told(&null.check_new().unwrap_err()), both);
-    let replacement = UserInput::default().check_replacement(&administrator());
-    assert_eq!(told(&replacement.unwrap_err()), both);
-    assert_eq!(told(&null.check_merge().unwrap_err()), both);
+    assert_eq!(
+        codes(&UserInput::default().check_new(seconds(0)).unwrap_err()),
+        both
+    );
+    assert_eq!(codes(&null.check_new(seconds(0)).unwrap_err()), both);
+    let replacement = UserInput::default().check_replacement(&administrator(), seconds(0));
+    assert_eq!(codes(&replacement.unwrap_err()), both);
+    assert_eq!(codes(&null.check_merge(seconds(0)).unwrap_err()), both);
 }
 
 #[test]
-fn a_new_user_of_a_minimal_input_keeps_every_default() {
-    let (new, _) = minimal().check_new().unwrap();
+fn a_minimal_input_sets_no_other_field() {
+    let (new, _) = minimal().check_new(seconds(0)).unwrap();
     assert_eq!(new.username, username("Alice"));
     assert_eq!(new.email.as_str(), "alice@example.org");
     let rest = UserEdits {
@@ -184,7 +192,7 @@ fn a_new_users_metadata_keeps_its_nulls() {
         },
         ..minimal()
     };
-    let (new, _) = input.check_new().unwrap();
+    let (new, _) = input.check_new(seconds(0)).unwrap();
     assert_eq!(
         new.rest.metadata.user,
         MetadataEdit::Set(metadata(r#"{"a":null}"#))
@@ -192,12 +200,15 @@ fn a_new_users_metadata_keeps_its_nulls() {
 }
 
 #[test]
-fn a_merge_keeps_what_it_does_not_name() {
-    assert_eq!(UserInput::default().check_merge(), Ok(UserEdits::default()));
+fn a_merge_keeps_absent_fields() {
+    assert_eq!(
+        UserInput::default().check_merge(seconds(0)),
+        Ok(UserEdits::default())
+    );
 }
 
 #[test]
-fn a_merge_clears_what_it_names_as_null() {
+fn a_merge_clears_null_fields() {
     let input = UserInput {
         email_verified: Raw::Null,
         phone_number: Raw::Null,
@@ -212,7 +223,7 @@ fn a_merge_clears_what_it_names_as_null() {
         },
         ..UserInput::default()
     };
-    let edits = input.check_merge().unwrap();
+    let edits = input.check_merge(seconds(0)).unwrap();
     assert_eq!(edits.email_verified, Some(false));
     assert_eq!(edits.phone_number, Edit::Clear);
     assert_eq!(edits.roles, Some(roles(&[])));
@@ -226,7 +237,7 @@ fn a_merge_clears_what_it_names_as_null() {
 }
 
 #[test]
-fn a_merge_merges_metadata_and_leaves_its_nulls_to_the_merge() {
+fn a_merge_keeps_the_nulls_of_a_metadata_patch() {
     let patch = json!({"a": null, "b": {"c": 1}});
     let input = UserInput {
         metadata: MetadataInput {
@@ -235,7 +246,7 @@ fn a_merge_merges_metadata_and_leaves_its_nulls_to_the_merge() {
         },
         ..UserInput::default()
     };
-    let edits = input.check_merge().unwrap();
+    let edits = input.check_merge(seconds(0)).unwrap();
     assert_eq!(
         Some(edits.metadata.user),
         patch.as_object().cloned().map(MetadataEdit::Merge)
@@ -243,32 +254,40 @@ fn a_merge_merges_metadata_and_leaves_its_nulls_to_the_merge() {
 }
 
 #[test]
-fn a_status_is_one_of_two_and_never_null() {
+fn a_status_is_active_or_suspended_and_never_null() {
     let with = |status| UserInput {
         status,
         ..UserInput::default()
     };
     assert_eq!(
-        with(text("suspended")).check_merge().unwrap().standing,
+        with(text("suspended"))
+            .check_merge(seconds(0))
+            .unwrap()
+            .standing,
         Some(Standing::Suspended)
     );
     assert_eq!(
-        with(text("active")).check_merge().unwrap().standing,
+        with(text("active"))
+            .check_merge(seconds(0))
+            .unwrap()
+            .standing,
         Some(Standing::Active)
     );
     assert_eq!(
-        told(&with(Raw::Null).check_merge().unwrap_err()),
+        codes(&with(Raw::Null).check_merge(seconds(0)).unwrap_err()),
         expected(&[("status", "required")])
     );
     assert_eq!(
-        told(&with(text("Active")).check_merge().unwrap_err()),
+        codes(&with(text("Active")).check_merge(seconds(0)).unwrap_err()),
         expected(&[("status", "unknown")])
     );
 }
 
 #[test]
-fn a_replacement_by_an_administrator_clears_all_that_it_does_not_name_but_three_fields() {
-    let edits = minimal().check_replacement(&administrator()).unwrap();
+fn a_replacement_by_an_administrator_keeps_three_absent_fields() {
+    let edits = minimal()
+        .check_replacement(&administrator(), seconds(0))
+        .unwrap();
     assert_eq!(
         (edits.email_verified, edits.phone_number_verified),
         (Some(false), Some(false))
@@ -296,9 +315,9 @@ fn a_replacement_by_an_administrator_clears_all_that_it_does_not_name_but_three_
         (&Edit::Clear, &Edit::Clear)
     );
     let empty = MetadataEdit::Set(Metadata::default());
-    let drawers = edits.metadata;
+    let metadata = edits.metadata;
     assert_eq!(
-        (&drawers.public, &drawers.user, &drawers.private),
+        (&metadata.public, &metadata.user, &metadata.private),
         (&empty, &empty, &empty)
     );
     assert_eq!(
@@ -308,8 +327,10 @@ fn a_replacement_by_an_administrator_clears_all_that_it_does_not_name_but_three_
 }
 
 #[test]
-fn a_replacement_by_a_person_leaves_what_the_person_may_not_write() {
-    let edits = minimal().check_replacement(&person(user_id())).unwrap();
+fn a_replacement_by_a_user_keeps_fields_it_may_not_write() {
+    let edits = minimal()
+        .check_replacement(&person(user_id()), seconds(0))
+        .unwrap();
     assert_eq!(
         (edits.email_verified, edits.phone_number_verified),
         (None, None)
@@ -332,7 +353,9 @@ fn a_replacement_sets_metadata_instead_of_merging_it() {
         },
         ..minimal()
     };
-    let edits = input.check_replacement(&person(user_id())).unwrap();
+    let edits = input
+        .check_replacement(&person(user_id()), seconds(0))
+        .unwrap();
     assert_eq!(
         edits.metadata.user,
         MetadataEdit::Set(metadata(r#"{"a":null}"#))
@@ -340,27 +363,33 @@ fn a_replacement_sets_metadata_instead_of_merging_it() {
 }
 
 #[test]
-fn roles_are_a_set_and_too_many_are_a_fault_of_the_whole() {
+fn too_many_roles_are_one_fault_of_the_list() {
     let with = |roles| UserInput {
         roles,
         ..UserInput::default()
     };
-    let edits = with(role_names(&["b", "a", "b"])).check_merge().unwrap();
+    let edits = with(role_names(&["b", "a", "b"]))
+        .check_merge(seconds(0))
+        .unwrap();
     assert_eq!(edits.roles, Some(roles(&["a", "b"])));
     let many: Vec<String> = (0..33).map(|number| format!("r{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let faults = with(role_names(&many)).check_merge().unwrap_err();
-    assert_eq!(told(&faults), expected(&[("roles", "too_many")]));
-    let faults = with(RolesInput(Raw::Mistyped("an array")))
-        .check_merge()
+    let faults = with(role_names(&many)).check_merge(seconds(0)).unwrap_err();
+    assert_eq!(codes(&faults), expected(&[("roles", "too_many")]));
+    let faults = with(RolesInput(Raw::WrongType("an array")))
+        .check_merge(seconds(0))
         .unwrap_err();
-    assert_eq!(told(&faults), expected(&[("roles", "type")]));
+    assert_eq!(codes(&faults), expected(&[("roles", "type")]));
 }
 
 #[test]
-fn an_input_names_exactly_the_fields_that_were_there() {
-    assert_eq!(UserInput::default().named(), []);
-    let named: Vec<&str> = all_wrong().named().into_iter().map(Field::path).collect();
+fn named_fields_are_exactly_the_present_ones() {
+    assert_eq!(UserInput::default().named_fields(), []);
+    let named: Vec<&str> = all_wrong()
+        .named_fields()
+        .into_iter()
+        .map(Field::path)
+        .collect();
     let all: Vec<String> = ALL_FAULTS
         .iter()
         .map(|(path, _)| path.trim_end_matches(|end: char| end.is_ascii_digit() || end == '/'))
@@ -377,10 +406,40 @@ fn an_input_names_exactly_the_fields_that_were_there() {
         roles: RolesInput(Raw::Null),
         ..UserInput::default()
     };
-    assert_eq!(null.named(), [Field::Roles]);
-    let mistyped = UserInput {
-        status: Raw::Mistyped("a string"),
+    assert_eq!(null.named_fields(), [Field::Roles]);
+    let wrong_type = UserInput {
+        status: Raw::WrongType("a string"),
         ..UserInput::default()
     };
-    assert_eq!(mistyped.named(), [Field::Status]);
+    assert_eq!(wrong_type.named_fields(), [Field::Status]);
+}
+
+#[test]
+fn a_future_birthdate_is_reported_with_the_other_faults() {
+    let now = Timestamp::parse("2026-11-30T00:00:00Z").unwrap();
+    let born = |date: &str| {
+        let mut input = minimal();
+        input.profile.birthdate = text(date);
+        input.profile.locale = text("en_US");
+        input
+    };
+    let both = expected(&[
+        ("profile/locale", "format"),
+        ("profile/birthdate", "in_future"),
+    ]);
+    for date in ["2026-12-02", "2027", "9999-12-31"] {
+        let input = born(date);
+        assert_eq!(codes(&input.check_new(now).unwrap_err()), both, "{date}");
+        assert_eq!(codes(&input.check_merge(now).unwrap_err()), both, "{date}");
+        let replacement = input.check_replacement(&administrator(), now);
+        assert_eq!(codes(&replacement.unwrap_err()), both, "{date}");
+    }
+    let only_locale = expected(&[("profile/locale", "format")]);
+    for date in ["2026-11-30", "2026", "0000-12-31"] {
+        assert_eq!(
+            codes(&born(date).check_new(now).unwrap_err()),
+            only_locale,
+            "{date}"
+        );
+    }
 }

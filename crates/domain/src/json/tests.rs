@@ -2,17 +2,18 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::values::Metadata;
 
-fn parse(text: &str) -> Result<Value, JsonFault> {
+fn parse(text: &str) -> Result<Value, JsonError> {
     parse_strict(text.as_bytes())
 }
 
 fn is_malformed(text: &[u8]) -> bool {
-    matches!(parse_strict(text), Err(JsonFault::Malformed(_)))
+    matches!(parse_strict(text), Err(JsonError::Malformed(_)))
 }
 
 #[test]
-fn a_text_is_read_with_its_members_in_order() {
+fn members_keep_their_order() {
     let value = parse(r#" {"b":[1,{"a":null}],"a":"\u00e9\"}","c":true} "#).unwrap();
     assert_eq!(
         value,
@@ -40,7 +41,7 @@ fn numbers_keep_every_digit() {
 }
 
 #[test]
-fn what_is_not_one_json_text_is_malformed() {
+fn a_text_other_than_one_json_text_is_malformed() {
     for text in [
         "",
         " ",
@@ -68,13 +69,13 @@ fn what_is_not_one_json_text_is_malformed() {
 }
 
 #[test]
-fn a_fault_tells_neither_place_nor_value() {
+fn an_error_contains_neither_position_nor_value() {
     let fault = parse("{\"secret\": hunter2}").unwrap_err().to_string();
     assert_eq!(fault, "The text is not JSON: expected value.");
 }
 
 #[test]
-fn a_name_twice_is_refused_on_any_level() {
+fn a_duplicate_name_is_rejected_on_any_level() {
     for text in [
         r#"{"a":1,"a":1}"#,
         r#"{"a":1,"b":2,"a":null}"#,
@@ -85,7 +86,7 @@ fn a_name_twice_is_refused_on_any_level() {
         r#"{"a":[{},{"b":{}}],"a":2}"#,
         r#"{"a,":"{","a,":1}"#,
     ] {
-        assert_eq!(parse(text), Err(JsonFault::DuplicateName), "{text}");
+        assert_eq!(parse(text), Err(JsonError::DuplicateName), "{text}");
     }
 }
 
@@ -110,25 +111,51 @@ fn names_that_differ_only_by_case_or_composition_are_different() {
 fn thirty_two_levels_fit_and_thirty_three_do_not() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     assert!(parse(&nested(32)).is_ok());
-    assert_eq!(parse(&nested(33)), Err(JsonFault::TooDeep));
+    assert_eq!(parse(&nested(33)), Err(JsonError::TooDeep));
     let objects = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
     assert!(parse(&objects(32)).is_ok());
-    assert_eq!(parse(&objects(33)), Err(JsonFault::TooDeep));
+    assert_eq!(parse(&objects(33)), Err(JsonError::TooDeep));
 }
 
 #[test]
-fn a_million_open_brackets_do_no_harm() {
-    assert_eq!(parse(&"[".repeat(1_000_000)), Err(JsonFault::TooDeep));
-    assert_eq!(parse(&"{\"a\":".repeat(1_000_000)), Err(JsonFault::TooDeep));
+fn a_million_open_brackets_are_too_deep() {
+    assert_eq!(parse(&"[".repeat(1_000_000)), Err(JsonError::TooDeep));
+    assert_eq!(parse(&"{\"a\":".repeat(1_000_000)), Err(JsonError::TooDeep));
 }
 
 #[test]
-fn brackets_inside_strings_are_no_levels() {
+fn forty_thousand_members_and_elements_fit() {
+    let elements = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+    assert!(parse(&elements(MAX_VALUES)).is_ok());
+    assert_eq!(parse(&elements(MAX_VALUES + 1)), Err(JsonError::TooMany));
+    let members = |count: usize| {
+        let members: Vec<String> = (0..count).map(|n| format!("\"{n}\":0")).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    assert!(parse(&members(MAX_VALUES)).is_ok());
+    assert_eq!(parse(&members(MAX_VALUES + 1)), Err(JsonError::TooMany));
+    let commas_in_a_string = format!("\"{}\"", ",".repeat(2 * MAX_VALUES));
+    assert!(parse(&commas_in_a_string).is_ok());
+}
+
+#[test]
+fn the_largest_metadata_fits_the_value_limit() {
+    for element in ["[]", "{}", "0", "[0]"] {
+        let count = Metadata::MAX_BYTES / (element.len() + 1);
+        let list = vec![element; count].join(",");
+        let metadata = format!("{{\"a\":[{list}]}}");
+        let user = format!("{{\"public\":{metadata},\"user\":{metadata},\"private\":{metadata}}}");
+        assert!(parse(&user).is_ok(), "{element}");
+    }
+}
+
+#[test]
+fn brackets_inside_strings_do_not_count_as_levels() {
     assert!(parse(&format!("\"{}\"", "[{\\\"".repeat(100))).is_ok());
 }
 
 #[test]
-fn names_that_serde_json_keeps_for_itself_are_refused() {
+fn names_that_serde_json_reserves_are_rejected() {
     for text in [
         r#"{"$serde_json::private::Number":"1"}"#,
         r#"{"a":[{"$serde_json::private::Number":"1"}]}"#,
@@ -162,23 +189,24 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn every_value_written_reads_back(value in any_json()) {
+    fn every_serialized_value_parses_to_itself(value in any_json()) {
         let text = value.to_string();
         prop_assert_eq!(parse(&text).unwrap().to_string(), text);
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+    fn no_bytes_make_parse_panic(bytes in any::<Vec<u8>>()) {
         let _ = parse_strict(&bytes);
     }
 
     #[test]
-    fn nearly_json_agrees_with_serde_json_or_is_stricter(text in "[\\[\\]{}\",:a1\\\\u ]{0,24}") {
+    fn strict_parsing_accepts_only_what_serde_json_accepts(text in "[\\[\\]{}\",:a1\\\\u ]{0,24}") {
         match (parse(&text), serde_json::from_str::<Value>(&text)) {
             (Ok(strict), lenient) => prop_assert_eq!(strict, lenient.unwrap()),
-            (Err(JsonFault::Malformed(_)), lenient) => prop_assert!(lenient.is_err()),
-            (Err(JsonFault::DuplicateName), lenient) => prop_assert!(lenient.is_ok()),
-            (Err(JsonFault::TooDeep), _) => prop_assert!(text.len() > MAX_DEPTH),
+            (Err(JsonError::Malformed(_)), lenient) => prop_assert!(lenient.is_err()),
+            (Err(JsonError::DuplicateName), lenient) => prop_assert!(lenient.is_ok()),
+            (Err(JsonError::TooMany), _) => prop_assert!(text.len() > MAX_VALUES),
+            (Err(JsonError::TooDeep), _) => prop_assert!(text.len() > MAX_DEPTH),
         }
     }
 }

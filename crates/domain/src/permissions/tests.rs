@@ -11,14 +11,26 @@ fn service_with(scopes: &[Scope]) -> Caller {
     })
 }
 
-/// Each action on a user, whether that user may, whether another may, and the scope a service needs.
-fn actions(on: UserId) -> [(Action, bool, bool, Scope); 16] {
+/// Each action, whether the user itself may, whether another user may, and the scope that a service needs.
+fn actions(on: UserId) -> [(Action, bool, bool, Scope); 19] {
     [
         (Action::Create, false, false, Scope::UsersWrite),
         (Action::Read, true, true, Scope::UsersRead),
         (Action::ReadByExternalId, false, false, Scope::UsersRead),
         (Action::ReadByEmail, false, false, Scope::UsersReadPrivate),
         (Action::ReadByRole, false, false, Scope::UsersReadPrivate),
+        (
+            Action::ReadByUpdateTime,
+            false,
+            false,
+            Scope::UsersReadPrivate,
+        ),
+        (
+            Action::ReadByPrivateMetadata,
+            false,
+            false,
+            Scope::UsersReadPrivate,
+        ),
         (Action::List, false, false, Scope::UsersRead),
         (Action::Edit(on), true, false, Scope::UsersWrite),
         (Action::Delete(on), true, false, Scope::UsersDelete),
@@ -26,6 +38,7 @@ fn actions(on: UserId) -> [(Action, bool, bool, Scope); 16] {
         (Action::Restore, false, false, Scope::UsersDelete),
         (Action::ChangeStanding, false, false, Scope::UsersWrite),
         (Action::GrantRole, false, false, Scope::RolesWrite),
+        (Action::RevokeRole, false, false, Scope::RolesWrite),
         (Action::Export(on), true, false, Scope::UsersReadPrivate),
         (Action::SignOut(on), true, false, Scope::UsersWrite),
         (
@@ -38,7 +51,7 @@ fn actions(on: UserId) -> [(Action, bool, bool, Scope); 16] {
     ]
 }
 
-/// Each field, whether a user may write it of itself, a service without and one with `roles:write`.
+/// Each field, and whether the user itself, a service without `roles:write` and a service with it may write the field.
 const FIELDS: [(Field, bool, bool, bool); 25] = [
     (Field::Username, true, true, true),
     (Field::Email, true, true, true),
@@ -68,7 +81,7 @@ const FIELDS: [(Field, bool, bool, bool); 25] = [
 ];
 
 #[test]
-fn the_table_of_callers_and_actions() {
+fn each_action_is_permitted_only_to_its_callers() {
     let id = user_id();
     for (action, by_itself, by_another, scope) in actions(id) {
         let allowed = |may: bool| if may { Ok(()) } else { Err(Denied::Forbidden) };
@@ -106,7 +119,7 @@ fn the_table_of_callers_and_actions() {
 }
 
 #[test]
-fn passwords_are_for_services_alone() {
+fn only_services_and_the_operator_handle_passwords() {
     for (action, scope) in [
         (Action::SetPassword, Scope::CredentialsWrite),
         (Action::VerifyCredentials, Scope::CredentialsVerify),
@@ -123,36 +136,27 @@ fn passwords_are_for_services_alone() {
 }
 
 #[test]
-fn only_the_operator_purges() {
-    assert_eq!(required_scope(Action::Purge), None);
-    for caller in [
-        person(user_id()),
-        administrator(),
-        service_with(&Scope::ALL),
+fn only_the_operator_purges_maintains_counts_and_releases_names() {
+    for action in [
+        Action::Purge,
+        Action::MaintainFollowCounts,
+        Action::ReleaseName,
     ] {
-        let denied = permit(&caller, Action::Purge);
-        assert_eq!(denied, Err(Denied::Forbidden), "{caller:?}");
+        assert_eq!(required_scope(action), None);
+        for caller in [
+            person(user_id()),
+            administrator(),
+            service_with(&Scope::ALL),
+        ] {
+            let denied = permit(&caller, action);
+            assert_eq!(denied, Err(Denied::Forbidden), "{caller:?} {action:?}");
+        }
+        assert_eq!(permit(&Caller::Operator, action), Ok(()));
     }
-    assert_eq!(permit(&Caller::Operator, Action::Purge), Ok(()));
 }
 
 #[test]
-fn only_the_operator_tends_relationships() {
-    assert_eq!(required_scope(Action::TendRelationships), None);
-    for caller in [
-        person(user_id()),
-        administrator(),
-        service_with(&Scope::ALL),
-    ] {
-        let denied = permit(&caller, Action::TendRelationships);
-        assert_eq!(denied, Err(Denied::Forbidden), "{caller:?}");
-    }
-    let permitted = permit(&Caller::Operator, Action::TendRelationships);
-    assert_eq!(permitted, Ok(()));
-}
-
-#[test]
-fn nobody_makes_friends_and_foes_for_another_but_a_service() {
+fn only_a_service_changes_the_relationships_of_another_user() {
     let id = user_id();
     let scope = Scope::RelationshipsWrite;
     let administering = Caller::User(crate::caller::UserCaller {
@@ -160,9 +164,12 @@ fn nobody_makes_friends_and_foes_for_another_but_a_service() {
         is_admin: true,
         has_blocks: false,
     });
-    assert_eq!(permit(&person(id), Action::Relate(id)), Ok(()));
-    assert_eq!(permit(&administering, Action::Relate(id)), Ok(()));
-    for action in [Action::Relate(id), Action::RelateMany] {
+    assert_eq!(permit(&person(id), Action::ChangeRelationship(id)), Ok(()));
+    assert_eq!(
+        permit(&administering, Action::ChangeRelationship(id)),
+        Ok(())
+    );
+    for action in [Action::ChangeRelationship(id), Action::FollowMany] {
         assert_eq!(required_scope(action), Some(scope));
         for caller in [person(user_id()), administrator()] {
             assert_eq!(permit(&caller, action), Err(Denied::Forbidden));
@@ -171,12 +178,12 @@ fn nobody_makes_friends_and_foes_for_another_but_a_service() {
         let lacking = Err(Denied::InsufficientScope(scope));
         assert_eq!(permit(&service_with(&[]), action), lacking);
     }
-    let many = permit(&person(id), Action::RelateMany);
+    let many = permit(&person(id), Action::FollowMany);
     assert_eq!(many, Err(Denied::Forbidden));
 }
 
 #[test]
-fn tokens_are_managed_by_the_operator_and_by_services_of_its_own_alone() {
+fn only_the_operator_and_services_with_the_scope_manage_tokens() {
     let action = Action::ManageTokens;
     for caller in [person(user_id()), administrator()] {
         assert_eq!(
@@ -202,29 +209,29 @@ fn tokens_are_managed_by_the_operator_and_by_services_of_its_own_alone() {
 }
 
 #[test]
-fn a_service_gives_only_the_scopes_that_it_has() {
-    let give = |has: &[Scope], gives: &[Scope]| {
-        permit_scopes(&service_with(has), &gives.iter().copied().collect())
+fn a_service_grants_only_scopes_that_it_has() {
+    let grant = |has: &[Scope], grants: &[Scope]| {
+        permit_scopes(&service_with(has), &grants.iter().copied().collect())
     };
     let has = [Scope::TokensAdmin, Scope::UsersRead];
-    assert_eq!(give(&has, &has), Ok(()));
-    assert_eq!(give(&has, &[Scope::UsersRead]), Ok(()));
+    assert_eq!(grant(&has, &has), Ok(()));
+    assert_eq!(grant(&has, &[Scope::UsersRead]), Ok(()));
     let lacks = |scope| Err(Denied::InsufficientScope(scope));
     assert_eq!(
-        give(
+        grant(
             &has,
             &[Scope::EventsRead, Scope::UsersWrite, Scope::UsersRead]
         ),
         lacks(Scope::UsersWrite)
     );
     for scope in Scope::ALL {
-        assert_eq!(give(&[], &[scope]), lacks(scope), "{scope:?}");
+        assert_eq!(grant(&[], &[scope]), lacks(scope), "{scope:?}");
     }
     assert_eq!(permit_scopes(&Caller::Operator, &Scope::ALL.into()), Ok(()));
 }
 
 #[test]
-fn the_table_of_callers_and_fields() {
+fn each_field_is_written_only_by_its_callers() {
     let itself = person(user_id());
     let others: Vec<Scope> = Scope::ALL
         .into_iter()
@@ -249,7 +256,7 @@ fn the_table_of_callers_and_fields() {
 }
 
 #[test]
-fn the_table_of_callers_and_views() {
+fn each_caller_has_its_view_of_a_user() {
     let id = user_id();
     let others: Vec<Scope> = Scope::ALL
         .into_iter()
@@ -281,10 +288,10 @@ fn an_administrator_sees_itself_in_full() {
 }
 
 #[test]
-fn every_forbidden_field_is_named_and_no_other() {
+fn every_forbidden_field_is_reported_and_no_other() {
     let fields = FIELDS.map(|(field, ..)| field);
     let Err(Denied::ForbiddenFields(faults)) = permit_fields(&person(user_id()), &fields) else {
-        panic!("a person may write everything");
+        panic!("a user may write every field");
     };
     let paths: Vec<String> = faults.iter().map(|fault| fault.path().join(".")).collect();
     let expected: Vec<&str> = FIELDS
@@ -297,7 +304,7 @@ fn every_forbidden_field_is_named_and_no_other() {
 }
 
 #[test]
-fn a_service_that_may_not_write_roles_is_told_the_scope_it_lacks() {
+fn a_service_that_may_not_write_roles_gets_the_missing_scope() {
     let denied = permit_fields(
         &service_with(&[Scope::UsersWrite]),
         &[Field::Email, Field::Roles],
@@ -306,7 +313,7 @@ fn a_service_that_may_not_write_roles_is_told_the_scope_it_lacks() {
 }
 
 #[test]
-fn who_writes_nothing_may() {
+fn a_write_of_no_fields_is_permitted() {
     assert_eq!(permit_fields(&person(user_id()), &[]), Ok(()));
 }
 

@@ -2,14 +2,15 @@ use uuid::Uuid;
 
 use crate::values::{ServiceTokenId, Timestamp, TokenDigest, TokenSecret, UserId};
 
-/// Tells the time.
+/// Returns the time for timestamps that are stored or compared with stored ones: the store's time, as far as it is
+/// known.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 pub trait Clock: Send + Sync {
-    /// The moment of the call.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Makes ids that no other call and no other replica makes.
+/// Generates ids and secrets that are unique across calls and replicas.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 pub trait IdGenerator: Send + Sync {
     /// A `UUIDv7`, so that users sort by age.
@@ -21,6 +22,6 @@ pub trait IdGenerator: Send + Sync {
     /// A `UUIDv7`, so that tokens sort by age.
     fn token_id(&self) -> ServiceTokenId;
 
-    /// A secret of 256 bits that nobody can guess, and what a store keeps of it.
+    /// Returns a random secret of 256 bits, and the digest that a store keeps of it.
     fn token_secret(&self) -> (TokenSecret, TokenDigest);
 }

@@ -6,26 +6,34 @@ use super::{StoreError, UserKey};
 use crate::user::User;
 use crate::values::{PasswordHash, StoredPassword, UserId};
 
-/// A user with what is stored of its password.
+/// A user with its stored password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCredential {
-    /// The user; not deleted.
+    /// The user, which is not deleted.
     pub user: Arc<User>,
     /// The password, if there is one.
     pub password: Option<StoredPassword>,
 }
 
-/// Reads what is stored of passwords; never by way of a cache. They are written with their users
-/// ([`Change::SetPassword`](crate::user::Change::SetPassword)), and go with them.
+/// Reads stored passwords, always from the database and never from a cache.
+///
+/// A password is written with its user ([`Change::SetPassword`](crate::user::Change::SetPassword)), and is removed with
+/// it.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait Credentials: Send + Sync {
-    /// Finds the user of a key and its password, of one moment. A deleted user is none.
-    async fn find_credential(&self, key: &UserKey) -> Result<Option<StoredCredential>, StoreError>;
-
-    /// Puts another hash of the same password in the place of one, unless that has changed since; tells whether it did.
+    /// Finds the user with a key and its password in one consistent read. A deleted user is not found.
     ///
-    /// The user stays as it is, and nobody is told.
+    /// Without a key no user is found, but the store is still queried, so that the response time is the same.
+    async fn find_credential(
+        &self,
+        key: Option<UserKey>,
+    ) -> Result<Option<StoredCredential>, StoreError>;
+
+    /// Replaces a password hash with a new hash of the same password, and returns whether it did. A hash that changed
+    /// in the meantime is not replaced.
+    ///
+    /// The user does not change, and no event is written.
     async fn rehash(
         &self,
         user: UserId,
@@ -34,11 +42,13 @@ pub trait Credentials: Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// Gives something to compare a password with where there is nothing: the answer is no, and takes as long as it would
-/// for a user.
+/// Provides hashes to verify against when a user or its password does not exist, so that the response time does not
+/// reveal it.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
-pub trait Decoys: Send + Sync {
-    /// Gives what stands for an identifier: always of the same cost, on all replicas, and over all identifiers of the
-    /// costs that users' passwords have.
-    fn stand_in(&self, identifier: &str) -> StoredPassword;
+pub trait DummyHashes: Send + Sync {
+    /// Returns the dummy hash for an identifier.
+    ///
+    /// Its cost is the same on every call and every replica. Over all identifiers, the costs are distributed like those
+    /// of the stored passwords.
+    fn for_identifier(&self, identifier: &str) -> StoredPassword;
 }

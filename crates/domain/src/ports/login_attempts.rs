@@ -3,53 +3,54 @@ use std::any::Any;
 use async_trait::async_trait;
 
 use super::{HashingError, StoreError};
-use crate::lockout::{Lockout, LoginAttempt, Tries};
+use crate::lockout::{AccountAttempts, Lockout, LoginAttempt};
 use crate::values::{Timestamp, UserId};
 
-/// A turn at an account, until it is dropped.
-pub struct LoginTurn(
-    #[expect(dead_code, reason = "what is held is only held")] Box<dyn Any + Send>,
+/// The lock on login attempts for one identifier and source; dropping it releases the lock.
+pub struct LoginLock(
+    #[expect(dead_code, reason = "it is held for its `Drop` only")] Box<dyn Any + Send>,
 );
 
-/// Counts the failures of those who try to be let in; all replicas count together.
+/// Counts failed login attempts; all replicas share the counts.
 ///
-/// What becomes of the counts is decided by [`Lockout`], with no other change of them in between. What is kept is
-/// forgotten by the retention when it is over its time.
+/// [`Lockout`] decides how the counts change; each change is atomic. The retention worker removes expired counts.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait LoginAttempts: Send + Sync {
-    /// Waits for a turn: in one process those who try as one identifier from one source do so one after another, so that
-    /// many guesses at once are no more than one after another. Nobody waits for those who try from elsewhere, nor for
-    /// those who know the same user by another name.
+    /// Acquires the lock for the identifier and source of an attempt.
     ///
-    /// Where too many wait it is [`HashingError::Busy`].
-    async fn enter(&self, attempt: &LoginAttempt) -> Result<LoginTurn, HashingError>;
+    /// Within one process, attempts with the same identifier and source run one after another, so that parallel guesses
+    /// have no advantage. Attempts from another source, or with another identifier of the same user, do not wait.
+    ///
+    /// # Errors
+    /// [`HashingError::Busy`] if too many attempts are waiting.
+    async fn lock(&self, attempt: &LoginAttempt) -> Result<LoginLock, HashingError>;
 
-    /// Tells what is remembered.
+    /// Returns the counters of the attempt's account and source.
     async fn lockout(&self, attempt: &LoginAttempt) -> Result<Lockout, StoreError>;
 
-    /// Counts a failure, and tells what is remembered now.
+    /// Counts a failure, and returns the counters after it.
     async fn fail(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<Lockout, StoreError>;
 
-    /// Notes a success, unless nobody is let in by now; tells whether it was one.
+    /// Records a success, unless the account or source is locked in the meantime, and returns whether it was recorded.
     async fn succeed(&self, attempt: &LoginAttempt, at: Timestamp) -> Result<bool, StoreError>;
 
-    /// Tells what is remembered of a user: of the account, and of how many sources that are blocked at a moment.
-    async fn of_user(&self, user: UserId, at: Timestamp) -> Result<(Tries, u64), StoreError>;
+    /// Returns the counters of a user's account, and a summary of its sources at a time.
+    async fn of_user(&self, user: UserId, at: Timestamp) -> Result<AccountAttempts, StoreError>;
 
-    /// Forgets all failures at a user's account, from everywhere.
+    /// Removes all recorded failures of a user's account, for every source.
     async fn clear(&self, user: UserId) -> Result<(), StoreError>;
 }
 
-impl LoginTurn {
-    /// Holds something for as long as the turn.
-    pub fn holding(held: impl Any + Send) -> Self {
+impl LoginLock {
+    /// Creates a lock that holds a value until it is dropped.
+    pub fn new(held: impl Any + Send) -> Self {
         Self(Box::new(held))
     }
 }
 
-impl std::fmt::Debug for LoginTurn {
+impl std::fmt::Debug for LoginLock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("LoginTurn")
+        f.write_str("LoginLock")
     }
 }

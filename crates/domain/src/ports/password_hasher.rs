@@ -1,40 +1,44 @@
 use async_trait::async_trait;
 
-use crate::values::{PasswordHash, PreparedPassword, StoredPassword, TypedPassword};
+use crate::values::{PasswordHash, PreparedPassword, StoredPassword, SubmittedPassword};
 
 /// Why a password was not hashed. Nothing has been done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HashingError {
-    /// More wait already than can be served in time.
+    /// The queue is longer than can be processed in time.
     #[error("too many passwords wait to be hashed")]
     Busy,
-    /// The hasher failed, or the stored hash is none that it can read.
+    /// The hasher failed, or the stored hash is in an unsupported format.
     #[error("hashing failed: {0}")]
     Internal(String),
 }
 
-/// What a comparison told.
+/// The result of a password verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether the password is the one of the hash.
+    /// Whether the password matches the hash.
     pub matches: bool,
-    /// Whether the hash is another than would be made of the same password today.
+    /// Whether the hash was made with other parameters than the current ones.
     pub is_outdated: bool,
 }
 
-/// Hashes passwords, and compares them with hashes: slow on purpose, so the work is bounded, and what cannot be done in
-/// time is refused at once.
+/// Hashes and verifies passwords.
+///
+/// Both are deliberately slow, so the number of concurrent operations is bounded. A request that cannot be served in
+/// time is rejected at once.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
-    /// Makes a hash of a password by the parameters of today. No two are alike.
+    /// Hashes a password with the current parameters and a random salt.
     async fn hash(&self, password: PreparedPassword) -> Result<PasswordHash, HashingError>;
 
-    /// Compares a password with a hash: with its [prepared](TypedPassword::prepared) form where the hash is
-    /// our own, with the very bytes where it was imported. The work does not depend on whether they match.
+    /// Compares a password with a stored hash, in a time that does not depend on whether they match.
+    ///
+    /// The service's own hashes are compared with the [prepared](SubmittedPassword::prepared) form of the password,
+    /// imported hashes with its exact bytes.
     async fn verify(
         &self,
-        password: TypedPassword,
+        password: SubmittedPassword,
         stored: StoredPassword,
     ) -> Result<Verdict, HashingError>;
 }

@@ -4,68 +4,90 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::relationship::{
-    Counts, FollowOutcome, NewFollow, RelatedPage, RelatedRequest, RelationshipWrite, Ties,
+    Counts, FollowList, FollowOutcome, NewFollow, RelatedNames, RelatedPage, RelatedRequest,
+    RelationshipFlags, RelationshipWrite,
 };
 use crate::user::User;
 use crate::values::UserId;
 use crate::write::{WriteContext, WriteError};
 
-/// Keeps what users are to each other.
+/// Stores follows and blocks between users.
 ///
-/// A user that is deleted has no relationship to anybody, and is counted by nobody, from the moment of its deletion; a
-/// suspended one is neither counted nor listed as a follower or as followed. Who is restored or activated again has and
-/// is again what it had and was. Whoever is erased is gone from every list and count at once, and nothing of its
-/// relationships remains in the end.
+/// From the moment of its deletion, a deleted user is in no list of followers or followed users and in no count. A
+/// suspended user is neither counted nor listed. A user that is restored or activated has its former relationships
+/// again. An erased user disappears from every list and count at once; its relationships are removed eventually.
+///
+/// A block belongs to the user that blocks. It stays and is listed until it is ended or that user is erased, even if
+/// the blocked user is deleted or erased. The name stored with the block is removed eventually if the blocked user is
+/// erased.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait Relationships: Send + Sync {
-    /// Changes a relationship by [`Known::apply`](crate::relationship::Known::apply), with no other change of it in
-    /// between, and tells of it in the log of changes, all or nothing.
+    /// Applies a change by [`LockedRelationships::apply`] and writes its events, atomically and without a concurrent
+    /// change of the same relationship.
     ///
-    /// A user who begins to block, or ceases to block anybody, is changed by
-    /// [`Change::SetHasBlocks`](crate::user::Change::SetHasBlocks) in the same write; nothing else changes a user.
-    /// Where [`Known::apply`](crate::relationship::Known::apply) refuses, it is [`WriteError::NotFound`]. Under one
-    /// idempotency key a change happens once; the version that a writer expects is not looked at.
-    async fn relate(
+    /// The first block of a user and the end of its last one change the user by
+    /// [`Change::SetHasBlocks`](crate::user::Change::SetHasBlocks) in the same transaction; no other change touches a
+    /// user. A refusal by [`LockedRelationships::apply`] is [`WriteError::NotFound`] or [`WriteError::Refused`]. A
+    /// block is stored with the name from [`LockedRelationships::name_to_keep`]. A change is applied once per
+    /// idempotency key. The precondition is ignored.
+    ///
+    /// [`LockedRelationships::apply`]: crate::relationship::LockedRelationships::apply
+    /// [`LockedRelationships::name_to_keep`]: crate::relationship::LockedRelationships::name_to_keep
+    async fn change_relationship(
         &self,
         write: &RelationshipWrite,
         context: &WriteContext,
     ) -> Result<RelationshipWritten, WriteError>;
 
-    /// Lets many follow by [`Known::follow_many`](crate::relationship::Known::follow_many), with no other change of
-    /// their relationships in between, and tells of it in the log of changes: an outcome for each, in order; those that
-    /// can be done are done, all or none. At most 1,000; keys and conditions are not looked at.
+    /// Applies at most 1,000 follows by [`LockedRelationships::follow_many`] and writes their events, in one
+    /// transaction and without concurrent changes of the same relationships.
+    ///
+    /// Returns an outcome for each follow, in order; a refused one does not affect the others. Idempotency key and
+    /// precondition are ignored.
+    ///
+    /// [`LockedRelationships::follow_many`]: crate::relationship::LockedRelationships::follow_many
     async fn follow_many(
         &self,
         follows: &[NewFollow],
         context: &WriteContext,
     ) -> Result<Vec<FollowOutcome>, WriteError>;
 
-    /// Tells who of some users blocks the viewer or is blocked by it.
+    /// Returns the users among `others` that block the viewer or are blocked by it.
     async fn hidden_from(
         &self,
         viewer: UserId,
         others: &[UserId],
     ) -> Result<HashSet<UserId>, StoreError>;
 
-    /// Tells what a user and each of some others are to each other, in the order of the others, repeated ones included;
-    /// nothing where there is no such user, or it is deleted.
+    /// Returns the relationship between a user and each of `others`, in their order and including repeated ones; none
+    /// for a user that does not exist or is deleted.
     ///
-    /// For the user's own eyes, who blocks it is nothing either.
-    async fn ties(
+    /// With [`Perspective::Own`], it is also none for a user that blocks this one. For a blocked user only the block is
+    /// returned, for every perspective and even if that user is deleted or erased.
+    async fn relationship_flags(
         &self,
         user: UserId,
         others: &[UserId],
-        eyes: Eyes,
-    ) -> Result<Vec<Option<Ties>>, StoreError>;
+        perspective: Perspective,
+    ) -> Result<Vec<Option<RelationshipFlags>>, StoreError>;
 
-    /// Gives one page of a list, the newest first, those of one moment by id, the greatest first.
+    /// Returns one page of the active users in a list, newest first; users of the same time by id, greatest first.
     ///
-    /// Each page begins behind the position given, though nobody may be there any more, so that a walk sees everybody
-    /// who stays in the list through it exactly once.
-    async fn related(&self, request: &RelatedRequest) -> Result<RelatedPage, StoreError>;
+    /// A page starts after the given position, even if no user is at that position any more. A user that stays in the
+    /// list while all pages are read therefore appears exactly once.
+    async fn related(
+        &self,
+        request: &RelatedRequest<FollowList>,
+    ) -> Result<RelatedPage, StoreError>;
 
-    /// Counts, for each of some users in their order, who would be in the lists of its followers and of whom it follows.
+    /// Returns one page of a list as [`Relationships::related`] does, but names only, and including suspended followers
+    /// and followed users. The list of blocks contains every blocked user, even a deleted or erased one, by the name
+    /// stored with the block.
+    async fn related_names(&self, request: &RelatedRequest) -> Result<RelatedNames, StoreError>;
+
+    /// Returns, for each user in order, the lengths of its lists of followers and of followed users, as the viewer sees
+    /// them ([`RelatedRequest::viewer`]).
     async fn counts(
         &self,
         users: &[UserId],
@@ -73,26 +95,26 @@ pub trait Relationships: Send + Sync {
     ) -> Result<Vec<Counts>, StoreError>;
 }
 
-/// Who is told.
+/// Whether an answer is for the user itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Eyes {
-    /// The user itself, who is not to learn who blocks it.
+pub enum Perspective {
+    /// The answer is for the user itself, which must not learn which users block it.
     Own,
-    /// Whoever sees everything.
+    /// The answer is for a caller that may see every relationship.
     All,
 }
 
-/// What a write of a relationship did.
+/// The result of a relationship write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "there is one a write, which is not kept"
+    reason = "there is one value per write, and it is dropped at once"
 )]
 pub enum RelationshipWritten {
-    /// It changed the relationship, and the user who acted if there is one.
+    /// The relationship changed; holds the user that acted, if the write changed that user too.
     Applied(Option<User>),
-    /// It would have changed nothing.
+    /// The relationship already was as requested.
     Unchanged,
-    /// It had been done before under the same idempotency key.
+    /// The write was applied earlier under the same idempotency key.
     Replayed,
 }

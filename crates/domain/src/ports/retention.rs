@@ -5,70 +5,69 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::user::{Event, User};
 use crate::values::{Timestamp, UserId};
-use crate::write::{IdempotencyKey, NAME_REST, WriteContext};
+use crate::write::{IdempotencyKey, USERNAME_RESERVATION, WriteContext};
 
-/// What is written down beside the users, and kept for a while only.
+/// The kinds of records that are stored for a limited time, besides users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Records {
     /// The events of the outbox.
     Events,
     /// The records of idempotency keys.
     IdempotencyKeys,
-    /// The names that were given up.
+    /// The reservations of released usernames.
     Usernames,
-    /// The failures of those who tried to be let in, each until the moment that it names itself
-    /// ([`Tries::forgotten_at`](crate::lockout::Tries::forgotten_at)).
+    /// The counters of login attempts, each until its own expiry time
+    /// ([`AttemptCounter::forgotten_at`](crate::lockout::AttemptCounter::forgotten_at)).
     LoginAttempts,
 }
 
-/// A user whose deletion is over its time, and its place among them.
+/// A deleted user whose restore period has expired, and its position in the order of deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExpiredUser {
     /// When it was deleted.
     pub deleted_at: Timestamp,
-    /// Who it is.
+    /// The user's id.
     pub id: UserId,
 }
 
-/// What one batch of a purge did.
+/// The result of one purge batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Purged {
-    /// How many records it removed.
+    /// The number of removed records.
     pub removed: u64,
     /// Whether another batch may find more.
     pub has_more: bool,
 }
 
-/// Removes what has been kept for as long as it is to be, a small batch a call.
+/// Removes expired users and records, one small batch per call.
 ///
-/// Several callers at once do no harm: each user and each record is removed by one of them. Nobody waits for what
-/// another holds; it is left for the next time.
+/// Concurrent callers are safe: each user and each record is removed by one of them. Rows that another transaction has
+/// locked are skipped and left for a later call.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait Retention: Send + Sync {
-    /// Names users whose deletion is over its time at a moment ([`User::RESTORABLE`]), longest deleted first: at most
-    /// [`ExpiredUser::MOST`] of those behind a place. By the time that they are looked at they may be restored.
+    /// Returns users that were deleted at least [`User::RESTORE_PERIOD`] before a time, longest deleted first: at most
+    /// [`ExpiredUser::MAX_BATCH`] after a position. A returned user may have been restored in the meantime.
     async fn expired(
         &self,
         at: Timestamp,
         after: Option<ExpiredUser>,
     ) -> Result<Vec<ExpiredUser>, StoreError>;
 
-    /// Removes a user by [`User::expire`], with no change of that user in between, and tells whether it did.
+    /// Removes a user by [`User::expire`], without a concurrent change of that user, and returns whether it did.
     ///
-    /// Its name rests from now on, and its events stay. A user that was restored, or deleted again since, is left as it
-    /// is; so is one that somebody else is writing just now.
+    /// The username becomes reserved, and the events stay. A user that was restored or deleted again in the meantime is
+    /// skipped, and so is one that another transaction is writing.
     async fn erase_expired(&self, id: UserId, context: &WriteContext) -> Result<bool, StoreError>;
 
-    /// Removes at most [`Purged::MOST`] of the records whose time is over at a moment ([`Records::kept`]).
+    /// Removes at most [`Purged::MAX_BATCH`] records that are expired at a time ([`Records::retention`]).
     ///
-    /// A log of changes from which events were removed goes on telling what it has, and answers a position from before
-    /// one of them as one that is too far back.
+    /// The change log continues to return the remaining events. A position before a removed event is too old for it.
     async fn purge(&self, records: Records, at: Timestamp) -> Result<Purged, StoreError>;
 }
 
 impl Records {
-    /// Each kind there is.
+    /// Every kind.
     pub const ALL: [Self; 4] = [
         Self::Events,
         Self::IdempotencyKeys,
@@ -86,33 +85,33 @@ impl Records {
         }
     }
 
-    /// How long they are kept.
-    pub fn kept(self) -> Duration {
+    /// The retention period of this kind.
+    pub fn retention(self) -> Duration {
         match self {
-            Self::Events => Event::KEPT,
-            Self::IdempotencyKeys => IdempotencyKey::KEPT,
-            Self::Usernames => NAME_REST,
+            Self::Events => Event::RETENTION,
+            Self::IdempotencyKeys => IdempotencyKey::RETENTION,
+            Self::Usernames => USERNAME_RESERVATION,
             Self::LoginAttempts => Duration::ZERO,
         }
     }
 
-    /// Gives the moment up to which, itself included, records are over their time.
+    /// The time up to which (inclusive) records are expired.
     pub fn cutoff(self, at: Timestamp) -> Timestamp {
-        at.minus(self.kept())
+        at.minus(self.retention())
     }
 }
 
 impl ExpiredUser {
-    /// The most users of one answer.
-    pub const MOST: u16 = 50;
+    /// The maximum number of users in one answer.
+    pub const MAX_BATCH: u16 = 50;
 
-    /// Gives the moment up to which, itself included, deletions are over their time.
+    /// The time up to which (inclusive) deletions have expired.
     pub fn cutoff(at: Timestamp) -> Timestamp {
-        at.minus(User::RESTORABLE)
+        at.minus(User::RESTORE_PERIOD)
     }
 }
 
 impl Purged {
-    /// The most records of one batch.
-    pub const MOST: u16 = 500;
+    /// The maximum number of records in one batch.
+    pub const MAX_BATCH: u16 = 500;
 }

@@ -3,45 +3,59 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::service_token::{AppliedToken, ServiceToken};
 use crate::values::{ServiceTokenId, Timestamp, TokenDigest};
-use crate::write::WriteContext;
+use crate::write::{WriteContext, WriteError};
 
-/// Keeps the tokens of services.
+/// Stores service tokens.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait ServiceTokenRegistry: Send + Sync {
-    /// Keeps a new token and the digest of its secret, and tells of it in the log of changes, all or nothing.
+    /// Stores a new token with the digest of its secret, and writes its event, atomically.
     async fn add_token(
         &self,
         issued: &AppliedToken,
         digest: &TokenDigest,
     ) -> Result<(), StoreError>;
 
-    /// Finds a token, whatever has become of it.
+    /// Finds a token, even if it is expired or revoked.
     ///
-    /// An acknowledged revocation is seen at once.
-    async fn find_token(&self, id: ServiceTokenId) -> Result<Option<KeptToken>, StoreError>;
+    /// An acknowledged revocation is visible at once.
+    async fn find_token(
+        &self,
+        id: ServiceTokenId,
+    ) -> Result<Option<StoredServiceToken>, StoreError>;
 
-    /// Gives the tokens, the newest first: at most [`ServiceToken::LISTED`].
+    /// Returns the tokens, newest first: at most [`ServiceToken::MAX_LISTED`].
     async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError>;
 
-    /// Revokes a token by [`ServiceToken::revoke`], with no other change of it in between, and tells of it in the log of
-    /// changes, all or nothing; gives the token as it is now.
+    /// Revokes a token by [`ServiceToken::revoke`] and writes the event, atomically and without a concurrent change of
+    /// the token.
     ///
-    /// A token that was revoked before stays as it was, and nothing is told. An unknown one is none.
+    /// A token that is already revoked does not change, and no event is written. An unknown token is
+    /// [`WriteError::NotFound`]. A revocation is applied once per idempotency key, as in
+    /// [`UserWriter`](super::UserWriter).
     async fn revoke_token(
         &self,
         id: ServiceTokenId,
         context: &WriteContext,
-    ) -> Result<Option<ServiceToken>, StoreError>;
+    ) -> Result<TokenRevocation, WriteError>;
 
-    /// Takes note of when tokens were used. An earlier moment never replaces a later one; of tokens that are not there
-    /// nothing is noted, and nothing is told in the log of changes.
+    /// Stores when tokens were last used. A stored later time is never replaced by an earlier one. Unknown tokens are
+    /// ignored, and no event is written.
     async fn note_used(&self, uses: &[TokenUse]) -> Result<(), StoreError>;
 }
 
-/// A token and what its secret is compared with.
+/// The result of a revocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptToken {
+pub enum TokenRevocation {
+    /// The token is revoked, by this call or an earlier one; holds the token.
+    Revoked(ServiceToken),
+    /// The token was revoked earlier under the same idempotency key.
+    Replayed,
+}
+
+/// A token and the digest of its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredServiceToken {
     /// The token.
     pub token: ServiceToken,
     /// The digest of its secret.
@@ -51,8 +65,8 @@ pub struct KeptToken {
 /// The use of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenUse {
-    /// Which.
+    /// The token.
     pub id: ServiceTokenId,
-    /// When.
+    /// The time of the use.
     pub at: Timestamp,
 }

@@ -2,19 +2,19 @@ use async_trait::async_trait;
 
 use super::StoreError;
 
-/// Whether the store's tables are those this release needs.
+/// Whether the store's schema is new enough for this release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaState {
-    /// Every migration this release knows is applied, and perhaps newer ones.
+    /// Every migration of this release is applied, and possibly newer ones.
     Ready,
-    /// At least one is not.
+    /// At least one migration of this release is not applied.
     Pending,
 }
 
-/// Tells whether the store can be used.
+/// Checks whether the store can be used.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait StoreHealth: Send + Sync {
-    /// Asks the store itself, by a connection like any other's.
+    /// Returns the state of the schema, by a query on a connection from the regular pool.
     async fn schema(&self) -> Result<SchemaState, StoreError>;
 }

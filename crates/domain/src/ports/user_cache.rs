@@ -10,122 +10,123 @@ use super::UserKey;
 use crate::user::User;
 use crate::values::UserId;
 
-/// Remembers users by id, and that there is no user of an id.
+/// Caches users by id, including the fact that an id has no user.
 ///
-/// It can only make things faster. It never fails: what it cannot tell is a [`Lookup::Miss`]. What it tells is never
-/// older than what this replica has written, nor, by more than its bound, than what another has.
+/// The cache never fails: if it has no answer, the lookup is a [`Lookup::Miss`]. An answer is never older than a write
+/// of this replica, and older than a write of another replica by at most the cache's staleness bound.
 ///
-/// A miss comes with a lease, and only what was read from the store under a lease may be filled in. A write of the user
-/// voids the leases taken before it, so that a slow reader never brings back what the write replaced.
+/// A miss carries a lease, and only a value that was read from the store under a lease may be filled in. A write of the
+/// user voids the leases taken before it, so that a slow reader never restores the replaced value.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait UserCache: Send + Sync {
-    /// Looks for users, an answer for each id in the ids' order; the ids are all different.
+    /// Looks up users, and returns an answer for each id in order; the ids must be distinct.
     ///
-    /// While one reader holds the lease of a miss, others that look for the same user are told that it is
-    /// [`Lookup::Coming`]; when the lease is dropped without a fill they are told so, and look again.
+    /// While one reader holds the lease of a miss, lookups of the same user by others are [`Lookup::InFlight`]. If the
+    /// lease is dropped without a fill, their future resolves to none and they look up again.
     async fn look_up(&self, ids: &[UserId]) -> Vec<Lookup>;
 
-    /// Gives a user that is known here and now, without waiting for anything; what is not given may be known all the same.
-    fn known(&self, id: UserId) -> Option<Hit>;
+    /// Returns a user from the in-process cache, without waiting. If none, another tier may still have the user.
+    fn peek(&self, id: UserId) -> Option<Hit>;
 
-    /// Tells who bore a name or an older id when it was last seen. A hint: somebody else may bear it now.
+    /// Returns the id of the user that had a username or external id when it was last read. It is a hint: another user
+    /// may have it now.
     fn hint(&self, key: &UserKey) -> Option<UserId>;
 
-    /// Takes a lease before a user is written, so that what the write made may be put.
+    /// Takes a lease before a write, so that the result of the write may be stored with [`UserCache::put`].
     fn lease(&self, id: UserId) -> Lease;
 
-    /// Takes what the store told after the lease was taken, unless the lease has been voided.
+    /// Stores a value that was read from the store after the lease was taken, unless the lease is void.
     fn fill(&self, lease: Lease, found: Option<Arc<User>>);
 
-    /// Takes note of a user that the store told without a lease: nothing older of it is given from now on.
-    fn notice(&self, user: &User);
+    /// Reports a user that was read from the store without a lease. From now on no older state of it is returned.
+    fn observe(&self, user: &User);
 
-    /// Takes note that the store told, without a lease, that there is no such user: who was known is forgotten.
-    fn notice_absence(&self, id: UserId);
+    /// Reports that a read of the store without a lease found no user with this id. A cached user is removed.
+    fn observe_absence(&self, id: UserId);
 
-    /// Takes what a write made, before the write is acknowledged: nothing older of it is given from now on.
+    /// Stores the result of a write, before the write is acknowledged. From now on no older state of it is returned.
     async fn put(&self, lease: Lease, user: Arc<User>);
 
-    /// Drops what is known of a user that was erased, or whose write has an unknown outcome. For a moment, what is found
-    /// of it may not be kept.
+    /// Removes a user that was erased, or whose write has an unknown outcome. For a short time, reads of this user may
+    /// not be cached.
     async fn forget(&self, id: UserId);
 }
 
-/// What a cache knows of a user.
+/// The result of a cache lookup.
 pub enum Lookup {
-    /// It knows the user, or that there is none.
+    /// The user is cached, or the fact that it does not exist.
     Hit(Hit),
-    /// It cannot tell. The store can, and what it tells may be filled in under the lease.
-    Miss(Lease, Missed),
-    /// Another reader is asking the store already.
-    Coming(Arrival),
+    /// The cache has no usable value. A value that is read from the store may be filled in under the lease.
+    Miss(Lease, MissReason),
+    /// Another reader is already reading the user from the store.
+    InFlight(InFlight),
 }
 
-/// What a cache tells of a user.
+/// A cached answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit {
-    /// The user; none if there is none.
+    /// The user; none if it does not exist.
     pub user: Option<Arc<User>>,
-    /// Which tier knew.
+    /// The tier that answered.
     pub tier: Tier,
-    /// What says that it still holds.
-    pub vouched_by: Voucher,
+    /// The evidence that the value is still fresh.
+    pub freshness_source: FreshnessSource,
 }
 
 /// A tier of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tier {
-    /// In the memory of this process.
+    /// The memory of this process.
     Process,
-    /// Shared by the replicas.
+    /// The cache that all replicas share.
     Shared,
 }
 
-/// What says that a cached user is as young as promised.
+/// The evidence that a cached user is within the staleness bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Voucher {
-    /// The store's own log of changes.
+pub enum FreshnessSource {
+    /// A recent poll of the store's change log.
     Store,
-    /// The store cannot be reached; what the other replicas tell vouches, for a while.
+    /// The invalidation messages of the other replicas, for a limited time while the store is unreachable.
     Replicas,
 }
 
-/// Why a cache cannot tell.
+/// Why a lookup missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Missed {
-    /// It does not know the user.
+pub enum MissReason {
+    /// The user is not cached.
     Unknown,
-    /// Nothing says that what it knows still holds.
-    Unvouched,
+    /// The freshness of cached values cannot be confirmed.
+    Stale,
 }
 
-/// What another reader will have found; nothing if it gave up.
-pub type Arrival = Pin<Box<dyn Future<Output = Option<Option<Arc<User>>>> + Send>>;
+/// The result of another reader's read; none if that read was abandoned.
+pub type InFlight = Pin<Box<dyn Future<Output = Option<Option<Arc<User>>>> + Send>>;
 
-/// Leave to fill in one user, until a write of that user voids it. Dropping it gives the leave back.
+/// The right to fill in one user until a write of that user voids it. Dropping a lease returns it.
 pub struct Lease {
     id: UserId,
-    slip: Box<dyn Any + Send>,
+    token: Box<dyn Any + Send>,
 }
 
 impl Lease {
-    /// Makes a lease of a user; the slip is the cache's own.
-    pub fn new(id: UserId, slip: impl Any + Send) -> Self {
+    /// Creates a lease on a user; the token is private to the cache.
+    pub fn new(id: UserId, token: impl Any + Send) -> Self {
         Self {
             id,
-            slip: Box::new(slip),
+            token: Box::new(token),
         }
     }
 
-    /// Whose it is.
+    /// The id of the user.
     pub fn id(&self) -> UserId {
         self.id
     }
 
-    /// Gives the cache's slip back to the cache that made it, and nothing to any other.
-    pub fn into_slip<S: Any>(self) -> Option<S> {
-        self.slip.downcast().ok().map(|slip| *slip)
+    /// Returns the token to the cache that created the lease; none for a cache with another token type.
+    pub fn into_token<S: Any>(self) -> Option<S> {
+        self.token.downcast().ok().map(|token| *token)
     }
 }
 
@@ -140,12 +141,12 @@ impl fmt::Debug for Lookup {
         match self {
             Self::Hit(hit) => f.debug_tuple("Hit").field(hit).finish(),
             Self::Miss(lease, missed) => f.debug_tuple("Miss").field(lease).field(missed).finish(),
-            Self::Coming(_) => f.write_str("Coming"),
+            Self::InFlight(_) => f.write_str("InFlight"),
         }
     }
 }
 
-/// No cache: every look is a miss, and nothing is kept.
+/// A cache that stores nothing: every lookup is a miss.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoCache;
 
@@ -153,11 +154,11 @@ pub struct NoCache;
 impl UserCache for NoCache {
     async fn look_up(&self, ids: &[UserId]) -> Vec<Lookup> {
         ids.iter()
-            .map(|id| Lookup::Miss(self.lease(*id), Missed::Unknown))
+            .map(|id| Lookup::Miss(self.lease(*id), MissReason::Unknown))
             .collect()
     }
 
-    fn known(&self, _: UserId) -> Option<Hit> {
+    fn peek(&self, _: UserId) -> Option<Hit> {
         None
     }
 
@@ -171,9 +172,9 @@ impl UserCache for NoCache {
 
     fn fill(&self, _: Lease, _: Option<Arc<User>>) {}
 
-    fn notice(&self, _: &User) {}
+    fn observe(&self, _: &User) {}
 
-    fn notice_absence(&self, _: UserId) {}
+    fn observe_absence(&self, _: UserId) {}
 
     async fn put(&self, _: Lease, _: Arc<User>) {}
 

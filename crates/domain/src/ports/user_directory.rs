@@ -4,26 +4,26 @@ use super::StoreError;
 use crate::directory::{DirectoryFilter, PageRequest, Position};
 use crate::user::User;
 
-/// Some users in order, and where the next page begins.
+/// One page of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// At most as many as asked for.
+    /// The users, at most as many as requested.
     pub users: Vec<User>,
-    /// The position of the last user, if others follow it.
+    /// The position of the last user, if there are more.
     pub next: Option<Position>,
 }
 
-/// Walks the users.
+/// Lists and counts users.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait UserDirectory: Send + Sync {
-    /// Gives one page.
+    /// Returns one page.
     ///
-    /// Users come in the order asked for, ties by id; each page begins behind the position given, though nobody may be
-    /// there any more, so that a walk sees every user that lasts through it, and keeps its place, exactly once.
-    /// The filter's text is matched literally: `%` and `_` stand for themselves.
+    /// Users are in the requested order, ties are broken by id. A page starts after the given position, even if no user
+    /// is at that position any more. A user that exists and keeps its position while all pages are read appears exactly
+    /// once. The filter's text is matched literally: `%` and `_` are no wildcards.
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError>;
 
-    /// Counts the users that pass the filter.
+    /// Counts the users that match the filter.
     async fn count(&self, filter: &DirectoryFilter) -> Result<u64, StoreError>;
 }

@@ -1,32 +1,31 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::import::{Import, ImportOutcome};
+use crate::import::{Import, ImportLedger, Plan, StoreSnapshot};
 use crate::write::UniqueField;
 
 /// Why a batch was not imported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportError {
-    /// Another writer took, meanwhile, a value that only one user may have. Nothing of the batch has been done; the
-    /// same call sees what the other did.
-    #[error("another writer took the {} meanwhile", .0.as_str())]
+    /// Another writer took a unique value concurrently. Nothing of the batch was written; a retry sees the other write.
+    #[error("another writer took the {} concurrently", .0.as_str())]
     Raced(UniqueField),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Writes many users at once: their rows and events, all of a batch or none.
+/// Writes batches of users with their events, each batch in one transaction.
 ///
-/// What becomes of each record is decided by [`crate::import::plan`], with no other change of the users concerned in
-/// between. There is an outcome for each record, in order; a refused one takes no other along. Done again, a batch
-/// changes nothing.
+/// [`crate::import::plan`] decides the outcome of each record, without concurrent changes of the users concerned. There
+/// is an outcome for each record, in order; a refused record does not affect the others. Repeating a batch changes
+/// nothing.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait UserImport: Send + Sync {
-    /// Imports a batch, at most 500.
-    async fn import(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError>;
+    /// Imports a batch of at most 500 records as part of a run, and returns what was written.
+    async fn import(&self, batch: &[Import], ledger: &ImportLedger) -> Result<Plan, ImportError>;
 
-    /// Tells what [`UserImport::import`] would make of a batch now, and writes nothing.
-    async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError>;
+    /// Reads the state of the store that [`crate::import::plan`] needs, for a dry run, without locks.
+    async fn snapshot(&self, batch: &[Import]) -> Result<StoreSnapshot, StoreError>;
 }

@@ -6,16 +6,16 @@ use super::StoreError;
 use crate::user::User;
 use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 
-/// Something that names at most one user.
+/// A key that identifies at most one user.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum UserKey {
     /// The service's own id.
     Id(UserId),
-    /// The name, however typed.
+    /// The username, in its normalised form.
     Username(UsernameKey),
-    /// The address, however typed.
+    /// The email address, in its normalised form.
     Email(EmailKey),
-    /// The platform's older id.
+    /// The id in the platform's earlier user store.
     ExternalId(ExternalId),
 }
 
@@ -24,17 +24,17 @@ pub enum UserKey {
 pub enum UserKeys {
     /// The service's own ids.
     Ids(Vec<UserId>),
-    /// Names, however typed.
+    /// Usernames, in their normalised form.
     Usernames(Vec<UsernameKey>),
-    /// Addresses, however typed.
+    /// Email addresses, in their normalised form.
     Emails(Vec<EmailKey>),
-    /// The platform's older ids.
+    /// The ids in the platform's earlier user store.
     ExternalIds(Vec<ExternalId>),
 }
 
 impl UserKey {
-    /// Tells whether this names the user.
-    pub fn names(&self, user: &User) -> bool {
+    /// Whether this key identifies the user.
+    pub fn identifies(&self, user: &User) -> bool {
         match self {
             Self::Id(id) => user.id == *id,
             Self::Username(name) => user.username.key() == name.as_str(),
@@ -45,7 +45,7 @@ impl UserKey {
 }
 
 impl UserKeys {
-    /// Gives each key by itself, in order.
+    /// Returns the keys one by one, in order.
     pub fn each(&self) -> Vec<UserKey> {
         match self {
             Self::Ids(ids) => ids.iter().copied().map(UserKey::Id).collect(),
@@ -55,7 +55,7 @@ impl UserKeys {
         }
     }
 
-    /// Keeps the keys that pass, in their order.
+    /// Returns the keys that satisfy the predicate, in order.
     #[must_use]
     pub fn only(&self, passes: impl Fn(&UserKey) -> bool) -> Self {
         fn keep<T: Clone>(
@@ -79,13 +79,13 @@ impl UserKeys {
 
 /// Finds users.
 ///
-/// A user that is deleted but not purged is found like any other; who may see it is not a store's affair.
+/// A deleted user is found until it is erased; visibility is decided by the use cases.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait UserReader: Send + Sync {
-    /// Finds one user as the last acknowledged write left it.
+    /// Finds one user, in the state after the last acknowledged write.
     async fn find(&self, key: &UserKey) -> Result<Option<Arc<User>>, StoreError>;
 
-    /// Finds many users in one question: an answer for each key, in the keys' order, repeated keys included.
+    /// Finds many users in one query; returns an answer for each key in order, including repeated keys.
     async fn find_many(&self, keys: &UserKeys) -> Result<Vec<Option<Arc<User>>>, StoreError>;
 }

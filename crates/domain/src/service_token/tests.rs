@@ -24,26 +24,30 @@ fn issued(expires_at: Option<Timestamp>) -> ServiceToken {
 }
 
 #[test]
-fn a_token_admits_until_it_ends() {
+fn a_token_is_valid_until_it_expires() {
     let token = issued(Some(seconds(10)));
-    assert!(token.admits(start()));
-    assert!(token.admits(seconds(9)));
-    assert!(!token.admits(seconds(10)));
-    assert!(!token.admits(seconds(11)));
-    assert!(issued(None).admits(seconds(1_000_000_000)));
+    let expired = Err(Rejection::ExpiredServiceToken);
+    assert_eq!(token.check_valid(start()), Ok(()));
+    assert_eq!(token.check_valid(seconds(9)), Ok(()));
+    assert_eq!(token.check_valid(seconds(10)), expired);
+    assert_eq!(token.check_valid(seconds(11)), expired);
+    assert_eq!(issued(None).check_valid(seconds(1_000_000_000)), Ok(()));
 }
 
 #[test]
-fn a_revoked_token_admits_nobody_at_any_time() {
+fn a_revoked_token_is_never_valid() {
     let token = issued(None);
     let applied = token.revoke(&context_at(seconds(5))).unwrap();
     assert_eq!(applied.token.revoked_at, Some(seconds(5)));
     for moment in [start(), seconds(5), seconds(6)] {
-        assert!(!applied.token.admits(moment));
+        assert_eq!(
+            applied.token.check_valid(moment),
+            Err(Rejection::RevokedServiceToken)
+        );
     }
     assert_eq!(applied.event.kind, TokenEventKind::Revoked);
     assert_eq!(
-        (applied.event.token, applied.event.version().get()),
+        (applied.event.token, applied.event.revision().get()),
         (token.id, 2)
     );
 }
@@ -72,7 +76,7 @@ fn scopes_are_a_set_of_known_names() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_of_a_token_input_are_reported_at_once() {
     let expected = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
         let owned = |(path, code): &(&str, &str)| ((*path).to_owned(), (*code).to_owned());
         pairs.iter().map(owned).collect()
@@ -99,28 +103,37 @@ fn all_faults_are_told_at_once() {
 }
 
 #[test]
-fn an_end_is_given_once_and_lies_ahead_by_ten_years_at_most() {
-    let ends = |expires_at: Option<String>, expires_in| TokenInput {
+fn an_expiry_is_unambiguous_and_at_most_ten_years_ahead() {
+    let with_expiry = |expires_at: Option<String>, expires_in| TokenInput {
         expires_at,
         expires_in,
         ..input("posts", &["users:read"])
     };
-    let end = |input: TokenInput| input.check(start()).unwrap().expires_at;
-    assert_eq!(end(ends(None, None)), None);
-    assert_eq!(end(ends(None, Some(60))), Some(seconds(60)));
+    let expiry = |input: TokenInput| input.check(start()).unwrap().expires_at;
+    assert_eq!(expiry(with_expiry(None, None)), None);
+    assert_eq!(expiry(with_expiry(None, Some(60))), Some(seconds(60)));
     assert_eq!(
-        end(ends(Some(seconds(60).to_string()), None)),
+        expiry(with_expiry(Some(seconds(60).to_string()), None)),
         Some(seconds(60))
     );
-    let latest = seconds(TokenInput::LONGEST.as_secs());
-    assert_eq!(end(ends(Some(latest.to_string()), None)), Some(latest));
+    let latest = seconds(TokenInput::MAX_LIFETIME.as_secs());
+    assert_eq!(
+        expiry(with_expiry(Some(latest.to_string()), None)),
+        Some(latest)
+    );
     let code = |input: TokenInput| codes(&input).pop().unwrap().1;
     assert_eq!(
-        code(ends(Some(seconds(60).to_string()), Some(60))),
+        code(with_expiry(Some(seconds(60).to_string()), Some(60))),
         "ambiguous"
     );
-    assert_eq!(code(ends(Some(start().to_string()), None)), "out_of_range");
-    assert_eq!(code(ends(Some("tomorrow".to_owned()), None)), "format");
-    assert_eq!(code(ends(None, Some(315_360_001))), "out_of_range");
-    assert_eq!(code(ends(None, Some(u64::MAX))), "out_of_range");
+    assert_eq!(
+        code(with_expiry(Some(start().to_string()), None)),
+        "out_of_range"
+    );
+    assert_eq!(
+        code(with_expiry(Some("tomorrow".to_owned()), None)),
+        "format"
+    );
+    assert_eq!(code(with_expiry(None, Some(315_360_001))), "out_of_range");
+    assert_eq!(code(with_expiry(None, Some(u64::MAX))), "out_of_range");
 }

@@ -1,32 +1,40 @@
-//! The promises of the stores' ports and of the cache's, one function each; its name is the promise.
+//! The contract suites of the storage ports and of the cache port: one public function for each promise of a port.
 //!
-//! An implementation runs all of them with one line in its tests, which makes a test of each:
+//! An implementation runs a whole suite with one line in its tests, which creates a test for each function:
 //!
 //! ```
 //! # use user_domain::test_support::contracts::StoreUnderTest;
-//! async fn own_store() -> StoreUnderTest {
+//! async fn empty_store() -> StoreUnderTest {
 //!     StoreUnderTest::default()
 //! }
 //!
-//! user_domain::store_contract!(own_store());
+//! user_domain::store_contract!(empty_store());
 //! # fn main() {}
 //! ```
 //!
-//! Each test gets an empty store of its own, and each of [`cache_contract!`](crate::cache_contract) an empty cache. To
-//! add a promise: the sentence in the port's comment, a function here, its name in
-//! [`store_contract!`](crate::store_contract), [`import_contract!`](crate::import_contract),
-//! [`credentials_contract!`](crate::credentials_contract),
-//! [`relationships_contract!`](crate::relationships_contract) or [`cache_contract!`](crate::cache_contract), and a guard removed by hand to see it fail.
+//! Each test has its own empty store or cache. The suites are [`store_contract!`](crate::store_contract),
+//! [`import_contract!`](crate::import_contract), [`credentials_contract!`](crate::credentials_contract),
+//! [`relationships_contract!`](crate::relationships_contract) and [`cache_contract!`](crate::cache_contract).
+//!
+//! To add a promise:
+//!
+//! 1. State it in the doc comment of the port.
+//! 2. Add a public async function to the port's module below. Its name states the promise.
+//! 3. Add the name to the list of that module in `contracts/macros.rs`. A unit test compares these lists with the
+//!    functions and names what is missing.
+//! 4. Remove the protection from an implementation by hand and see the test fail.
 
 pub mod change_log;
 pub mod credentials;
 pub mod relationships;
 pub mod retention;
 pub mod service_token_registry;
+pub mod suspension_ends;
 pub mod user_cache;
 pub mod user_directory;
 pub mod user_import;
 pub mod user_reader;
+pub mod user_records;
 pub mod user_writer;
 
 mod macros;
@@ -47,24 +55,28 @@ use tokio::task::JoinSet;
 use super::fakes::FakeStore;
 use super::samples;
 use crate::ports::{
-    ChangeLog, Retention, ServiceTokenRegistry, UserDirectory, UserKey, UserReader, UserWriter,
+    ChangeLog, EventPage, EventsRequest, Retention, ServiceTokenRegistry, SuspensionEnds,
+    UserDirectory, UserEvent, UserKey, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::user::{Applied, Change, Event, NewUser, User};
 use crate::values::{Metadata, UserId};
 use crate::write::{Erased, WriteContext, WriteError, Written};
 
-/// An empty store, by the ports that a contract tries it through.
+/// An empty store, as the ports that the contract tests call.
 #[derive(Clone)]
-#[expect(missing_docs, reason = "each is the port of the same name")]
+#[expect(missing_docs, reason = "each field is the port of the same name")]
 pub struct StoreUnderTest {
     pub reader: Arc<dyn UserReader>,
     pub writer: Arc<dyn UserWriter>,
     pub directory: Arc<dyn UserDirectory>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
     pub service_tokens: Arc<dyn ServiceTokenRegistry>,
-    /// What has to live as long as the store does, such as a temporary folder; dropped with the last clone.
-    pub keeps: Option<Arc<dyn Any + Send + Sync>>,
+    pub write_records: Arc<dyn WriteRecords>,
+    pub suspension_ends: Arc<dyn SuspensionEnds>,
+    /// A value that must live as long as the store, such as a temporary folder. Dropped with the last clone.
+    pub resource: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl fmt::Debug for StoreUnderTest {
@@ -85,36 +97,42 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + UserRecords
         + Retention
         + ServiceTokenRegistry
+        + WriteRecords
+        + SuspensionEnds
         + 'static,
 {
-    /// Tries one value that is all six ports.
+    /// Uses one value as all these ports.
     fn from(store: Arc<S>) -> Self {
         Self {
             reader: store.clone(),
             writer: store.clone(),
             directory: store.clone(),
             change_log: store.clone(),
+            records: store.clone(),
             retention: store.clone(),
-            service_tokens: store,
-            keeps: None,
+            service_tokens: store.clone(),
+            write_records: store.clone(),
+            suspension_ends: store,
+            resource: None,
         }
     }
 }
 
 impl Default for StoreUnderTest {
-    /// Gives an empty [`FakeStore`].
+    /// Returns an empty [`FakeStore`].
     fn default() -> Self {
         Self::from(Arc::new(FakeStore::default()))
     }
 }
 
 impl StoreUnderTest {
-    /// Keeps something alive for as long as the store.
+    /// Keeps a value alive for as long as the store.
     #[must_use]
-    pub fn keeping(mut self, kept: impl Any + Send + Sync) -> Self {
-        self.keeps = Some(Arc::new(kept));
+    pub fn with_resource(mut self, resource: impl Any + Send + Sync) -> Self {
+        self.resource = Some(Arc::new(resource));
         self
     }
 
@@ -127,10 +145,10 @@ impl StoreUnderTest {
     }
 
     async fn events(&self, id: UserId) -> Vec<Event> {
-        self.change_log.about(id).await.expect("an answer")
+        events_of(&*self.change_log, id).await
     }
 
-    /// Adds a user that nothing stands in the way of.
+    /// Adds a user and asserts that the write was applied.
     async fn added(&self, new: &NewUser) -> User {
         self.added_with(new, &samples::context()).await
     }
@@ -146,7 +164,7 @@ impl StoreUnderTest {
             .await
     }
 
-    /// Makes a change that nothing stands in the way of.
+    /// Changes a user and asserts that the write was applied.
     async fn changed(&self, id: UserId, change: &Change) -> User {
         self.changed_with(id, change, &samples::context()).await
     }
@@ -161,6 +179,31 @@ impl StoreUnderTest {
     }
 }
 
+/// Returns all events about a user, oldest first.
+///
+/// # Panics
+/// If the log returns an error.
+pub async fn events_of(log: &dyn ChangeLog, user: UserId) -> Vec<Event> {
+    let (mut events, mut before) = (Vec::new(), None);
+    loop {
+        let request = EventsRequest {
+            user,
+            before,
+            limit: 100,
+        };
+        let EventPage { events: page, next } = log.about(&request).await.expect("an answer");
+        events.extend(page.into_iter().filter_map(|event| match event {
+            UserEvent::User(event) => Some(event),
+            UserEvent::Relationship(_) => None,
+        }));
+        before = next;
+        if before.is_none() {
+            events.reverse();
+            return events;
+        }
+    }
+}
+
 fn expect_applied(written: Result<Written, WriteError>) -> User {
     match written {
         Ok(Written::Applied(user)) => user,
@@ -168,14 +211,14 @@ fn expect_applied(written: Result<Written, WriteError>) -> User {
     }
 }
 
-/// What a change is to make of a user that a store holds, by the domain's own rule.
+/// The expected result of a change to a stored user, by the domain rule.
 fn expected(user: &User, change: &Change, context: &WriteContext) -> Applied {
     user.apply(change, context)
         .expect("a change that the user admits")
         .expect("a change that changes")
 }
 
-/// Asserts that a store holds exactly this: values, and metadata digit for digit and in its order.
+/// Asserts that a stored user is exactly as expected. Metadata is compared digit for digit and in its order.
 #[track_caller]
 fn assert_same(stored: &User, expected: &User) {
     assert_eq!(stored, expected);
@@ -188,12 +231,12 @@ fn assert_same(stored: &User, expected: &User) {
         .map(Metadata::to_json)
     };
     assert_eq!(json(stored), json(expected));
-    // Equal names may still have been typed differently.
+    // Equal usernames and addresses may still differ in spelling.
     assert_eq!(stored.username.as_str(), expected.username.as_str());
     assert_eq!(stored.email.as_str(), expected.email.as_str());
 }
 
-/// Lets tasks go at one store at the same moment, and gives what each came to, in the order of their numbers.
+/// Runs tasks against one store at the same moment and returns their results in the order of the task numbers.
 async fn race<S, T, F>(store: &S, racers: usize, run: impl Fn(S, usize) -> F) -> Vec<T>
 where
     S: Clone,

@@ -1,4 +1,4 @@
-//! Fakes of the ports: they keep the ports' promises, in memory, by the domain's own rules.
+//! In-memory fakes of the ports. They fulfill the contracts by the domain's own rules.
 
 mod cache;
 mod clock;
@@ -15,22 +15,23 @@ pub use store::FakeStore;
 pub use tokens::{FakeServiceTokens, FakeTokens};
 
 use super::samples;
+use crate::ports::{Clock, StoreClock};
 use crate::use_cases::{Ports, UseCases};
 
-/// A fake of every port, each within reach of the test.
+/// A fake of every port, accessible to the test.
 #[derive(Debug, Clone)]
 pub struct Fakes {
-    /// What is stored.
+    /// The store.
     pub store: Arc<FakeStore>,
-    /// What is remembered of it.
+    /// The cache in front of the store.
     pub cache: Arc<FakeCache>,
     /// The tokens of users.
     pub tokens: Arc<FakeTokens>,
     /// The tokens of services.
     pub service_tokens: Arc<FakeServiceTokens>,
-    /// The time, a second later at each look.
+    /// The clock, which advances by one second with each reading.
     pub clock: Arc<SteppingClock>,
-    /// The ids.
+    /// The source of ids.
     pub ids: Arc<SequentialIds>,
 }
 
@@ -42,14 +43,23 @@ impl Default for Fakes {
             tokens: Arc::default(),
             service_tokens: Arc::default(),
             clock: Arc::new(SteppingClock::from(samples::start())),
-            // Far from the ids of samples, which may stand in the same store.
+            // Far from the ids of the samples, which may be in the same store.
             ids: Arc::new(SequentialIds::starting_at(1 << 32)),
         }
     }
 }
 
+/// Replaces all clocks of these ports with one clock.
+pub fn with_clock<C: Clock + StoreClock + 'static>(clock: &Arc<C>, ports: Ports) -> Ports {
+    Ports {
+        clock: clock.clone(),
+        store_clock: clock.clone(),
+        ..ports
+    }
+}
+
 impl Fakes {
-    /// Gives the fakes as ports.
+    /// Returns the fakes as ports.
     pub fn ports(&self) -> Ports {
         Ports {
             reader: self.store.clone(),
@@ -57,24 +67,28 @@ impl Fakes {
             directory: self.store.clone(),
             import: self.store.clone(),
             change_log: self.store.clone(),
+            records: self.store.clone(),
             retention: self.store.clone(),
+            suspension_ends: self.store.clone(),
             credentials: self.store.clone(),
             login_attempts: self.store.clone(),
-            decoys: Arc::new(FakeHasher),
+            dummy_hashes: Arc::new(FakeHasher),
             hasher: Arc::new(FakeHasher),
             relationships: self.store.clone(),
-            relationship_upkeep: self.store.clone(),
+            follow_count_maintenance: self.store.clone(),
             cache: self.cache.clone(),
             tokens: self.tokens.clone(),
             service_tokens: self.service_tokens.clone(),
             token_registry: self.store.clone(),
+            write_records: self.store.clone(),
             health: self.store.clone(),
             clock: self.clock.clone(),
+            store_clock: self.clock.clone(),
             ids: self.ids.clone(),
         }
     }
 
-    /// Gives the use cases on these fakes.
+    /// Returns the use cases on these fakes.
     pub fn use_cases(&self) -> UseCases {
         UseCases::new(&self.ports())
     }

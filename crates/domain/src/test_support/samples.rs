@@ -1,4 +1,4 @@
-//! Users, changes and contexts to try things with. What a test does not name is unique or does not matter.
+//! Sample users, changes and contexts. Values that a test does not name are unique or irrelevant.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,39 +11,40 @@ use crate::import::Import;
 use crate::ports::IdGenerator as _;
 use crate::service_token::{AppliedToken, NewServiceToken, ServiceToken};
 use crate::user::{
-    Actor, Applied, Change, Edit, MetadataEdit, MetadataEdits, NewUser, Past, Presence,
-    ProfileEdits, Record, Standing, User, UserEdits,
+    Actor, Applied, Change, Edit, ImportedHistory, MetadataEdit, MetadataEdits, NewUser, Presence,
+    ProfileEdits, Record, Standing, Suspension, User, UserEdits,
 };
 use crate::values::{
     Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Roles, ServiceTokenId,
-    ShortText, Timestamp, TokenDigest, TokenName, UserId, Username, WebUrl, ZoneInfo,
+    ShortText, SuspensionReason, Timestamp, TokenDigest, TokenName, UserId, Username, WebUrl,
+    ZoneInfo,
 };
 use crate::write::{Idempotency, IdempotencyKey, Precondition, WriteContext};
 
 static IDS: SequentialIds = SequentialIds::new();
-static PEOPLE: AtomicU64 = AtomicU64::new(1);
+static NEXT_EMAIL_NUMBER: AtomicU64 = AtomicU64::new(1);
 
-/// The moment at which samples begin: one with six digits behind the second, so that none may be lost.
+/// The time of the samples. It has microseconds, so that a loss of precision is detected.
 pub fn start() -> Timestamp {
     Timestamp::parse("2026-01-02T03:04:05.678901Z").expect("a moment")
 }
 
-/// The moment so many seconds after [`start`].
+/// The time this many seconds after [`start`].
 pub fn seconds(after_start: u64) -> Timestamp {
     start().plus(Duration::from_secs(after_start))
 }
 
-/// An id that nobody else has.
+/// Returns a unique user id.
 pub fn user_id() -> UserId {
     IDS.user_id()
 }
 
-/// An id of a token that nobody else has.
+/// Returns a unique token id.
 pub fn token_id() -> ServiceTokenId {
     IDS.token_id()
 }
 
-/// A token just made, which a store is asked to add, and the digest of its secret.
+/// A newly issued token, ready to be added to a store, and the digest of its secret.
 pub fn issued_token(name: &str, context: &WriteContext) -> (AppliedToken, TokenDigest) {
     let new = NewServiceToken {
         name: TokenName::parse(name).expect("a name"),
@@ -54,12 +55,12 @@ pub fn issued_token(name: &str, context: &WriteContext) -> (AppliedToken, TokenD
     (issued, IDS.token_secret().1)
 }
 
-/// A context of a service that writes at [`start`] without conditions.
+/// The context of a write by a service at [`start`], without precondition and idempotency key.
 pub fn context() -> WriteContext {
     context_at(start())
 }
 
-/// The context of [`context`], at another moment.
+/// Like [`context`], at another time.
 pub fn context_at(at: Timestamp) -> WriteContext {
     WriteContext {
         actor: Actor::from(&service("sample")),
@@ -70,8 +71,8 @@ pub fn context_at(at: Timestamp) -> WriteContext {
     }
 }
 
-/// The context of [`context`] under an idempotency key; `request` stands for what the request says.
-pub fn context_under(key: &str, request: u8) -> WriteContext {
+/// Like [`context`], with an idempotency key. `request` stands for the content of the request.
+pub fn context_with_key(key: &str, request: u8) -> WriteContext {
     let key = IdempotencyKey::parse(key).expect("an idempotency key");
     WriteContext {
         idempotency: Some(Idempotency {
@@ -82,20 +83,20 @@ pub fn context_under(key: &str, request: u8) -> WriteContext {
     }
 }
 
-/// The context of [`context`] for a user at this version.
+/// Like [`context`], with the precondition that the user has this version.
 pub fn context_expecting(version: i64) -> WriteContext {
     WriteContext {
-        precondition: Precondition::AnyOf(vec![version]),
+        precondition: Precondition::AnyOf(vec![version.into()]),
         ..context()
     }
 }
 
-/// A service that may do everything.
+/// A service with all scopes.
 pub fn service(name: &str) -> Caller {
     Caller::Service(ServiceCaller::with_all_scopes(name))
 }
 
-/// A person who is no administrator.
+/// A user without administrator rights.
 pub fn person(id: UserId) -> Caller {
     Caller::User(UserCaller {
         id,
@@ -104,7 +105,7 @@ pub fn person(id: UserId) -> Caller {
     })
 }
 
-/// A person who is an administrator.
+/// A user with administrator rights.
 pub fn administrator() -> Caller {
     Caller::User(UserCaller {
         id: user_id(),
@@ -118,12 +119,12 @@ pub fn username(text: &str) -> Username {
     Username::parse(text).expect("a username")
 }
 
-/// An address.
+/// An email address.
 pub fn email(text: &str) -> EmailAddress {
     EmailAddress::parse(text).expect("an address")
 }
 
-/// An older id.
+/// An external id.
 pub fn external_id(text: &str) -> ExternalId {
     ExternalId::parse(text).expect("an external id")
 }
@@ -138,19 +139,19 @@ pub fn line(text: &str) -> ShortText {
     ShortText::parse(text).expect("a line of text")
 }
 
-/// A drawer of metadata, from JSON.
+/// Metadata of one visibility, from JSON.
 pub fn metadata(json: &str) -> Metadata {
     Metadata::from_json(json).expect("a JSON object")
 }
 
-/// A merge patch of metadata, from JSON.
+/// A merge patch for metadata, from JSON.
 pub fn patch(json: &str) -> Map<String, Value> {
     metadata(json).as_map().clone()
 }
 
-/// A user to be, of this name, with an address that nobody else has.
+/// A new user with this username and a unique email address.
 pub fn new_user(name: &str) -> NewUser {
-    let number = PEOPLE.fetch_add(1, Ordering::Relaxed);
+    let number = NEXT_EMAIL_NUMBER.fetch_add(1, Ordering::Relaxed);
     NewUser {
         username: username(name),
         email: email(&format!("person{number}@example.org")),
@@ -159,12 +160,12 @@ pub fn new_user(name: &str) -> NewUser {
     }
 }
 
-/// A user just registered, as a store is asked to add it.
+/// A registered user, ready to be added to a store.
 pub fn registered(new: &NewUser, context: &WriteContext) -> Applied {
     User::register(user_id(), new, context).expect("a user that can be registered")
 }
 
-/// A user of this name that no store has seen.
+/// A registered user with this username.
 pub fn user(name: &str) -> User {
     registered(&new_user(name), &context()).user
 }
@@ -174,7 +175,7 @@ pub fn edit(edits: UserEdits) -> Change {
     Change::Edit(Box::new(edits))
 }
 
-/// A change of username.
+/// A change of the username.
 pub fn rename(name: &str) -> Change {
     edit(UserEdits {
         username: Some(username(name)),
@@ -182,8 +183,8 @@ pub fn rename(name: &str) -> Change {
     })
 }
 
-/// A change of the profile's name.
-pub fn call(name: &str) -> Change {
+/// A change of the name in the profile.
+pub fn set_name(name: &str) -> Change {
     edit(UserEdits {
         profile: ProfileEdits {
             name: Edit::Set(line(name)),
@@ -204,7 +205,7 @@ pub fn merge_public(json: &str) -> Change {
     })
 }
 
-/// A user to be with a value in every field, each as hard to keep as its rule allows.
+/// A new user with a value in every field, each as difficult to store as its rule allows.
 pub fn awkward_user(name: &str) -> NewUser {
     let text = |text: &str| Edit::Set(line(text));
     let url = |text: &str| Edit::Set(WebUrl::parse(text).expect("a web address"));
@@ -225,12 +226,10 @@ pub fn awkward_user(name: &str) -> NewUser {
     };
     let metadata = MetadataEdits {
         public: MetadataEdit::Set(metadata(
-            r#"{"z":1.0,"a":1E400,"m":12345678901234567890,"deep":{"b":[null,{"y":-0,"x":1e-7}],"a":0.10},"é":"é","":"","😀":"\u00e9\\\"/"}"#,
+            r#"{"z":1.0,"a":1E300,"m":12345678901234567,"deep":{"b":[null,{"y":-0,"x":1e-7}],"a":0.10},"é":"é","":"","😀":"\u00e9\\\"/"}"#,
         )),
         user: MetadataEdit::Set(metadata(r#"{"theme":"da'rk","10":1,"9":2,"$ref":"?1"}"#)),
-        private: MetadataEdit::Set(metadata(
-            r#"{"score":0.1000000000000000055511151231257827,"none":null}"#,
-        )),
+        private: MetadataEdit::Set(metadata(r#"{"score":0.10000000000000001,"none":null}"#)),
     };
     NewUser {
         rest: UserEdits {
@@ -241,6 +240,10 @@ pub fn awkward_user(name: &str) -> NewUser {
             phone_number_verified: Some(true),
             external_id: Edit::Set(external_id("00042/~!'\"\\%_")),
             standing: Some(Standing::Suspended),
+            suspension: Edit::Set(Box::new(Suspension {
+                reason: SuspensionReason::parse("O'Brien:\n\t\"spam\" 😀").ok(),
+                until: Some(seconds(1_000_000)),
+            })),
             roles: Some(roles(&["admin", "a:b", "0-_"])),
             profile,
             metadata,
@@ -250,21 +253,22 @@ pub fn awkward_user(name: &str) -> NewUser {
     }
 }
 
-/// A record of a user, with no id and no past.
+/// An import record of a user, without id and history.
 pub fn record(user: NewUser) -> Record {
     Record {
         id: None,
         user,
-        presence: Presence::Untold,
-        past: Past::default(),
+        presence: Presence::Unspecified,
+        history: ImportedHistory::default(),
     }
 }
 
-/// A record on its way into a store, at [`start`].
+/// An import of a record at [`start`].
 pub fn import(record: Record) -> Import {
     Import {
         record,
         fresh_id: user_id(),
         context: context(),
+        line: 1,
     }
 }

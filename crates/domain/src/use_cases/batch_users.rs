@@ -1,9 +1,12 @@
-//! Shows many users at once.
+//! Reads many users in one call.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
+use std::hash::Hash;
 use std::sync::Arc;
+use std::task::Poll;
 
-use super::veil::Veil;
+use super::block_visibility::BlockVisibility;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::{UserKey, UserKeys};
@@ -11,26 +14,26 @@ use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
 use crate::{CachedUsers, Freshness, Source, StoreError};
 
-/// The most keys of one batch.
+/// The maximum number of keys in one batch.
 pub const MAX_BATCH: usize = 500;
 
-/// The keys of the users sought, all of one kind, in the caller's words.
+/// The unvalidated keys of the requested users, all of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BatchKeys {
-    /// By id.
+    /// Ids.
     Ids(Vec<String>),
-    /// By name, however typed.
+    /// Usernames in any spelling.
     Usernames(Vec<String>),
-    /// By address, however typed.
+    /// Email addresses in any spelling.
     Emails(Vec<String>),
-    /// By the platform's older id.
+    /// Ids of the platform's earlier user store.
     ExternalIds(Vec<String>),
 }
 
-/// Why no users are shown.
+/// Why a batch failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchUsersError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// There are more keys than [`MAX_BATCH`].
@@ -41,57 +44,80 @@ pub enum BatchUsersError {
     Store(#[from] StoreError),
 }
 
-/// Many users, and where they were read.
+/// The users of a batch, and the sources of the answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchViews {
-    /// An answer for each key, in the keys' order; none where nobody is, or nobody can be.
+    /// An answer for each key, in order; none if there is no such user or the key is invalid.
     pub views: Vec<Option<UserView>>,
-    /// Where the answers come from, in no order, each place once.
+    /// The distinct sources of the answers.
     pub sources: HashSet<Source>,
 }
 
-/// Shows many users at once.
+/// Reads many users in one call.
 #[derive(Clone)]
 pub struct BatchUsers {
     pub(super) users: Arc<CachedUsers>,
-    pub(super) veil: Veil,
+    pub(super) block_visibility: BlockVisibility,
+}
+
+impl BatchKeys {
+    fn texts(&self) -> &[String] {
+        match self {
+            Self::Ids(texts)
+            | Self::Usernames(texts)
+            | Self::Emails(texts)
+            | Self::ExternalIds(texts) => texts,
+        }
+    }
+
+    fn action(&self) -> Action {
+        match self {
+            Self::Ids(_) | Self::Usernames(_) => Action::Read,
+            Self::Emails(_) => Action::ReadByEmail,
+            Self::ExternalIds(_) => Action::ReadByExternalId,
+        }
+    }
+
+    /// Parses each distinct text once; returns the distinct keys, and for each text the index of its key.
+    async fn distinct(&self) -> (Vec<Option<usize>>, UserKeys) {
+        match self {
+            Self::Ids(texts) => {
+                let (places, keys) = distinct(texts, |text| UserId::parse(text).ok()).await;
+                (places, UserKeys::Ids(keys))
+            }
+            Self::Usernames(texts) => {
+                let (places, keys) = distinct(texts, |text| UsernameKey::parse(text).ok()).await;
+                (places, UserKeys::Usernames(keys))
+            }
+            Self::Emails(texts) => {
+                let (places, keys) = distinct(texts, |text| EmailKey::parse(text).ok()).await;
+                (places, UserKeys::Emails(keys))
+            }
+            Self::ExternalIds(texts) => {
+                let (places, keys) = distinct(texts, |text| ExternalId::parse(text).ok()).await;
+                (places, UserKeys::ExternalIds(keys))
+            }
+        }
+    }
 }
 
 impl BatchUsers {
-    /// Finds the users and shows what the caller may see of them.
+    /// Finds the users and returns their views for the caller.
+    ///
+    /// Equal keys are looked up once. Otherwise a batch with one repeated name would multiply the difference in work
+    /// between a name without a user and one whose user blocks the caller.
     pub async fn run(
         &self,
         caller: &Caller,
         keys: &BatchKeys,
         freshness: Freshness,
     ) -> Result<BatchViews, BatchUsersError> {
-        let (action, places, keys) = match keys {
-            BatchKeys::Ids(texts) => {
-                let (places, keys) = parse(texts, |text| UserId::parse(text).ok());
-                (Action::Read, places, UserKeys::Ids(keys))
-            }
-            BatchKeys::Usernames(texts) => {
-                let (places, keys) = parse(texts, |text| UsernameKey::parse(text).ok());
-                (Action::Read, places, UserKeys::Usernames(keys))
-            }
-            BatchKeys::Emails(texts) => {
-                let (places, keys) = parse(texts, |text| EmailKey::parse(text).ok());
-                (Action::ReadByEmail, places, UserKeys::Emails(keys))
-            }
-            BatchKeys::ExternalIds(texts) => {
-                let (places, keys) = parse(texts, |text| ExternalId::parse(text).ok());
-                (
-                    Action::ReadByExternalId,
-                    places,
-                    UserKeys::ExternalIds(keys),
-                )
-            }
-        };
-        permit(caller, action)?;
-        if places.len() > MAX_BATCH {
+        permit(caller, keys.action())?;
+        if keys.texts().len() > MAX_BATCH {
             return Err(BatchUsersError::TooMany);
         }
-        if !places.contains(&true) {
+        let (places, keys) = keys.distinct().await;
+        if places.iter().all(Option::is_none) {
             return Ok(BatchViews {
                 views: places.into_iter().map(|_| None).collect(),
                 sources: HashSet::new(),
@@ -100,7 +126,7 @@ impl BatchUsers {
         let readings = self.users.read_many(&keys, freshness).await?;
         let sources = readings.iter().map(|reading| reading.source).collect();
         let keys = keys.each();
-        let sought = keys.iter().zip(&readings).filter_map(|(key, reading)| {
+        let requested = keys.iter().zip(&readings).filter_map(|(key, reading)| {
             let user = reading.user.as_deref();
             match (user, key) {
                 (Some(found), _) => Some((found.id, user)),
@@ -108,29 +134,117 @@ impl BatchUsers {
                 (None, _) => None,
             }
         });
-        let hidden = self.veil.hidden_from(caller, sought).await?;
-        let mut found = readings.into_iter();
+        let hidden = self.block_visibility.hidden_from(caller, requested).await?;
+        let shown = readings.into_iter().map(|reading| {
+            let user = reading.user?;
+            let is_shown = !user.is_deleted() && !hidden.contains(&user.id);
+            is_shown.then(|| view(user, caller))
+        });
+        let shown: Vec<Option<UserView>> = shown.collect();
         let views = places
             .into_iter()
-            .map(|is_key| if is_key { found.next()?.user } else { None })
-            .map(|user| {
-                user.filter(|user| !user.is_deleted() && !hidden.contains(&user.id))
-                    .map(|user| view(user, caller))
-            })
+            .map(|place| shown.get(place?)?.clone())
             .collect();
         Ok(BatchViews { views, sources })
     }
 }
 
-/// Parses what can be a key, and notes which texts can.
-fn parse<T>(texts: &[String], parse: impl Fn(&str) -> Option<T>) -> (Vec<bool>, Vec<T>) {
-    let parsed: Vec<Option<T>> = texts
-        .iter()
-        .take(MAX_BATCH + 1)
-        .map(|text| parse(text))
-        .collect();
-    (
-        parsed.iter().map(Option::is_some).collect(),
-        parsed.into_iter().flatten().collect(),
-    )
+/// The number of texts that are parsed before the task yields to other tasks.
+const PARSED_BEFORE_YIELD: usize = 64;
+
+/// Parses each distinct text once; returns the distinct keys in the order of the texts, and for each text the index of
+/// its key, or none if it is invalid.
+async fn distinct<T: Clone + Eq + Hash>(
+    texts: &[String],
+    parse: impl Fn(&str) -> Option<T>,
+) -> (Vec<Option<usize>>, Vec<T>) {
+    let mut keys = Vec::new();
+    let mut places = Vec::with_capacity(texts.len());
+    let mut of_text: HashMap<&str, Option<usize>> = HashMap::new();
+    let mut of_key: HashMap<T, usize> = HashMap::new();
+    for text in texts {
+        if let Some(place) = of_text.get(text.as_str()) {
+            places.push(*place);
+            continue;
+        }
+        let place = parse(text).map(|key| {
+            *of_key.entry(key).or_insert_with_key(|key| {
+                keys.push(key.clone());
+                keys.len() - 1
+            })
+        });
+        of_text.insert(text, place);
+        places.push(place);
+        if of_text.len().is_multiple_of(PARSED_BEFORE_YIELD) {
+            yield_now().await;
+        }
+    }
+    (places, keys)
+}
+
+/// Yields to other tasks once.
+async fn yield_now() {
+    let mut has_yielded = false;
+    poll_fn(|context| {
+        if has_yielded {
+            return Poll::Ready(());
+        }
+        has_yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_distinct_text_is_parsed_once_and_gives_distinct_keys() {
+        let texts = ["b", "A", "b", "?", "a", "?", "A", "c"].map(str::to_owned);
+        let parsed = Cell::new(0);
+        let parse = |text: &str| {
+            parsed.set(parsed.get() + 1);
+            (text != "?").then(|| text.to_lowercase())
+        };
+        let (places, keys) = distinct(&texts, parse).await;
+        assert_eq!(keys, ["b", "a", "c"]);
+        let expected = [
+            Some(0),
+            Some(1),
+            Some(0),
+            None,
+            Some(1),
+            None,
+            Some(1),
+            Some(2),
+        ];
+        assert_eq!(places, expected);
+        assert_eq!(parsed.get(), 5);
+    }
+
+    #[tokio::test]
+    async fn other_tasks_run_between_the_texts_of_a_large_batch() {
+        let texts: Vec<String> = (0..MAX_BATCH).map(|number| number.to_string()).collect();
+        let others = Cell::new(0);
+        let other = async {
+            loop {
+                others.set(others.get() + 1);
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = other => {}
+            _ = distinct(&texts, |text| Some(text.to_owned())) => {}
+        }
+        assert!(
+            others.get() >= MAX_BATCH / PARSED_BEFORE_YIELD,
+            "{}",
+            others.get()
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Ports, Stamp, WriteConditions};
+use super::{Ports, WriteConditions, WriteContextFactory};
 use crate::caller::Caller;
 use crate::input::{NewPassword, PasswordInput};
 use crate::permissions::{Action, Denied, permit};
@@ -15,16 +15,16 @@ use crate::{CachedUsers, Fault, StoreError};
 /// Why a password was not set or removed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The input breaks rules: all of them.
+    /// The input is invalid; holds every fault.
     #[error("the input is invalid")]
     Invalid(Vec<Fault>),
     /// There is no such user, or it is deleted.
     #[error("there is no such user")]
     NotFound,
-    /// The user is not at an expected version.
+    /// The user's version is not an expected one.
     #[error("the user is not at the expected version")]
     PreconditionFailed,
     /// The idempotency key was used for another request.
@@ -38,7 +38,7 @@ pub enum ChangePasswordError {
     Store(#[from] StoreError),
 }
 
-/// Turns checked passwords into what is stored.
+/// Hashes validated passwords for storage.
 #[derive(Clone)]
 pub(super) struct Hashing {
     hasher: Arc<dyn PasswordHasher>,
@@ -51,20 +51,20 @@ pub struct SetPassword {
     users: Arc<dyn UserWriter>,
     attempts: Arc<dyn LoginAttempts>,
     hashing: Hashing,
-    stamp: Stamp,
+    contexts: WriteContextFactory,
 }
 
 /// Removes a user's password.
 #[derive(Clone)]
 pub struct RemovePassword {
     pub(super) users: Arc<dyn UserWriter>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
-/// What a change of a password came to.
+/// The result of a password change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordChanged {
-    /// Whether it had been done before under the same idempotency key.
+    /// Whether it was applied earlier under the same idempotency key.
     pub replayed: bool,
 }
 
@@ -75,10 +75,10 @@ impl Hashing {
         }
     }
 
-    /// Hashes a password that was chosen; takes a hash over.
+    /// Hashes a plaintext password; a given hash is stored as it is.
     pub(super) async fn store(&self, new: NewPassword) -> Result<StoredPassword, HashingError> {
         Ok(match new {
-            NewPassword::Chosen(password) => StoredPassword {
+            NewPassword::Plaintext(password) => StoredPassword {
                 hash: self.hasher.hash(password.prepared().clone()).await?,
                 origin: PasswordOrigin::Own,
             },
@@ -90,8 +90,8 @@ impl Hashing {
     }
 }
 
-/// Refuses a password that everybody guesses who knows the user.
-pub(super) fn expect_unlike(
+/// Rejects a password that resembles the username or email address, and so is easy to guess.
+pub(super) fn reject_similar_password(
     password: &Password,
     username: &Username,
     email: &EmailAddress,
@@ -104,18 +104,22 @@ pub(super) fn expect_unlike(
 }
 
 impl SetPassword {
-    pub(super) fn new(ports: &Ports, users: &Arc<CachedUsers>, stamp: Stamp) -> Self {
+    pub(super) fn new(
+        ports: &Ports,
+        users: &Arc<CachedUsers>,
+        contexts: WriteContextFactory,
+    ) -> Self {
         Self {
             reader: users.clone(),
             users: users.clone(),
             attempts: ports.login_attempts.clone(),
             hashing: Hashing::new(ports),
-            stamp,
+            contexts,
         }
     }
 
-    /// Sets the password, and forgets the failures of those who tried to guess the one before: whoever shows another way
-    /// that an account is theirs is let in again.
+    /// Sets the password, and clears the failures of the account: an owner that was authenticated in another way can
+    /// log in at once.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -125,22 +129,22 @@ impl SetPassword {
     ) -> Result<PasswordChanged, ChangePasswordError> {
         permit(caller, Action::SetPassword)?;
         let new = input
-            .check_present()
+            .check_required()
             .map_err(ChangePasswordError::Invalid)?;
         let user = self.reader.find(&UserKey::Id(id)).await?;
         let user = user
             .filter(|user| !user.is_deleted())
             .ok_or(ChangePasswordError::NotFound)?;
-        if let NewPassword::Chosen(password) = &new {
-            expect_unlike(password, &user.username, &user.email)
+        if let NewPassword::Plaintext(password) = &new {
+            reject_similar_password(password, &user.username, &user.email)
                 .map_err(ChangePasswordError::Invalid)?;
         }
         let stored = self.hashing.store(new).await?;
-        let context = self.stamp.context(caller, conditions);
+        let context = self.contexts.create(caller, conditions);
         let change = Change::SetPassword(stored);
         let written = self.users.change(id, &change, &context).await?;
         if matches!(written, Written::Applied(_)) {
-            // The password is set, whatever comes of this; an operator can do it too.
+            // The password is set even if this fails; the lockout can also be cleared by its own use case.
             let _ = self.attempts.clear(id).await;
         }
         Ok(PasswordChanged {
@@ -150,7 +154,7 @@ impl SetPassword {
 }
 
 impl RemovePassword {
-    /// Removes the password; a user without one stays as it is.
+    /// Removes the password; a user without one does not change.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -158,7 +162,7 @@ impl RemovePassword {
         conditions: WriteConditions,
     ) -> Result<PasswordChanged, ChangePasswordError> {
         permit(caller, Action::SetPassword)?;
-        let context = self.stamp.context(caller, conditions);
+        let context = self.contexts.create(caller, conditions);
         let change = Change::RemovePassword;
         let written = self.users.change(id, &change, &context).await?;
         Ok(PasswordChanged {

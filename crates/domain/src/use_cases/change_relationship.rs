@@ -1,35 +1,40 @@
-//! Lets a user follow and block another, and cease to.
+//! Starts and ends follows and blocks of a user.
 
 use std::sync::Arc;
 
-use super::{Stamp, WriteConditions};
-use crate::StoreError;
+use super::{WriteConditions, WriteContextFactory};
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::{RelationshipWritten, Relationships};
 use crate::relationship::{Edge, RelationshipChange, RelationshipWrite};
+use crate::user::ChangeRefused;
 use crate::values::UserId;
 use crate::write::{Idempotency, Precondition, WriteError};
+use crate::{Fault, StoreError};
 
-/// What a change of a relationship did.
+/// The result of a relationship change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelationshipChanged {
-    /// Whether it had been done before under the same idempotency key.
+    /// Whether it was applied earlier under the same idempotency key.
     pub replayed: bool,
 }
 
 /// Why a relationship was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeRelationshipError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// Nobody follows or blocks itself.
-    #[error("the two are one and the same user")]
-    Oneself,
-    /// One of the two is not there, is deleted, or blocks the other.
+    /// A user cannot follow or block itself.
+    #[error("both ids are the same user")]
+    SameUser,
+    /// The acting user does not exist or is deleted. To start or end a follow, the target must also exist, not be
+    /// deleted, and not block the acting user. To start one, the acting user must not block the target either.
     #[error("there is no such user")]
     NotFound,
+    /// The acting user has reached the limit of blocks; holds the fault of the target.
+    #[error("the relationship breaks a rule")]
+    Invalid(Vec<Fault>),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -38,15 +43,15 @@ pub enum ChangeRelationshipError {
     Store(#[from] StoreError),
 }
 
-/// Lets a user follow and block another, and cease to.
+/// Starts and ends follows and blocks of a user.
 #[derive(Clone)]
 pub struct ChangeRelationship {
     pub(super) relationships: Arc<dyn Relationships>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl ChangeRelationship {
-    /// Changes what the one is to the other; done again it changes nothing.
+    /// Changes the relationship of a user to a target. A repetition changes nothing.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -54,19 +59,22 @@ impl ChangeRelationship {
         change: RelationshipChange,
         idempotency: Option<Idempotency>,
     ) -> Result<RelationshipChanged, ChangeRelationshipError> {
-        permit(caller, Action::Relate(from))?;
-        let edge = Edge::between(from, to).ok_or(ChangeRelationshipError::Oneself)?;
+        permit(caller, Action::ChangeRelationship(from))?;
+        let edge = Edge::between(from, to).ok_or(ChangeRelationshipError::SameUser)?;
         let write = RelationshipWrite {
             edge,
             change,
-            event_ids: std::array::from_fn(|_| self.stamp.ids.event_id()),
+            event_ids: std::array::from_fn(|_| self.contexts.ids.event_id()),
         };
         let conditions = WriteConditions {
             precondition: Precondition::None,
             idempotency,
         };
-        let context = self.stamp.context(caller, conditions);
-        let written = self.relationships.relate(&write, &context).await?;
+        let context = self.contexts.create(caller, conditions);
+        let written = self
+            .relationships
+            .change_relationship(&write, &context)
+            .await?;
         Ok(RelationshipChanged {
             replayed: written == RelationshipWritten::Replayed,
         })
@@ -78,6 +86,7 @@ impl From<WriteError> for ChangeRelationshipError {
         match error {
             WriteError::NotFound => Self::NotFound,
             WriteError::KeyReused => Self::KeyReused,
+            WriteError::Refused(ChangeRefused::Invalid(faults)) => Self::Invalid(faults),
             WriteError::Store(error) => Self::Store(error),
             error @ (WriteError::Taken(_) | WriteError::Refused(_)) => {
                 Self::Store(StoreError::Internal(error.to_string()))

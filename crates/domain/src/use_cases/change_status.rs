@@ -1,9 +1,9 @@
-//! Suspends, activates and restores a user.
+//! Activates and restores a user.
 
 use std::sync::Arc;
 
-use super::edit_user::shown;
-use super::{Stamp, WriteConditions, WrittenView};
+use super::edit_user::written_view;
+use super::{WriteConditions, WriteContextFactory, WrittenView};
 use crate::StoreError;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
@@ -12,27 +12,25 @@ use crate::user::{Change, ChangeRefused};
 use crate::values::UserId;
 use crate::write::WriteError;
 
-/// What is to become of an account; each is harmless when repeated.
+/// A requested change of status. A repetition changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusChange {
-    /// The account is locked out.
-    Suspend,
-    /// The account is let in again.
+    /// Ends a suspension.
     Activate,
-    /// The deleted account is brought back, with the standing it had.
+    /// Restores a deleted account with its former standing.
     Restore,
 }
 
 /// Why a user's status was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeStatusError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// There is none, or it is deleted and was not to be restored.
+    /// The user does not exist, or is deleted and the change is not a restore.
     #[error("there is no such user")]
     NotFound,
-    /// The user is not at an expected version.
+    /// The user's version is not an expected one.
     #[error("the user is not at the expected version")]
     PreconditionFailed,
     /// The idempotency key was used for another request.
@@ -43,31 +41,30 @@ pub enum ChangeStatusError {
     Store(#[from] StoreError),
 }
 
-/// Suspends, activates and restores a user.
+/// Activates and restores a user.
 #[derive(Clone)]
 pub struct ChangeStatus {
     pub(super) users: Arc<dyn UserWriter>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl ChangeStatus {
-    /// Makes one change of status.
+    /// Applies one change of status.
     pub async fn run(
         &self,
         caller: &Caller,
         id: UserId,
-        wanted: StatusChange,
+        requested: StatusChange,
         conditions: WriteConditions,
     ) -> Result<WrittenView, ChangeStatusError> {
-        let (action, change) = match wanted {
-            StatusChange::Suspend => (Action::ChangeStanding, Change::Suspend),
+        let (action, change) = match requested {
             StatusChange::Activate => (Action::ChangeStanding, Change::Activate),
             StatusChange::Restore => (Action::Restore, Change::Restore),
         };
         permit(caller, action)?;
-        let context = self.stamp.context(caller, conditions);
+        let context = self.contexts.create(caller, conditions);
         let written = self.users.change(id, &change, &context).await?;
-        shown(written, caller).ok_or(ChangeStatusError::NotFound)
+        written_view(written, caller).ok_or(ChangeStatusError::NotFound)
     }
 }
 
@@ -83,7 +80,7 @@ impl From<WriteError> for ChangeStatusError {
                 "a change of status was refused: {refused}"
             ))),
             WriteError::Taken(field) => Self::Store(StoreError::Internal(format!(
-                "a change of status met a taken {}",
+                "a status change failed because of a taken {}",
                 field.as_str()
             ))),
             WriteError::Store(error) => Self::Store(error),

@@ -1,4 +1,4 @@
-//! Lets a user that is kept out be tried again at once.
+//! Clears the lockout of a user.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::permissions::{Action, permit};
 use crate::ports::{LoginAttempts, UserKey};
 use crate::values::UserId;
 
-/// Lets a user be tried again at once.
+/// Clears the lockout of a user, so that logins are accepted again at once.
 #[derive(Clone)]
 pub struct ClearLockout {
     find_user: FindUser,
@@ -24,11 +24,11 @@ impl ClearLockout {
         }
     }
 
-    /// Forgets all failures, from everywhere.
+    /// Removes all recorded failures of the user, for every source.
     pub async fn run(&self, caller: &Caller, id: UserId) -> Result<(), FindUserError> {
         permit(caller, Action::ManageLockout)?;
         self.find_user
-            .shown(caller, &UserKey::Id(id), Freshness::Bounded)
+            .find_permitted(caller, &UserKey::Id(id), Freshness::Bounded)
             .await?;
         Ok(self.attempts.clear(id).await?)
     }

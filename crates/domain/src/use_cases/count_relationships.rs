@@ -1,4 +1,4 @@
-//! Counts who follow users, and whom they follow.
+//! Counts the followers and the followed users of users.
 
 use std::sync::Arc;
 
@@ -10,14 +10,15 @@ use crate::relationship::Counts;
 use crate::values::UserId;
 use crate::view::UserView;
 
-/// Counts who follow users, and whom they follow.
+/// Counts the followers and the followed users of users.
 #[derive(Clone)]
 pub struct CountRelationships {
     pub(super) relationships: Arc<dyn Relationships>,
 }
 
 impl CountRelationships {
-    /// Counts for users that the caller has been shown, in their order: as many as it would find in their lists.
+    /// Returns the counts of users that the caller may see, in order. A count equals the length of the list that the
+    /// caller would see.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -27,7 +28,7 @@ impl CountRelationships {
         if users.is_empty() {
             return Ok(Vec::new());
         }
-        // Nobody who is hidden from a user follows it, or is followed by it.
+        // The viewer's own counts need no filter: a block ends every follow between two users.
         let is_of_another = |viewer: &UserId| users.iter().any(|user| user != viewer);
         let viewer = viewer(caller).map(|viewer| viewer.id).filter(is_of_another);
         self.relationships.counts(&users, viewer).await

@@ -1,4 +1,4 @@
-//! Counts the directory.
+//! Counts the users of the directory.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::caller::Caller;
 use crate::directory::DirectoryFilter;
 use crate::ports::UserDirectory;
 
-/// Counts the directory.
+/// Counts the users of the directory.
 #[derive(Clone)]
 pub struct CountUsers {
     pub(super) directory: Arc<dyn UserDirectory>,
 }
 
 impl CountUsers {
-    /// Counts the users that pass the filter; fails like a walk under it.
+    /// Counts the users that match the filter; it needs the same permissions as a list with this filter.
     pub async fn run(
         &self,
         caller: &Caller,

@@ -1,35 +1,35 @@
-//! Registers a person.
+//! Creates a user.
 
 use std::sync::Arc;
 
-use super::change_password::{Hashing, expect_unlike};
-use super::{Stamp, WriteConditions, WrittenView};
+use super::change_password::{Hashing, reject_similar_password};
+use super::edit_user::written_view;
+use super::{WriteConditions, WriteContextFactory, WrittenView};
 use crate::caller::Caller;
 use crate::input::{NewPassword, UserInput};
 use crate::permissions::{Action, Denied, permit, permit_fields};
 use crate::ports::{HashingError, IdGenerator, UserWriter};
 use crate::user::User;
-use crate::view::view;
 use crate::write::{UniqueField, WriteError};
 use crate::{Fault, StoreError};
 
-/// Why a user was not made.
+/// Why a user was not created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CreateUserError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The input breaks rules: all of them.
+    /// The input is invalid; holds every fault.
     #[error("the input is invalid")]
     Invalid(Vec<Fault>),
-    /// Somebody else has a value that only one may have.
+    /// Another user has the same unique value.
     #[error("the {} is taken", .0.as_str())]
     Taken(UniqueField),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// The user was made earlier under the same idempotency key, and is gone since.
-    #[error("there is no such user any more")]
+    /// The user was created earlier under the same idempotency key and has been erased since.
+    #[error("the user was erased")]
     NotFound,
     /// The password was not hashed.
     #[error(transparent)]
@@ -39,17 +39,17 @@ pub enum CreateUserError {
     Store(#[from] StoreError),
 }
 
-/// Registers a person.
+/// Creates a user.
 #[derive(Clone)]
 pub struct CreateUser {
     pub(super) users: Arc<dyn UserWriter>,
     pub(super) hashing: Hashing,
     pub(super) ids: Arc<dyn IdGenerator>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl CreateUser {
-    /// Makes a user of the input, at version 1.
+    /// Creates a user from the input, at version 1.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -57,28 +57,22 @@ impl CreateUser {
         conditions: WriteConditions,
     ) -> Result<WrittenView, CreateUserError> {
         permit(caller, Action::Create)?;
-        permit_fields(caller, &input.named())?;
-        let (mut new, password) = input.check_new().map_err(CreateUserError::Invalid)?;
+        permit_fields(caller, &input.named_fields())?;
+        let (mut new, password) = input
+            .check_new(self.contexts.now())
+            .map_err(CreateUserError::Invalid)?;
         if let Some(password) = password {
-            if let NewPassword::Chosen(chosen) = &password {
-                expect_unlike(chosen, &new.username, &new.email)
+            if let NewPassword::Plaintext(chosen) = &password {
+                reject_similar_password(chosen, &new.username, &new.email)
                     .map_err(CreateUserError::Invalid)?;
             }
             new.password = Some(self.hashing.store(password).await?);
         }
-        let context = self.stamp.context(caller, conditions);
+        let context = self.contexts.create(caller, conditions);
         let applied =
             User::register(self.ids.user_id(), &new, &context).map_err(CreateUserError::Invalid)?;
         let written = self.users.add(&applied, &context).await?;
-        let replayed = written.is_replay();
-        let user = written.into_user();
-        if user.is_deleted() {
-            return Err(CreateUserError::NotFound);
-        }
-        Ok(WrittenView {
-            view: view(user, caller),
-            replayed,
-        })
+        written_view(written, caller).ok_or(CreateUserError::NotFound)
     }
 }
 
@@ -89,7 +83,7 @@ impl From<WriteError> for CreateUserError {
             WriteError::Taken(field) => Self::Taken(field),
             WriteError::KeyReused => Self::KeyReused,
             WriteError::Refused(refused) => Self::Store(StoreError::Internal(format!(
-                "an addition was refused: {refused}"
+                "the creation of a user was refused: {refused}"
             ))),
             WriteError::Store(error) => Self::Store(error),
         }

@@ -1,30 +1,30 @@
-//! Deletes a user, restorably.
+//! Deletes a user, which can be restored.
 
 use std::sync::Arc;
 
-use super::{ChangeStatusError, Stamp, WriteConditions};
+use super::{ChangeStatusError, WriteConditions, WriteContextFactory};
 use crate::caller::Caller;
 use crate::permissions::{Action, permit};
 use crate::ports::UserWriter;
 use crate::user::Change;
 use crate::values::UserId;
 
-/// What a deletion or an erasure did.
+/// The result of a deletion or an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deletion {
-    /// Whether it had been done before under the same idempotency key.
+    /// Whether it was applied earlier under the same idempotency key.
     pub replayed: bool,
 }
 
-/// Deletes a user, restorably.
+/// Deletes a user, which can be restored.
 #[derive(Clone)]
 pub struct DeleteUser {
     pub(super) users: Arc<dyn UserWriter>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl DeleteUser {
-    /// Deletes the user; deleting it again while it can be restored is no mistake.
+    /// Deletes the user. A repetition while the user can be restored changes nothing and is no error.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -32,7 +32,7 @@ impl DeleteUser {
         conditions: WriteConditions,
     ) -> Result<Deletion, ChangeStatusError> {
         permit(caller, Action::Delete(id))?;
-        let context = self.stamp.context(caller, conditions);
+        let context = self.contexts.create(caller, conditions);
         let written = self.users.change(id, &Change::Delete, &context).await?;
         Ok(Deletion {
             replayed: written.is_replay(),

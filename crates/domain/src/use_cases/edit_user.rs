@@ -1,4 +1,4 @@
-//! What updating and replacing have in common: why they fail, and how the answer is made.
+//! The common parts of updates and replacements: errors and result.
 
 use super::WrittenView;
 use crate::caller::Caller;
@@ -11,22 +11,22 @@ use crate::{Fault, StoreError};
 /// Why a user was not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditUserError {
-    /// The caller may not, or not these fields.
+    /// The caller has no permission for the action or for these fields.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The input breaks rules: all of them.
+    /// The input is invalid; holds every fault.
     #[error("the input is invalid")]
     Invalid(Vec<Fault>),
-    /// There is none, or it is deleted.
+    /// The user does not exist or is deleted.
     #[error("there is no such user")]
     NotFound,
-    /// The user is not at an expected version.
+    /// The user's version is not an expected one.
     #[error("the user is not at the expected version")]
     PreconditionFailed,
-    /// The edit is only safe for a known version; these fields make it so, none if it always is.
+    /// The edit requires an expected version; holds the fields that require it, none if the whole edit does.
     #[error("an expected version is required")]
     PreconditionRequired(Vec<Fault>),
-    /// Somebody else has a value that only one may have.
+    /// Another user has the same unique value.
     #[error("the {} is taken", .0.as_str())]
     Taken(UniqueField),
     /// The idempotency key was used for another request.
@@ -53,11 +53,11 @@ impl From<WriteError> for EditUserError {
     }
 }
 
-/// Shows the caller what its write left, unless somebody deleted the user since.
-pub(super) fn shown(written: Written, caller: &Caller) -> Option<WrittenView> {
+/// Returns the view of a written user for the caller. A user that was deleted since is returned for a replay only.
+pub(super) fn written_view(written: Written, caller: &Caller) -> Option<WrittenView> {
     let replayed = written.is_replay();
     let user = written.into_user();
-    (!user.is_deleted()).then(|| WrittenView {
+    (replayed || !user.is_deleted()).then(|| WrittenView {
         view: view(user, caller),
         replayed,
     })

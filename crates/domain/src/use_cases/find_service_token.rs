@@ -1,4 +1,4 @@
-//! Shows a token of a service.
+//! Returns a service token.
 
 use std::sync::Arc;
 
@@ -8,30 +8,47 @@ use crate::permissions::{Action, Denied, permit};
 use crate::ports::ServiceTokenRegistry;
 use crate::service_token::ServiceToken;
 use crate::values::ServiceTokenId;
+use crate::write::WriteError;
 
-/// Why no token is shown, or none was revoked.
+/// Why a service token was not returned or revoked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceTokenError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// There is no such token.
     #[error("there is no such token")]
     NotFound,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Shows a token of a service.
+impl From<WriteError> for ServiceTokenError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::NotFound => Self::NotFound,
+            WriteError::KeyReused => Self::KeyReused,
+            WriteError::Store(error) => Self::Store(error),
+            error @ (WriteError::Taken(_) | WriteError::Refused(_)) => {
+                Self::Store(StoreError::Internal(error.to_string()))
+            }
+        }
+    }
+}
+
+/// Returns a service token.
 #[derive(Clone)]
 pub struct FindServiceToken {
     pub(super) registry: Arc<dyn ServiceTokenRegistry>,
 }
 
 impl FindServiceToken {
-    /// Shows the token, ended or not; what proves it is not kept. A revoked one is gone, but for the list: as a deleted
-    /// user is.
+    /// Returns the token without its secret, which is not stored. An expired token is returned; a revoked one is not
+    /// found, and appears only in the list.
     pub async fn run(
         &self,
         caller: &Caller,

@@ -1,37 +1,37 @@
-//! Shows one user.
+//! Finds one user.
 
 use std::sync::Arc;
 
-use super::veil::Veil;
+use super::block_visibility::BlockVisibility;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::UserKey;
 use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
-use crate::{CachedUsers, Freshness, Source, StoreError};
+use crate::{CachedUsers, Freshness, Reading, Source, StoreError};
 
-/// Which user is sought, in the caller's words.
+/// The unvalidated selector of the requested user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Sought {
+pub enum UserSelector {
     /// The caller itself.
     Me,
-    /// By id.
+    /// The user with an id.
     Id(String),
-    /// By name, however typed.
+    /// The user with a username in any spelling.
     Username(String),
-    /// By address, however typed.
+    /// The user with an email address in any spelling.
     Email(String),
-    /// By the platform's older id.
+    /// The user with an id in the platform's earlier user store.
     ExternalId(String),
 }
 
-/// Why no user is shown.
+/// Why no user was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FindUserError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// There is none, or it is deleted or hidden from the caller by a block, or the key cannot be anybody's.
+    /// The user does not exist, is deleted, or is hidden from the caller by a block, or the key is invalid.
     #[error("there is no such user")]
     NotFound,
     /// The store failed.
@@ -39,66 +39,99 @@ pub enum FindUserError {
     Store(#[from] StoreError),
 }
 
-/// A user, and where it was read.
+/// A user, and the source of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundView {
-    /// The user, as the caller may see it.
+    /// The view of the user for the caller.
     pub view: UserView,
-    /// Where it was read.
+    /// The source of the answer.
     pub source: Source,
 }
 
-/// Shows one user.
+/// Finds one user.
 #[derive(Clone)]
 pub struct FindUser {
     pub(super) users: Arc<CachedUsers>,
-    pub(super) veil: Veil,
+    pub(super) block_visibility: BlockVisibility,
 }
 
 impl FindUser {
-    /// Finds the user and shows what the caller may see of it.
+    /// Finds the user and returns its view for the caller.
     pub async fn run(
         &self,
         caller: &Caller,
-        sought: &Sought,
+        selector: &UserSelector,
         freshness: Freshness,
     ) -> Result<FoundView, FindUserError> {
-        let action = match sought {
-            Sought::Me | Sought::Id(_) | Sought::Username(_) => Action::Read,
-            Sought::Email(_) => Action::ReadByEmail,
-            Sought::ExternalId(_) => Action::ReadByExternalId,
-        };
-        let key = match (sought, caller) {
-            (Sought::Me, Caller::User(user)) => Some(UserKey::Id(user.id)),
-            // First: no scope would help.
-            (Sought::Me, Caller::Service(_) | Caller::Operator) => {
-                return Err(Denied::Forbidden.into());
-            }
-            (Sought::Id(text), _) => UserId::parse(text).ok().map(UserKey::Id),
-            (Sought::Username(text), _) => UsernameKey::parse(text).ok().map(UserKey::Username),
-            (Sought::Email(text), _) => EmailKey::parse(text).ok().map(UserKey::Email),
-            (Sought::ExternalId(text), _) => ExternalId::parse(text).ok().map(UserKey::ExternalId),
-        };
-        permit(caller, action)?;
-        let key = key.ok_or(FindUserError::NotFound)?;
-        self.shown(caller, &key, freshness).await
+        let key = Self::permitted_key(caller, selector)?;
+        self.find_permitted(caller, &key, freshness).await
     }
 
-    /// Shows a user to a caller that another use case has allowed to see it.
-    pub(super) async fn shown(
+    /// Checks the permission and returns the key of the requested user.
+    fn permitted_key(caller: &Caller, selector: &UserSelector) -> Result<UserKey, FindUserError> {
+        let action = match selector {
+            UserSelector::Me | UserSelector::Id(_) | UserSelector::Username(_) => Action::Read,
+            UserSelector::Email(_) => Action::ReadByEmail,
+            UserSelector::ExternalId(_) => Action::ReadByExternalId,
+        };
+        let key = match (selector, caller) {
+            (UserSelector::Me, Caller::User(user)) => Some(UserKey::Id(user.id)),
+            // Checked before the permission, because no scope would permit it.
+            (UserSelector::Me, Caller::Service(_) | Caller::Operator) => {
+                return Err(Denied::Forbidden.into());
+            }
+            (UserSelector::Id(text), _) => UserId::parse(text).ok().map(UserKey::Id),
+            (UserSelector::Username(text), _) => {
+                UsernameKey::parse(text).ok().map(UserKey::Username)
+            }
+            (UserSelector::Email(text), _) => EmailKey::parse(text).ok().map(UserKey::Email),
+            (UserSelector::ExternalId(text), _) => {
+                ExternalId::parse(text).ok().map(UserKey::ExternalId)
+            }
+        };
+        permit(caller, action)?;
+        key.ok_or(FindUserError::NotFound)
+    }
+
+    /// Returns the view of the user that was read for a selector.
+    pub(super) async fn show(
+        &self,
+        caller: &Caller,
+        selector: &UserSelector,
+        reading: Reading,
+    ) -> Result<FoundView, FindUserError> {
+        let key = Self::permitted_key(caller, selector)?;
+        self.show_permitted(caller, &key, reading).await
+    }
+
+    /// Finds a user for a caller whose permission another use case has checked.
+    pub(super) async fn find_permitted(
         &self,
         caller: &Caller,
         key: &UserKey,
         freshness: Freshness,
     ) -> Result<FoundView, FindUserError> {
         let reading = self.users.read(key, freshness).await?;
+        self.show_permitted(caller, key, reading).await
+    }
+
+    /// Returns the view of a user that was read, for a caller whose permission was checked.
+    async fn show_permitted(
+        &self,
+        caller: &Caller,
+        key: &UserKey,
+        reading: Reading,
+    ) -> Result<FoundView, FindUserError> {
         let id = match (&reading.user, key) {
             (Some(user), _) => Some(user.id),
             (None, UserKey::Id(id)) => Some(*id),
             (None, _) => None,
         };
-        let sought = id.map(|id| (id, reading.user.as_deref()));
-        let hidden = self.veil.hidden_from(caller, sought.into_iter()).await?;
+        let requested = id.map(|id| (id, reading.user.as_deref()));
+        let hidden = self
+            .block_visibility
+            .hidden_from(caller, requested.into_iter())
+            .await?;
         let user = reading.user.filter(|user| !user.is_deleted());
         let user = user.ok_or(FindUserError::NotFound)?;
         if hidden.contains(&user.id) {

@@ -1,8 +1,8 @@
-//! Lets many users follow others at once: how a platform moves in.
+//! Creates many follows in one call, for the migration of a platform.
 
 use std::sync::Arc;
 
-use super::{ChangeRelationshipError, Stamp, WriteConditions};
+use super::{ChangeRelationshipError, WriteConditions, WriteContextFactory};
 use crate::StoreError;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
@@ -10,59 +10,59 @@ use crate::ports::Relationships;
 use crate::relationship::{Edge, FollowOutcome, NewFollow};
 use crate::values::UserId;
 
-/// The most follows of one call.
+/// The maximum number of follows in one call.
 pub const MAX_FOLLOWS: usize = 1000;
 
-/// Who is to follow whom, in the caller's words.
+/// An unvalidated follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FollowInput {
-    /// The id of the one who follows.
+    /// The id of the follower.
     pub follower: String,
-    /// The id of the one who is followed.
+    /// The id of the followed user.
     pub target: String,
 }
 
-/// What became of one of many follows.
+/// The result of one follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FollowResult {
-    /// The one follows the other from now on.
+    /// The follow was created.
     Followed,
-    /// It did already.
+    /// The follow already existed.
     Unchanged,
-    /// One of the two is not there, is deleted, or blocks the other; or an id can be nobody's.
+    /// One of the users does not exist, is deleted or blocks the other, or an id is invalid.
     NoSuchUser,
-    /// The two are one and the same user.
-    Oneself,
+    /// Both ids are the same user.
+    SameUser,
 }
 
-/// Why nothing was done.
+/// Why no follow was created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FollowManyError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// There are more than [`MAX_FOLLOWS`].
-    #[error("there are more than {MAX_FOLLOWS} edges")]
+    #[error("there are more than {MAX_FOLLOWS} follows")]
     TooMany,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Lets many users follow others at once.
+/// Creates many follows in one call.
 #[derive(Clone)]
 pub struct FollowMany {
     pub(super) relationships: Arc<dyn Relationships>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl FollowMany {
-    /// Tells whether the caller may let many follow at all, before its list is looked at.
+    /// Checks the caller's permission before its list is parsed.
     pub fn permit(caller: &Caller) -> Result<(), Denied> {
-        permit(caller, Action::RelateMany)
+        permit(caller, Action::FollowMany)
     }
 
-    /// Lets follow who can, and gives what became of each, in order; done again it changes nothing.
+    /// Creates the follows that are possible, and returns a result for each, in order. A repetition changes nothing.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -77,12 +77,12 @@ impl FollowMany {
         let new: Vec<NewFollow> = edges
             .map(|edge| NewFollow {
                 edge: *edge,
-                event_id: self.stamp.ids.event_id(),
+                event_id: self.contexts.ids.event_id(),
             })
             .collect();
         let mut outcomes = Vec::new().into_iter();
         if !new.is_empty() {
-            let context = self.stamp.context(caller, WriteConditions::default());
+            let context = self.contexts.create(caller, WriteConditions::default());
             let done = self.relationships.follow_many(&new, &context).await;
             outcomes = done.map_err(translate)?.into_iter();
         }
@@ -91,7 +91,7 @@ impl FollowMany {
             Err(result) => Some(result),
         });
         results.collect::<Option<_>>().ok_or_else(|| {
-            StoreError::Internal("the store answered for fewer than asked".to_owned()).into()
+            StoreError::Internal("the store returned too few outcomes".to_owned()).into()
         })
     }
 }
@@ -104,7 +104,7 @@ fn parse(follow: &FollowInput) -> Result<Edge, FollowResult> {
     let (Ok(from), Ok(to)) = ids else {
         return Err(FollowResult::NoSuchUser);
     };
-    Edge::between(from, to).ok_or(FollowResult::Oneself)
+    Edge::between(from, to).ok_or(FollowResult::SameUser)
 }
 
 fn translate(error: crate::write::WriteError) -> StoreError {

@@ -1,9 +1,9 @@
-//! Gives a user a role: how the first administrator is made.
+//! Grants a role to a user. The operator uses it to create the first administrator.
 
 use std::sync::Arc;
 
-use super::edit_user::shown;
-use super::{Stamp, WriteConditions, WrittenView};
+use super::edit_user::written_view;
+use super::{WriteConditions, WriteContextFactory, WrittenView};
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::{UserKey, UserReader, UserWriter};
@@ -12,33 +12,33 @@ use crate::values::{Role, UserId};
 use crate::write::WriteError;
 use crate::{Fault, StoreError};
 
-/// Why a role was not given.
+/// Why a role was not granted or revoked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GrantRoleError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// There is none, or it is deleted.
+    /// The user does not exist or is deleted.
     #[error("there is no such user")]
     NotFound,
-    /// The user has as many roles as it can have.
-    #[error("the role cannot be given")]
+    /// The user has reached the limit of roles.
+    #[error("the role cannot be granted")]
     Invalid(Vec<Fault>),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Gives a user a role.
+/// Grants a role to a user.
 #[derive(Clone)]
 pub struct GrantRole {
     pub(super) reader: Arc<dyn UserReader>,
     pub(super) users: Arc<dyn UserWriter>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl GrantRole {
-    /// Gives one role, beside those that the user has; giving it again changes nothing.
+    /// Adds one role. A repetition changes nothing.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -46,13 +46,20 @@ impl GrantRole {
         role: Role,
     ) -> Result<WrittenView, GrantRoleError> {
         permit(caller, Action::GrantRole)?;
+        self.change(caller, key, &Change::GrantRole(role)).await
+    }
+
+    /// Changes the roles of the user with a key.
+    pub(super) async fn change(
+        &self,
+        caller: &Caller,
+        key: &UserKey,
+        change: &Change,
+    ) -> Result<WrittenView, GrantRoleError> {
         let id = self.find(key).await?;
-        let context = self.stamp.context(caller, WriteConditions::default());
-        let written = self
-            .users
-            .change(id, &Change::GrantRole(role), &context)
-            .await?;
-        shown(written, caller).ok_or(GrantRoleError::NotFound)
+        let context = self.contexts.create(caller, WriteConditions::default());
+        let written = self.users.change(id, change, &context).await?;
+        written_view(written, caller).ok_or(GrantRoleError::NotFound)
     }
 
     async fn find(&self, key: &UserKey) -> Result<UserId, GrantRoleError> {
@@ -79,7 +86,7 @@ impl From<WriteError> for GrantRoleError {
             | WriteError::Refused(
                 ChangeRefused::PreconditionFailed | ChangeRefused::PreconditionRequired(_),
             ) => Self::Store(StoreError::Internal(format!(
-                "a grant of a role was refused: {error}"
+                "a change of roles was refused: {error}"
             ))),
         }
     }

@@ -1,4 +1,4 @@
-//! Lists the tokens of services.
+//! Lists service tokens.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::permissions::{Action, Denied, permit};
 use crate::ports::ServiceTokenRegistry;
 use crate::service_token::ServiceToken;
 
-/// Why no tokens are listed.
+/// Why no tokens were listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListServiceTokensError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The store failed.
@@ -19,14 +19,14 @@ pub enum ListServiceTokensError {
     Store(#[from] StoreError),
 }
 
-/// Lists the tokens of services.
+/// Lists service tokens.
 #[derive(Clone)]
 pub struct ListServiceTokens {
     pub(super) registry: Arc<dyn ServiceTokenRegistry>,
 }
 
 impl ListServiceTokens {
-    /// Gives the newest [`ServiceToken::LISTED`] tokens, ended and revoked ones included, the newest first.
+    /// Returns the newest [`ServiceToken::MAX_LISTED`] tokens, newest first, including expired and revoked ones.
     pub async fn run(&self, caller: &Caller) -> Result<Vec<ServiceToken>, ListServiceTokensError> {
         permit(caller, Action::ManageTokens)?;
         Ok(self.registry.list_tokens().await?)

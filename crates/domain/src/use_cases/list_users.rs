@@ -1,27 +1,27 @@
-//! Walks and searches the directory.
+//! Lists and searches users.
 
 use std::sync::Arc;
 
 use crate::StoreError;
 use crate::caller::Caller;
-use crate::directory::{DirectoryFilter, PageRequest, Position};
+use crate::directory::{DirectoryFilter, MetadataKey, MetadataObject, PageRequest, Position, Sort};
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::UserDirectory;
 use crate::view::{UserView, view};
 
-/// Some users in order, and where the next page begins.
+/// One page of users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedUsers {
-    /// The users, as the caller may see them.
+    /// The views of the users for the caller.
     pub users: Vec<UserView>,
-    /// The place to go on from, if there are more.
+    /// The position of the last user, if there are more.
     pub next: Option<Position>,
 }
 
-/// Why no page is shown.
+/// Why no page was returned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListUsersError {
-    /// The caller may not.
+    /// The caller does not have the permission.
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The store failed.
@@ -29,25 +29,33 @@ pub enum ListUsersError {
     Store(#[from] StoreError),
 }
 
-/// Walks and searches the directory.
+/// Lists and searches users.
 #[derive(Clone)]
 pub struct ListUsers {
     pub(super) directory: Arc<dyn UserDirectory>,
 }
 
 impl ListUsers {
-    /// Tells whether the caller may walk the directory at all, before its query is looked at.
+    /// Checks the caller's permission before its query is parsed.
     pub fn permit(caller: &Caller) -> Result<(), Denied> {
         permit(caller, Action::List)
     }
 
-    /// Gives one page.
+    /// Checks the permission to filter by private metadata, before the response can reveal whether a key is indexed.
+    pub fn permit_private_metadata(caller: &Caller) -> Result<(), Denied> {
+        permit(caller, Action::ReadByPrivateMetadata)
+    }
+
+    /// Returns one page.
     pub async fn run(
         &self,
         caller: &Caller,
         request: &PageRequest,
     ) -> Result<ListedUsers, ListUsersError> {
         permit_filter(caller, &request.filter)?;
+        if request.sort == Sort::Updated {
+            permit(caller, Action::ReadByUpdateTime)?;
+        }
         let page = self.directory.page(request).await?;
         Ok(ListedUsers {
             users: page
@@ -60,18 +68,42 @@ impl ListUsers {
     }
 }
 
-/// Tells whether the caller may look at the directory through this filter: who seeks by an address or a role learns whose
-/// it is, and neither is in the public view.
+/// Checks that the caller may use a filter.
+///
+/// A filter reveals the filtered field, so the caller needs the permission to read that field. Email address, roles,
+/// private metadata and the time of the last change are in no public view.
 pub(super) fn permit_filter(caller: &Caller, filter: &DirectoryFilter) -> Result<(), Denied> {
-    permit(caller, Action::List)?;
-    if filter.email.is_some() {
-        permit(caller, Action::ReadByEmail)?;
-    }
-    if filter.role.is_some() {
-        permit(caller, Action::ReadByRole)?;
-    }
-    if filter.external_id.is_some() {
-        permit(caller, Action::ReadByExternalId)?;
-    }
-    Ok(())
+    // Destructured, so that a new filter does not compile until its permission is decided.
+    let DirectoryFilter {
+        statuses: _,
+        roles,
+        created_since: _,
+        created_until: _,
+        updated_since,
+        updated_until,
+        email,
+        external_id,
+        username_prefix: _,
+        search: _,
+        metadata,
+    } = filter;
+    let is_private = |key: &MetadataKey| key.object() == MetadataObject::Private;
+    let needed = [
+        (true, Action::List),
+        (email.is_some(), Action::ReadByEmail),
+        (!roles.is_empty(), Action::ReadByRole),
+        (external_id.is_some(), Action::ReadByExternalId),
+        (
+            updated_since.is_some() || updated_until.is_some(),
+            Action::ReadByUpdateTime,
+        ),
+        (
+            metadata.keys().any(is_private),
+            Action::ReadByPrivateMetadata,
+        ),
+    ];
+    needed
+        .into_iter()
+        .filter(|(is_used, _)| *is_used)
+        .try_for_each(|(_, action)| permit(caller, action))
 }

@@ -1,101 +1,139 @@
-//! Removes what has been kept for as long as it is to be: deleted users, events, idempotency keys and resting names.
+//! Removes expired data: deleted users, events, idempotency keys, username reservations and login counters.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Stamp, WriteConditions};
+use super::{WriteConditions, WriteContextFactory};
 use crate::StoreError;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
-use crate::ports::{Records, Retention};
+use crate::ports::{ClockReading, Records, Retention, StoreClock};
 use crate::user::Actor;
 use crate::values::Timestamp;
 use crate::write::WriteContext;
 
-/// How fast a purge goes, and when it is to stop.
+/// Limits the speed of batch work, and stops it.
 #[async_trait]
-pub trait Pace: Send + Sync {
-    /// Rests between two batches, so that requests have the store to themselves for a while.
-    async fn rest(&self);
+pub trait BatchThrottle: Send + Sync {
+    /// Waits between two batches, so that requests are not slowed down.
+    async fn pause(&self);
 
-    /// Tells whether to stop before everything is done.
-    fn is_over(&self) -> bool;
+    /// Whether the work must stop before it is complete.
+    fn should_stop(&self) -> bool;
 }
 
-/// What a purge did with each kind of what is kept.
+/// The result of a purge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeReport {
-    /// One for each kind that it came to, in the order of its work.
+    /// The results of the kinds that were processed, in order.
     pub kinds: Vec<PurgedKind>,
-    /// Whether it was stopped before everything was done.
+    /// Whether the purge was stopped before it was complete.
     pub was_stopped: bool,
 }
 
-/// What a purge did with one kind.
+/// The result of a purge for one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgedKind {
     /// The name in logs and metrics: [`PurgeReport::USERS`] or [`Records::as_str`].
     pub kind: &'static str,
-    /// How many were removed.
+    /// The number of removed users or records.
     pub removed: u64,
-    /// Why some that are due may still be there.
+    /// The error because of which expired users or records may remain.
     pub failure: Option<StoreError>,
 }
 
-/// Removes what is over its time.
+/// Why a purge removed nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PurgeError {
+    /// The caller does not have the permission.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The clocks differ, and it is unknown which one is wrong. A wrong clock could cause irreversible removals.
+    #[error(
+        "the clocks of the database ({}) and of this machine ({}) differ by more than {} s: nothing is removed until they agree",
+        .0.store, .0.machine, PurgeExpired::MAX_CLOCK_SKEW.as_secs()
+    )]
+    ClocksDiffer(ClockReading),
+    /// The store's clock could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Removes expired data.
 #[derive(Clone)]
 pub struct PurgeExpired {
     pub(super) retention: Arc<dyn Retention>,
-    pub(super) stamp: Stamp,
+    pub(super) store_clock: Arc<dyn StoreClock>,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl PurgeReport {
-    /// The name of the kind that is no [`Records`].
+    /// The name of the kind for users, which is not in [`Records`].
     pub const USERS: &'static str = "users";
 
-    /// Tells whether everything that was due is gone, but for what others held just then.
+    /// Whether everything expired was removed, except for rows that were locked by other transactions.
     pub fn is_whole(&self) -> bool {
         !self.was_stopped && !self.has_failed()
     }
 
-    /// Tells whether the store failed.
+    /// Whether the store failed.
     pub fn has_failed(&self) -> bool {
         self.kinds.iter().any(|kind| kind.failure.is_some())
     }
 }
 
 impl PurgeExpired {
-    /// Removes, batch by batch, what is due now. A kind that fails is left for the next time, and the others are purged
-    /// all the same. It may run on several replicas at once.
+    /// The maximum difference between the clocks of the store and of this machine.
+    pub const MAX_CLOCK_SKEW: Duration = Duration::from_mins(1);
+
+    /// Removes data that has expired by the store's clock, batch by batch. If a kind fails, the other kinds are still
+    /// purged. Several replicas may run it concurrently.
     ///
     /// # Errors
-    /// [`Denied`] to all but the operator.
-    pub async fn run(&self, caller: &Caller, pace: &dyn Pace) -> Result<PurgeReport, Denied> {
+    /// [`PurgeError::Denied`] for every caller but the operator, [`PurgeError::ClocksDiffer`], and
+    /// [`PurgeError::Store`] if the store's clock cannot be read.
+    pub async fn run(
+        &self,
+        caller: &Caller,
+        throttle: &dyn BatchThrottle,
+    ) -> Result<PurgeReport, PurgeError> {
         permit(caller, Action::Purge)?;
-        let at = self.stamp.clock.now();
+        let clocks = self.store_clock.read().await?;
+        if clocks.difference() > Self::MAX_CLOCK_SKEW {
+            return Err(PurgeError::ClocksDiffer(clocks));
+        }
+        let at = clocks.store;
         let mut report = PurgeReport {
             kinds: Vec::with_capacity(1 + Records::ALL.len()),
             was_stopped: false,
         };
-        // First: the users' erasures make events and names, which begin to rest.
-        report.kinds.push(self.purge_users(caller, at, pace).await);
+        // Users first, because their erasure creates events and username reservations.
+        report
+            .kinds
+            .push(self.purge_users(caller, at, throttle).await);
         for records in Records::ALL {
-            if pace.is_over() {
+            if throttle.should_stop() {
                 break;
             }
             report
                 .kinds
-                .push(self.purge_records(records, at, pace).await);
+                .push(self.purge_records(records, at, throttle).await);
         }
-        report.was_stopped = pace.is_over();
+        report.was_stopped = throttle.should_stop();
         Ok(report)
     }
 
-    async fn purge_users(&self, caller: &Caller, at: Timestamp, pace: &dyn Pace) -> PurgedKind {
+    async fn purge_users(
+        &self,
+        caller: &Caller,
+        at: Timestamp,
+        throttle: &dyn BatchThrottle,
+    ) -> PurgedKind {
         let mut done = PurgedKind::new(PurgeReport::USERS);
         let mut last = None;
-        while !pace.is_over() {
+        while !throttle.should_stop() {
             let batch = match self.retention.expired(at, last).await {
                 Ok(batch) => batch,
                 Err(error) => return done.failed(error),
@@ -105,28 +143,34 @@ impl PurgeExpired {
             }
             last = batch.last().copied();
             for user in batch {
-                if pace.is_over() {
+                if throttle.should_stop() {
                     break;
                 }
                 let context = WriteContext {
                     actor: Actor::retention(),
-                    ..self.stamp.context(caller, WriteConditions::default())
+                    at,
+                    ..self.contexts.create(caller, WriteConditions::default())
                 };
                 match self.retention.erase_expired(user.id, &context).await {
                     Ok(erased) => done.removed += u64::from(erased),
-                    // One user that cannot be read does not keep the others from being erased.
+                    // A user that cannot be read must not prevent the erasure of the others.
                     Err(error @ StoreError::Internal(_)) => done = done.failed(error),
                     Err(error) => return done.failed(error),
                 }
             }
-            pace.rest().await;
+            throttle.pause().await;
         }
         done
     }
 
-    async fn purge_records(&self, records: Records, at: Timestamp, pace: &dyn Pace) -> PurgedKind {
+    async fn purge_records(
+        &self,
+        records: Records,
+        at: Timestamp,
+        throttle: &dyn BatchThrottle,
+    ) -> PurgedKind {
         let mut done = PurgedKind::new(records.as_str());
-        while !pace.is_over() {
+        while !throttle.should_stop() {
             match self.retention.purge(records, at).await {
                 Ok(purged) => {
                     done.removed += purged.removed;
@@ -136,7 +180,7 @@ impl PurgeExpired {
                 }
                 Err(error) => return done.failed(error),
             }
-            pace.rest().await;
+            throttle.pause().await;
         }
         done
     }

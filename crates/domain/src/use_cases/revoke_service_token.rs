@@ -1,31 +1,35 @@
-//! Revokes a token of a service.
+//! Revokes a service token.
 
 use std::sync::Arc;
 
-use super::{ServiceTokenError, Stamp, WriteConditions};
+use super::{ServiceTokenError, WriteConditions, WriteContextFactory};
 use crate::caller::Caller;
 use crate::permissions::{Action, permit};
-use crate::ports::ServiceTokenRegistry;
-use crate::service_token::ServiceToken;
+use crate::ports::{ServiceTokenRegistry, TokenRevocation};
 use crate::values::ServiceTokenId;
+use crate::write::{Idempotency, Precondition};
 
-/// Revokes a token of a service.
+/// Revokes a service token.
 #[derive(Clone)]
 pub struct RevokeServiceToken {
     pub(super) registry: Arc<dyn ServiceTokenRegistry>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl RevokeServiceToken {
-    /// Makes the token worth nothing, for good; one that was revoked before stays as it was.
+    /// Revokes the token permanently; a token that is already revoked does not change.
     pub async fn run(
         &self,
         caller: &Caller,
         id: ServiceTokenId,
-    ) -> Result<ServiceToken, ServiceTokenError> {
+        idempotency: Option<Idempotency>,
+    ) -> Result<TokenRevocation, ServiceTokenError> {
         permit(caller, Action::ManageTokens)?;
-        let context = self.stamp.context(caller, WriteConditions::default());
-        let revoked = self.registry.revoke_token(id, &context).await?;
-        revoked.ok_or(ServiceTokenError::NotFound)
+        let conditions = WriteConditions {
+            precondition: Precondition::None,
+            idempotency,
+        };
+        let context = self.contexts.create(caller, conditions);
+        Ok(self.registry.revoke_token(id, &context).await?)
     }
 }

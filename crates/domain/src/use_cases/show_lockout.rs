@@ -1,29 +1,29 @@
-//! Shows whether a user is kept out by failed tries.
+//! Shows the lockout of a user after failed logins.
 
 use std::sync::Arc;
 
 use super::{FindUser, FindUserError, Ports};
 use crate::Freshness;
 use crate::caller::Caller;
-use crate::lockout::Tries;
+use crate::lockout::{AccountAttempts, AttemptCounter};
 use crate::permissions::{Action, permit};
 use crate::ports::{Clock, LoginAttempts, UserKey};
 use crate::values::{Timestamp, UserId};
 
-/// What is remembered of those who tried to be let in as a user.
+/// The lockout of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockoutReport {
-    /// The failures in a row, from anywhere.
+    /// The number of consecutive failures, over all sources.
     pub failures: u32,
-    /// The last of them.
+    /// The time of the last failure.
     pub failed_at: Option<Timestamp>,
-    /// Until when nobody is let in, but from where somebody was before.
+    /// The time until which logins are refused, except from sources that have logged in before.
     pub blocked_until: Option<Timestamp>,
-    /// The sources from which nobody is let in just now.
+    /// The number of sources from which logins are refused now.
     pub blocked_sources: u64,
 }
 
-/// Shows whether a user is kept out.
+/// Shows the lockout of a user.
 #[derive(Clone)]
 pub struct ShowLockout {
     find_user: FindUser,
@@ -40,23 +40,26 @@ impl ShowLockout {
         }
     }
 
-    /// Shows what is remembered now.
+    /// Returns the current lockout.
     pub async fn run(&self, caller: &Caller, id: UserId) -> Result<LockoutReport, FindUserError> {
         permit(caller, Action::ManageLockout)?;
         self.find_user
-            .shown(caller, &UserKey::Id(id), Freshness::Bounded)
+            .find_permitted(caller, &UserKey::Id(id), Freshness::Bounded)
             .await?;
         let now = self.clock.now();
-        let (
-            Tries {
-                failures,
-                failed_at,
-                blocked_until,
-                ..
-            },
+        let AccountAttempts {
+            account,
             blocked_sources,
-        ) = self.attempts.of_user(id, now).await?;
-        let remembered = failed_at.is_some_and(|at| now < at.plus(Tries::REMEMBERED));
+            ..
+        } = self.attempts.of_user(id, now).await?;
+        let AttemptCounter {
+            failures,
+            failed_at,
+            blocked_until,
+            ..
+        } = account;
+        let remembered =
+            failed_at.is_some_and(|at| now < at.plus(AttemptCounter::FAILURE_RETENTION));
         Ok(LockoutReport {
             failures: if remembered { failures } else { 0 },
             failed_at: failed_at.filter(|_| remembered),

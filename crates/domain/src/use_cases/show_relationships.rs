@@ -1,39 +1,40 @@
-//! Shows what others are to a user.
+//! Shows the relationships of a user to other users.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{FindUser, FindUserError};
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit, viewer};
-use crate::ports::{Eyes, Relationships, UserKey};
-use crate::relationship::Ties;
+use crate::ports::{Perspective, Relationships, UserKey};
+use crate::relationship::RelationshipFlags;
 use crate::values::UserId;
 use crate::{Freshness, StoreError};
 
-/// The most others of one call.
-pub const MAX_TIES: usize = 200;
+/// The maximum number of ids in one call.
+pub const MAX_RELATIONSHIP_IDS: usize = 200;
 
-/// What another is to a user.
+/// The relationship of a user to another user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Relationship {
-    /// Who the other is.
+    /// The id of the other user.
     pub id: UserId,
-    /// What they are to each other.
-    pub ties: Ties,
+    /// The relationship to that user.
+    pub flags: RelationshipFlags,
 }
 
-/// Why nothing is shown.
+/// Why no relationships were returned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShowRelationshipsError {
-    /// The user is not shown.
+    /// The user was not found, or the caller has no permission.
     #[error(transparent)]
     User(#[from] FindUserError),
-    /// There are more than [`MAX_TIES`].
-    #[error("there are more than {MAX_TIES} others")]
+    /// There are more than [`MAX_RELATIONSHIP_IDS`].
+    #[error("there are more than {MAX_RELATIONSHIP_IDS} ids")]
     TooMany,
 }
 
-/// Shows what others are to a user.
+/// Shows the relationships of a user to other users.
 #[derive(Clone)]
 pub struct ShowRelationships {
     pub(super) find_user: FindUser,
@@ -41,13 +42,16 @@ pub struct ShowRelationships {
 }
 
 impl ShowRelationships {
-    /// Tells whether the caller may see this of a user at all, before its query is looked at.
+    /// Checks the caller's permission before its query is parsed.
     pub fn permit(caller: &Caller, user: UserId) -> Result<(), Denied> {
         permit(caller, Action::ReadRelationships(user))
     }
 
-    /// Gives an answer for each of the others, in their order; none where nobody is, or nobody can be, or where the other
-    /// blocks the user who asks.
+    /// Returns an answer for each id, in order; none if that user does not exist or blocks the calling user, or the id
+    /// is invalid.
+    ///
+    /// A repeated id is looked up once. Otherwise one id many times would multiply the work that differs between a user
+    /// that does not exist and one that blocks the caller.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -56,40 +60,47 @@ impl ShowRelationships {
         freshness: Freshness,
     ) -> Result<Vec<Option<Relationship>>, ShowRelationshipsError> {
         Self::permit(caller, user).map_err(FindUserError::from)?;
-        if others.len() > MAX_TIES {
+        if others.len() > MAX_RELATIONSHIP_IDS {
             return Err(ShowRelationshipsError::TooMany);
         }
         let key = UserKey::Id(user);
-        self.find_user.shown(caller, &key, freshness).await?;
+        self.find_user
+            .find_permitted(caller, &key, freshness)
+            .await?;
         let parsed: Vec<Option<UserId>> =
             others.iter().map(|text| UserId::parse(text).ok()).collect();
-        let ids: Vec<UserId> = parsed.iter().flatten().copied().collect();
-        let eyes = match viewer(caller) {
-            Some(_) => Eyes::Own,
-            None => Eyes::All,
+        let distinct: BTreeSet<UserId> = parsed.iter().flatten().copied().collect();
+        let ids: Vec<UserId> = distinct.into_iter().collect();
+        let perspective = match viewer(caller) {
+            Some(_) => Perspective::Own,
+            None => Perspective::All,
         };
-        let ties = self.ties(user, &ids, eyes).await?;
-        let mut found = ties.into_iter();
+        let flags = self.flags(user, &ids, perspective).await?;
+        let found: HashMap<UserId, Option<RelationshipFlags>> =
+            ids.into_iter().zip(flags).collect();
         Ok(parsed
             .into_iter()
             .map(|id| {
                 let id = id?;
-                let ties = found.next()??;
-                Some(Relationship { id, ties })
+                let flags = (*found.get(&id)?)?;
+                Some(Relationship { id, flags })
             })
             .collect())
     }
 
-    async fn ties(
+    async fn flags(
         &self,
         user: UserId,
         others: &[UserId],
-        eyes: Eyes,
-    ) -> Result<Vec<Option<Ties>>, FindUserError> {
+        perspective: Perspective,
+    ) -> Result<Vec<Option<RelationshipFlags>>, FindUserError> {
         if others.is_empty() {
             return Ok(Vec::new());
         }
-        let told: Result<_, StoreError> = self.relationships.ties(user, others, eyes).await;
-        Ok(told?)
+        let flags: Result<_, StoreError> = self
+            .relationships
+            .relationship_flags(user, others, perspective)
+            .await;
+        Ok(flags?)
     }
 }

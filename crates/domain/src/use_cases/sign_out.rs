@@ -3,26 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::edit_user::shown;
-use super::{ChangeStatusError, Stamp, WriteConditions, WrittenView};
+use super::edit_user::written_view;
+use super::{ChangeStatusError, WriteConditions, WriteContextFactory, WrittenView};
 use crate::caller::Caller;
 use crate::permissions::{Action, permit};
 use crate::ports::UserWriter;
 use crate::user::Change;
 use crate::values::UserId;
 
-/// A user that is signed out.
+/// The result of a sign-out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedOut {
-    /// The user, as the caller may see it.
+    /// The written user.
     pub written: WrittenView,
-    /// How long it takes until the next token, whose moment of issue counts whole seconds, is valid: at most a second and
-    /// [`SignedOut::SKEW`].
+    /// The time until a new token is valid, because tokens have their time of issue in whole seconds: at most one
+    /// second and [`SignedOut::SKEW`].
     pub wait: Duration,
 }
 
 impl SignedOut {
-    /// By how much the clock of whoever issues tokens may be behind.
+    /// The maximum lag of the token issuer's clock.
     pub const SKEW: Duration = Duration::from_millis(100);
 }
 
@@ -30,11 +30,11 @@ impl SignedOut {
 #[derive(Clone)]
 pub struct SignOut {
     pub(super) users: Arc<dyn UserWriter>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl SignOut {
-    /// Makes every token void that was issued for the user until now.
+    /// Voids every token that was issued for the user until now.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -42,16 +42,16 @@ impl SignOut {
         conditions: WriteConditions,
     ) -> Result<SignedOut, ChangeStatusError> {
         permit(caller, Action::SignOut(id))?;
-        let context = self.stamp.context(caller, conditions);
+        let context = self.contexts.create(caller, conditions);
         let written = self.users.change(id, &Change::SignOut, &context).await?;
         let limit = written.user().tokens_valid_after.unwrap_or(context.at);
-        let written = shown(written, caller).ok_or(ChangeStatusError::NotFound)?;
+        let written = written_view(written, caller).ok_or(ChangeStatusError::NotFound)?;
         Ok(SignedOut {
             written,
             wait: limit
                 .next_second()
                 .plus(SignedOut::SKEW)
-                .since(self.stamp.clock.now())
+                .since(self.contexts.clock.now())
                 .min(Duration::from_secs(1) + SignedOut::SKEW),
         })
     }

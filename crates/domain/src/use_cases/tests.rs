@@ -1,4 +1,4 @@
-//! Use cases on mocks, for failures and for what must not be called, and on fakes, for everything else.
+//! Tests of the use cases. Mocks simulate failures and detect unwanted calls; fakes serve all other tests.
 
 mod authenticating;
 mod denials;
@@ -7,14 +7,14 @@ mod importing;
 mod lifecycle;
 mod passwords;
 mod purging;
+mod read_user;
 mod reading;
-mod recalling;
 mod relationships;
 mod tokens;
 mod writing;
 
 use crate::input::{ProfileInput, Raw, UserInput};
-use crate::ports::ChangeLog as _;
+use crate::test_support::contracts::events_of;
 use crate::test_support::fakes::Fakes;
 use crate::test_support::samples::{context, new_user, registered};
 use crate::use_cases::WriteConditions;
@@ -26,7 +26,7 @@ fn text(text: &str) -> Raw<String> {
     Raw::Value(text.to_owned())
 }
 
-/// What suffices for a new user.
+/// The minimal input for a new user.
 fn input(username: &str) -> UserInput {
     UserInput {
         username: text(username),
@@ -35,8 +35,8 @@ fn input(username: &str) -> UserInput {
     }
 }
 
-/// A merge of a name into a profile.
-fn called(name: &str) -> UserInput {
+/// An update of the profile name.
+fn name_update(name: &str) -> UserInput {
     UserInput {
         profile: ProfileInput {
             name: text(name),
@@ -46,7 +46,7 @@ fn called(name: &str) -> UserInput {
     }
 }
 
-/// A user that the fake store holds.
+/// Puts a user into the fake store.
 fn stored(fakes: &Fakes, new: &NewUser) -> Applied {
     let applied = registered(new, &context());
     fakes.store.put(&applied);
@@ -59,12 +59,12 @@ fn stored_user(fakes: &Fakes, name: &str) -> Applied {
 
 fn at_version(version: i64) -> WriteConditions {
     WriteConditions {
-        precondition: Precondition::AnyOf(vec![version]),
+        precondition: Precondition::AnyOf(vec![version.into()]),
         idempotency: None,
     }
 }
 
-fn under(key: &str, request: u8) -> WriteConditions {
+fn with_key(key: &str, request: u8) -> WriteConditions {
     let key = IdempotencyKey::parse(key).unwrap();
     let idempotency = Some(Idempotency {
         key,
@@ -81,11 +81,8 @@ fn unconditional() -> WriteConditions {
 }
 
 async fn kinds(fakes: &Fakes, id: UserId) -> Vec<EventKind> {
-    fakes
-        .store
-        .about(id)
+    events_of(&*fakes.store, id)
         .await
-        .unwrap()
         .iter()
         .map(|event| event.kind)
         .collect()

@@ -1,9 +1,9 @@
-//! Merges some fields into a user (RFC 7396).
+//! Updates fields of a user by a merge patch (RFC 7396).
 
 use std::sync::Arc;
 
-use super::edit_user::shown;
-use super::{EditUserError, Stamp, WriteConditions, WrittenView};
+use super::edit_user::written_view;
+use super::{EditUserError, WriteConditions, WriteContextFactory, WrittenView};
 use crate::caller::Caller;
 use crate::input::UserInput;
 use crate::permissions::{Action, permit, permit_fields};
@@ -11,17 +11,17 @@ use crate::ports::UserWriter;
 use crate::user::Change;
 use crate::values::UserId;
 
-/// Merges some fields into a user.
+/// Updates fields of a user.
 #[derive(Clone)]
 pub struct UpdateUser {
     pub(super) users: Arc<dyn UserWriter>,
-    pub(super) stamp: Stamp,
+    pub(super) contexts: WriteContextFactory,
 }
 
 impl UpdateUser {
-    /// Merges the input: what it does not name stays, what it names as null is cleared.
+    /// Merges the input: a missing field does not change, a null field is cleared.
     ///
-    /// A forbidden field is refused before a faulty one, and both before the user is looked up.
+    /// Forbidden fields are reported before invalid ones, and both before the user is looked up.
     pub async fn run(
         &self,
         caller: &Caller,
@@ -30,13 +30,15 @@ impl UpdateUser {
         conditions: WriteConditions,
     ) -> Result<WrittenView, EditUserError> {
         permit(caller, Action::Edit(id))?;
-        permit_fields(caller, &input.named())?;
-        let edits = input.check_merge().map_err(EditUserError::Invalid)?;
-        let context = self.stamp.context(caller, conditions);
+        permit_fields(caller, &input.named_fields())?;
+        let edits = input
+            .check_merge(self.contexts.now())
+            .map_err(EditUserError::Invalid)?;
+        let context = self.contexts.create(caller, conditions);
         let written = self
             .users
             .change(id, &Change::Edit(Box::new(edits)), &context)
             .await?;
-        shown(written, caller).ok_or(EditUserError::NotFound)
+        written_view(written, caller).ok_or(EditUserError::NotFound)
     }
 }

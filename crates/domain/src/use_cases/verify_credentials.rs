@@ -1,4 +1,4 @@
-//! Tells whether a password is a user's.
+//! Verifies the password of a user.
 
 use std::sync::Arc;
 
@@ -7,25 +7,25 @@ use crate::caller::Caller;
 use crate::input::LoginInput;
 use crate::lockout::{Account, LoginAttempt};
 use crate::permissions::{Action, Denied, permit};
-use crate::ports::{Clock, Credentials, Decoys, HashingError, LoginAttempts, PasswordHasher};
+use crate::ports::{Clock, Credentials, DummyHashes, HashingError, LoginAttempts, PasswordHasher};
 use crate::user::Status;
-use crate::values::{StoredPassword, TypedPassword, UserId};
+use crate::values::{StoredPassword, SubmittedPassword, UserId};
 use crate::view::{UserView, view};
 use crate::{Fault, StoreError};
 
-/// Why nobody was let in.
+/// Why a login failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyCredentialsError {
     /// The caller may not ask.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// The input breaks rules: all of them.
+    /// The input is invalid; holds every fault.
     #[error("the input is invalid")]
     Invalid(Vec<Fault>),
-    /// There is no such user, it has no password or another one, it is suspended, or too many tries have failed.
+    /// The user does not exist, is suspended, or has no password or another one, or too many logins have failed.
     #[error("the credentials are wrong")]
     Wrong,
-    /// The password was not compared.
+    /// The password was not verified.
     #[error(transparent)]
     Hashing(#[from] HashingError),
     /// The store failed.
@@ -33,28 +33,28 @@ pub enum VerifyCredentialsError {
     Store(#[from] StoreError),
 }
 
-/// A user that was let in.
+/// A successful login.
 #[derive(Debug, Clone)]
-pub struct LetIn {
-    /// The user, as the caller may see it.
+pub struct VerifiedLogin {
+    /// The view of the user for the caller.
     pub view: UserView,
-    /// What is left to be done, once the caller has its answer.
-    pub renewal: Option<Renewal>,
+    /// A rehash of the password that is to run after the response.
+    pub pending_rehash: Option<PendingRehash>,
 }
 
-/// A password whose hash is another than would be made today.
+/// A verified password whose hash was made with outdated parameters.
 #[derive(Debug, Clone)]
-pub struct Renewal {
+pub struct PendingRehash {
     user: UserId,
     stored: StoredPassword,
-    password: TypedPassword,
+    password: SubmittedPassword,
 }
 
-/// Tells whether a password is a user's.
+/// Verifies the password of a user.
 #[derive(Clone)]
 pub struct VerifyCredentials {
     credentials: Arc<dyn Credentials>,
-    decoys: Arc<dyn Decoys>,
+    dummy_hashes: Arc<dyn DummyHashes>,
     attempts: Arc<dyn LoginAttempts>,
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<dyn Clock>,
@@ -64,38 +64,42 @@ impl VerifyCredentials {
     pub(super) fn new(ports: &Ports) -> Self {
         Self {
             credentials: ports.credentials.clone(),
-            decoys: ports.decoys.clone(),
+            dummy_hashes: ports.dummy_hashes.clone(),
             attempts: ports.login_attempts.clone(),
             hasher: ports.hasher.clone(),
             clock: ports.clock.clone(),
         }
     }
 
-    /// Gives the user whose password it is.
+    /// Verifies a password and returns the user.
     ///
-    /// All that can be wrong takes the same work: one look for the user, one for its failures, one comparison, one
-    /// write. Nobody is let in before the write is done, so that a store that only reads counts no guess as none.
+    /// Every failed login does the same work: one lookup of the user, one of its counters, one hash verification and
+    /// one write. A login succeeds only after the write, so that guesses are never uncounted while the store is
+    /// read-only.
     pub async fn run(
         &self,
         caller: &Caller,
         input: &LoginInput,
-    ) -> Result<LetIn, VerifyCredentialsError> {
+    ) -> Result<VerifiedLogin, VerifyCredentialsError> {
         permit(caller, Action::VerifyCredentials)?;
         let login = input.check().map_err(VerifyCredentialsError::Invalid)?;
-        let found = self.credentials.find_credential(&login.key).await?;
+        let found = self.credentials.find_credential(login.key).await?;
         let attempt = LoginAttempt {
             account: match &found {
                 Some(found) => Account::User(found.user.id),
-                None => Account::Nobody,
+                None => Account::Unknown,
             },
             identifier: login.identifier,
             source: login.source,
         };
-        let turn = self.attempts.enter(&attempt).await?;
+        let lock = self.attempts.lock(&attempt).await?;
         let lockout = self.attempts.lockout(&attempt).await?;
         let own = found.as_ref().and_then(|found| found.password.clone());
-        let is_own = own.is_some();
-        let stored = own.unwrap_or_else(|| self.decoys.stand_in(attempt.identifier.expose()));
+        let has_password = own.is_some();
+        let stored = own.unwrap_or_else(|| {
+            self.dummy_hashes
+                .for_identifier(attempt.identifier.expose())
+        });
         let compared = self
             .hasher
             .verify(login.password.clone(), stored.clone())
@@ -104,36 +108,35 @@ impl VerifyCredentials {
         let user = found
             .map(|found| found.user)
             .filter(|user| user.status() == Status::Active)
-            .filter(|_| is_own && compared.matches && lockout.admits(now));
+            .filter(|_| has_password && compared.matches && lockout.admits(now));
         let Some(user) = user else {
             self.attempts.fail(&attempt, now).await?;
             return Err(VerifyCredentialsError::Wrong);
         };
-        // Another replica may have counted a failure meanwhile.
+        // Another replica may have counted a failure in the meantime.
         if !self.attempts.succeed(&attempt, now).await? {
             return Err(VerifyCredentialsError::Wrong);
         }
-        drop(turn);
-        let renewal = compared.is_outdated.then(|| Renewal {
+        drop(lock);
+        let pending_rehash = compared.is_outdated.then(|| PendingRehash {
             user: user.id,
             stored,
             password: login.password,
         });
-        Ok(LetIn {
+        Ok(VerifiedLogin {
             view: view(user, caller),
-            renewal,
+            pending_rehash,
         })
     }
 
-    /// Stores the hash that would be made of the same password today. Whoever was let in is, whatever comes of it: the next
-    /// time is another chance.
-    pub async fn renew(&self, renewal: Renewal) {
-        let Some(prepared) = renewal.password.prepared() else {
+    /// Rehashes the password with the current parameters. An error is ignored, because the next login tries again.
+    pub async fn rehash(&self, pending: PendingRehash) {
+        let Some(prepared) = pending.password.prepared() else {
             return;
         };
         if let Ok(new) = self.hasher.hash(prepared).await {
-            let old = &renewal.stored.hash;
-            let _ = self.credentials.rehash(renewal.user, old, &new).await;
+            let old = &pending.stored.hash;
+            let _ = self.credentials.rehash(pending.user, old, &new).await;
         }
     }
 }

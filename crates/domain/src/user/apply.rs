@@ -1,58 +1,67 @@
-//! `User::register` and `User::apply`: pure, and the only code that makes or changes a user.
+//! `User::register` and `User::apply`: the pure functions that create and change every user.
 
-use super::change::{Change, ChangeRefused, Edit, NewUser, Past, UserEdits};
-use super::edit::{Changed, edit};
+use std::time::Duration;
+
+use super::change::{Change, ChangeRefused, Edit, ImportedHistory, NewUser, UserEdits};
+use super::edit::{ChangedFields, edit, mixed_scripts};
 use super::event::{Event, EventKind, SubjectKind, paths};
 use super::import;
-use super::{Field, Profile, Standing, User, UserMetadata, UserState};
-use crate::values::{Roles, StoredPassword, UserId, Username, Version};
+use super::{Field, Profile, Standing, Status, Suspension, User, UserMetadata, UserState};
+use crate::values::{Revision, Roles, StoredPassword, Timestamp, UserId, Username, Version};
 use crate::write::{Precondition, WriteContext};
 use crate::{Fault, Violation};
 
-/// A user as a change leaves it, and what the change tells the world; both are stored or neither.
+/// The result of a change: the user and its event, which are stored in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// The user after the change.
     pub user: User,
-    /// What the outbox is told.
+    /// The event for the outbox.
     pub event: Event,
-    /// The name that the change gave up, which now rests.
+    /// The username that the change released, which is reserved from now on.
     pub released: Option<Username>,
-    /// What becomes of the password, which is no part of the user.
+    /// The change of the password, which is stored apart from the user.
     pub password: Option<PasswordWrite>,
 }
 
-/// What becomes of a stored password.
+/// A change of a stored password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasswordWrite {
-    /// It becomes this one.
+    /// The password is set or replaced.
     Set(StoredPassword),
-    /// It goes.
+    /// The password is removed.
     Remove,
 }
 
 impl User {
-    /// Makes a user, at version 1.
+    /// Creates a user, at version 1.
     ///
     /// # Errors
-    /// The faults of fields that do not go together.
+    /// The faults of fields that are inconsistent with each other.
     pub fn register(
         id: UserId,
         new: &NewUser,
         context: &WriteContext,
     ) -> Result<Applied, Vec<Fault>> {
-        let (state, changed) = Self::begin(id, new, Past::default(), context)?;
-        Ok(Self::made(state, &changed, new, context))
+        let (state, changed) = Self::initial_state(id, new, ImportedHistory::default(), context)?;
+        Ok(Self::created(state, &changed, new, context))
     }
 
-    /// Gives the state that a user begins with, and the fields that are told of it.
-    pub(super) fn begin(
+    /// Returns the initial state of a user, and the fields that its event lists.
+    pub(super) fn initial_state(
         id: UserId,
         new: &NewUser,
-        past: Past,
+        history: ImportedHistory,
         context: &WriteContext,
-    ) -> Result<(UserState, Changed), Vec<Fault>> {
-        let created_at = past.created_at.unwrap_or(context.at);
+    ) -> Result<(UserState, ChangedFields), Vec<Fault>> {
+        let ImportedHistory {
+            version,
+            created_at,
+            updated_at,
+            tokens_valid_after,
+        } = history;
+        let created_at = created_at.unwrap_or(context.at);
+        let version = version.unwrap_or(Version::FIRST);
         let mut state = UserState {
             id,
             username: new.username.clone(),
@@ -62,24 +71,32 @@ impl User {
             phone_number: None,
             phone_number_verified: false,
             standing: Standing::Active,
+            suspension: None,
             roles: Roles::default(),
             profile: Profile::default(),
             metadata: UserMetadata::default(),
-            version: past.version.unwrap_or(Version::FIRST),
+            revision: Revision::from(version),
+            version,
             created_at,
-            updated_at: past.updated_at.unwrap_or(context.at).max(created_at),
+            updated_at: updated_at.unwrap_or(context.at).max(created_at),
             deleted_at: None,
-            tokens_valid_after: past.tokens_valid_after,
+            tokens_valid_after,
             password_changed_at: None,
             has_blocks: false,
         };
-        let mut changed = Changed(vec![Field::Username, Field::Email]);
+        let mut changed = ChangedFields(vec![Field::Username, Field::Email]);
         let rest = UserEdits {
             username: None,
             email: None,
             ..new.rest.clone()
         };
-        edit(&mut state, &rest, &mut changed)?;
+        let mut faults: Vec<Fault> = mixed_scripts(&new.username).into_iter().collect();
+        if let Err(more) = edit(&mut state, &rest, &mut changed) {
+            faults.extend(more);
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         if new.password.is_some() {
             changed.set(
                 Field::Password,
@@ -90,9 +107,9 @@ impl User {
         Ok((state, changed))
     }
 
-    pub(super) fn made(
+    pub(super) fn created(
         state: UserState,
-        changed: &Changed,
+        changed: &ChangedFields,
         new: &NewUser,
         context: &WriteContext,
     ) -> Applied {
@@ -105,9 +122,9 @@ impl User {
         }
     }
 
-    /// Applies a change, or tells by `None` that it would change nothing.
+    /// Applies a change; `None` if nothing changes.
     ///
-    /// A user that is deleted can only be restored, deleted again or imported. The precondition is looked at first.
+    /// A deleted user can only be restored, deleted again or imported. The precondition is checked before the rules.
     ///
     /// # Errors
     /// [`ChangeRefused`], in the order of its variants.
@@ -121,14 +138,14 @@ impl User {
         if self.is_deleted() && !reaches_deleted {
             return Err(ChangeRefused::NotFound);
         }
-        self.expect_version(context)?;
+        self.ensure_version(context)?;
 
         let mut next = self.state.clone();
-        let mut changed = Changed::default();
+        let mut changed = ChangedFields::default();
         let mut password = None;
         match change {
             Change::Edit(edits) => {
-                self.expect_known_contacts(edits, context)?;
+                self.ensure_known_contacts(edits, context)?;
                 edit(&mut next, edits, &mut changed).map_err(ChangeRefused::Invalid)?;
             }
             Change::GrantRole(role) => {
@@ -137,8 +154,23 @@ impl User {
                 })?;
                 changed.set(Field::Roles, &mut next.roles, roles);
             }
-            Change::Suspend => {
+            Change::RevokeRole(role) => {
+                let roles = next.roles.without(role);
+                changed.set(Field::Roles, &mut next.roles, roles);
+            }
+            // A repetition without a reason and an end keeps the stored ones.
+            Change::Suspend(plain)
+                if next.standing == Standing::Suspended && plain == Suspension::PLAIN => {}
+            Change::Suspend(suspension) => {
                 changed.set(Field::Status, &mut next.standing, Standing::Suspended);
+                let suspension = suspension.clone().into_stored(Standing::Suspended);
+                changed.set(Field::Suspension, &mut next.suspension, suspension);
+            }
+            Change::EndSuspension => {
+                let suspension = self.state.suspension.as_ref();
+                if suspension.is_some_and(|suspension| suspension.is_over(context.at)) {
+                    changed.set(Field::Status, &mut next.standing, Standing::Active);
+                }
             }
             Change::Activate => changed.set(Field::Status, &mut next.standing, Standing::Active),
             Change::Delete if self.is_deleted() => {}
@@ -148,7 +180,7 @@ impl User {
             Change::Restore => changed.set(Field::Status, &mut next.deleted_at, None),
             Change::SetPassword(stored) => {
                 next.password_changed_at = Some(context.at);
-                // Set again in the same moment it is another one all the same.
+                // The field has changed even if the time is the same as before.
                 changed.0.push(Field::Password);
                 password = Some(PasswordWrite::Set(stored.clone()));
             }
@@ -157,7 +189,7 @@ impl User {
                 password = Some(PasswordWrite::Remove);
             }
             Change::SignOut => {
-                // Nobody is let in again by a clock that went back.
+                // A clock that moved backwards must not make void tokens valid again.
                 let limit = next.tokens_valid_after.max(Some(context.at));
                 changed.set(Field::TokensValidAfter, &mut next.tokens_valid_after, limit);
             }
@@ -170,11 +202,23 @@ impl User {
                 password = import::password(&mut next, record, &mut changed, context.at);
             }
         }
+        if next.standing == Standing::Active {
+            changed.set(Field::Suspension, &mut next.suspension, None);
+        }
+        // Tokens that a suspension or a deletion voided stay void when the user becomes active again.
+        if self.status() != Status::Active && next.status() == Status::Active {
+            let limit = last_void_time(self.state.updated_at, context.at);
+            let limit = next.tokens_valid_after.max(Some(limit));
+            changed.set(Field::TokensValidAfter, &mut next.tokens_valid_after, limit);
+        }
         if changed.0.is_empty() {
             return Ok(None);
         }
-        next.version = self.state.version.next();
-        next.updated_at = context.at.max(self.state.updated_at);
+        next.revision = self.state.revision.next();
+        if changed.0.iter().any(|field| field.is_shown()) {
+            next.version = self.state.version.next();
+            next.updated_at = next_updated_at(self.state.updated_at, context.at);
+        }
         let event = event(self.kind_of(&next), &next, &changed.0, context);
         let released =
             (next.username.key() != self.state.username.key()).then(|| self.state.username.clone());
@@ -186,38 +230,39 @@ impl User {
         }))
     }
 
-    /// Gives the event of the user's removal for good, deleted before or not.
+    /// Returns the event of the user's erasure. The user may be deleted or not.
     ///
     /// # Errors
     /// [`ChangeRefused::PreconditionFailed`].
     pub fn erase(&self, context: &WriteContext) -> Result<Event, ChangeRefused> {
-        self.expect_version(context)?;
+        self.ensure_version(context)?;
         let mut last = self.state.clone();
+        last.revision = last.revision.next();
         last.version = last.version.next();
         Ok(event(EventKind::Erased, &last, &[], context))
     }
 
-    /// Gives the event of the removal of a user that has been deleted for [`User::RESTORABLE`], and none for any other.
+    /// Returns the event of the erasure of a user that has been deleted for [`User::RESTORE_PERIOD`]; none for any other.
     pub fn expire(&self, context: &WriteContext) -> Option<Event> {
         let deleted_at = self.state.deleted_at?;
-        if context.at < deleted_at.plus(Self::RESTORABLE) {
+        if context.at < deleted_at.plus(Self::RESTORE_PERIOD) {
             return None;
         }
         self.erase(context).ok()
     }
 
-    fn expect_version(&self, context: &WriteContext) -> Result<(), ChangeRefused> {
-        if context.precondition.admits(self.state.version) {
+    fn ensure_version(&self, context: &WriteContext) -> Result<(), ChangeRefused> {
+        if context.precondition.admits(self) {
             Ok(())
         } else {
             Err(ChangeRefused::PreconditionFailed)
         }
     }
 
-    /// Holds a confirmation of an address or number to the one it was made for.
+    /// Checks that the confirmation of an email address or phone number refers to the stored value.
     ///
-    /// `If-Match: *` names no version, and so does not say which address was confirmed.
-    fn expect_known_contacts(
+    /// `If-Match: *` contains no version, and so does not show which value was confirmed.
+    fn ensure_known_contacts(
         &self,
         edits: &UserEdits,
         context: &WriteContext,
@@ -232,13 +277,13 @@ impl User {
         let stored_phone = self.state.phone_number.as_ref();
         let same_phone =
             matches!(&edits.phone_number, Edit::Set(number) if Some(number) == stored_phone);
-        let unsure = |confirmed: Option<bool>, same: bool| confirmed == Some(true) && !same;
+        let is_unconfirmed = |confirmed: Option<bool>, same: bool| confirmed == Some(true) && !same;
 
         let mut faults = Vec::new();
-        if unsure(edits.email_verified, same_email) {
+        if is_unconfirmed(edits.email_verified, same_email) {
             faults.push(Field::EmailVerified);
         }
-        if unsure(edits.phone_number_verified, same_phone) {
+        if is_unconfirmed(edits.phone_number_verified, same_phone) {
             faults.push(Field::PhoneNumberVerified);
         }
         if faults.is_empty() {
@@ -269,12 +314,38 @@ impl User {
     }
 }
 
+/// The `updated_at` of a change: never before the stored one, unless that is in the future.
+///
+/// A stored time in the future would otherwise hide every later change from callers that ask for changes since a time.
+fn next_updated_at(stored: Timestamp, now: Timestamp) -> Timestamp {
+    if stored > now.plus(Timestamp::CLOCK_TOLERANCE) {
+        return now;
+    }
+    now.max(stored)
+}
+
+/// The latest time of issue at which tokens are void when a suspension or deletion ends at this moment.
+///
+/// Tokens contain their time of issue in whole seconds, so a token issued right after the end contains the start of
+/// that second. It is valid unless the suspension or deletion started in the same second, because then the user may
+/// have signed in before it. Every suspension and deletion sets `updated_at`, which shows that case.
+fn last_void_time(updated_at: Timestamp, ended: Timestamp) -> Timestamp {
+    let second = Duration::from_secs(1);
+    let before_second = ended.next_second().minus(second + Duration::from_micros(1));
+    if updated_at > before_second {
+        ended
+    } else {
+        before_second
+    }
+}
+
 fn event(kind: EventKind, state: &UserState, changed: &[Field], context: &WriteContext) -> Event {
     Event {
         id: context.event_id,
         kind,
         subject_kind: SubjectKind::User,
         subject_id: state.id,
+        revision: state.revision,
         version: state.version,
         changed: paths(changed),
         actor: context.actor.clone(),

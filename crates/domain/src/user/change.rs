@@ -1,51 +1,62 @@
-//! The changes a user can undergo, checked and ready to apply.
+//! The validated changes of a user.
 
 use serde_json::{Map, Value};
 
-use super::Standing;
+use super::{Standing, Suspension};
 use crate::Fault;
 use crate::values::{
     Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Role, Roles,
     ShortText, StoredPassword, Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
 };
 
-/// What is to happen to a user.
+/// A change of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Some fields get other values.
+    /// Edits fields.
     Edit(Box<UserEdits>),
-    /// One role is added to those there are.
+    /// Adds one role.
     GrantRole(Role),
-    /// The account is locked out.
-    Suspend,
-    /// The account is let in again.
+    /// Removes one role.
+    RevokeRole(Role),
+    /// Suspends the account; the reason and the end replace stored ones.
+    Suspend(Suspension),
+    /// Activates the account if its suspension has ended.
+    EndSuspension,
+    /// Activates the account.
     Activate,
-    /// The user is deleted, restorably.
+    /// Deletes the user; it can be restored.
     Delete,
-    /// The user is brought back with the standing it had.
+    /// Restores the user with its former standing.
     Restore,
-    /// The password becomes this one.
+    /// Sets the password.
     SetPassword(StoredPassword),
-    /// The password goes, if there is one.
+    /// Removes the password, if there is one.
     RemovePassword,
-    /// Every token that was issued until now is void.
+    /// Voids every token that was issued until now.
     SignOut,
-    /// The user blocks somebody, or nobody any more.
+    /// Sets whether the user blocks any user.
     SetHasBlocks(bool),
-    /// The user becomes what a record of it says, deleted or not.
+    /// Replaces the user's fields by those of an imported record.
     Import(Box<Record>),
 }
 
-/// Why a change cannot be applied to the user as it is.
+impl Change {
+    /// Returns a suspension without a reason, which lasts until an activation.
+    pub fn suspend() -> Self {
+        Self::Suspend(Suspension::default())
+    }
+}
+
+/// Why a change cannot be applied to the current user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeRefused {
-    /// The user is deleted, and this change is not its restoration.
+    /// The user is deleted, and the change does not apply to deleted users.
     #[error("there is no such user")]
     NotFound,
-    /// The user is not at a version the writer expects.
+    /// The user's version is not the one that the writer expects.
     #[error("the user is not at the expected version")]
     PreconditionFailed,
-    /// The change is only safe for a known version; the fields that make it so.
+    /// The change is safe only for an expected version; holds the fields that require it.
     #[error("the change needs an expected version")]
     PreconditionRequired(Vec<Fault>),
     /// The result would break a rule.
@@ -53,31 +64,31 @@ pub enum ChangeRefused {
     Invalid(Vec<Fault>),
 }
 
-/// What becomes of one optional value.
+/// The edit of an optional value.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Edit<T> {
-    /// It stays.
+    /// Keeps the value.
     #[default]
     Keep,
-    /// It goes.
+    /// Removes the value.
     Clear,
-    /// It becomes this.
+    /// Sets the value.
     Set(T),
 }
 
-/// What becomes of one drawer of metadata.
+/// The edit of one metadata object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum MetadataEdit {
-    /// It stays.
+    /// Keeps the object.
     #[default]
     Keep,
-    /// It becomes this.
+    /// Replaces the object.
     Set(Metadata),
-    /// It is merged with this (RFC 7396).
+    /// Merges a patch into the object (RFC 7396).
     Merge(Map<String, Value>),
 }
 
-/// What becomes of each field; all stay by default.
+/// The edits of all fields; the default keeps every field.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(
     missing_docs,
@@ -91,12 +102,13 @@ pub struct UserEdits {
     pub phone_number_verified: Option<bool>,
     pub external_id: Edit<ExternalId>,
     pub standing: Option<Standing>,
+    pub suspension: Edit<Box<Suspension>>,
     pub roles: Option<Roles>,
     pub profile: ProfileEdits,
     pub metadata: MetadataEdits,
 }
 
-/// What becomes of each field of the profile; all stay by default.
+/// The edits of the profile; the default keeps every field.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(
     missing_docs,
@@ -116,7 +128,7 @@ pub struct ProfileEdits {
     pub birthdate: Edit<Birthdate>,
 }
 
-/// What becomes of each drawer of metadata; all stay by default.
+/// The edits of the metadata objects; the default keeps each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(
     missing_docs,
@@ -128,21 +140,21 @@ pub struct MetadataEdits {
     pub private: MetadataEdit,
 }
 
-/// A user to be: the two fields nobody is without, and what else is known.
+/// A user that is to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewUser {
-    /// The unique name.
+    /// The unique username.
     pub username: Username,
-    /// The unique address.
+    /// The unique email address.
     pub email: EmailAddress,
-    /// The rest, as edits of an otherwise empty user; its `username` and `email` are not looked at.
+    /// The optional fields, as edits of an empty user; their `username` and `email` are ignored.
     pub rest: UserEdits,
-    /// The password, if there is to be one.
+    /// The password, if it has one.
     pub password: Option<StoredPassword>,
 }
 
 impl NewUser {
-    /// All that is known, as edits.
+    /// All fields as edits.
     pub fn edits(&self) -> UserEdits {
         UserEdits {
             username: Some(self.username.clone()),
@@ -152,39 +164,49 @@ impl NewUser {
     }
 }
 
-/// A user as another store knew it, checked and ready to be imported.
+/// A validated user record from another store, to be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// The user's id, if it has one already.
+    /// The user's id, if the record has one.
     pub id: Option<UserId>,
-    /// What the user is. Its password is taken over where the user has none, or one that was imported too: whoever has
-    /// set one here, or was let in by the one that there is, keeps it.
+    /// The user's fields. The password is applied only if the user has none, or has an imported one. A password that
+    /// was set in this service, or was used for a login, is kept.
     pub user: NewUser,
     /// Whether the user is deleted.
     pub presence: Presence,
-    /// What was before; only a user that is made by the import takes it over.
-    pub past: Past,
+    /// The user's history; applied only if the import creates the user.
+    pub history: ImportedHistory,
 }
 
-/// Whether a record says that its user is deleted.
+impl Record {
+    /// The external id of the record, if it has one.
+    pub fn external_id(&self) -> Option<&ExternalId> {
+        match &self.user.rest.external_id {
+            Edit::Set(id) => Some(id),
+            Edit::Keep | Edit::Clear => None,
+        }
+    }
+}
+
+/// Whether the user of a record is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Presence {
-    /// It does not say.
+    /// The record does not contain it.
     #[default]
-    Untold,
-    /// It is not.
+    Unspecified,
+    /// The user is not deleted.
     Present,
-    /// It is, since this moment or since the import.
+    /// The user is deleted, since this time or, if none, since the import.
     Deleted(Option<Timestamp>),
 }
 
-/// What a record tells of a user's past.
+/// The history of a user before its import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(
     missing_docs,
     reason = "each is the field of the same name of `UserState`"
 )]
-pub struct Past {
+pub struct ImportedHistory {
     pub version: Option<Version>,
     pub created_at: Option<Timestamp>,
     pub updated_at: Option<Timestamp>,

@@ -1,19 +1,20 @@
-//! What edits make of a user's fields.
+//! Applies edits to the fields of a user.
 
 use super::change::{Edit, MetadataEdit, MetadataEdits, ProfileEdits, UserEdits};
-use super::{Field, Profile, ProfileField, UserMetadata, UserState};
+use super::{Field, Profile, ProfileField, Standing, UserMetadata, UserState};
+use crate::values::{EmailAddress, ExternalId, Metadata, PhoneNumber, Username};
 use crate::{Fault, Violation};
 
-/// The fields that became something else, in the order of their edits, which is always the same.
+/// The fields that changed, in the fixed order of their edits.
 #[derive(Debug, Default)]
-pub(super) struct Changed(pub(super) Vec<Field>);
+pub(super) struct ChangedFields(pub(super) Vec<Field>);
 
-impl Changed {
-    /// Sets a field, and notes it if that makes a difference.
+impl ChangedFields {
+    /// Sets a field, and records it if its value changed.
     pub(super) fn set<T: PartialEq>(&mut self, field: Field, slot: &mut T, value: T) {
         if *slot != value {
             *slot = value;
-            // An import may change both what stands behind a status and whether it is shown.
+            // An import may change both the standing and the deletion, which are one field.
             if !self.0.contains(&field) {
                 self.0.push(field);
             }
@@ -33,40 +34,74 @@ impl Changed {
         }
     }
 
-    /// Sets whether a contact is verified: as asked, and otherwise not once the contact has moved.
-    fn set_verified(&mut self, field: Field, slot: &mut bool, asked: Option<bool>, moved: bool) {
-        match asked {
+    /// Sets whether a contact is verified: to the requested value, or to false if the contact changed.
+    fn set_verified(
+        &mut self,
+        field: Field,
+        slot: &mut bool,
+        requested: Option<bool>,
+        contact_changed: bool,
+    ) {
+        match requested {
             Some(verified) => self.set(field, slot, verified),
-            None if moved => self.set(field, slot, false),
+            None if contact_changed => self.set(field, slot, false),
             None => {}
         }
     }
 }
 
-/// Edits a state in place and notes which fields became something else.
+/// Edits a state in place and records the fields that changed.
+///
+/// Edits are destructured completely, here and below, so that an edit that is not applied does not compile.
 ///
 /// # Errors
-/// Every rule that the result would break; the state is worth nothing then.
+/// A fault for every rule that the result breaks. The state must then be discarded.
 pub(super) fn edit(
     state: &mut UserState,
     edits: &UserEdits,
-    changed: &mut Changed,
+    changed: &mut ChangedFields,
 ) -> Result<(), Vec<Fault>> {
     let mut faults = Vec::new();
-    if let Some(username) = &edits.username {
+    let UserEdits {
+        username,
+        email,
+        email_verified,
+        phone_number,
+        phone_number_verified,
+        external_id,
+        standing,
+        suspension,
+        roles,
+        profile,
+        metadata,
+    } = edits;
+    if let Some(username) = username {
+        if username.key() != state.username.key() {
+            faults.extend(mixed_scripts(username));
+        }
         changed.set(Field::Username, &mut state.username, username.clone());
     }
-    edit_email(state, edits, changed);
-    edit_phone(state, edits, changed, &mut faults);
-    edit_external_id(state, edits, changed, &mut faults);
-    if let Some(standing) = edits.standing {
-        changed.set(Field::Status, &mut state.standing, standing);
+    edit_email(state, email.as_ref(), *email_verified, changed);
+    edit_phone(
+        state,
+        phone_number,
+        *phone_number_verified,
+        changed,
+        &mut faults,
+    );
+    edit_external_id(state, external_id, changed, &mut faults);
+    if let Some(standing) = standing {
+        changed.set(Field::Status, &mut state.standing, *standing);
     }
-    if let Some(roles) = &edits.roles {
+    if state.standing == Standing::Suspended {
+        let slot = &mut state.suspension;
+        changed.set_optional(Field::Suspension, slot, suspension);
+    }
+    if let Some(roles) = roles {
         changed.set(Field::Roles, &mut state.roles, roles.clone());
     }
-    edit_profile(&mut state.profile, &edits.profile, changed);
-    edit_metadata(&mut state.metadata, &edits.metadata, changed, &mut faults);
+    edit_profile(&mut state.profile, profile, changed);
+    edit_metadata(&mut state.metadata, metadata, changed, &mut faults);
     if faults.is_empty() {
         Ok(())
     } else {
@@ -74,29 +109,45 @@ pub(super) fn edit(
     }
 }
 
-fn edit_email(state: &mut UserState, edits: &UserEdits, changed: &mut Changed) {
+/// Returns the fault of a username with mixed scripts, which a user may keep but not choose.
+pub(super) fn mixed_scripts(username: &Username) -> Option<Fault> {
+    let violation = username.check_scripts().err()?;
+    Some(Fault::new(Field::Username.path(), &violation))
+}
+
+fn edit_email(
+    state: &mut UserState,
+    email: Option<&EmailAddress>,
+    requested: Option<bool>,
+    changed: &mut ChangedFields,
+) {
     let before = state.email.key().to_owned();
-    if let Some(email) = &edits.email {
+    if let Some(email) = email {
         changed.set(Field::Email, &mut state.email, email.clone());
     }
-    let moved = state.email.key() != before;
+    let contact_changed = state.email.key() != before;
     let verified = &mut state.email_verified;
-    changed.set_verified(Field::EmailVerified, verified, edits.email_verified, moved);
+    changed.set_verified(Field::EmailVerified, verified, requested, contact_changed);
 }
 
 fn edit_phone(
     state: &mut UserState,
-    edits: &UserEdits,
-    changed: &mut Changed,
+    edit: &Edit<PhoneNumber>,
+    requested: Option<bool>,
+    changed: &mut ChangedFields,
     faults: &mut Vec<Fault>,
 ) {
     let before = state.phone_number.clone();
     let number = &mut state.phone_number;
-    changed.set_optional(Field::PhoneNumber, number, &edits.phone_number);
-    let moved = state.phone_number != before;
+    changed.set_optional(Field::PhoneNumber, number, edit);
+    let contact_changed = state.phone_number != before;
     let verified = &mut state.phone_number_verified;
-    let asked = edits.phone_number_verified;
-    changed.set_verified(Field::PhoneNumberVerified, verified, asked, moved);
+    changed.set_verified(
+        Field::PhoneNumberVerified,
+        verified,
+        requested,
+        contact_changed,
+    );
     if state.phone_number_verified && state.phone_number.is_none() {
         let detail = "Is required while phone_number_verified is true.";
         let violation = Violation::new("required", detail);
@@ -106,42 +157,65 @@ fn edit_phone(
 
 fn edit_external_id(
     state: &mut UserState,
-    edits: &UserEdits,
-    changed: &mut Changed,
+    edit: &Edit<ExternalId>,
+    changed: &mut ChangedFields,
     faults: &mut Vec<Fault>,
 ) {
     let before = state.external_id.clone();
     let id = &mut state.external_id;
-    changed.set_optional(Field::ExternalId, id, &edits.external_id);
+    changed.set_optional(Field::ExternalId, id, edit);
     if before.is_some() && state.external_id != before {
         let violation = Violation::new("read_only", "Is written once and cannot be changed.");
         faults.push(Fault::new(Field::ExternalId.path(), &violation));
     }
 }
 
-fn edit_profile(profile: &mut Profile, edits: &ProfileEdits, changed: &mut Changed) {
-    use ProfileField::{
-        Bio, Birthdate, FamilyName, GivenName, Locale, Location, Name, Nickname, Picture, Website,
-        Zoneinfo,
-    };
+fn edit_profile(profile: &mut Profile, edits: &ProfileEdits, changed: &mut ChangedFields) {
+    use ProfileField as P;
     let of = Field::Profile;
-    changed.set_optional(of(Name), &mut profile.name, &edits.name);
-    changed.set_optional(of(GivenName), &mut profile.given_name, &edits.given_name);
-    changed.set_optional(of(FamilyName), &mut profile.family_name, &edits.family_name);
-    changed.set_optional(of(Nickname), &mut profile.nickname, &edits.nickname);
-    changed.set_optional(of(Picture), &mut profile.picture, &edits.picture);
-    changed.set_optional(of(Website), &mut profile.website, &edits.website);
-    changed.set_optional(of(Bio), &mut profile.bio, &edits.bio);
-    changed.set_optional(of(Location), &mut profile.location, &edits.location);
-    changed.set_optional(of(Locale), &mut profile.locale, &edits.locale);
-    changed.set_optional(of(Zoneinfo), &mut profile.zoneinfo, &edits.zoneinfo);
-    changed.set_optional(of(Birthdate), &mut profile.birthdate, &edits.birthdate);
+    let Profile {
+        name,
+        given_name,
+        family_name,
+        nickname,
+        picture,
+        website,
+        bio,
+        location,
+        locale,
+        zoneinfo,
+        birthdate,
+    } = profile;
+    let ProfileEdits {
+        name: name_edit,
+        given_name: given_name_edit,
+        family_name: family_name_edit,
+        nickname: nickname_edit,
+        picture: picture_edit,
+        website: website_edit,
+        bio: bio_edit,
+        location: location_edit,
+        locale: locale_edit,
+        zoneinfo: zoneinfo_edit,
+        birthdate: birthdate_edit,
+    } = edits;
+    changed.set_optional(of(P::Name), name, name_edit);
+    changed.set_optional(of(P::GivenName), given_name, given_name_edit);
+    changed.set_optional(of(P::FamilyName), family_name, family_name_edit);
+    changed.set_optional(of(P::Nickname), nickname, nickname_edit);
+    changed.set_optional(of(P::Picture), picture, picture_edit);
+    changed.set_optional(of(P::Website), website, website_edit);
+    changed.set_optional(of(P::Bio), bio, bio_edit);
+    changed.set_optional(of(P::Location), location, location_edit);
+    changed.set_optional(of(P::Locale), locale, locale_edit);
+    changed.set_optional(of(P::Zoneinfo), zoneinfo, zoneinfo_edit);
+    changed.set_optional(of(P::Birthdate), birthdate, birthdate_edit);
 }
 
 fn edit_metadata(
     metadata: &mut UserMetadata,
     edits: &MetadataEdits,
-    changed: &mut Changed,
+    changed: &mut ChangedFields,
     faults: &mut Vec<Fault>,
 ) {
     let UserMetadata {
@@ -149,19 +223,30 @@ fn edit_metadata(
         user,
         private,
     } = metadata;
-    let drawers = [
-        (Field::MetadataPublic, public, &edits.public),
-        (Field::MetadataUser, user, &edits.user),
-        (Field::MetadataPrivate, private, &edits.private),
+    let MetadataEdits {
+        public: public_edit,
+        user: user_edit,
+        private: private_edit,
+    } = edits;
+    let objects = [
+        (Field::MetadataPublic, public, public_edit),
+        (Field::MetadataUser, user, user_edit),
+        (Field::MetadataPrivate, private, private_edit),
     ];
-    for (field, drawer, edit) in drawers {
+    for (field, object, edit) in objects {
         let next = match edit {
             MetadataEdit::Keep => continue,
-            MetadataEdit::Set(next) => Ok(next.clone()),
-            MetadataEdit::Merge(patch) => drawer.merge(patch),
+            MetadataEdit::Set(next) if *next == *object => continue,
+            MetadataEdit::Set(next) => {
+                let violation = Metadata::out_of_range();
+                let numbers = Metadata::numbers_out_of_range(next.as_map()).into_iter();
+                faults.extend(numbers.map(|steps| Fault::nested(field.path(), steps, &violation)));
+                Ok(next.clone())
+            }
+            MetadataEdit::Merge(patch) => object.merge(patch),
         };
         match next {
-            Ok(next) => changed.set(field, drawer, next),
+            Ok(next) => changed.set(field, object, next),
             Err(violation) => faults.push(Fault::new(field.path(), &violation)),
         }
     }

@@ -1,4 +1,4 @@
-//! What the rest of the platform is told about a change.
+//! The events that other services receive about changes of users.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,63 +7,65 @@ use uuid::Uuid;
 
 use super::Field;
 use crate::caller::Caller;
-use crate::values::{Timestamp, UserId, Version};
+use crate::values::{Revision, Timestamp, UserId, Version};
 
-/// One change, as the outbox keeps it: who did what to whom, and no personal data.
+/// The outbox event of one change, without personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Unique, for receivers that must not count an event twice.
+    /// The unique id, by which receivers detect duplicates.
     pub id: Uuid,
     /// What happened.
     pub kind: EventKind,
-    /// What it happened to.
+    /// The kind of the subject.
     pub subject_kind: SubjectKind,
-    /// Whom it happened to.
+    /// The user that changed.
     pub subject_id: UserId,
-    /// The version that the change made.
+    /// The revision after the change.
+    pub revision: Revision,
+    /// The version after the change; an internal change does not increment it.
     pub version: Version,
     /// The dotted paths of the fields that changed, in a fixed order.
     pub changed: Vec<String>,
-    /// Who did it.
+    /// The actor of the change.
     pub actor: Actor,
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
 }
 
 /// What happened to a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// It was made.
+    /// The user was created.
     Created,
-    /// Some of its fields changed.
+    /// Fields of the user changed.
     Updated,
-    /// It was locked out.
+    /// The user was suspended.
     Suspended,
-    /// It was let in again.
+    /// The user was activated.
     Activated,
-    /// It was deleted, restorably.
+    /// The user was deleted, and can be restored.
     Deleted,
-    /// It was brought back.
+    /// The user was restored.
     Restored,
-    /// It was removed for good.
+    /// The user was removed permanently.
     Erased,
 }
 
-/// The kind of thing an event is about.
+/// The kind of an event's subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SubjectKind {
     /// A user.
     User,
 }
 
-/// Who did it, in the words of logs and events: `user:<id>`, `service:<name>`, `operator` or, where time alone did it,
-/// `retention`.
+/// The actor of a write, as in logs and events: `user:<id>`, `service:<name>`, `operator`, or `retention` and
+/// `schedule` for background jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Actor(String);
 
 impl Event {
     /// How long an event is kept: 30 days.
-    pub const KEPT: Duration = Duration::from_hours(30 * 24);
+    pub const RETENTION: Duration = Duration::from_hours(30 * 24);
 }
 
 impl EventKind {
@@ -90,7 +92,7 @@ impl EventKind {
         }
     }
 
-    /// Finds an event's kind by its type.
+    /// Finds an event kind by its type.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -111,12 +113,27 @@ impl SubjectKind {
 }
 
 impl Actor {
-    /// The service itself, where it removes what is over its time.
+    /// The retention worker, which removes expired data.
     pub fn retention() -> Self {
         Self("retention".to_owned())
     }
 
-    /// Takes back what a store kept.
+    /// The scheduler, which ends suspensions.
+    pub fn schedule() -> Self {
+        Self("schedule".to_owned())
+    }
+
+    /// A user.
+    pub fn of_user(id: UserId) -> Self {
+        Self(format!("user:{id}"))
+    }
+
+    /// Whether the actor is a user other than the given one.
+    pub fn is_user_other_than(&self, id: UserId) -> bool {
+        self.0.starts_with("user:") && *self != Self::of_user(id)
+    }
+
+    /// Creates an actor from its stored text.
     pub fn from_store(text: String) -> Self {
         Self(text)
     }
@@ -129,11 +146,11 @@ impl Actor {
 
 impl From<&Caller> for Actor {
     fn from(caller: &Caller) -> Self {
-        Self(match caller {
-            Caller::User(user) => format!("user:{}", user.id),
-            Caller::Service(service) => format!("service:{}", service.name),
-            Caller::Operator => "operator".to_owned(),
-        })
+        match caller {
+            Caller::User(user) => Self::of_user(user.id),
+            Caller::Service(service) => Self(format!("service:{}", service.name)),
+            Caller::Operator => Self("operator".to_owned()),
+        }
     }
 }
 
@@ -143,7 +160,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Gives the paths of the changed fields in a fixed order.
+/// The paths of the changed fields, in order.
 pub(super) fn paths(fields: &[Field]) -> Vec<String> {
     fields.iter().map(|field| field.path().to_owned()).collect()
 }

@@ -1,6 +1,6 @@
-//! The parts of a user that a caller may write.
+//! The fields of a user that can be written.
 
-/// A part of a user that a caller may name in a write.
+/// A field of a user that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(
     missing_docs,
@@ -14,6 +14,7 @@ pub enum Field {
     PhoneNumberVerified,
     ExternalId,
     Status,
+    Suspension,
     Roles,
     Profile(ProfileField),
     MetadataPublic,
@@ -24,7 +25,7 @@ pub enum Field {
     HasBlocks,
 }
 
-/// A part of the profile: an OpenID Connect claim, or bio, or location.
+/// A field of the profile: an OpenID Connect claim, bio or location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(
     missing_docs,
@@ -55,6 +56,7 @@ impl Field {
             Self::PhoneNumberVerified => "phone_number_verified",
             Self::ExternalId => "external_id",
             Self::Status => "status",
+            Self::Suspension => "suspension",
             Self::Roles => "roles",
             Self::Profile(field) => field.path(),
             Self::MetadataPublic => "metadata.public",
@@ -63,6 +65,30 @@ impl Field {
             Self::Password => "password",
             Self::TokensValidAfter => "tokens_valid_after",
             Self::HasBlocks => "has_blocks",
+        }
+    }
+}
+
+impl Field {
+    /// Whether some view of the user shows the field, so that a change increments the version.
+    ///
+    /// A change of the other fields is internal and increments the revision only.
+    pub fn is_shown(self) -> bool {
+        match self {
+            Self::Username
+            | Self::Email
+            | Self::EmailVerified
+            | Self::PhoneNumber
+            | Self::PhoneNumberVerified
+            | Self::ExternalId
+            | Self::Status
+            | Self::Suspension
+            | Self::Roles
+            | Self::Profile(_)
+            | Self::MetadataPublic
+            | Self::MetadataUser
+            | Self::MetadataPrivate => true,
+            Self::Password | Self::TokensValidAfter | Self::HasBlocks => false,
         }
     }
 }

@@ -1,22 +1,21 @@
-//! The platform's older identifiers.
+//! Identifiers of other systems of the platform.
 
 use super::macros::{stored_text, text_value};
 use super::text::blank;
 use crate::Violation;
 
-/// The identifier another system of the platform knows a user by: 1 to 255 visible ASCII characters
-/// (0x21 to 0x7E), taken exactly, compared byte by byte. Integers are their decimal text.
+/// The identifier of a user in another system of the platform: 1 to 255 visible ASCII characters (0x21 to 0x7E).
 ///
-/// Its space is not that of [`UserId`](super::UserId): the same text may be one user's id and
-/// another's external id.
+/// It is kept unchanged and compared byte by byte. Integers are stored as decimal text. Its namespace is separate from
+/// that of [`UserId`](super::UserId): the same text may be one user's id and another user's external id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExternalId(Box<str>);
 
 impl ExternalId {
-    /// The most characters, which are also bytes.
+    /// The maximum length in characters, which equals bytes.
     pub const MAX_CHARS: usize = 255;
 
-    /// Takes an identifier, untrimmed. Violations: `blank`, `forbidden_character`, `too_long`.
+    /// Parses an identifier, untrimmed. Violations: `blank`, `forbidden_character`, `too_long`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.is_empty() {
             return Err(blank());
@@ -24,7 +23,7 @@ impl ExternalId {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Violation::new(
                 "forbidden_character",
-                "Must hold only visible ASCII characters, no spaces.",
+                "Must contain only visible ASCII characters, no spaces.",
             ));
         }
         if text.len() > Self::MAX_CHARS {
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn spaces_controls_and_other_scripts_are_refused() {
+    fn spaces_controls_and_other_scripts_are_rejected() {
         for text in [" 1", "1 ", "a b", "a\n", "\u{7f}", "é", "\0"] {
             assert_eq!(
                 ExternalId::parse(text).unwrap_err().code(),

@@ -1,4 +1,4 @@
-//! What tells one user, and one state of a user, from another.
+//! User ids, versions and revisions.
 
 use std::fmt;
 
@@ -7,24 +7,23 @@ use uuid::Uuid;
 use super::macros::serde_as_text;
 use crate::Violation;
 
-/// The identifier of a user: a UUID (RFC 9562), version 7 where this service made it, any where it
-/// was imported.
+/// The identifier of a user: a UUID (RFC 9562). New ones have version 7, imported ones any version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(Uuid);
 
 impl UserId {
-    /// Wraps a UUID of any version.
+    /// Creates an id from a UUID of any version.
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
-    /// The UUID itself.
+    /// The UUID.
     pub const fn as_uuid(self) -> Uuid {
         self.0
     }
 
-    /// Takes the hyphenated form of 36 characters, in any case, untrimmed; no braces, no
-    /// `urn:uuid:`. Violation: `format`.
+    /// Parses the hyphenated form of 36 characters, in any case, untrimmed, without braces or `urn:uuid:`.
+    /// Violation: `format`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let hyphenated = if text.len() == 36 {
             Uuid::try_parse(text).ok()
@@ -40,6 +39,22 @@ impl UserId {
     }
 }
 
+impl UserId {
+    /// Parses the id of an imported user as [`UserId::parse`] does, but rejects the nil and the max UUID.
+    ///
+    /// These two mean "no id" (RFC 9562, sections 5.9 and 5.10). Violations: `format`, `reserved`.
+    pub fn parse_imported(text: &str) -> Result<Self, Violation> {
+        let id = Self::parse(text)?;
+        if id.0.is_nil() || id.0.is_max() {
+            return Err(Violation::new(
+                "reserved",
+                "Must not be the nil UUID or the max UUID.",
+            ));
+        }
+        Ok(id)
+    }
+}
+
 impl fmt::Display for UserId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(formatter)
@@ -48,21 +63,23 @@ impl fmt::Display for UserId {
 
 serde_as_text!(UserId);
 
-/// The number of a state of a user: 1 when created, one more after each change.
+/// The version of a user's visible state: 1 at creation, incremented by each change that the user can see.
+///
+/// Clients receive it in bodies and entity tags and send it in `If-Match`. [`Revision`] also counts internal changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(i64);
 
 impl Version {
-    /// The version of a user just created.
+    /// The version of a new user.
     pub const FIRST: Self = Self(1);
 
-    /// The greatest number that a user brings along: 2^52.
+    /// The maximum version of an imported user: 2^52.
     ///
-    /// Versions are compared as doubles too, by scripts in Redis and by clients in JavaScript, which are exact up to
-    /// 2^53: from here on there is room for as many changes as nobody will make.
-    pub const GREATEST_IMPORTED: i64 = 1 << 52;
+    /// Redis scripts and JavaScript clients compare versions as doubles, which are exact up to 2^53. The limit leaves
+    /// 2^52 changes before versions become inexact.
+    pub const MAX_IMPORTED: i64 = 1 << 52;
 
-    /// Takes a number of at least 1; `None` for any other.
+    /// Creates it from a number. `None` if the number is less than 1.
     pub const fn from_i64(number: i64) -> Option<Self> {
         if number >= 1 {
             Some(Self(number))
@@ -71,10 +88,10 @@ impl Version {
         }
     }
 
-    /// Takes the version of a user of another store: from 1 to [`Version::GREATEST_IMPORTED`]. Violation: `out_of_range`.
-    pub fn imported(number: i64) -> Result<Self, Violation> {
+    /// Creates the version of an imported user, from 1 to [`Version::MAX_IMPORTED`]. Violation: `out_of_range`.
+    pub fn from_imported(number: i64) -> Result<Self, Violation> {
         Self::from_i64(number)
-            .filter(|version| version.0 <= Self::GREATEST_IMPORTED)
+            .filter(|version| version.0 <= Self::MAX_IMPORTED)
             .ok_or_else(|| {
                 Violation::new(
                     "out_of_range",
@@ -88,10 +105,60 @@ impl Version {
         self.0
     }
 
-    /// The version after one more change; the greatest number stays where it is.
+    /// The version after one more change, saturating at the maximum.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
+    }
+}
+
+/// The revision of a user's stored state: 1 at creation, incremented by each stored change, visible or internal.
+///
+/// Caches, events and the outbox are ordered by it. The users API never returns it, because it would reveal internal
+/// changes such as a sign-out or a first block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(i64);
+
+impl Revision {
+    /// The revision of a new user.
+    pub const FIRST: Self = Self(1);
+
+    /// Creates it from a number. `None` if the number is less than 1.
+    pub const fn from_i64(number: i64) -> Option<Self> {
+        if number >= 1 {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The revision after one more stored change, saturating at the maximum.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The number of internal changes of a user at this revision and `version`.
+    pub const fn internal_changes(self, version: Version) -> i64 {
+        self.0.saturating_sub(version.0)
+    }
+
+    /// The version of a user at this revision after a number of internal changes. `None` if the number is impossible.
+    pub fn version_after(self, internal_changes: i64) -> Option<Version> {
+        let visible = self.0.checked_sub(internal_changes)?;
+        Version::from_i64(visible).filter(|_| internal_changes >= 0)
+    }
+}
+
+impl From<Version> for Revision {
+    /// The revision of a user at this version without internal changes.
+    fn from(version: Version) -> Self {
+        Self(version.0)
     }
 }
 
@@ -123,13 +190,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_read_in_any_case_and_shown_in_lower_case() {
+    fn an_imported_nil_or_max_uuid_is_rejected() {
+        let code = |text: &str| UserId::parse_imported(text).map_err(|violation| violation.code());
+        for none in [Uuid::nil(), Uuid::max()] {
+            assert_eq!(code(&none.to_string().to_uppercase()), Err("reserved"));
+        }
+        assert_eq!(code("x"), Err("format"));
+        let id = "00000000-0000-0000-0000-000000000001";
+        assert_eq!(
+            code(id),
+            UserId::parse(id).map_err(|violation| violation.code())
+        );
+    }
+
+    #[test]
+    fn an_id_is_parsed_in_any_case_and_displayed_in_lower_case() {
         let id = UserId::parse("0199B8F2-7c1e-7000-8000-00000000000A").unwrap();
         assert_eq!(id.to_string(), "0199b8f2-7c1e-7000-8000-00000000000a");
     }
 
     #[test]
-    fn other_forms_of_a_uuid_are_refused() {
+    fn other_forms_of_a_uuid_are_rejected() {
         for text in [
             "",
             "0199b8f27c1e70008000000000000000",
@@ -156,26 +237,38 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_imported_as_long_as_it_and_those_after_it_are_exact_as_doubles() {
-        assert_eq!(Version::imported(1), Ok(Version::FIRST));
-        let greatest = Version::imported(4_503_599_627_370_496).unwrap();
-        assert_eq!(greatest.get(), Version::GREATEST_IMPORTED);
-        for number in [i64::MIN, 0, Version::GREATEST_IMPORTED + 1, i64::MAX] {
-            let refused = Version::imported(number).unwrap_err();
+    fn an_imported_version_above_2_to_the_52_is_rejected() {
+        assert_eq!(Version::from_imported(1), Ok(Version::FIRST));
+        let greatest = Version::from_imported(4_503_599_627_370_496).unwrap();
+        assert_eq!(greatest.get(), Version::MAX_IMPORTED);
+        for number in [i64::MIN, 0, Version::MAX_IMPORTED + 1, i64::MAX] {
+            let refused = Version::from_imported(number).unwrap_err();
             assert_eq!(refused.code(), "out_of_range", "{number}");
         }
     }
 
     proptest! {
         #[test]
-        fn an_id_parses_back_from_what_it_shows(number in any::<u128>()) {
+        fn a_displayed_id_parses_to_itself(number in any::<u128>()) {
             let id = UserId::from_uuid(Uuid::from_u128(number));
             prop_assert_eq!(UserId::parse(&id.to_string()).unwrap(), id);
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in any::<String>()) {
+        fn no_text_makes_parse_panic(text in any::<String>()) {
             let _ = UserId::parse(&text);
+        }
+    }
+    #[test]
+    fn a_version_is_computed_from_revision_and_internal_changes() {
+        let revision = Revision::from_i64(7).unwrap();
+        for internal in 0..7 {
+            let version = revision.version_after(internal).unwrap();
+            assert_eq!(version.get(), 7 - internal);
+            assert_eq!(revision.internal_changes(version), internal);
+        }
+        for impossible in [-1, 7, 8, i64::MIN, i64::MAX] {
+            assert_eq!(revision.version_after(impossible), None, "{impossible}");
         }
     }
 }

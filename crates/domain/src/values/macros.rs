@@ -1,7 +1,7 @@
-//! What every value type that is text has in common.
+//! Macros for the common parts of text value types.
 
-/// Gives a type with `parse` and `as_str` its `Display`, `AsRef<str>` and, under `serde`, both
-/// directions.
+/// Implements `Display`, `AsRef<str>` and, with feature `serde`, both serde traits for a type with `parse` and
+/// `as_str`.
 macro_rules! text_value {
     ($name:ident) => {
         impl std::fmt::Display for $name {
@@ -20,12 +20,12 @@ macro_rules! text_value {
     };
 }
 
-/// Gives a type that is nothing but its text the way back from a store.
+/// Implements `from_store` for a type that consists of its text.
 macro_rules! stored_text {
     ($name:ident) => {
         impl $name {
-            /// Takes back what a store kept of a parsed value; the store vouches for it, so that a rule that
-            /// has become stricter since does not make old users unreadable.
+            /// Restores a stored value without validation, so that a stricter rule does not make old users
+            /// unreadable.
             pub fn from_store(text: String) -> Self {
                 Self(text.into_boxed_str())
             }
@@ -33,8 +33,7 @@ macro_rules! stored_text {
     };
 }
 
-/// Gives a type with `parse` and `Display` its text form under `serde`; reading goes through
-/// `parse`.
+/// Implements both serde traits for a type with `parse` and `Display`. Deserialization calls `parse`.
 macro_rules! serde_as_text {
     ($name:ident) => {
         #[cfg(feature = "serde")]

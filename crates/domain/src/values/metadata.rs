@@ -1,4 +1,6 @@
-//! Free data that services and users keep about a user.
+//! Custom data that services and users store with a user.
+
+mod numbers;
 
 use serde_json::{Map, Value};
 
@@ -6,34 +8,44 @@ use super::text::{forbidden_character, is_forbidden};
 use crate::Violation;
 use crate::json::{is_reserved_name, parse_strict};
 
-/// A JSON object of the caller's own: at most 16 KiB as compact JSON and 16 levels of objects and
-/// arrays, itself the first.
+/// A custom JSON object: at most 16 KiB as compact JSON, and at most 16 levels of objects and arrays including itself.
 ///
-/// Strings and names are kept exactly (no trimming, no NFC) and hold no character that a single
-/// line may not hold; numbers keep every digit, members their order. Two objects that differ only
-/// in that order are equal.
+/// Strings and names are kept unchanged (no trimming, no NFC). They contain no character that is forbidden in a single
+/// line. Members keep their order, but two objects that differ only in order are equal.
+///
+/// Numbers are readable by every JSON parser (RFC 7493, section 2.2): finite as a double, with at most 17 significant
+/// digits, all of which are kept. Objects that an earlier release stored may contain other numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata(Map<String, Value>);
 
 impl Metadata {
-    /// The most bytes as compact JSON in UTF-8.
+    /// The maximum size in bytes as compact JSON in UTF-8.
     pub const MAX_BYTES: usize = 16 * 1024;
-    /// The most levels of objects and arrays, the object itself being the first.
+    /// The maximum number of levels of objects and arrays. The object itself is the first.
     pub const MAX_DEPTH: usize = 16;
+    /// The maximum number of reported numbers out of range per object.
+    pub const MAX_REPORTED_NUMBERS: usize = 10;
 
     /// The object without members.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Takes an object; nulls in it are kept. Violations: `too_deep`, `forbidden_character`,
-    /// `reserved` (a name `serde_json` keeps for itself), `too_large`.
+    /// Validates an object; nulls in it are kept. Violations: `too_deep`, `forbidden_character`, `reserved` (a name
+    /// that `serde_json` reserves), `too_large`, `out_of_range`.
     pub fn from_map(map: Map<String, Value>) -> Result<Self, Violation> {
         Self::check_patch(&map)?;
         Ok(Self(map))
     }
 
-    /// Reads an object from JSON as [`parse_strict`] accepts it. Violations: `format`, and those of
+    /// Validates an object that replaces another. Violations as of [`from_map`](Self::from_map) except `out_of_range`:
+    /// numbers are checked only if the object differs from the stored one.
+    pub(crate) fn replacement(map: Map<String, Value>) -> Result<Self, Violation> {
+        check_form(&map)?;
+        Ok(Self(map))
+    }
+
+    /// Parses an object from JSON as [`parse_strict`] accepts it. Violations: `format`, and those of
     /// [`from_map`](Self::from_map).
     pub fn from_json(text: &str) -> Result<Self, Violation> {
         match parse_strict(text.as_bytes()) {
@@ -45,34 +57,46 @@ impl Metadata {
         }
     }
 
-    /// Takes back what a store kept, as [`to_json`](Self::to_json) wrote it; the store vouches for it. `None` if it
-    /// is no JSON object.
+    /// Restores a stored object from the text of [`to_json`](Self::to_json), without validation. `None` if the text is
+    /// not a JSON object.
     pub fn from_store(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
     }
 
-    /// Checks an object that is to be merged: the rules of [`from_map`](Self::from_map) hold for it
-    /// too, whatever it is merged into.
+    /// Validates a merge patch by the rules of [`from_map`](Self::from_map).
     pub fn check_patch(patch: &Map<String, Value>) -> Result<(), Violation> {
-        check_object(patch, 1)?;
-        let bytes = serde_json::to_vec(patch).map_err(|_| too_large())?.len();
-        if bytes > Self::MAX_BYTES {
-            Err(too_large())
-        } else {
+        check_form(patch)?;
+        if numbers::out_of_range(patch).is_empty() {
             Ok(())
+        } else {
+            Err(Self::out_of_range())
         }
     }
 
-    /// The object after a merge patch (RFC 7396): null removes a member, objects merge, all else
-    /// replaces.
+    /// Returns the paths of the numbers that violate `out_of_range`, at most [`Self::MAX_REPORTED_NUMBERS`]. A path
+    /// consists of member names and array indexes.
+    pub fn numbers_out_of_range(map: &Map<String, Value>) -> Vec<Vec<String>> {
+        numbers::out_of_range(map)
+    }
+
+    /// The violation of a number that some parsers cannot read.
+    pub fn out_of_range() -> Violation {
+        Violation::new(
+            "out_of_range",
+            "Must be finite as a double and have at most 17 significant digits (RFC 7493).",
+        )
+    }
+
+    /// The object after a merge patch (RFC 7396): null removes a member, objects merge, other values replace.
     ///
-    /// Members keep their place and new ones come last. Violations as of
-    /// [`from_map`](Self::from_map), for the patch and for what it makes.
+    /// Members keep their order, and new ones are appended. Violations as of [`from_map`](Self::from_map), for the
+    /// patch and for the result. Existing numbers that the patch does not touch are not checked.
     pub fn merge(&self, patch: &Map<String, Value>) -> Result<Self, Violation> {
         Self::check_patch(patch)?;
         let mut merged = self.0.clone();
         merge_into(&mut merged, patch);
-        Self::from_map(merged)
+        check_form(&merged)?;
+        Ok(Self(merged))
     }
 
     /// The members.
@@ -80,7 +104,7 @@ impl Metadata {
         &self.0
     }
 
-    /// Says whether there are no members.
+    /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -106,7 +130,7 @@ impl<'de> serde::Deserialize<'de> for Metadata {
     }
 }
 
-/// Merges a patch whose depth was checked, which bounds the recursion.
+/// Merges a patch. Its depth is validated, which bounds the recursion.
 fn merge_into(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     for (name, change) in patch {
         match change {
@@ -129,6 +153,17 @@ fn merge_into(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
     }
 }
 
+/// Validates everything except numbers.
+fn check_form(map: &Map<String, Value>) -> Result<(), Violation> {
+    check_object(map, 1)?;
+    let bytes = serde_json::to_vec(map).map_err(|_| too_large())?.len();
+    if bytes > Metadata::MAX_BYTES {
+        Err(too_large())
+    } else {
+        Ok(())
+    }
+}
+
 fn check_object(map: &Map<String, Value>, level: usize) -> Result<(), Violation> {
     check_level(level)?;
     for (name, value) in map {
@@ -136,7 +171,7 @@ fn check_object(map: &Map<String, Value>, level: usize) -> Result<(), Violation>
         if is_reserved_name(name) {
             return Err(Violation::new(
                 "reserved",
-                "Must not hold a member name that starts with $serde_json::private.",
+                "Must not contain a member name that starts with $serde_json::private.",
             ));
         }
         check_value(value, level)?;

@@ -1,4 +1,4 @@
-//! What is stored of a password.
+//! Password hashes as they are stored.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
@@ -7,12 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 use super::text::at_most_bytes;
 use crate::Violation;
 
-mod forms;
+mod formats;
 mod scheme;
 
 pub use scheme::{Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, Pbkdf2Digest};
 
-/// The hash of a password with its salt and parameters, in one of the text forms of its algorithm:
+/// The hash of a password with its salt and parameters, in one of the text formats of its algorithm:
 ///
 /// - Argon2, PHC: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`, also `argon2i` and `argon2d`
 /// - bcrypt: `$2b$12$…`, also `$2a$` and `$2y$`
@@ -22,36 +22,36 @@ pub use scheme::{Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme
 #[derive(Clone, Debug)]
 pub struct PasswordHash(SecretString);
 
-/// What is stored of a user's password.
+/// The stored password of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPassword {
     /// The hash.
     pub hash: PasswordHash,
-    /// Who made the hash.
+    /// The origin of the hash.
     pub origin: PasswordOrigin,
 }
 
-/// Who made a hash.
+/// The origin of a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordOrigin {
-    /// This service, of a [`PreparedPassword`](super::PreparedPassword).
+    /// This service made it from a [`PreparedPassword`](super::PreparedPassword).
     Own,
-    /// Another one, of the bytes as they were typed; a caller gave it for this user.
+    /// Another system made it from the bytes as typed, and a caller set it.
     Given,
-    /// Another one, of the bytes as they were typed; it came with an import, which may bring a newer one.
+    /// Another system made it from the bytes as typed, and an import set it. A later import may replace it.
     Imported,
 }
 
 impl PasswordHash {
-    /// The most bytes.
+    /// The maximum length in bytes.
     pub const MAX_BYTES: usize = 512;
 
-    /// Takes a hash that another service made. Violations: `too_long`, `unknown_algorithm`, `format`, and `too_costly`
-    /// for parameters that would take longer to verify than anybody can wait.
+    /// Parses a hash of another system. Violations: `too_long`, `unknown_algorithm`, `format`, and `too_costly` for
+    /// parameters that exceed the limits of time or memory.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         at_most_bytes(text, Self::MAX_BYTES)?;
-        let scheme = forms::read(text)?;
-        if !scheme.is_affordable() {
+        let scheme = formats::parse(text)?;
+        if !scheme.is_within_cost_limits() {
             return Err(Violation::new(
                 "too_costly",
                 "Must have parameters by which a password is verified within a second and 256 MiB.",
@@ -60,12 +60,12 @@ impl PasswordHash {
         Ok(Self(text.into()))
     }
 
-    /// Takes back what a store kept, or takes what a hasher made.
+    /// Creates a hash from the text of the store or of a hasher, without validation.
     pub fn from_store(text: String) -> Self {
         Self(text.into())
     }
 
-    /// Writes a hash by Argon2 in its PHC form.
+    /// Formats an Argon2 hash in its PHC form.
     pub fn of_argon2(parameters: Argon2, salt: &[u8], output: &[u8]) -> Self {
         let text = format!(
             "${}$v={}$m={},t={},p={}${}${}",
@@ -80,13 +80,14 @@ impl PasswordHash {
         Self(text.into())
     }
 
-    /// What it takes to compare a password with it, whatever that costs. It is there of every hash that was parsed or
-    /// made here; violations as of [`parse`](Self::parse).
+    /// Parses algorithm, parameters, salt and output, without cost limits.
+    ///
+    /// It succeeds for every hash that was parsed or made by this service. Violations as of [`parse`](Self::parse).
     pub fn scheme(&self) -> Result<HashScheme, Violation> {
-        forms::read(self.expose())
+        formats::parse(self.expose())
     }
 
-    /// The text form. It is a secret.
+    /// The secret text form.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -101,7 +102,7 @@ impl PartialEq for PasswordHash {
 impl Eq for PasswordHash {}
 
 impl PasswordOrigin {
-    /// The name in stores.
+    /// The name in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Own => "own",
@@ -110,7 +111,7 @@ impl PasswordOrigin {
         }
     }
 
-    /// Finds an origin by its name in stores.
+    /// Returns the origin with a name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Own, Self::Given, Self::Imported]
             .into_iter()

@@ -4,13 +4,13 @@ use super::macros::{stored_text, text_value};
 use super::text::single_line;
 use crate::Violation;
 
-/// An international phone number (ITU-T E.164, OIDC `phone_number`): `+`, then 7 to 15
-/// digits, the first of them not 0; no spaces, dashes or extensions.
+/// An international phone number (ITU-T E.164, OIDC `phone_number`): `+` and 7 to 15 digits, the first of them not 0,
+/// without spaces, dashes or extensions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhoneNumber(Box<str>);
 
 impl PhoneNumber {
-    /// Takes a number, trimmed. Violations: `blank`, `forbidden_character`, `format`.
+    /// Parses a number, trimmed. Violations: `blank`, `forbidden_character`, `format`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let text = single_line(text)?;
         let digits = text.strip_prefix('+').ok_or_else(format)?;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn any_other_text_is_rejected() {
         for text in [
             "1234567",
             "+123456",

@@ -1,19 +1,20 @@
-//! Free text of a profile.
+//! Free text in a profile.
 
 use super::macros::{stored_text, text_value};
 use super::text::{BIO_MAX_CHARS, SHORT_TEXT_MAX_CHARS, at_most_chars, multi_line, single_line};
 use crate::Violation;
 
-/// One line that people write about themselves: the OIDC claims `name`, `given_name`,
-/// `family_name` and `nickname`, and the location. 1 to 128 characters, trimmed, NFC.
+/// A single line of a profile: the OIDC claims `name`, `given_name`, `family_name` and `nickname`, and the location.
+///
+/// It has 1 to 128 characters and is trimmed and in NFC.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShortText(Box<str>);
 
 impl ShortText {
-    /// The most characters, counted after trimming and NFC.
+    /// The maximum length in characters after trimming and NFC.
     pub const MAX_CHARS: usize = SHORT_TEXT_MAX_CHARS;
 
-    /// Takes one line of text. Violations: `blank`, `forbidden_character`, `too_long`.
+    /// Parses one line of text. Violations: `blank`, `forbidden_character`, `too_long`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let text = single_line(text)?;
         at_most_chars(&text, SHORT_TEXT_MAX_CHARS)?;
@@ -29,19 +30,17 @@ impl ShortText {
 stored_text!(ShortText);
 text_value!(ShortText);
 
-/// What people tell about themselves: 1 to 2000 characters, trimmed, NFC; LF, CR and TAB may stand
-/// inside.
+/// The biography in a profile: 1 to 2000 characters, trimmed, in NFC. It may contain LF, CR and TAB.
 ///
-/// It is plain text; whoever shows it escapes it.
+/// It is plain text, so a client must escape it for display.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bio(Box<str>);
 
 impl Bio {
-    /// The most characters, counted after trimming and NFC.
+    /// The maximum length in characters after trimming and NFC.
     pub const MAX_CHARS: usize = BIO_MAX_CHARS;
 
-    /// Takes a text of one or several lines. Violations: `blank`, `forbidden_character`,
-    /// `too_long`.
+    /// Parses a text of one or more lines. Violations: `blank`, `forbidden_character`, `too_long`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let text = multi_line(text)?;
         at_most_chars(&text, BIO_MAX_CHARS)?;

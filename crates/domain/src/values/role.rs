@@ -1,4 +1,4 @@
-//! Roles and the set of them a user holds.
+//! The roles of a user.
 
 use std::collections::{BTreeSet, btree_set};
 
@@ -6,22 +6,22 @@ use super::macros::{stored_text, text_value};
 use super::text::blank;
 use crate::Violation;
 
-/// One role of a user: 1 to 64 of `a-z`, `0-9`, `:`, `_` and `-`, taken exactly.
+/// A role: 1 to 64 characters of `a-z`, `0-9`, `:`, `_` and `-`, not trimmed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Role(Box<str>);
 
 impl Role {
-    /// The most characters, which are also bytes.
+    /// The maximum length in characters, which equals bytes.
     pub const MAX_CHARS: usize = 64;
 
     const ADMIN: &str = "admin";
 
-    /// The role that may do everything.
+    /// The administrator role, which has all permissions.
     pub fn admin() -> Self {
         Self(Self::ADMIN.into())
     }
 
-    /// Takes a role, untrimmed. Violations: `blank`, `forbidden_character`, `too_long`.
+    /// Parses a role, untrimmed. Violations: `blank`, `forbidden_character`, `too_long`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.is_empty() {
             return Err(blank());
@@ -32,7 +32,7 @@ impl Role {
         {
             return Err(Violation::new(
                 "forbidden_character",
-                "Must hold only a-z, 0-9, colon, underscore and hyphen.",
+                "Must contain only a-z, 0-9, colon, underscore and hyphen.",
             ));
         }
         if text.len() > Self::MAX_CHARS {
@@ -49,7 +49,7 @@ impl Role {
         &self.0
     }
 
-    /// Says whether this is the role that may do everything.
+    /// Whether this is the administrator role.
     pub fn is_admin(&self) -> bool {
         &*self.0 == Self::ADMIN
     }
@@ -63,7 +63,7 @@ text_value!(Role);
 pub struct Roles(BTreeSet<Role>);
 
 impl Roles {
-    /// The most different roles of one user.
+    /// The maximum number of different roles of one user.
     pub const MAX: usize = 32;
 
     /// No roles.
@@ -71,10 +71,9 @@ impl Roles {
         Self(BTreeSet::new())
     }
 
-    /// Takes a list of roles, in which repetitions count once; what is no text comes as the violation that it is.
+    /// Parses a list of roles, in which repetitions count once. An item that is not a text is passed as its violation.
     ///
-    /// Reports every fault with the place of the role in the list, from 0; without a place where
-    /// it is about the list as a whole (`too_many`).
+    /// Each fault has the index of its role, or none if it concerns the whole list (`too_many`).
     pub fn parse_all<'a>(
         texts: impl IntoIterator<Item = Result<&'a str, Violation>>,
     ) -> Result<Self, Vec<(Option<usize>, Violation)>> {
@@ -98,7 +97,7 @@ impl Roles {
         }
     }
 
-    /// Takes a set of roles. Violation: `too_many`.
+    /// Creates roles from a set. Violation: `too_many`.
     pub fn from_set(roles: BTreeSet<Role>) -> Result<Self, Violation> {
         if roles.len() > Self::MAX {
             return Err(Violation::new("too_many", "Must be at most 32 roles."));
@@ -106,29 +105,36 @@ impl Roles {
         Ok(Self(roles))
     }
 
-    /// Takes back what a store kept; the store vouches for it.
+    /// Restores stored roles without validation.
     pub fn from_store(names: impl IntoIterator<Item = String>) -> Self {
         Self(names.into_iter().map(Role::from_store).collect())
     }
 
-    /// The roles with one more. Violation: `too_many`.
+    /// The roles plus one. Violation: `too_many`.
     pub fn with(&self, role: Role) -> Result<Self, Violation> {
         let mut roles = self.0.clone();
         roles.insert(role);
         Self::from_set(roles)
     }
 
-    /// Says whether a role is among them.
+    /// The roles without a given one.
+    #[must_use]
+    pub fn without(&self, role: &Role) -> Self {
+        let others = self.0.iter().filter(|other| *other != role);
+        Self(others.cloned().collect())
+    }
+
+    /// Whether a role is in the set.
     pub fn contains(&self, role: &Role) -> bool {
         self.0.contains(role)
     }
 
-    /// Says whether the role that may do everything is among them.
+    /// Whether the administrator role is in the set.
     pub fn is_admin(&self) -> bool {
         self.0.iter().any(Role::is_admin)
     }
 
-    /// The roles in their order.
+    /// The roles in ascending order.
     pub fn iter(&self) -> btree_set::Iter<'_, Role> {
         self.0.iter()
     }
@@ -138,7 +144,7 @@ impl Roles {
         self.0.len()
     }
 
-    /// Says whether there are none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -175,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_role_is_taken_exactly() {
+    fn a_role_is_kept_unchanged() {
         for text in ["admin", "a", "team:42_x-y", &"r".repeat(64)] {
             assert_eq!(Role::parse(text).unwrap().as_str(), text);
         }
@@ -184,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn other_characters_and_lengths_are_refused() {
+    fn other_characters_and_lengths_are_rejected() {
         for text in ["Admin", " admin", "a b", "a.b", "é", "a\n"] {
             assert_eq!(
                 Role::parse(text).unwrap_err().code(),
@@ -209,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn every_faulty_role_is_reported_by_its_place() {
+    fn every_invalid_role_is_reported_by_its_index() {
         let faults = Roles::parse_all(["ok", "No", "", "fine"].map(Ok)).unwrap_err();
         let found: Vec<_> = faults
             .iter()

@@ -1,4 +1,4 @@
-//! What names a service's token, and what proves it.
+//! Ids, names, secrets and digests of service tokens.
 
 use std::fmt;
 
@@ -8,35 +8,36 @@ use uuid::Uuid;
 use super::macros::{serde_as_text, stored_text, text_value};
 use crate::Violation;
 
-/// The identifier of a service's token: a UUID of version 7.
+/// The identifier of a service token: a UUID of version 7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceTokenId(Uuid);
 
-/// The name of the service that a token is for: 1 to 64 of `a-z 0-9 : _ . -`. Several tokens may have one name, so that
-/// a service moves from one to the next without a pause.
+/// The name of a token's service: 1 to 64 characters of `a-z 0-9 : _ . -`.
+///
+/// Several tokens may have the same name, so that a service can rotate its token without downtime.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenName(Box<str>);
 
-/// What proves a token: 43 letters and digits that hold 256 bits of randomness.
+/// The secret of a token: 43 letters and digits that encode 256 random bits.
 #[derive(Clone, Debug)]
 pub struct TokenSecret(SecretString);
 
-/// What a store keeps of a secret: its SHA-256.
+/// The SHA-256 digest of a secret, as the store keeps it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenDigest([u8; 32]);
 
 impl ServiceTokenId {
-    /// Wraps a UUID of any version.
+    /// Creates an id from a UUID of any version.
     pub const fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
-    /// The UUID itself.
+    /// The UUID.
     pub const fn as_uuid(self) -> Uuid {
         self.0
     }
 
-    /// Takes the hyphenated form of 36 characters, in any case. Violation: `format`.
+    /// Parses the hyphenated form of 36 characters, in any case. Violation: `format`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         super::UserId::parse(text).map(|id| Self(id.as_uuid()))
     }
@@ -51,22 +52,22 @@ impl fmt::Display for ServiceTokenId {
 serde_as_text!(ServiceTokenId);
 
 impl TokenName {
-    /// The most characters.
+    /// The maximum length in characters.
     pub const MAX_CHARS: usize = 64;
 
-    /// What the names of the settings' tokens begin with.
-    const OF_SETTINGS: &str = "token-";
+    /// The prefix of the names of static tokens, which the settings define.
+    const STATIC_TOKEN_PREFIX: &str = "token-";
 
-    /// Takes a name, exactly. Violations: `blank`, `too_long`, `forbidden_character`; `reserved` for one that begins
-    /// with `token-`, as the names of the settings' tokens do.
+    /// Parses a name, untrimmed. Violations: `blank`, `too_long`, `forbidden_character`, and `reserved` for the prefix
+    /// `token-` of static tokens.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         if text.is_empty() {
             return Err(Violation::new("blank", "Must not be empty."));
         }
-        let may_stand = |byte: u8| {
+        let is_allowed = |byte: u8| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || b":_.-".contains(&byte)
         };
-        if !text.bytes().all(may_stand) {
+        if !text.bytes().all(is_allowed) {
             return Err(Violation::new(
                 "forbidden_character",
                 "Must have only a-z, 0-9, colon, underscore, full stop and hyphen.",
@@ -78,10 +79,10 @@ impl TokenName {
                 "Must have at most 64 characters.",
             ));
         }
-        if text.starts_with(Self::OF_SETTINGS) {
+        if text.starts_with(Self::STATIC_TOKEN_PREFIX) {
             return Err(Violation::new(
                 "reserved",
-                "Must not begin with token-, as the tokens of the settings do.",
+                "Must not begin with token-, which is reserved for tokens in the settings.",
             ));
         }
         Ok(Self(text.into()))
@@ -97,14 +98,14 @@ text_value!(TokenName);
 stored_text!(TokenName);
 
 impl TokenSecret {
-    /// The characters: as many as 256 bits need.
+    /// The number of characters that 256 bits need.
     const CHARS: usize = 43;
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    /// What every token begins with, so that it is known wherever it turns up.
+    /// The prefix of every token, by which secret scanners recognise it.
     const PREFIX: &str = "ust_";
     const ID_CHARS: usize = 32;
 
-    /// Writes random bytes as letters and digits; different bytes are different texts.
+    /// Encodes random bytes as letters and digits. Different bytes yield different texts.
     pub fn from_random(mut bytes: [u8; 32]) -> Self {
         let mut text = String::with_capacity(Self::CHARS);
         for _ in 0..Self::CHARS {
@@ -119,18 +120,18 @@ impl TokenSecret {
         Self(text.into())
     }
 
-    /// The text. It is a secret.
+    /// The secret text.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Writes the token as a service sends it: `ust_<id>_<secret>`.
-    pub fn token_of(&self, id: ServiceTokenId) -> SecretString {
+    /// Formats the token as a service sends it: `ust_<id>_<secret>`.
+    pub fn format_token(&self, id: ServiceTokenId) -> SecretString {
         format!("{}{}_{}", Self::PREFIX, id.0.as_simple(), self.expose()).into()
     }
 
-    /// Takes a token apart, in the one form in which it is written; nothing if it is none.
-    pub fn read(token: &str) -> Option<(ServiceTokenId, Self)> {
+    /// Parses id and secret of a token. `None` if the text does not have exactly the form of a token.
+    pub fn parse_token(token: &str) -> Option<(ServiceTokenId, Self)> {
         let (id, secret) = token.strip_prefix(Self::PREFIX)?.split_once('_')?;
         let is_id = id.len() == Self::ID_CHARS
             && id
@@ -147,12 +148,12 @@ impl TokenSecret {
 }
 
 impl TokenDigest {
-    /// Wraps a digest that was made or kept.
+    /// Creates a digest from its bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The digest itself.
+    /// The bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -173,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_taken_as_it_stands() {
+    fn a_valid_name_is_kept_unchanged() {
         let longest = "a".repeat(64);
         for name in [
             "p",
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused_by_their_rule() {
+    fn an_invalid_name_is_rejected_by_its_rule() {
         let longer = "a".repeat(65);
         for (name, code) in [
             ("", "blank"),
@@ -204,9 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn a_token_has_the_one_form_that_scanners_look_for() {
+    fn a_token_has_the_format_that_scanners_recognise() {
         let id = ServiceTokenId::parse("0199B8F2-7c1e-7000-8000-00000000000a").unwrap();
-        let token = TokenSecret::from_random([0; 32]).token_of(id);
+        let token = TokenSecret::from_random([0; 32]).format_token(id);
         assert_eq!(
             token.expose_secret(),
             format!("ust_0199b8f27c1e7000800000000000000a_{}", "0".repeat(43))
@@ -214,12 +215,12 @@ mod tests {
     }
 
     #[test]
-    fn the_greatest_number_and_those_beside_it_fit_and_differ() {
-        let mut beside = [255; 32];
-        beside[31] = 254;
-        let mut far = [255; 32];
-        far[0] = 254;
-        let texts: HashSet<String> = [[255; 32], beside, far]
+    fn the_greatest_random_values_fit_and_differ() {
+        let mut last_differs = [255; 32];
+        last_differs[31] = 254;
+        let mut first_differs = [255; 32];
+        first_differs[0] = 254;
+        let texts: HashSet<String> = [[255; 32], last_differs, first_differs]
             .map(|bytes| TokenSecret::from_random(bytes).expose().to_owned())
             .into();
         assert_eq!(texts.len(), 3);
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_exactly_a_token_is_none() {
+    fn a_text_in_any_other_form_is_not_a_token() {
         let id = "0199b8f27c1e7000800000000000000a";
         let secret = "a".repeat(43);
         for text in [
@@ -245,12 +246,12 @@ mod tests {
             format!(" ust_{id}_{secret}"),
             format!("ust_0199b8f2-7c1e-7000-8000-00000000000a_{secret}"),
         ] {
-            assert!(TokenSecret::read(&text).is_none(), "{text}");
+            assert!(TokenSecret::parse_token(&text).is_none(), "{text}");
         }
     }
 
     #[test]
-    fn neither_secret_nor_digest_shows_in_debug() {
+    fn debug_hides_secret_and_digest() {
         let secret = TokenSecret::from_random([7; 32]);
         assert!(!format!("{secret:?}").contains(secret.expose()));
         assert_eq!(
@@ -261,19 +262,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_token_is_read_as_it_was_written(number in any::<u128>(), bytes in any::<[u8; 32]>()) {
+        fn a_formatted_token_parses_to_its_parts(number in any::<u128>(), bytes in any::<[u8; 32]>()) {
             let id = ServiceTokenId::from_uuid(Uuid::from_u128(number));
             let secret = TokenSecret::from_random(bytes);
-            let token = secret.token_of(id);
-            let (read, proof) = TokenSecret::read(token.expose_secret()).unwrap();
-            prop_assert_eq!(read, id);
-            prop_assert_eq!(proof.expose(), secret.expose());
+            let token = secret.format_token(id);
+            let (parsed_id, parsed_secret) = TokenSecret::parse_token(token.expose_secret()).unwrap();
+            prop_assert_eq!(parsed_id, id);
+            prop_assert_eq!(parsed_secret.expose(), secret.expose());
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in any::<String>()) {
-            let _ = TokenSecret::read(&text);
-            let _ = TokenSecret::read(&format!("ust_{text}"));
+        fn no_text_makes_parse_panic(text in any::<String>()) {
+            let _ = TokenSecret::parse_token(&text);
+            let _ = TokenSecret::parse_token(&format!("ust_{text}"));
         }
     }
 }

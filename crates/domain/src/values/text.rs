@@ -1,31 +1,35 @@
-//! The rules every text follows: trimmed, NFC, and free of characters that hide, reorder or break.
+//! The common rules of text: trimmed, in NFC, and without characters that hide, reorder or break text.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use icu_casemap::CaseMapper;
+use icu_properties::CodePointSetData;
+use icu_properties::props::DefaultIgnorableCodePoint;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::Violation;
 
-/// The most characters of a name, a nickname or a location.
+/// The maximum length of a name, nickname or location in characters.
 pub(crate) const SHORT_TEXT_MAX_CHARS: usize = 128;
-/// The most characters of a bio.
+/// The maximum length of a bio in characters.
 pub(crate) const BIO_MAX_CHARS: usize = 2000;
-/// The most bytes of a web address.
+/// The maximum length of a suspension reason in characters.
+pub(crate) const SUSPENSION_REASON_MAX_CHARS: usize = 500;
+/// The maximum length of a web address in bytes.
 pub(crate) const WEB_URL_MAX_BYTES: usize = 2048;
-/// The most bytes of an email address (RFC 5321, erratum 1690), as typed and as its key.
+/// The maximum length of an email address and its key in bytes (RFC 5321, erratum 1690).
 pub(crate) const EMAIL_MAX_BYTES: usize = 254;
-/// The fewest and the most characters of a username, as typed and as its key.
+/// The length of a username and its key in characters.
 pub(crate) const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
 
-/// Brings one line to its canonical form: trimmed of Unicode `White_Space`, NFC, not blank, nothing
-/// forbidden.
+/// Converts a single line to its canonical form: trimmed of Unicode `White_Space`, in NFC, not blank, without forbidden
+/// characters.
 pub(crate) fn single_line(text: &str) -> Result<Cow<'_, str>, Violation> {
     canonical(text, is_forbidden)
 }
 
-/// Brings a text of several lines to its canonical form: as [`single_line`], but LF, CR and TAB may
-/// stand inside.
+/// Converts a text of several lines to its canonical form: as [`single_line`], but with LF, CR and TAB allowed.
 pub(crate) fn multi_line(text: &str) -> Result<Cow<'_, str>, Violation> {
     canonical(text, |character| {
         is_forbidden(character) && !matches!(character, '\n' | '\r' | '\t')
@@ -40,6 +44,9 @@ fn canonical(text: &str, forbidden: impl Fn(char) -> bool) -> Result<Cow<'_, str
     if trimmed.contains(forbidden) {
         return Err(forbidden_character());
     }
+    if trimmed.chars().all(is_invisible) {
+        return Err(blank());
+    }
     if is_nfc(trimmed) {
         Ok(Cow::Borrowed(trimmed))
     } else {
@@ -47,8 +54,9 @@ fn canonical(text: &str, forbidden: impl Fn(char) -> bool) -> Result<Cow<'_, str
     }
 }
 
-/// Says whether a character is refused in every single-line text, metadata and its names included:
-/// C0 and C1 controls, line and paragraph separators, bidi embeddings, overrides and isolates, and
+/// Whether a character is forbidden in single-line text, metadata and metadata names.
+///
+/// These are C0 and C1 controls, line and paragraph separators, bidi embeddings, overrides and isolates, and
 /// noncharacters.
 pub(crate) fn is_forbidden(character: char) -> bool {
     let code = u32::from(character);
@@ -57,7 +65,7 @@ pub(crate) fn is_forbidden(character: char) -> bool {
         || code & 0xFFFE == 0xFFFE
 }
 
-/// Refuses a text of more than `most` characters.
+/// Rejects a text of more than `most` characters.
 pub(crate) fn at_most_chars(text: &str, most: usize) -> Result<(), Violation> {
     if text.chars().nth(most).is_some() {
         return Err(Violation::new(
@@ -68,7 +76,7 @@ pub(crate) fn at_most_chars(text: &str, most: usize) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Refuses a text of more than `most` bytes of UTF-8.
+/// Rejects a text of more than `most` bytes of UTF-8.
 pub(crate) fn at_most_bytes(text: &str, most: usize) -> Result<(), Violation> {
     if text.len() > most {
         return Err(Violation::new(
@@ -79,25 +87,54 @@ pub(crate) fn at_most_bytes(text: &str, most: usize) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The violation of a text that is empty or nothing but white space.
+/// Rejects a text with fewer than `least` or more than `most` characters, or with control characters.
+pub(crate) fn check_length(text: &str, least: usize, most: usize) -> Result<(), Violation> {
+    if text.chars().any(char::is_control) {
+        return Err(Violation::new(
+            "forbidden_character",
+            "Must not contain control characters.",
+        ));
+    }
+    if text.chars().count() < least {
+        return Err(Violation::new(
+            "too_short",
+            format!("Must have at least {least} characters."),
+        ));
+    }
+    at_most_chars(text, most)
+}
+
+/// Returns the distinct search forms of a text in ascending order.
+pub(crate) fn search_forms<const N: usize>(forms: [String; N]) -> Vec<String> {
+    BTreeSet::from(forms).into_iter().collect()
+}
+
+/// Whether a character is invisible: white space, the blank Braille pattern, and Unicode's
+/// `Default_Ignorable_Code_Point`, such as joiners, fillers and variation selectors.
+pub(crate) fn is_invisible(character: char) -> bool {
+    const BRAILLE_PATTERN_BLANK: char = '\u{2800}';
+    character.is_whitespace()
+        || character == BRAILLE_PATTERN_BLANK
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+}
+
+/// The violation of an empty or invisible text.
 pub(crate) fn blank() -> Violation {
     Violation::new("blank", "Must not be empty or blank.")
 }
 
-/// The violation of a text that holds a character refused everywhere.
+/// The violation of a text with a forbidden character.
 pub(crate) fn forbidden_character() -> Violation {
     Violation::new(
         "forbidden_character",
-        "Must not hold control characters, line separators, bidirectional controls or noncharacters.",
+        "Must not contain control characters, line separators, bidirectional controls or noncharacters.",
     )
 }
 
-/// Folds a text for comparison without case: full Unicode case folding (not Turkic), canonically
-/// decomposed before and composed (NFC) after, as Unicode's definition D145 of a canonical caseless
-/// match asks.
+/// Folds a text for case-insensitive comparison, by Unicode's canonical caseless matching (definition D145).
 ///
-/// Two texts that differ only by case or composition fold alike; folding twice changes nothing.
-/// Accents stay.
+/// This is full case folding (not Turkic), with canonical decomposition before and composition (NFC) after. Two texts
+/// that differ only by case or composition have the same result. Folding is idempotent. Accents are kept.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
@@ -123,10 +160,29 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_white_space_is_blank() {
+    fn white_space_alone_is_blank() {
         for text in ["", " ", "\u{2003}\r\n"] {
             assert_eq!(single_line(text).unwrap_err().code(), "blank");
             assert_eq!(multi_line(text).unwrap_err().code(), "blank");
+        }
+    }
+
+    #[test]
+    fn invisible_characters_alone_are_blank() {
+        for text in [
+            "\u{200b}",
+            "\u{200d}\u{feff}",
+            "\u{ad}",
+            "\u{3164}",
+            "\u{115f}\u{1160}",
+            "\u{2800} \u{2800}",
+            "\u{e0020}",
+        ] {
+            assert_eq!(single_line(text).unwrap_err().code(), "blank", "{text:?}");
+            assert_eq!(multi_line(text).unwrap_err().code(), "blank", "{text:?}");
+        }
+        for text in ["a\u{200b}", "❤\u{fe0f}", "נ\u{200f}"] {
+            assert!(single_line(text).is_ok(), "{text:?}");
         }
     }
 
@@ -164,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn only_several_lines_may_hold_line_breaks_and_tabs() {
+    fn only_multi_line_text_may_contain_line_breaks_and_tabs() {
         for text in ["a\nb", "a\rb", "a\tb"] {
             assert_eq!(multi_line(text).unwrap(), text);
             assert_eq!(single_line(text).unwrap_err().code(), "forbidden_character");
@@ -172,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn folding_joins_spellings_that_differ_by_case() {
+    fn texts_that_differ_only_by_case_fold_alike() {
         assert_eq!(fold("STRASSE"), fold("Straße"));
         assert_eq!(fold("ΟΔΟΣ"), fold("οδος"));
         assert_eq!(fold("E\u{301}"), fold("\u{e9}"));
@@ -189,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_canonical_form_of_a_canonical_form_is_itself(text in any::<String>()) {
+        fn canonicalisation_is_idempotent(text in any::<String>()) {
             if let Ok(once) = single_line(&text) {
                 prop_assert_eq!(single_line(&once).unwrap(), once.clone());
             }

@@ -1,4 +1,4 @@
-//! Moments in time.
+//! Points in time.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use super::macros::serde_as_text;
 use crate::Violation;
 
-/// A moment in UTC, to the microsecond, in the years 0000 to 9999 (RFC 3339).
+/// A time in UTC with microsecond precision, in the years 0000 to 9999 (RFC 3339).
 ///
-/// Finer parts are cut off when it is made, so that what is stored equals what was told; a moment
-/// outside the years becomes the nearest one inside.
+/// Finer parts are truncated at creation, so that stored and returned times are equal. A time outside these years
+/// becomes the nearest valid one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(DateTime<Utc>);
 
@@ -21,7 +21,13 @@ impl Timestamp {
     /// 9999-12-31T23:59:59.999999Z, in microseconds since 1970.
     const LATEST: i64 = 253_402_300_799_999_999;
 
-    /// Takes a moment, cut to the microsecond; a leap second is the second after it.
+    /// The tolerated difference between the clocks of two machines.
+    pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(1);
+
+    /// 1970-01-01T00:00:00Z.
+    pub const UNIX_EPOCH: Self = Self(DateTime::UNIX_EPOCH);
+
+    /// Creates a timestamp, truncated to the microsecond. A leap second becomes the second after it.
     pub fn from_utc(moment: DateTime<Utc>) -> Self {
         let micros = moment
             .timestamp_micros()
@@ -29,13 +35,12 @@ impl Timestamp {
         Self(DateTime::from_timestamp_micros(micros).unwrap_or_default())
     }
 
-    /// The moment itself, with at most six digits behind the second.
+    /// The time as a `chrono` value.
     pub const fn as_utc(self) -> DateTime<Utc> {
         self.0
     }
 
-    /// Takes a moment as of RFC 3339, with any offset and any number of digits. Violation:
-    /// `format`.
+    /// Parses an RFC 3339 time with any offset and any number of digits. Violation: `format`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let moment = DateTime::parse_from_rfc3339(text).map_err(|_| format())?;
         let micros = moment.timestamp_micros();
@@ -45,26 +50,50 @@ impl Timestamp {
         Ok(Self::from_utc(moment.to_utc()))
     }
 
-    /// The moment so much later, at most the last one of the year 9999.
+    /// Parses the time in a query parameter more leniently than [`parse`](Self::parse). Violation: `format`.
+    ///
+    /// The offset may be `+0000` or `+00`, and its plus sign may have been decoded to a space. A date alone is the
+    /// start of that day in UTC.
+    pub fn parse_parameter(text: &str) -> Result<Self, Violation> {
+        const DATE: usize = "2026-11-23".len();
+        if text.len() == DATE {
+            return Self::parse(&format!("{text}T00:00:00Z"));
+        }
+        if text.ends_with(['Z', 'z']) {
+            return Self::parse(text);
+        }
+        let (moment, offset) = text
+            .rfind(['+', '-', ' '])
+            .filter(|at| *at > DATE)
+            .and_then(|at| text.split_at_checked(at))
+            .ok_or_else(format)?;
+        let sign = if offset.starts_with('-') { '-' } else { '+' };
+        let digits = offset.get(1..).unwrap_or_default().replace(':', "");
+        let (hours, minutes) = digits.split_at_checked(2).ok_or_else(format)?;
+        let minutes = if minutes.is_empty() { "00" } else { minutes };
+        Self::parse(&format!("{moment}{sign}{hours}:{minutes}"))
+    }
+
+    /// The time plus a duration, limited to the end of the year 9999.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let moment = self.0.checked_add_signed(delta(duration));
         Self::from_utc(moment.unwrap_or(DateTime::<Utc>::MAX_UTC))
     }
 
-    /// The time that has passed since an earlier moment; none if that moment is still to come.
+    /// The duration since an earlier time, or zero if that time is later.
     pub fn since(self, earlier: Self) -> Duration {
         (self.0 - earlier.0).to_std().unwrap_or_default()
     }
 
-    /// The first moment of the next whole second.
+    /// The start of the next second.
     #[must_use]
     pub fn next_second(self) -> Self {
-        let begun = Duration::from_nanos(self.0.timestamp_subsec_nanos().into());
-        self.minus(begun).plus(Duration::from_secs(1))
+        let elapsed = Duration::from_nanos(self.0.timestamp_subsec_nanos().into());
+        self.minus(elapsed).plus(Duration::from_secs(1))
     }
 
-    /// The moment so much earlier, at least the first one of the year 0000.
+    /// The time minus a duration, limited to the start of the year 0000.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         let moment = self.0.checked_sub_signed(delta(duration));
@@ -87,7 +116,7 @@ fn delta(duration: Duration) -> TimeDelta {
 fn format() -> Violation {
     Violation::new(
         "format",
-        "Must be a moment as of RFC 3339 such as 2026-11-23T00:45:12.123456Z.",
+        "Must be an RFC 3339 time such as 2026-11-23T00:45:12.123456Z.",
     )
 }
 
@@ -98,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_shows_in_utc_with_six_digits() {
+    fn a_time_is_displayed_in_utc_with_six_digits() {
         for (text, shown) in [
             ("2026-11-23T00:45:12Z", "2026-11-23T00:45:12.000000Z"),
             (
@@ -119,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_of_rfc_3339_is_refused() {
+    fn a_text_other_than_an_rfc_3339_time_is_rejected() {
         for text in [
             "",
             "2026-11-23",
@@ -135,6 +164,50 @@ mod tests {
                 "format",
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_query_parameter_accepts_more_time_formats() {
+        for (text, shown) in [
+            ("2026-11-23T00:45:12.5Z", "2026-11-23T00:45:12.500000Z"),
+            ("2026-11-23 00:45:12z", "2026-11-23T00:45:12.000000Z"),
+            ("2026-11-23T02:45:12+0200", "2026-11-23T00:45:12.000000Z"),
+            ("2026-11-23T02:45:12+02:00", "2026-11-23T00:45:12.000000Z"),
+            (
+                "2026-11-23 02:45:12.123456+02",
+                "2026-11-23T00:45:12.123456Z",
+            ),
+            ("2026-11-23T02:45:12 0200", "2026-11-23T00:45:12.000000Z"),
+            ("2026-11-23 02:45:12 02:00", "2026-11-23T00:45:12.000000Z"),
+            ("2026-11-22T22:15:12-0230", "2026-11-23T00:45:12.000000Z"),
+            ("2026-11-23", "2026-11-23T00:00:00.000000Z"),
+        ] {
+            assert_eq!(
+                Timestamp::parse_parameter(text).map(|moment| moment.to_string()),
+                Ok(shown.to_owned()),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "2026-11-31",
+            "20261123",
+            "2026-11",
+            "2026-11-23T00:45:12",
+            "2026-11-23 00:45:12",
+            "2026-11-23T00:45:12+2",
+            "2026-11-23T00:45:12+020000",
+            "2026-11-23T00:45:12+ab",
+            "2026-11-23T00:45:12+é1",
+            "2026-11-23T00:45:12+1é1",
+            "2026-11-23T00:45:12+9900",
+            "2026-11-23+0000",
+            "+2026-1-23",
+            "1763858712",
+        ] {
+            let refused = Timestamp::parse_parameter(text).unwrap_err();
+            assert_eq!(refused.code(), "format", "{text}");
         }
     }
 
@@ -169,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_moment_parses_back_from_what_it_shows(seconds in any::<i64>(), nanos in 0u32..2_000_000_000) {
+        fn a_displayed_time_parses_to_itself(seconds in any::<i64>(), nanos in 0u32..2_000_000_000) {
             if let Some(moment) = DateTime::from_timestamp(seconds % 300_000_000_000, nanos) {
                 let timestamp = Timestamp::from_utc(moment);
                 prop_assert_eq!(Timestamp::parse(&timestamp.to_string()).unwrap(), timestamp);
@@ -178,8 +251,9 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in any::<String>()) {
+        fn no_text_makes_parse_panic(text in any::<String>()) {
             let _ = Timestamp::parse(&text);
+            let _ = Timestamp::parse_parameter(&text);
         }
     }
 }

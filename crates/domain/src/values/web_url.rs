@@ -1,4 +1,4 @@
-//! Addresses on the web.
+//! Web addresses.
 
 use url::Url;
 
@@ -6,19 +6,20 @@ use super::macros::{stored_text, text_value};
 use super::text::{WEB_URL_MAX_BYTES, at_most_bytes, single_line};
 use crate::Violation;
 
-/// An absolute `http` or `https` address with a host (WHATWG URL), at most 2048 bytes: the OIDC
-/// Connect claims `picture` and `website`.
+/// An absolute `http` or `https` address with a host (WHATWG URL), at most 2048 bytes: the OIDC claims `picture` and
+/// `website`.
 ///
-/// What was typed is kept (trimmed, NFC), not the form a browser makes of it.
+/// The text is kept as typed (trimmed, in NFC), not as a browser normalises it. User information is forbidden, because
+/// it disguises the host: `https://google.com@evil.example`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WebUrl(Box<str>);
 
 impl WebUrl {
-    /// The most bytes of UTF-8, counted after trimming and NFC.
+    /// The maximum length in bytes of UTF-8 after trimming and NFC.
     pub const MAX_BYTES: usize = WEB_URL_MAX_BYTES;
 
-    /// Takes an address. Violations: `blank`, `forbidden_character`, `too_long`, `url_scheme`, and
-    /// `format` for all else: no scheme, no host, white space or backslashes inside.
+    /// Parses an address. Violations: `blank`, `forbidden_character`, `too_long`, `url_scheme`, `url_userinfo`, and
+    /// `format` for any other fault: no scheme, no host, white space or backslashes inside.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let text = single_line(text)?;
         at_most_bytes(&text, WEB_URL_MAX_BYTES)?;
@@ -35,10 +36,17 @@ impl WebUrl {
         if text.contains(|character: char| character.is_whitespace() || character == '\\') {
             return Err(format());
         }
-        // A browser forgives a missing or superfluous slash; two readers would see two hosts.
+        // Browsers tolerate a missing or extra slash, so two parsers could see different hosts.
         let authority = rest.strip_prefix("//").ok_or_else(format)?;
         if authority.starts_with('/') {
             return Err(format());
+        }
+        let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err(Violation::new(
+                "url_userinfo",
+                "Must not contain a user name or password before the host.",
+            ));
         }
         let url = Url::parse(&text).map_err(|_| format())?;
         if !url.has_host() {
@@ -93,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_refused() {
+    fn other_schemes_are_rejected() {
         for text in [
             "javascript:alert(1)",
             "ftp://example.org/",
@@ -110,7 +118,38 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_absolute_address_with_a_host_is_refused() {
+    fn user_information_before_the_host_is_rejected() {
+        for text in [
+            "https://google.com@evil.example",
+            "https://google.com:443@evil.example/",
+            "https://@evil.example",
+            "https://:@evil.example",
+            "https://a:b@evil.example?q",
+            "http://a@b@evil.example#f",
+        ] {
+            assert_eq!(
+                WebUrl::parse(text).unwrap_err().code(),
+                "url_userinfo",
+                "{text}"
+            );
+        }
+        for text in [
+            "https://example.org/@ann",
+            "https://example.org?q=a@b",
+            "https://example.org#@",
+        ] {
+            assert!(WebUrl::parse(text).is_ok(), "{text}");
+        }
+        for text in [
+            "https://google.com%40evil.example",
+            "https://google.com＠evil.example",
+        ] {
+            assert_eq!(WebUrl::parse(text).unwrap_err().code(), "format", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_other_than_an_absolute_address_is_rejected() {
         for text in [
             "example.org",
             "//example.org",
@@ -147,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_break_inside_is_refused_though_browsers_drop_it() {
+    fn a_line_break_inside_is_rejected() {
         assert_eq!(
             WebUrl::parse("https://exam\nple.org").unwrap_err().code(),
             "forbidden_character"
@@ -163,7 +202,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(text in any::<String>()) {
+        fn no_text_makes_parse_panic(text in any::<String>()) {
             let _ = WebUrl::parse(&text);
             let _ = WebUrl::parse(&format!("http://{text}"));
         }

@@ -14,10 +14,10 @@ fn posts_service() -> Caller {
 }
 
 #[test]
-fn everybody_sees_the_public_part_and_strangers_nothing_else() {
+fn other_users_and_services_see_only_the_public_part() {
     let user = sample();
-    for stranger in [person(user_id()), posts_service()] {
-        let view = view(user.clone(), &stranger);
+    for caller in [person(user_id()), posts_service()] {
+        let view = view(user.clone(), &caller);
         assert_eq!(view.access(), Access::Public);
         assert!(view.own().is_none() && view.full().is_none());
         let public = view.public();
@@ -33,7 +33,7 @@ fn everybody_sees_the_public_part_and_strangers_nothing_else() {
 }
 
 #[test]
-fn a_user_sees_of_itself_all_but_the_private_drawer() {
+fn a_user_sees_of_itself_all_but_the_private_metadata() {
     let user = sample();
     let view = view(user.clone(), &person(user.id));
     assert_eq!(view.access(), Access::Own);
@@ -54,7 +54,7 @@ fn a_user_sees_of_itself_all_but_the_private_drawer() {
 }
 
 #[test]
-fn those_with_full_access_see_the_private_drawer_too() {
+fn callers_with_full_access_see_the_private_metadata() {
     let user = sample();
     let admin = Caller::User(UserCaller {
         id: user_id(),
@@ -72,9 +72,9 @@ fn those_with_full_access_see_the_private_drawer_too() {
     }
 }
 
-/// What `Debug` prints is what a careless log line would.
+/// The `Debug` output is what an accidental log line would contain.
 #[test]
-fn the_public_part_holds_no_personal_data_beyond_the_profile() {
+fn the_public_part_has_no_personal_data_beyond_the_profile() {
     let user = sample();
     let view = view(user.clone(), &person(user_id()));
     let shown = format!("{:?}", view.public());
@@ -83,15 +83,15 @@ fn the_public_part_holds_no_personal_data_beyond_the_profile() {
         "+1234",
         "42/~",
         "da'rk",
-        "0.1000000000000000055",
+        "0.10000000000000001",
         "a:b",
     ] {
-        assert!(!shown.contains(hidden), "the public part holds {hidden}");
+        assert!(!shown.contains(hidden), "the public part contains {hidden}");
     }
 }
 
 #[test]
-fn the_birthdate_is_not_in_the_profile_that_everybody_sees() {
+fn the_birthdate_is_not_in_the_public_profile() {
     let user = sample();
     let shown = view(user.clone(), &person(user_id()));
     let birthdate = user.profile.birthdate.as_ref().unwrap();

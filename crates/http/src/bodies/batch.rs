@@ -1,8 +1,8 @@
-//! The bodies of a batch.
+//! The request and response bodies of `POST /v1/users/batch`.
 
 use std::collections::HashMap;
 
-use serde::{Serialize, Serializer};
+use actix_web::web::Bytes;
 use serde_json::{Map, Value};
 use user_domain::relationship::Counts;
 use user_domain::use_cases::{BatchKeys, MAX_BATCH};
@@ -10,59 +10,40 @@ use user_domain::values::UserId;
 use user_domain::view::UserView;
 use user_domain::{Fault, Violation};
 
-use super::{FieldSet, SelectedUser};
+use super::user::TYPICAL_USER_BYTES;
+use super::{FieldSet, LargeObject, SelectedUser};
 use crate::problem::Problem;
-use crate::ready::ReadyUsers;
+use crate::resource_limits::ByteBudget;
+use crate::response_cache::ResponseCache;
 
-/// What a batch asks for.
+/// The request of a batch.
 #[derive(Debug)]
 pub(crate) struct BatchRequest {
-    /// Whom.
     pub(crate) keys: BatchKeys,
-    /// The member that named them.
-    pub(crate) kind: &'static str,
-    /// What of them; all if nothing is named.
+    /// The JSON member that holds the keys, such as `ids`.
+    pub(crate) key_kind: &'static str,
+    /// The fields to return; all fields if `None`.
     pub(crate) fields: Option<FieldSet>,
 }
 
-/// Users in order, each as it is ready to be sent, null where there is none.
-pub(crate) fn whole_users(
-    views: &[Option<UserView>],
-    ready: &ReadyUsers,
-) -> Result<Vec<u8>, Problem> {
-    let mut body = Vec::with_capacity(views.len() * 1024);
-    body.extend_from_slice(b"{\"users\":[");
-    for (index, view) in views.iter().enumerate() {
-        if index > 0 {
-            body.push(b',');
-        }
-        match view {
-            Some(view) => body.extend_from_slice(&ready.get(view)?.body),
-            None => body.extend_from_slice(b"null"),
-        }
-    }
-    body.extend_from_slice(b"]}");
-    Ok(body)
-}
-
-/// Users in order, in part or with their counts, null where there is none.
-pub(crate) struct Users<'a> {
+/// The response of a batch: users in request order, `null` for each key without a user.
+pub(crate) struct BatchUsersBody<'a> {
     pub(crate) views: &'a [Option<UserView>],
     pub(crate) fields: Option<&'a FieldSet>,
-    /// The counts of each that is shown; none if they are not wanted.
+    /// The counts of each user in `views`; `None` if the request does not include them.
     pub(crate) counts: Option<&'a HashMap<UserId, Counts>>,
 }
 
-const KINDS: [&str; 4] = ["ids", "usernames", "emails", "external_ids"];
+const KEY_KINDS: [&str; 4] = ["ids", "usernames", "emails", "external_ids"];
 
 impl BatchRequest {
-    /// Reads the body of a request.
+    /// Parses the body of a request.
     pub(crate) fn decode(document: Map<String, Value>) -> Result<Self, Problem> {
         let mut faults = Vec::new();
         let mut found = Vec::new();
         let mut fields = None;
         for (name, value) in document {
-            if let Some(kind) = KINDS.into_iter().find(|kind| *kind == name) {
+            if let Some(kind) = KEY_KINDS.into_iter().find(|kind| *kind == name) {
                 found.push((kind, texts(kind, value, &mut faults)));
             } else if name == "fields" {
                 let names = texts("fields", value, &mut faults);
@@ -79,7 +60,7 @@ impl BatchRequest {
         match found.pop() {
             Some((kind, texts)) if faults.is_empty() => Ok(Self {
                 keys: keys(kind, texts),
-                kind,
+                key_kind: kind,
                 fields,
             }),
             _ => Err(Problem::invalid(&faults)),
@@ -105,7 +86,7 @@ fn texts(name: &str, value: Value, faults: &mut Vec<Fault>) -> Vec<String> {
         return Vec::new();
     };
     let mut texts = Vec::new();
-    // One more than are answered tells that there are too many; the others are not looked at.
+    // One key above the limit is enough for the use case to detect an oversized batch. Further keys are not read.
     for (index, item) in items.into_iter().take(MAX_BATCH + 1).enumerate() {
         match item {
             Value::String(text) => texts.push(text),
@@ -133,18 +114,44 @@ fn item_fault(name: &str, index: usize, violation: &Violation) -> Fault {
     Fault::at(vec![name.to_owned(), index.to_string()], violation)
 }
 
-impl Serialize for Users<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.views.iter().map(|user| {
-            user.as_ref().map(|view| SelectedUser {
-                view,
-                fields: self.fields,
-                counts: self.counts.map(|counts| {
-                    let counts = counts.get(&view.public().id);
-                    counts.copied().unwrap_or_default()
-                }),
-            })
-        }))
+impl BatchUsersBody<'_> {
+    /// Serialises the users within a byte budget. Complete users are copied from the response cache; users with
+    /// selected fields or counts are serialised anew.
+    pub(crate) async fn write(
+        &self,
+        ready: &ResponseCache,
+        budget: &ByteBudget,
+    ) -> Result<Bytes, Problem> {
+        let mut body =
+            LargeObject::with_capacity((self.views.len() + 1) * TYPICAL_USER_BYTES, budget);
+        if self.fields.is_none() && self.counts.is_none() {
+            let write = |bytes: &mut Vec<u8>, view: &Option<UserView>| {
+                match view {
+                    Some(view) => bytes.extend_from_slice(&ready.get(view)?.body),
+                    None => bytes.extend_from_slice(b"null"),
+                }
+                Ok(())
+            };
+            body.array_with("users", self.views, write).await?;
+        } else {
+            let selected = self
+                .views
+                .iter()
+                .map(|view| Some(self.select(view.as_ref()?)));
+            body.array("users", selected).await?;
+        }
+        Ok(body.finish())
+    }
+
+    fn select<'a>(&'a self, view: &'a UserView) -> SelectedUser<'a> {
+        SelectedUser {
+            view,
+            fields: self.fields,
+            counts: self.counts.map(|counts| {
+                let counts = counts.get(&view.public().id);
+                counts.copied().unwrap_or_default()
+            }),
+        }
     }
 }
 
@@ -156,13 +163,13 @@ mod tests {
 
     fn decode(value: Value) -> Result<BatchRequest, Problem> {
         let Value::Object(document) = value else {
-            panic!("{value} is no object")
+            panic!("{value} is not an object")
         };
         BatchRequest::decode(document)
     }
 
     #[test]
-    fn exactly_one_kind_of_key_is_taken() {
+    fn a_batch_accepts_exactly_one_kind_of_key() {
         let request = decode(json!({"usernames": ["a", "a"], "fields": ["profile.name"]})).unwrap();
         assert_eq!(
             request.keys,
@@ -176,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bodies_are_refused() {
+    fn malformed_batches_are_refused() {
         for body in [
             json!({}),
             json!({"ids": [], "emails": []}),

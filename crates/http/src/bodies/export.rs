@@ -1,24 +1,32 @@
-//! All that is kept about a user, as one document.
+//! The export of all stored data about a user.
 
+use actix_web::web::Bytes;
 use serde::Serialize;
-use user_domain::relationship::{RelatedList, RelatedPosition};
-use user_domain::use_cases::UserExport;
+use user_domain::lockout::{AccountAttempts, AttemptCounter};
+use user_domain::ports::{EventPosition, ReservedName, UserEvent};
+use user_domain::relationship::{RelatedList, RelatedPosition, RelationshipEvent};
+use user_domain::use_cases::{ExportedRecords, UserExport};
 use user_domain::user::Event;
 use user_domain::values::{Timestamp, UserId, Version};
+use user_domain::write::USERNAME_RESERVATION;
 use uuid::Uuid;
 
-use super::{RelatedLists, UserBody};
+use super::{CountsBody, LargeObject, RelatedBody, UserBody};
+use crate::problem::Problem;
+use crate::resource_limits::ByteBudget;
 
-/// All that is kept about a user.
-#[derive(Serialize)]
-pub(crate) struct ExportBody<'a> {
-    user: UserBody<'a>,
-    credentials: Vec<CredentialBody>,
-    events: Vec<EventBody<'a>>,
-    relationships: RelatedLists<'a>,
+/// The initial capacity of an export document.
+const TYPICAL_EXPORT_BYTES: usize = 4 * 1024;
+
+/// Encodes the cursors that continue the lists of an export.
+pub(crate) trait ExportCursors {
+    /// Returns the cursor of the events.
+    fn events(&self, position: EventPosition) -> String;
+    /// Returns the cursor of a list of users.
+    fn related(&self, list: RelatedList, position: &RelatedPosition) -> String;
 }
 
-/// A credential that the user has; never itself.
+/// A credential of the user, without its value.
 #[derive(Serialize)]
 struct CredentialBody {
     #[serde(rename = "type")]
@@ -26,7 +34,26 @@ struct CredentialBody {
     changed_at: Timestamp,
 }
 
-/// One change of the user.
+/// The login attempts for the user's account.
+#[derive(Serialize)]
+struct LoginAttemptsBody {
+    failures: u32,
+    failed_at: Option<Timestamp>,
+    blocked_until: Option<Timestamp>,
+    succeeded_at: Option<Timestamp>,
+    sources: u64,
+    blocked_sources: u64,
+}
+
+/// A username that the user no longer has.
+#[derive(Serialize)]
+struct ReleasedNameBody<'a> {
+    username: Option<&'a str>,
+    released_at: Timestamp,
+    reserved_until: Timestamp,
+}
+
+/// A change of the user, or of a relationship that the user started or ended.
 #[derive(Serialize)]
 struct EventBody<'a> {
     id: Uuid,
@@ -34,42 +61,167 @@ struct EventBody<'a> {
     kind: &'static str,
     subject_kind: &'static str,
     subject_id: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object_id: Option<UserId>,
     version: Version,
     changed: &'a [String],
     actor: &'a str,
     at: Timestamp,
 }
 
-impl<'a> ExportBody<'a> {
-    /// Shows what was exported; `cursor` writes the place in a list from which its calls go on.
-    pub(crate) fn new(
-        export: &'a UserExport,
-        cursor: impl Fn(RelatedList, &RelatedPosition) -> String,
-    ) -> Self {
+/// Serialises an export within a byte budget. Lists that were not requested are absent.
+pub(crate) async fn export_document(
+    export: &UserExport,
+    cursors: &impl ExportCursors,
+    budget: &ByteBudget,
+) -> Result<Bytes, Problem> {
+    let mut document = LargeObject::with_capacity(TYPICAL_EXPORT_BYTES, budget);
+    document.member("user", &UserBody::from(&export.user))?;
+    if let Some(kept) = &export.records {
+        write_kept(&mut document, export, kept)?;
+    }
+    if let Some(page) = &export.events {
+        let oldest_first = page.events.iter().rev();
+        document
+            .array("events", oldest_first.map(EventBody::from))
+            .await?;
+        let cursor = page.next.map(|position| cursors.events(position));
+        document.member("events_cursor", &cursor)?;
+    }
+    document.open("relationships")?;
+    if let Some(kept) = &export.records {
+        document.member("counts", &CountsBody::from(kept.counts))?;
+    }
+    for (list, page) in [
+        (RelatedList::Followers, &export.followers),
+        (RelatedList::Following, &export.following),
+        (RelatedList::Blocks, &export.blocks),
+    ] {
+        let Some(page) = page else {
+            continue;
+        };
+        document.open(list.as_str())?;
+        let users = page.names.iter().map(RelatedBody::from);
+        document.array("users", users).await?;
+        let cursor = page
+            .next
+            .as_ref()
+            .map(|position| cursors.related(list, position));
+        document.member("next_cursor", &cursor)?;
+        document.close();
+    }
+    document.close();
+    Ok(document.finish())
+}
+
+fn write_kept(
+    document: &mut LargeObject,
+    export: &UserExport,
+    kept: &ExportedRecords,
+) -> Result<(), Problem> {
+    let own = export.user.own();
+    let password = own.and_then(|own| own.password_changed_at);
+    let credentials: Vec<CredentialBody> = password
+        .map(|changed_at| CredentialBody {
+            kind: "password",
+            changed_at,
+        })
+        .into_iter()
+        .collect();
+    let released = kept.records.reserved_names.iter();
+    let released: Vec<ReleasedNameBody<'_>> = released.map(ReleasedNameBody::from).collect();
+    document.member("credentials", &credentials)?;
+    document.member("signed_out_at", &own.and_then(|own| own.tokens_valid_after))?;
+    document.member(
+        "login_attempts",
+        &LoginAttemptsBody::from(kept.login_attempts),
+    )?;
+    document.member("released_usernames", &released)?;
+    document.member("idempotency_keys", &kept.records.idempotency_keys)
+}
+
+impl From<AccountAttempts> for LoginAttemptsBody {
+    fn from(attempts: AccountAttempts) -> Self {
+        let AccountAttempts {
+            account,
+            sources,
+            blocked_sources,
+            succeeded_at: from_sources,
+        } = attempts;
+        let AttemptCounter {
+            failures,
+            failed_at,
+            blocked_until,
+            succeeded_at,
+        } = account;
         Self {
-            user: UserBody::from(&export.user),
-            credentials: export.user.own().map_or_else(Vec::new, |own| {
-                let password = own.password_changed_at.map(|changed_at| CredentialBody {
-                    kind: "password",
-                    changed_at,
-                });
-                password.into_iter().collect()
-            }),
-            events: export.events.iter().map(EventBody::from).collect(),
-            relationships: RelatedLists::new(&export.relationships, cursor),
+            failures,
+            failed_at,
+            blocked_until,
+            succeeded_at: succeeded_at.max(from_sources),
+            sources,
+            blocked_sources,
+        }
+    }
+}
+
+impl<'a> From<&'a ReservedName> for ReleasedNameBody<'a> {
+    fn from(name: &'a ReservedName) -> Self {
+        Self {
+            username: name.key.as_deref(),
+            released_at: name.since,
+            reserved_until: name.since.plus(USERNAME_RESERVATION),
+        }
+    }
+}
+
+impl<'a> From<&'a UserEvent> for EventBody<'a> {
+    fn from(event: &'a UserEvent) -> Self {
+        match event {
+            UserEvent::User(event) => Self::from(event),
+            UserEvent::Relationship(event) => Self::from(event),
         }
     }
 }
 
 impl<'a> From<&'a Event> for EventBody<'a> {
     fn from(event: &'a Event) -> Self {
+        let Event {
+            id,
+            kind,
+            subject_kind,
+            subject_id,
+            revision: _,
+            version,
+            changed,
+            actor,
+            at,
+        } = event;
+        Self {
+            id: *id,
+            kind: kind.as_str(),
+            subject_kind: subject_kind.as_str(),
+            subject_id: *subject_id,
+            object_id: None,
+            version: *version,
+            changed,
+            actor: actor.as_str(),
+            at: *at,
+        }
+    }
+}
+
+impl<'a> From<&'a RelationshipEvent> for EventBody<'a> {
+    fn from(event: &'a RelationshipEvent) -> Self {
         Self {
             id: event.id,
             kind: event.kind.as_str(),
-            subject_kind: event.subject_kind.as_str(),
-            subject_id: event.subject_id,
-            version: event.version,
-            changed: &event.changed,
+            subject_kind: RelationshipEvent::SUBJECT_KIND,
+            subject_id: event.edge.from(),
+            object_id: Some(event.edge.to()),
+            // Relationships have no version.
+            version: Version::FIRST,
+            changed: &[],
             actor: event.actor.as_str(),
             at: event.at,
         }

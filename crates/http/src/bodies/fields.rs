@@ -1,16 +1,16 @@
-//! A choice among the fields of a user.
+//! The selection of fields of a user.
 
 use serde_json::{Map, Value};
 use user_domain::Violation;
 
-/// The fields of a representation that are wanted; the id always is.
+/// The selected fields of a user. `id` is always included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct FieldSet {
     paths: Vec<&'static str>,
 }
 
-/// Each field, and each object of fields, by its dotted path.
-pub(crate) const FIELD_PATHS: [&str; 29] = [
+/// The dotted paths of all fields and of all objects of fields.
+pub(crate) const FIELD_PATHS: [&str; 30] = [
     "id",
     "username",
     "status",
@@ -40,10 +40,15 @@ pub(crate) const FIELD_PATHS: [&str; 29] = [
     "created_at",
     "updated_at",
     "deleted_at",
+    "suspension",
 ];
 
 impl FieldSet {
-    /// Finds the fields of these names.
+    /// Parses the paths of fields.
+    ///
+    /// # Errors
+    ///
+    /// The violation of the first unknown path.
     pub(crate) fn parse<'a>(names: impl Iterator<Item = &'a str>) -> Result<Self, Violation> {
         let mut set = Self::default();
         for name in names {
@@ -52,7 +57,7 @@ impl FieldSet {
         Ok(set)
     }
 
-    /// Adds the field of this name.
+    /// Adds the field with this path.
     pub(crate) fn add(&mut self, name: &str) -> Result<(), Violation> {
         let known = FIELD_PATHS.into_iter().find(|path| *path == name);
         let path = known.ok_or(Violation::new(
@@ -65,7 +70,7 @@ impl FieldSet {
         Ok(())
     }
 
-    /// Takes what is not wanted out of a user's JSON.
+    /// Returns the user's JSON with only the selected fields.
     pub(crate) fn select(&self, user: Value) -> Value {
         let Value::Object(user) = user else {
             return user;
@@ -82,7 +87,7 @@ impl FieldSet {
         if name == "id" || self.paths.contains(&name) {
             return Some(value);
         }
-        let wanted = |inner: &str| {
+        let is_selected = |inner: &str| {
             self.paths
                 .iter()
                 .any(|path| path.split_once('.') == Some((name, inner)))
@@ -92,7 +97,7 @@ impl FieldSet {
         };
         let inner: Map<String, Value> = inner
             .into_iter()
-            .filter(|(inner, _)| wanted(inner))
+            .filter(|(inner, _)| is_selected(inner))
             .collect();
         (!inner.is_empty()).then_some(Value::Object(inner))
     }
@@ -116,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_and_the_named_fields_are_kept() {
+    fn the_id_and_the_selected_fields_are_kept() {
         assert_eq!(selected("username"), json!({"id": "1", "username": "ann"}));
         assert_eq!(
             selected("profile.name"),
@@ -141,10 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_refused() {
+    fn an_unknown_path_is_refused() {
         for name in [
             "",
-            "nobody",
+            "unknown",
             "profile.",
             "profile.x",
             "metadata.public.x",

@@ -1,4 +1,4 @@
-//! From a JSON object to a user as a caller words it.
+//! Decodes a JSON object into the unvalidated input of a user.
 
 use serde_json::{Map, Value};
 use user_domain::input::{MetadataInput, ProfileInput, Raw, RolesInput, UserInput};
@@ -7,40 +7,57 @@ use user_domain::{Fault, Violation};
 use super::password::secret;
 use crate::problem::MAX_FAULTS;
 
-/// Sorts the members of an object into the fields of an input; what fits nowhere is among its misfits.
+/// Decodes the fields of a user. Unknown and read-only members are added to its `unexpected_fields`.
+///
+/// The inputs are destructured completely, here and below, so that a field without a member does not compile.
 pub(crate) fn decode(document: Map<String, Value>) -> UserInput {
     let mut input = UserInput::default();
-    let mut misfits = Misfits::default();
+    let UserInput {
+        username,
+        email,
+        email_verified,
+        phone_number,
+        phone_number_verified,
+        external_id,
+        status,
+        roles,
+        profile,
+        metadata,
+        password,
+        unexpected_fields,
+    } = &mut input;
+    let mut unexpected = UnexpectedFields::default();
     for (name, value) in document {
         match name.as_str() {
-            "username" => input.username = text(value),
-            "email" => input.email = text(value),
-            "email_verified" => input.email_verified = flag(&value),
-            "phone_number" => input.phone_number = text(value),
-            "phone_number_verified" => input.phone_number_verified = flag(&value),
-            "external_id" => input.external_id = text(value),
-            "status" => input.status = text(value),
-            "roles" => input.roles = roles(value),
-            "profile" => input.profile = profile(value, &mut misfits),
-            "metadata" => input.metadata = metadata(value, &mut misfits),
-            "password" => input.password.password = secret(value),
-            "password_hash" => input.password.password_hash = secret(value),
-            "id" | "version" | "created_at" | "updated_at" | "deleted_at" => {
-                misfits.read_only(name);
+            "username" => *username = text(value),
+            "email" => *email = text(value),
+            "email_verified" => *email_verified = flag(&value),
+            "phone_number" => *phone_number = text(value),
+            "phone_number_verified" => *phone_number_verified = flag(&value),
+            "external_id" => *external_id = text(value),
+            "status" => *status = text(value),
+            "roles" => *roles = read_roles(value),
+            "profile" => *profile = read_profile(value, &mut unexpected),
+            "metadata" => *metadata = read_metadata(value, &mut unexpected),
+            "password" => password.password = secret(value),
+            "password_hash" => password.password_hash = secret(value),
+            "id" | "version" | "created_at" | "updated_at" | "deleted_at" | "suspension" => {
+                unexpected.read_only(name);
             }
-            _ => misfits.unknown(&[], name),
+            _ => unexpected.unknown(&[], name),
         }
     }
-    input.misfits = misfits.faults;
+    *unexpected_fields = unexpected.faults;
     input
 }
 
+/// The members of an object that the caller must not send, at most [`MAX_FAULTS`].
 #[derive(Default)]
-pub(super) struct Misfits {
+pub(super) struct UnexpectedFields {
     pub(super) faults: Vec<Fault>,
 }
 
-impl Misfits {
+impl UnexpectedFields {
     fn add(&mut self, path: Vec<String>, code: &'static str, detail: &'static str) {
         if self.faults.len() < MAX_FAULTS {
             self.faults
@@ -75,7 +92,7 @@ pub(super) fn text(value: Value) -> Raw<String> {
         Value::Null => Raw::Null,
         Value::String(text) => Raw::Value(text),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Raw::Mistyped("a string")
+            Raw::WrongType("a string")
         }
     }
 }
@@ -85,101 +102,99 @@ fn flag(value: &Value) -> Raw<bool> {
         Value::Null => Raw::Null,
         Value::Bool(flag) => Raw::Value(*flag),
         Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Raw::Mistyped("true or false")
+            Raw::WrongType("true or false")
         }
     }
 }
 
-fn roles(value: Value) -> RolesInput {
+fn read_roles(value: Value) -> RolesInput {
     RolesInput(match value {
         Value::Null => Raw::Null,
         Value::Array(names) => Raw::Value(names.into_iter().map(text).collect()),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            Raw::Mistyped("an array of strings")
+            Raw::WrongType("an array of strings")
         }
     })
 }
 
-fn profile(value: Value, misfits: &mut Misfits) -> ProfileInput {
+fn read_profile(value: Value, unexpected_fields: &mut UnexpectedFields) -> ProfileInput {
     let mut input = ProfileInput::default();
-    let members = match value {
-        Value::Null => {
-            const FIELDS: [&str; 11] = [
-                "name",
-                "given_name",
-                "family_name",
-                "nickname",
-                "picture",
-                "website",
-                "bio",
-                "location",
-                "locale",
-                "zoneinfo",
-                "birthdate",
-            ];
-            FIELDS
-                .into_iter()
-                .map(|name| (name.to_owned(), Value::Null))
-                .collect()
-        }
-        Value::Object(members) => members,
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            misfits.not_an_object("profile");
-            return input;
-        }
-    };
-    for (name, value) in members {
-        match name.as_str() {
-            "name" => input.name = text(value),
-            "given_name" => input.given_name = text(value),
-            "family_name" => input.family_name = text(value),
-            "nickname" => input.nickname = text(value),
-            "picture" => input.picture = text(value),
-            "website" => input.website = text(value),
-            "bio" => input.bio = text(value),
-            "location" => input.location = text(value),
-            "locale" => input.locale = text(value),
-            "zoneinfo" => input.zoneinfo = text(value),
-            "birthdate" => input.birthdate = text(value),
-            _ => misfits.unknown(&["profile"], name),
-        }
-    }
+    let ProfileInput {
+        name,
+        given_name,
+        family_name,
+        nickname,
+        picture,
+        website,
+        bio,
+        location,
+        locale,
+        zoneinfo,
+        birthdate,
+    } = &mut input;
+    let slots = [
+        ("name", name),
+        ("given_name", given_name),
+        ("family_name", family_name),
+        ("nickname", nickname),
+        ("picture", picture),
+        ("website", website),
+        ("bio", bio),
+        ("location", location),
+        ("locale", locale),
+        ("zoneinfo", zoneinfo),
+        ("birthdate", birthdate),
+    ];
+    assign_members(slots, "profile", value, text, unexpected_fields);
     input
 }
 
-fn metadata(value: Value, misfits: &mut Misfits) -> MetadataInput {
-    let members = match value {
-        Value::Null => {
-            return MetadataInput {
-                public: Raw::Null,
-                user: Raw::Null,
-                private: Raw::Null,
-            };
-        }
-        Value::Object(members) => members,
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            misfits.not_an_object("metadata");
-            return MetadataInput::default();
-        }
-    };
+fn read_metadata(value: Value, unexpected_fields: &mut UnexpectedFields) -> MetadataInput {
     let mut input = MetadataInput::default();
-    for (name, value) in members {
-        match name.as_str() {
-            "public" => input.public = drawer(value),
-            "user" => input.user = drawer(value),
-            "private" => input.private = drawer(value),
-            _ => misfits.unknown(&["metadata"], name),
-        }
-    }
+    let MetadataInput {
+        public,
+        user,
+        private,
+    } = &mut input;
+    let slots = [("public", public), ("user", user), ("private", private)];
+    assign_members(slots, "metadata", value, metadata_object, unexpected_fields);
     input
 }
 
-fn drawer(value: Value) -> Raw<Map<String, Value>> {
+/// Assigns the members of an object to fields by name. `null` instead of the object is `null` for each field.
+fn assign_members<T, const N: usize>(
+    mut slots: [(&str, &mut Raw<T>); N],
+    parent: &str,
+    value: Value,
+    read: fn(Value) -> Raw<T>,
+    unexpected_fields: &mut UnexpectedFields,
+) {
+    let members = match value {
+        Value::Null => {
+            for (_, slot) in slots {
+                *slot = Raw::Null;
+            }
+            return;
+        }
+        Value::Object(members) => members,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return unexpected_fields.not_an_object(parent);
+        }
+    };
+    for (name, value) in members {
+        match slots.iter_mut().find(|(field, _)| *field == name) {
+            Some((_, slot)) => **slot = read(value),
+            None => unexpected_fields.unknown(&[parent], name),
+        }
+    }
+}
+
+fn metadata_object(value: Value) -> Raw<Map<String, Value>> {
     match value {
         Value::Null => Raw::Null,
         Value::Object(members) => Raw::Value(members),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Raw::Mistyped("an object")
+            Raw::WrongType("an object")
         }
     }
 }
@@ -192,44 +207,44 @@ mod tests {
 
     fn decoded(value: Value) -> UserInput {
         let Value::Object(document) = value else {
-            panic!("{value} is no object")
+            panic!("{value} is not an object")
         };
         decode(document)
     }
 
-    fn misfits(value: Value) -> Vec<(String, String)> {
-        let misfits = decoded(value).misfits;
-        misfits
+    fn unexpected_fields(value: Value) -> Vec<(String, String)> {
+        let unexpected_fields = decoded(value).unexpected_fields;
+        unexpected_fields
             .iter()
             .map(|fault| (fault.path().join("|"), fault.code().to_owned()))
             .collect()
     }
 
     #[test]
-    fn what_is_absent_null_and_mistyped_is_told_apart() {
+    fn absent_null_and_mistyped_values_are_distinguished() {
         let input = decoded(
             json!({"username": "ann", "email": null, "status": 1, "email_verified": "yes"}),
         );
         assert_eq!(input.username, Raw::Value("ann".to_owned()));
         assert_eq!(input.email, Raw::Null);
         assert_eq!(input.external_id, Raw::Absent);
-        assert_eq!(input.status, Raw::Mistyped("a string"));
-        assert_eq!(input.email_verified, Raw::Mistyped("true or false"));
-        assert_eq!(input.misfits, vec![]);
+        assert_eq!(input.status, Raw::WrongType("a string"));
+        assert_eq!(input.email_verified, Raw::WrongType("true or false"));
+        assert_eq!(input.unexpected_fields, vec![]);
     }
 
     #[test]
-    fn a_null_object_clears_all_that_is_in_it() {
+    fn a_null_object_sets_all_its_fields_to_null() {
         let input = decoded(json!({"profile": null, "metadata": null}));
-        assert_eq!(input.named().len(), 14);
+        assert_eq!(input.named_fields().len(), 14);
         assert_eq!(input.profile.birthdate, Raw::Null);
         assert_eq!(input.metadata.private, Raw::Null);
     }
 
     #[test]
-    fn unknown_and_read_only_members_are_misfits_by_their_own_names() {
+    fn unknown_and_read_only_members_are_reported_by_name() {
         assert_eq!(
-            misfits(
+            unexpected_fields(
                 json!({"id": "x", "a.b": 1, "profile": {"a/b": 1}, "metadata": {"z": {}}, "deleted_at": null})
             ),
             [
@@ -243,21 +258,21 @@ mod tests {
     }
 
     #[test]
-    fn objects_of_another_type_are_misfits() {
+    fn profile_and_metadata_of_another_type_are_reported() {
         let type_fault = |name: &str| (name.to_owned(), "type".to_owned());
         assert_eq!(
-            misfits(json!({"profile": [], "metadata": "x"})),
+            unexpected_fields(json!({"profile": [], "metadata": "x"})),
             [type_fault("profile"), type_fault("metadata")]
         );
         assert_eq!(
             decoded(json!({"metadata": {"user": []}})).metadata.user,
-            Raw::Mistyped("an object")
+            Raw::WrongType("an object")
         );
     }
 
     #[test]
-    fn a_flood_of_unknown_members_is_cut() {
+    fn at_most_100_unexpected_fields_are_reported() {
         let members: Map<String, Value> = (0..500).map(|n| (n.to_string(), Value::Null)).collect();
-        assert_eq!(decode(members).misfits.len(), MAX_FAULTS);
+        assert_eq!(decode(members).unexpected_fields.len(), MAX_FAULTS);
     }
 }

@@ -1,10 +1,10 @@
-//! What is remembered of failed tries.
+//! The lockout of a user after failed logins.
 
 use serde::Serialize;
 use user_domain::use_cases::LockoutReport;
 use user_domain::values::Timestamp;
 
-/// What is remembered of failed tries to be let in as a user.
+/// The stored failed logins of a user.
 #[derive(Serialize)]
 pub(crate) struct LockoutBody {
     failures: u32,

@@ -1,39 +1,39 @@
-//! From a JSON object to a password or a login as a caller words it.
+//! Decodes a JSON object into the unvalidated input of a password or a login.
 
 use serde_json::{Map, Value};
 use user_domain::Secret;
 use user_domain::input::{LoginInput, PasswordInput, Raw};
 
-use super::input::Misfits;
+use super::input::UnexpectedFields;
 
-/// Sorts the members of an object into a password; what fits nowhere is among its misfits.
+/// Decodes a password. Unknown members are added to its `unexpected_fields`.
 pub(crate) fn decode_password(document: Map<String, Value>) -> PasswordInput {
     let mut input = PasswordInput::default();
-    let mut misfits = Misfits::default();
+    let mut unexpected_fields = UnexpectedFields::default();
     for (name, value) in document {
         match name.as_str() {
             "password" => input.password = secret(value),
             "password_hash" => input.password_hash = secret(value),
-            _ => misfits.unknown(&[], name),
+            _ => unexpected_fields.unknown(&[], name),
         }
     }
-    input.misfits = misfits.faults;
+    input.unexpected_fields = unexpected_fields.faults;
     input
 }
 
-/// Sorts the members of an object into a login; what fits nowhere is among its misfits.
+/// Decodes a login. Unknown members are added to its `unexpected_fields`.
 pub(crate) fn decode_login(document: Map<String, Value>) -> LoginInput {
     let mut input = LoginInput::default();
-    let mut misfits = Misfits::default();
+    let mut unexpected_fields = UnexpectedFields::default();
     for (name, value) in document {
         match name.as_str() {
             "identifier" => input.identifier = secret(value),
             "password" => input.password = secret(value),
             "source" => input.source = secret(value),
-            _ => misfits.unknown(&[], name),
+            _ => unexpected_fields.unknown(&[], name),
         }
     }
-    input.misfits = misfits.faults;
+    input.unexpected_fields = unexpected_fields.faults;
     input
 }
 
@@ -42,7 +42,7 @@ pub(super) fn secret(value: Value) -> Raw<Secret> {
         Value::Null => Raw::Null,
         Value::String(text) => Raw::Value(text.into()),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Raw::Mistyped("a string")
+            Raw::WrongType("a string")
         }
     }
 }

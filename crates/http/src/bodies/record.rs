@@ -1,5 +1,5 @@
-//! A user as a line of an export, which is a line of an import too: the body of the API, and what the API keeps to
-//! itself.
+//! A user as one line of the exports and imports of the command line: the body of the API and the fields that an import
+//! needs in addition.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -10,29 +10,30 @@ use user_domain::view::UserView;
 
 use super::UserBody;
 use super::input::{decode, text};
+use super::suspension::read_suspension;
 use crate::problem::{MAX_FAULTS, pointer};
 
-/// All of a user that the full view shows, and what its import needs besides.
+/// A user in the full view, with the additional fields that an import needs.
 #[derive(Serialize)]
 pub struct UserRecord<'a> {
     #[serde(flatten)]
     user: UserBody<'a>,
-    /// The status that a deleted user has again once it is restored.
+    /// The status that a deleted user has after a restoration.
     #[serde(skip_serializing_if = "Option::is_none")]
     standing: Option<&'static str>,
-    /// Tokens issued before this moment are void.
+    /// Tokens issued before this time are invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens_valid_after: Option<Timestamp>,
 }
 
-/// A fault of a record.
+/// A validation error of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FaultBody {
-    /// Where in the record: a JSON pointer (RFC 6901).
+    /// The location in the record: a JSON pointer (RFC 6901).
     pub pointer: String,
-    /// The broken rule, for programs.
+    /// The stable code of the violated rule.
     pub code: String,
-    /// The broken rule, for people; never the value.
+    /// The violated rule in words. It never contains the value.
     pub detail: String,
 }
 
@@ -50,8 +51,9 @@ impl<'a> From<&'a UserView> for UserRecord<'a> {
     }
 }
 
-/// Sorts the members of a record into the fields of an input; what fits nowhere is among its misfits.
+/// Decodes a record. Unknown members are added to the `unexpected_fields` of its user.
 pub fn read_record(mut document: Map<String, Value>) -> RecordInput {
+    let suspension = read_suspension("suspension", document.remove("suspension"));
     let mut take = |name: &str| document.remove(name);
     let mut take_text = |name: &str| take(name).map_or(Raw::Absent, text);
     RecordInput {
@@ -61,19 +63,20 @@ pub fn read_record(mut document: Map<String, Value>) -> RecordInput {
         deleted_at: take_text("deleted_at"),
         standing: take_text("standing"),
         tokens_valid_after: take_text("tokens_valid_after"),
+        suspension,
         version: take("version").map_or(Raw::Absent, |value| number(&value)),
         user: decode(document),
     }
 }
 
-/// Shows the faults of a record.
-pub fn show_faults(faults: &[Fault]) -> Vec<FaultBody> {
-    let shown = |fault: &Fault| FaultBody {
+/// Returns the validation errors of a record, at most 100.
+pub fn render_faults(faults: &[Fault]) -> Vec<FaultBody> {
+    let body = |fault: &Fault| FaultBody {
         pointer: pointer(fault.path()),
         code: fault.code().to_owned(),
         detail: fault.detail().to_owned(),
     };
-    faults.iter().take(MAX_FAULTS).map(shown).collect()
+    faults.iter().take(MAX_FAULTS).map(body).collect()
 }
 
 fn number(value: &Value) -> Raw<i64> {
@@ -81,9 +84,9 @@ fn number(value: &Value) -> Raw<i64> {
         Value::Null => Raw::Null,
         Value::Number(number) => number
             .as_i64()
-            .map_or(Raw::Mistyped("a whole number"), Raw::Value),
+            .map_or(Raw::WrongType("a whole number"), Raw::Value),
         Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-            Raw::Mistyped("a whole number")
+            Raw::WrongType("a whole number")
         }
     }
 }
@@ -92,8 +95,8 @@ fn number(value: &Value) -> Raw<i64> {
 mod tests {
     use serde_json::json;
     use user_domain::caller::Caller;
-    use user_domain::test_support::samples::{awkward_user, import, record, seconds};
-    use user_domain::user::{Past, Presence, Record, User};
+    use user_domain::test_support::samples::{awkward_user, import, record, seconds, start};
+    use user_domain::user::{ImportedHistory, Presence, Record, User};
     use user_domain::values::Version;
     use user_domain::view::view;
 
@@ -101,13 +104,13 @@ mod tests {
 
     fn read(text: &str) -> RecordInput {
         let Ok(Value::Object(document)) = user_domain::json::parse_strict(text.as_bytes()) else {
-            panic!("{text} is no object")
+            panic!("{text} is not an object")
         };
         read_record(document)
     }
 
-    /// Makes a user, writes it, reads it, and makes it again.
-    fn there_and_back(record: Record) -> (User, User, String) {
+    /// Registers a user, serialises it, parses the line and registers it again.
+    fn round_trip(record: Record) -> (User, User, String) {
         let import = import(record);
         let make = |record: &Record| {
             let id = record.id.unwrap_or(import.fresh_id);
@@ -118,14 +121,14 @@ mod tests {
         let user = make(&import.record);
         let shown = view(user.clone(), &Caller::Operator);
         let line = serde_json::to_string(&UserRecord::from(&shown)).unwrap();
-        let again = make(&read(&line).check().unwrap());
+        let again = make(&read(&line).check(start()).unwrap());
         (user, again, line)
     }
 
-    fn with_a_past(presence: Presence) -> Record {
+    fn record_with_history(presence: Presence) -> Record {
         Record {
             presence,
-            past: Past {
+            history: ImportedHistory {
                 version: Version::from_i64(12),
                 created_at: Some(seconds(1)),
                 updated_at: Some(seconds(4)),
@@ -136,9 +139,9 @@ mod tests {
     }
 
     #[test]
-    fn a_user_survives_its_record_to_the_last_digit() {
+    fn a_user_survives_a_round_trip_without_loss() {
         for presence in [Presence::Present, Presence::Deleted(Some(seconds(3)))] {
-            let (user, again, line) = there_and_back(with_a_past(presence));
+            let (user, again, line) = round_trip(record_with_history(presence));
             assert_eq!(user, again, "{line}");
             assert_eq!(
                 user.metadata.public.to_json(),
@@ -149,32 +152,32 @@ mod tests {
     }
 
     #[test]
-    fn the_record_of_a_user_who_is_not_deleted_is_its_body() {
+    fn the_record_of_an_undeleted_user_equals_its_api_body() {
         let record = Record {
-            past: Past::default(),
-            ..with_a_past(Presence::Present)
+            history: ImportedHistory::default(),
+            ..record_with_history(Presence::Present)
         };
-        let (user, _, line) = there_and_back(record);
+        let (user, _, line) = round_trip(record);
         let shown = view(user, &Caller::Operator);
         let body = serde_json::to_string(&UserBody::from(&shown)).unwrap();
         assert_eq!(line, body);
     }
 
     #[test]
-    fn the_record_of_a_deleted_user_tells_what_it_is_once_restored() {
-        let (_, _, line) = there_and_back(with_a_past(Presence::Deleted(None)));
+    fn the_record_of_a_deleted_user_has_its_status_after_restoration() {
+        let (_, _, line) = round_trip(record_with_history(Presence::Deleted(None)));
         let line: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(line["status"], "deleted");
         assert_eq!(line["standing"], "suspended");
     }
 
     #[test]
-    fn unknown_members_of_a_record_are_faults_with_pointers() {
+    fn unknown_members_of_a_record_are_reported_with_pointers() {
         let input = read(
             &json!({"username": "ann", "email": "ann@example.org", "password": "x", "profile": {"a/b": 1}, "version": 1.5})
                 .to_string(),
         );
-        let faults = show_faults(&input.check().unwrap_err());
+        let faults = render_faults(&input.check(start()).unwrap_err());
         let places: Vec<(&str, &str)> = faults
             .iter()
             .map(|fault| (fault.pointer.as_str(), fault.code.as_str()))

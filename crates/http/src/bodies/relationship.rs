@@ -1,24 +1,22 @@
-//! What users are to each other, as JSON.
+//! Relationships between users as JSON.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
-use user_domain::relationship::{Counts, Related, RelatedList, RelatedPage, RelatedPosition};
-use user_domain::use_cases::{
-    ExportedRelationships, FollowInput, FollowResult, MAX_FOLLOWS, Relationship,
-};
+use user_domain::relationship::{Counts, RelatedName};
+use user_domain::use_cases::{FollowInput, FollowResult, MAX_FOLLOWS, Relationship};
 use user_domain::values::{Timestamp, UserId};
 use user_domain::{Fault, Violation};
 
 use crate::problem::{Code, MAX_FAULTS, Problem, oneself};
 
-/// How many follow a user, and how many it follows.
+/// The number of followers of a user, and of users that it follows.
 #[derive(Serialize)]
 pub(crate) struct CountsBody {
     followers: u64,
     following: u64,
 }
 
-/// What others are to a user, in the order asked; null where there is nobody.
+/// The relationships of a user to others in request order; `null` for an id without a visible user.
 #[derive(Serialize)]
 pub(crate) struct Relationships {
     relationships: Vec<Option<RelationshipBody>>,
@@ -32,35 +30,28 @@ struct RelationshipBody {
     blocking: bool,
 }
 
-/// Those who have to do with a user, in an export.
+/// A page of blocked users.
 #[derive(Serialize)]
-pub(crate) struct RelatedLists<'a> {
-    counts: CountsBody,
-    followers: RelatedListBody<'a>,
-    following: RelatedListBody<'a>,
-    blocks: RelatedListBody<'a>,
-}
-
-#[derive(Serialize)]
-struct RelatedListBody<'a> {
+pub(crate) struct RelatedNamesPage<'a> {
     users: Vec<RelatedBody<'a>>,
-    next_cursor: Option<String>,
+    next_cursor: Option<&'a str>,
 }
 
+/// A user in a list of blocks, or of an export.
 #[derive(Serialize)]
-struct RelatedBody<'a> {
+pub(crate) struct RelatedBody<'a> {
     id: UserId,
-    username: &'a str,
+    username: Option<&'a str>,
     since: Timestamp,
 }
 
-/// What became of many follows, in their order.
+/// The results of a batch of follows, in request order.
 #[derive(Serialize)]
 pub(crate) struct FollowResults {
     results: Vec<FollowResultBody>,
 }
 
-/// What became of one follow, as a call for it alone would have been answered.
+/// The result of one follow: the same as the response to a single request.
 struct FollowResultBody(FollowResult);
 
 #[derive(Serialize)]
@@ -76,7 +67,7 @@ struct Refused<'a> {
     detail: &'a str,
 }
 
-/// Reads who is to follow whom.
+/// Decodes the follower and target ids of a batch of follows.
 pub(crate) fn decode_edges(document: Map<String, Value>) -> Result<Vec<FollowInput>, Problem> {
     let mut edges = None;
     let mut faults = Faults::default();
@@ -90,7 +81,7 @@ pub(crate) fn decode_edges(document: Map<String, Value>) -> Result<Vec<FollowInp
     if edges.is_none() && faults.0.is_empty() {
         faults.missing(vec!["edges".to_owned()]);
     }
-    // One more than are done tells that there are too many; the others are not looked at.
+    // One edge above the limit is enough for the use case to detect an oversized batch. Further edges are not read.
     let items = edges.into_iter().flatten().take(MAX_FOLLOWS + 1);
     let read = items.enumerate();
     let edges = read
@@ -103,7 +94,7 @@ pub(crate) fn decode_edges(document: Map<String, Value>) -> Result<Vec<FollowInp
     }
 }
 
-/// Reads one edge; none if it has a fault.
+/// Decodes one edge. `None` if it is invalid; the reason is added to `faults`.
 fn edge(index: usize, item: Value, faults: &mut Faults) -> Option<FollowInput> {
     let path = |steps: &[&str]| {
         let steps = steps.iter().map(|step| (*step).to_owned());
@@ -118,7 +109,7 @@ fn edge(index: usize, item: Value, faults: &mut Faults) -> Option<FollowInput> {
     };
     let (mut follower, mut target) = (None, None);
     for (name, value) in members {
-        let place = match name.as_str() {
+        let slot = match name.as_str() {
             "follower" => &mut follower,
             "target" => &mut target,
             _ => {
@@ -126,7 +117,7 @@ fn edge(index: usize, item: Value, faults: &mut Faults) -> Option<FollowInput> {
                 continue;
             }
         };
-        *place = Some(value);
+        *slot = Some(value);
     }
     let mut text = |name: &str, value: Option<Value>| match value {
         Some(Value::String(text)) => Some(text),
@@ -146,7 +137,7 @@ fn edge(index: usize, item: Value, faults: &mut Faults) -> Option<FollowInput> {
     })
 }
 
-/// As many faults as a problem shows.
+/// Validation errors, at most [`MAX_FAULTS`].
 #[derive(Default)]
 struct Faults(Vec<Fault>);
 
@@ -181,42 +172,34 @@ impl From<Counts> for CountsBody {
 
 impl From<Vec<Option<Relationship>>> for Relationships {
     fn from(relationships: Vec<Option<Relationship>>) -> Self {
-        let shown = |one: Relationship| RelationshipBody {
+        let body = |one: Relationship| RelationshipBody {
             id: one.id,
-            following: one.ties.following,
-            followed_by: one.ties.followed_by,
-            blocking: one.ties.blocking,
+            following: one.flags.following,
+            followed_by: one.flags.followed_by,
+            blocking: one.flags.blocking,
         };
-        let relationships = relationships.into_iter().map(|one| one.map(shown));
+        let relationships = relationships.into_iter().map(|one| one.map(body));
         Self {
             relationships: relationships.collect(),
         }
     }
 }
 
-impl<'a> RelatedLists<'a> {
-    pub(super) fn new(
-        exported: &'a ExportedRelationships,
-        cursor: impl Fn(RelatedList, &RelatedPosition) -> String,
-    ) -> Self {
-        let shown = |list: RelatedList, page: &'a RelatedPage| RelatedListBody {
-            users: page.related.iter().map(RelatedBody::from).collect(),
-            next_cursor: page.next.as_ref().map(|place| cursor(list, place)),
-        };
+impl<'a> RelatedNamesPage<'a> {
+    /// Creates a page of names with the cursor of the next page.
+    pub(crate) fn new(names: &'a [RelatedName], next_cursor: Option<&'a str>) -> Self {
         Self {
-            counts: exported.counts.into(),
-            followers: shown(RelatedList::Followers, &exported.followers),
-            following: shown(RelatedList::Following, &exported.following),
-            blocks: shown(RelatedList::Blocks, &exported.blocks),
+            users: names.iter().map(RelatedBody::from).collect(),
+            next_cursor,
         }
     }
 }
 
-impl<'a> From<&'a Related> for RelatedBody<'a> {
-    fn from(related: &'a Related) -> Self {
+impl<'a> From<&'a RelatedName> for RelatedBody<'a> {
+    fn from(related: &'a RelatedName) -> Self {
         Self {
-            id: related.user.id,
-            username: related.user.username.as_str(),
+            id: related.id,
+            username: related.username.as_deref(),
             since: related.since,
         }
     }
@@ -242,10 +225,10 @@ impl Serialize for FollowResultBody {
             FollowResult::NoSuchUser => Refused {
                 status: 404,
                 code: Code::UserNotFound.as_str(),
-                detail: "There is no such user.",
+                detail: "The user does not exist.",
             }
             .serialize(serializer),
-            FollowResult::Oneself => {
+            FollowResult::SameUser => {
                 let violation = oneself();
                 Refused {
                     status: 422,
@@ -266,13 +249,13 @@ mod tests {
 
     fn decoded(value: Value) -> Result<Vec<FollowInput>, Problem> {
         let Value::Object(document) = value else {
-            panic!("{value} is no object")
+            panic!("{value} is not an object")
         };
         decode_edges(document)
     }
 
     #[test]
-    fn edges_keep_their_order_and_their_words() {
+    fn edges_keep_their_order_and_spelling() {
         let edges = decoded(json!({"edges": [
             {"follower": "a", "target": "b"}, {"target": "", "follower": "a"},
         ]}));
@@ -287,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn one_edge_more_than_are_done_is_looked_at() {
+    fn at_most_one_edge_above_the_limit_is_decoded() {
         let edge = json!({"follower": "a", "target": "b"});
         let edges = decoded(json!({"edges": vec![edge; 2000]})).unwrap();
         assert_eq!(edges.len(), MAX_FOLLOWS + 1);

@@ -1,4 +1,4 @@
-//! The tokens of services: as their makers word them, and as they are shown.
+//! The JSON of service tokens in requests and responses.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use user_domain::{Fault, Violation};
 
 use crate::problem::MAX_FAULTS;
 
-/// A token, without what proves it unless it was just made.
+/// A service token. The secret is present only in the response that creates it.
 #[derive(Serialize)]
 pub struct ServiceTokenRecord<'a> {
     id: ServiceTokenId,
@@ -24,35 +24,43 @@ pub struct ServiceTokenRecord<'a> {
     token: Option<&'a str>,
 }
 
-/// A list of tokens.
+/// A list of service tokens.
 #[derive(Serialize)]
 pub(crate) struct ServiceTokens<'a> {
     tokens: Vec<ServiceTokenRecord<'a>>,
 }
 
-/// Sorts the members of an object into an input; what fits nowhere is among its misfits.
+/// Decodes the request for a service token. Mistyped and unknown members are added to its `unexpected_fields`.
 pub(crate) fn decode_token(document: Map<String, Value>) -> TokenInput {
     let mut input = TokenInput::default();
     for (name, value) in document {
         match (name.as_str(), value) {
             ("name", Value::String(text)) => input.name = Some(text),
-            ("scopes", Value::Array(items)) => input.scopes = scopes(items, &mut input.misfits),
+            ("scopes", Value::Array(items)) => {
+                input.scopes = scopes(items, &mut input.unexpected_fields);
+            }
             ("expires_at", Value::String(text)) => input.expires_at = Some(text),
             ("expires_in", Value::Number(number)) if number.is_u64() => {
                 input.expires_in = number.as_u64();
             }
             ("expires_at" | "expires_in", Value::Null) => {}
-            ("name" | "expires_at", _) => misfit(&mut input.misfits, name, "Must be a string."),
-            ("scopes", _) => misfit(&mut input.misfits, name, "Must be an array of strings."),
+            ("name" | "expires_at", _) => {
+                push_type_error(&mut input.unexpected_fields, name, "Must be a string.");
+            }
+            ("scopes", _) => push_type_error(
+                &mut input.unexpected_fields,
+                name,
+                "Must be an array of strings.",
+            ),
             ("expires_in", _) => {
-                misfit(
-                    &mut input.misfits,
+                push_type_error(
+                    &mut input.unexpected_fields,
                     name,
                     "Must be a whole number of seconds.",
                 );
             }
             _ => push(
-                &mut input.misfits,
+                &mut input.unexpected_fields,
                 vec![name],
                 &Violation::new("unknown_field", "Is not a field."),
             ),
@@ -61,11 +69,11 @@ pub(crate) fn decode_token(document: Map<String, Value>) -> TokenInput {
     input
 }
 
-/// Takes the names; more than a problem shows faults of are not looked at, but keep the input from being taken.
-fn scopes(items: Vec<Value>, misfits: &mut Vec<Fault>) -> Option<Vec<String>> {
+/// Decodes the names of scopes. A list longer than [`MAX_FAULTS`] is rejected without reading its items.
+fn scopes(items: Vec<Value>, unexpected_fields: &mut Vec<Fault>) -> Option<Vec<String>> {
     if items.len() > MAX_FAULTS {
         let many = Violation::new("too_many", "Must name each scope once.");
-        push(misfits, vec!["scopes".to_owned()], &many);
+        push(unexpected_fields, vec!["scopes".to_owned()], &many);
         return None;
     }
     let count = items.len();
@@ -75,19 +83,23 @@ fn scopes(items: Vec<Value>, misfits: &mut Vec<Fault>) -> Option<Vec<String>> {
             names.push(name);
         } else {
             let path = vec!["scopes".to_owned(), number.to_string()];
-            push(misfits, path, &Violation::new("type", "Must be a string."));
+            push(
+                unexpected_fields,
+                path,
+                &Violation::new("type", "Must be a string."),
+            );
         }
     }
     (names.len() == count).then_some(names)
 }
 
-fn misfit(misfits: &mut Vec<Fault>, name: String, rule: &'static str) {
-    push(misfits, vec![name], &Violation::new("type", rule));
+fn push_type_error(unexpected_fields: &mut Vec<Fault>, name: String, rule: &'static str) {
+    push(unexpected_fields, vec![name], &Violation::new("type", rule));
 }
 
-fn push(misfits: &mut Vec<Fault>, path: Vec<String>, violation: &Violation) {
-    if misfits.len() < MAX_FAULTS {
-        misfits.push(Fault::at(path, violation));
+fn push(unexpected_fields: &mut Vec<Fault>, path: Vec<String>, violation: &Violation) {
+    if unexpected_fields.len() < MAX_FAULTS {
+        unexpected_fields.push(Fault::at(path, violation));
     }
 }
 
@@ -108,7 +120,7 @@ impl<'a> From<&'a ServiceToken> for ServiceTokenRecord<'a> {
 }
 
 impl<'a> From<&'a IssuedServiceToken> for ServiceTokenRecord<'a> {
-    /// Shows the token with what proves it, this once.
+    /// Includes the secret, which is never shown again.
     fn from(issued: &'a IssuedServiceToken) -> Self {
         Self {
             token: Some(issued.expose()),
@@ -136,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn each_member_finds_its_place() {
+    fn each_member_sets_its_field() {
         let input = decoded(&json!({
             "name": "posts", "scopes": ["users:read", "x"], "expires_at": "t", "expires_in": 7,
         }));
@@ -145,7 +157,7 @@ mod tests {
             scopes: Some(vec!["users:read".to_owned(), "x".to_owned()]),
             expires_at: Some("t".to_owned()),
             expires_in: Some(7),
-            misfits: Vec::new(),
+            unexpected_fields: Vec::new(),
         };
         assert_eq!(input, expected);
         let nulls = decoded(&json!({"expires_at": null, "expires_in": null}));
@@ -153,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_nowhere_is_a_fault() {
+    fn mistyped_and_unknown_members_are_reported() {
         for (value, path, code) in [
             (json!({"name": 1}), "name", "type"),
             (json!({"name": null}), "name", "type"),
@@ -170,9 +182,9 @@ mod tests {
             (json!({"expires_in": 1.5}), "expires_in", "type"),
             (json!({"token": "t"}), "token", "unknown_field"),
         ] {
-            let misfits = decoded(&value).misfits;
-            let [fault] = misfits.as_slice() else {
-                panic!("{value}: {misfits:?}");
+            let unexpected_fields = decoded(&value).unexpected_fields;
+            let [fault] = unexpected_fields.as_slice() else {
+                panic!("{value}: {unexpected_fields:?}");
             };
             assert_eq!((&*fault.path().join("/"), fault.code()), (path, code));
         }

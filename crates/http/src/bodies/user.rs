@@ -1,16 +1,23 @@
-//! A user as JSON.
+//! The JSON of users.
 
+use actix_web::web::Bytes;
 use serde::{Serialize, Serializer};
 use user_domain::relationship::Counts;
 use user_domain::values::{
     Bio, Birthdate, ExternalId, Locale, Metadata, PhoneNumber, Role, Roles, ShortText, Timestamp,
     UserId, Version, WebUrl, ZoneInfo,
 };
-use user_domain::view::{PublicProfile, UserView};
+use user_domain::view::{FullPart, OwnPart, PublicPart, PublicProfile, UserView};
 
-use super::{CountsBody, FieldSet};
+use super::suspension::SuspensionBody;
+use super::{CountsBody, FieldSet, LargeObject};
+use crate::problem::Problem;
+use crate::resource_limits::ByteBudget;
 
-/// A user: each field of the caller's view, null where it is unset; fields outside the view are absent.
+/// The size of a typical user in bytes.
+pub(super) const TYPICAL_USER_BYTES: usize = 1024;
+
+/// A user in the view of the caller. Unset fields are `null`; fields outside the view are absent.
 #[derive(Serialize)]
 pub(crate) struct UserBody<'a> {
     id: UserId,
@@ -36,6 +43,8 @@ pub(crate) struct UserBody<'a> {
     updated_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_at: Option<Nullable<Timestamp>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspension: Option<Nullable<SuspensionBody<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -65,31 +74,36 @@ struct MetadataBody<'a> {
 
 struct RolesBody<'a>(&'a Roles);
 
-/// A value that may be unset, in a place that may be outside the view.
+/// A value that may be unset, for a field that may be outside the view.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Nullable<T>(Option<T>);
 
-/// A user, or only some fields of it, and what belongs to it without being part of it.
+/// A user, or selected fields of it, with optional counts.
 pub(crate) struct SelectedUser<'a> {
-    /// The user.
     pub(crate) view: &'a UserView,
-    /// The fields wanted; all if none are named.
+    /// The fields to return; all fields if `None`.
     pub(crate) fields: Option<&'a FieldSet>,
-    /// How many follow it, and how many it follows; none if it is not wanted.
+    /// The follower counts; absent from the response if `None`.
     pub(crate) counts: Option<Counts>,
 }
 
-/// Some of a list of users, and where the next page begins.
-#[derive(Serialize)]
-pub(crate) struct UsersPage<'a> {
-    pub(crate) users: Vec<UserBody<'a>>,
-    pub(crate) next_cursor: Option<String>,
+/// Serialises a page of users and the cursor of the next page within a byte budget.
+pub(crate) async fn users_page(
+    users: &[UserView],
+    next_cursor: Option<&str>,
+    budget: &ByteBudget,
+) -> Result<Bytes, Problem> {
+    let mut page = LargeObject::with_capacity((users.len() + 1) * TYPICAL_USER_BYTES, budget);
+    page.array("users", users.iter().map(UserBody::from))
+        .await?;
+    page.member("next_cursor", &next_cursor)?;
+    Ok(page.finish())
 }
 
-/// A user, whole or in part, with its counts.
+/// A user, or selected fields of it, with its counts.
 #[derive(Serialize)]
-struct Counted<T> {
+struct WithCounts<T> {
     #[serde(flatten)]
     user: T,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,45 +112,117 @@ struct Counted<T> {
 
 impl<'a> From<&'a UserView> for UserBody<'a> {
     fn from(view: &'a UserView) -> Self {
-        let (public, own, full) = (view.public(), view.own(), view.full());
-        Self {
-            id: public.id,
-            username: public.username.as_str(),
-            status: public.status.as_str(),
-            version: public.version,
-            profile: ProfileBody::new(public.profile, own.map(|own| Nullable(own.birthdate))),
+        let (own, full) = (view.own(), view.full());
+        // Destructured completely, so that a field missing from the body does not compile.
+        let PublicPart {
+            id,
+            username,
+            status,
+            version,
+            profile,
+            public_metadata,
+            created_at,
+        } = view.public();
+        let mut body = Self {
+            id,
+            username: username.as_str(),
+            status: status.as_str(),
+            version,
+            profile: ProfileBody::from(profile),
             metadata: MetadataBody {
-                public: public.public_metadata,
-                user: own.map(|own| own.user_metadata),
-                private: full.map(|full| full.private_metadata),
+                public: public_metadata,
+                user: None,
+                private: None,
             },
-            email: own.map(|own| own.email.as_str()),
-            email_verified: own.map(|own| own.email_verified),
-            phone_number: own.map(|own| Nullable(own.phone_number)),
-            phone_number_verified: own.map(|own| own.phone_number_verified),
-            external_id: own.map(|own| Nullable(own.external_id)),
-            roles: own.map(|own| RolesBody(own.roles)),
-            created_at: public.created_at,
-            updated_at: own.map(|own| own.updated_at),
-            deleted_at: own.map(|own| Nullable(own.deleted_at)),
+            email: None,
+            email_verified: None,
+            phone_number: None,
+            phone_number_verified: None,
+            external_id: None,
+            roles: None,
+            created_at,
+            updated_at: None,
+            deleted_at: None,
+            suspension: None,
+        };
+        if let Some(own) = own {
+            body.add_own(own);
         }
+        if let Some(full) = full {
+            body.add_full(full);
+        }
+        body
     }
 }
 
-impl<'a> ProfileBody<'a> {
-    fn new(profile: PublicProfile<'a>, birthdate: Option<Nullable<&'a Birthdate>>) -> Self {
-        Self {
-            name: profile.name,
-            given_name: profile.given_name,
-            family_name: profile.family_name,
-            nickname: profile.nickname,
-            picture: profile.picture,
-            website: profile.website,
-            bio: profile.bio,
-            location: profile.location,
-            locale: profile.locale,
-            zoneinfo: profile.zoneinfo,
+impl<'a> UserBody<'a> {
+    fn add_own(&mut self, own: OwnPart<'a>) {
+        let OwnPart {
             birthdate,
+            user_metadata,
+            email,
+            email_verified,
+            phone_number,
+            phone_number_verified,
+            external_id,
+            roles,
+            updated_at,
+            deleted_at,
+            // Part of the export only.
+            password_changed_at: _,
+            tokens_valid_after: _,
+        } = own;
+        self.profile.birthdate = Some(Nullable(birthdate));
+        self.metadata.user = Some(user_metadata);
+        self.email = Some(email.as_str());
+        self.email_verified = Some(email_verified);
+        self.phone_number = Some(Nullable(phone_number));
+        self.phone_number_verified = Some(phone_number_verified);
+        self.external_id = Some(Nullable(external_id));
+        self.roles = Some(RolesBody(roles));
+        self.updated_at = Some(updated_at);
+        self.deleted_at = Some(Nullable(deleted_at));
+    }
+
+    fn add_full(&mut self, full: FullPart<'a>) {
+        let FullPart {
+            private_metadata,
+            // Part of `UserRecord` only.
+            standing: _,
+            suspension,
+            tokens_valid_after: _,
+        } = full;
+        self.metadata.private = Some(private_metadata);
+        self.suspension = Some(Nullable(suspension.map(SuspensionBody::from)));
+    }
+}
+
+impl<'a> From<PublicProfile<'a>> for ProfileBody<'a> {
+    fn from(profile: PublicProfile<'a>) -> Self {
+        let PublicProfile {
+            name,
+            given_name,
+            family_name,
+            nickname,
+            picture,
+            website,
+            bio,
+            location,
+            locale,
+            zoneinfo,
+        } = profile;
+        Self {
+            name,
+            given_name,
+            family_name,
+            nickname,
+            picture,
+            website,
+            bio,
+            location,
+            locale,
+            zoneinfo,
+            birthdate: None,
         }
     }
 }
@@ -153,11 +239,11 @@ impl Serialize for SelectedUser<'_> {
         let counts = self.counts.map(CountsBody::from);
         match self.fields {
             None if counts.is_none() => body.serialize(serializer),
-            None => Counted { user: body, counts }.serialize(serializer),
+            None => WithCounts { user: body, counts }.serialize(serializer),
             Some(fields) => {
                 let whole = serde_json::to_value(&body).map_err(serde::ser::Error::custom)?;
                 let user = fields.select(whole);
-                Counted { user, counts }.serialize(serializer)
+                WithCounts { user, counts }.serialize(serializer)
             }
         }
     }

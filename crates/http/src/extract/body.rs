@@ -1,53 +1,62 @@
-//! Bodies of requests.
+//! Request bodies.
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::http::header::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
-};
-use actix_web::mime::{CHARSET, Mime};
-use actix_web::web::BytesMut;
-use futures_util::StreamExt as _;
+use actix_web::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use user_domain::json::parse_strict;
 use user_domain::{Fault, Violation};
 
-use super::Part;
+use super::RequestPart;
+use super::received_body::{ReceivedBody, receive};
 use crate::api::Api;
+use crate::media_type::{JSON, MERGE_PATCH, is_utf8_of};
 use crate::problem::{Code, Problem};
 
-/// A kind of body: how its bytes are received, and what they mean.
-pub(crate) trait Body: Sized {
-    /// Receives the bytes, of a type that is accepted.
+/// The maximum number of bytes of a body.
+const MAX_BODY_BYTES: usize = 128 * 1024;
+
+/// The maximum number of bytes of the body of a batch request.
+const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
+
+/// A kind of body: how its bytes are received and parsed.
+pub(crate) trait Body: Sized + Send + 'static {
+    /// Receives the bytes if their media type is accepted.
     async fn receive(
         api: &Api,
         request: &HttpRequest,
         payload: &mut Payload,
-    ) -> Result<BytesMut, Problem>;
+    ) -> Result<ReceivedBody, Problem>;
 
-    /// Reads the bytes.
+    /// Parses the bytes.
     fn parse(bytes: &[u8]) -> Result<Self, Problem>;
 }
 
-/// A JSON object.
-pub(crate) struct JsonDocument(pub(crate) Map<String, Value>);
+/// A JSON object of at most `LIMIT` bytes.
+pub(crate) struct JsonDocument<const LIMIT: usize = MAX_BODY_BYTES>(pub(crate) Map<String, Value>);
+
+/// A JSON object of a batch request.
+pub(crate) type BatchDocument = JsonDocument<MAX_BATCH_BODY_BYTES>;
 
 /// A merge patch (RFC 7396) that is a JSON object.
 pub(crate) struct MergePatch(pub(crate) Map<String, Value>);
 
-/// A body that means nothing.
-pub(crate) struct Ignored;
+/// A JSON object that may be omitted. Without a body and for `null` it is empty.
+pub(crate) struct OptionalDocument(pub(crate) Map<String, Value>);
 
-const JSON: &str = "application/json";
-const MERGE_PATCH: &str = "application/merge-patch+json";
+/// The body of a write that takes none. Any byte is refused, so that no input is ignored silently.
+pub(crate) struct NoBody;
 
-impl Body for JsonDocument {
+/// The byte order mark that some editors and platforms write before UTF-8 text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+impl<const LIMIT: usize> Body for JsonDocument<LIMIT> {
     async fn receive(
         api: &Api,
         request: &HttpRequest,
         payload: &mut Payload,
-    ) -> Result<BytesMut, Problem> {
-        receive_json(api, request, payload, &[JSON], &ACCEPT, "application/json").await
+    ) -> Result<ReceivedBody, Problem> {
+        receive_json(api, request, payload, LIMIT, &[JSON], &ACCEPT, JSON).await
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
@@ -60,10 +69,19 @@ impl Body for MergePatch {
         api: &Api,
         request: &HttpRequest,
         payload: &mut Payload,
-    ) -> Result<BytesMut, Problem> {
+    ) -> Result<ReceivedBody, Problem> {
         let named = HeaderName::from_static("accept-patch");
         let types = "application/merge-patch+json, application/json";
-        receive_json(api, request, payload, &[MERGE_PATCH, JSON], &named, types).await
+        receive_json(
+            api,
+            request,
+            payload,
+            MAX_BODY_BYTES,
+            &[MERGE_PATCH, JSON],
+            &named,
+            types,
+        )
+        .await
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
@@ -71,34 +89,75 @@ impl Body for MergePatch {
     }
 }
 
-impl Body for Ignored {
+impl Body for OptionalDocument {
+    /// The media type is checked only if there is a body: with an empty body, clients send any type.
     async fn receive(
         api: &Api,
         request: &HttpRequest,
         payload: &mut Payload,
-    ) -> Result<BytesMut, Problem> {
-        receive(api, request, payload).await
+    ) -> Result<ReceivedBody, Problem> {
+        let received = receive(api, request, payload, MAX_BODY_BYTES).await?;
+        if !received.is_empty() && is_typed(request, &[JSON]) != Some(true) {
+            return Err(unsupported(&ACCEPT, JSON));
+        }
+        Ok(received)
     }
 
-    fn parse(_: &[u8]) -> Result<Self, Problem> {
-        Ok(Self)
+    fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        if bytes.is_empty() || bytes.trim_ascii() == b"null" {
+            return Ok(Self(Map::new()));
+        }
+        object(bytes).map(Self)
     }
 }
 
-impl Part for JsonDocument {
-    const AWAITS_CLIENT: bool = true;
+impl Body for NoBody {
+    async fn receive(
+        api: &Api,
+        request: &HttpRequest,
+        payload: &mut Payload,
+    ) -> Result<ReceivedBody, Problem> {
+        receive(api, request, payload, MAX_BODY_BYTES).await
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        if bytes.is_empty() {
+            return Ok(Self);
+        }
+        let violation = Violation::new("unexpected", "Must be empty: this request takes no body.");
+        Err(Problem::invalid(&[Fault::new("", &violation)]))
+    }
+}
+
+impl RequestPart for NoBody {
+    const READS_BODY: bool = true;
 
     async fn read(
         api: &Api,
         request: &HttpRequest,
         payload: &mut Payload,
     ) -> Result<Self, Problem> {
-        Self::parse(&Self::receive(api, request, payload).await?)
+        let received = Self::receive(api, request, payload).await?;
+        received.read(api, Self::parse).await?
+    }
+}
+
+impl<const LIMIT: usize> RequestPart for JsonDocument<LIMIT> {
+    const READS_BODY: bool = true;
+
+    async fn read(
+        api: &Api,
+        request: &HttpRequest,
+        payload: &mut Payload,
+    ) -> Result<Self, Problem> {
+        let received = Self::receive(api, request, payload).await?;
+        received.read(api, Self::parse).await?
     }
 }
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
-    match parse_strict(bytes)? {
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    match parse_strict(text)? {
         Value::Object(map) => Ok(map),
         _ => Err(Problem::invalid(&[Fault::new(
             "",
@@ -107,100 +166,50 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     }
 }
 
-/// Receives a body of one of these types; `accepts` is the field that names them to clients which send another.
+/// Receives a body of one of these media types. `accepts` is the response field that lists them in a 415.
 async fn receive_json(
     api: &Api,
     request: &HttpRequest,
     payload: &mut Payload,
+    limit: usize,
     types: &[&str],
     accepts: &HeaderName,
     named: &'static str,
-) -> Result<BytesMut, Problem> {
-    let unsupported = || {
-        Problem::new(
-            Code::UnsupportedMediaType,
-            format!("The body must be {named} in UTF-8, without a coding."),
-        )
-        .with_header(accepts.clone(), HeaderValue::from_static(named))
-    };
-    let mut codings = request.headers().get_all(CONTENT_ENCODING);
-    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(unsupported());
+) -> Result<ReceivedBody, Problem> {
+    let is_accepted = is_typed(request, types);
+    if is_accepted == Some(false) {
+        return Err(unsupported(accepts, named));
+    }
+    let received = receive(api, request, payload, limit).await?;
+    if is_accepted.is_none() && !received.is_empty() {
+        return Err(unsupported(accepts, named));
+    }
+    Ok(received)
+}
+
+/// Whether the body is declared as one of these media types, without a content coding; `None` if no type is declared.
+fn is_typed(request: &HttpRequest, types: &[&str]) -> Option<bool> {
+    let mut codings = request
+        .headers()
+        .get_all(CONTENT_ENCODING)
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    if codings.any(|coding| !coding.trim_ascii().eq_ignore_ascii_case(b"identity")) {
+        return Some(false);
     }
     let mut lines = request.headers().get_all(CONTENT_TYPE);
     match (lines.next(), lines.next()) {
-        (None, _) => {
-            let bytes = receive(api, request, payload).await?;
-            if bytes.is_empty() {
-                Ok(bytes)
-            } else {
-                Err(unsupported())
-            }
-        }
-        (Some(line), None) if is_one_of(line, types) => receive(api, request, payload).await,
-        (Some(_), _) => Err(unsupported()),
+        (None, _) => None,
+        (Some(line), None) => Some(is_utf8_of(line, types)),
+        (Some(_), Some(_)) => Some(false),
     }
 }
 
-fn is_one_of(line: &HeaderValue, types: &[&str]) -> bool {
-    let Some(mime) = line
-        .to_str()
-        .ok()
-        .and_then(|line| line.parse::<Mime>().ok())
-    else {
-        return false;
-    };
-    let in_utf_8 = mime
-        .get_param(CHARSET)
-        .is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"));
-    in_utf_8 && types.contains(&mime.essence_str())
-}
-
-/// Receives bytes, so many and for so long as the settings allow.
-async fn receive(
-    api: &Api,
-    request: &HttpRequest,
-    payload: &mut Payload,
-) -> Result<BytesMut, Problem> {
-    let settings = api.settings();
-    let limit = settings.body_limit;
-    let too_large = || {
-        Problem::new(
-            Code::PayloadTooLarge,
-            format!("The body must have at most {limit} bytes."),
-        )
-    };
-    let declared = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
-    }
-    let receiving = async {
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| {
-                Problem::new(Code::MalformedRequest, "The body broke off.")
-                    .because(error.to_string())
-            })?;
-            if bytes.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
-    };
-    let seconds = settings.deadlines.body.as_secs();
-    let too_slow = |_| {
-        Problem::new(
-            Code::MalformedRequest,
-            format!("The body took longer than {seconds} s."),
-        )
-    };
-    tokio::time::timeout(settings.deadlines.body, receiving)
-        .await
-        .map_err(too_slow)?
+fn unsupported(accepts: &HeaderName, named: &'static str) -> Problem {
+    Problem::new(
+        Code::UnsupportedMediaType,
+        format!("The body must be {named} in UTF-8, without a content coding."),
+    )
+    .with_header(accepts.clone(), HeaderValue::from_static(named))
 }
 
 #[cfg(test)]
@@ -208,31 +217,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_compared_without_case_and_with_their_charset() {
-        let accepted = |line| is_one_of(&HeaderValue::from_static(line), &[JSON, MERGE_PATCH]);
-        for line in [
-            "application/json",
-            "Application/JSON; charset=UTF-8",
-            "application/json;charset=\"utf-8\"",
-            "application/merge-patch+json",
-        ] {
-            assert!(accepted(line), "{line}");
+    fn only_a_json_object_is_a_body() {
+        for text in ["{}", "\u{feff}{}", "\u{feff} {}\n"] {
+            assert_eq!(object(text.as_bytes()).ok(), Some(Map::new()), "{text:?}");
         }
-        for line in [
-            "",
-            "json",
-            "text/json",
-            "application/json; charset=latin1",
-            "application/ld+json",
-            "*/*",
-        ] {
-            assert!(!accepted(line), "{line}");
-        }
-    }
-
-    #[test]
-    fn only_an_object_is_a_body() {
-        assert_eq!(object(b"{}").ok(), Some(Map::new()));
         for text in ["null", "[]", "1", "\"a\""] {
             assert_eq!(
                 object(text.as_bytes()).unwrap_err().code(),
@@ -240,7 +228,15 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "{", "{}{}", "{\"a\":1,\"a\":2}"] {
+        for text in [
+            "",
+            "\u{feff}",
+            "{",
+            "{}{}",
+            "{}\u{feff}",
+            "\u{feff}\u{feff}{}",
+            "{\"a\":1,\"a\":2}",
+        ] {
             assert_eq!(
                 object(text.as_bytes()).unwrap_err().code(),
                 Code::MalformedJson,

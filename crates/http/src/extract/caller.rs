@@ -1,11 +1,12 @@
-//! Who asks.
+//! Authentication of the caller.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use tracing::Instrument;
+use user_domain::Rejection;
 use user_domain::caller::Caller;
-use user_domain::use_cases::Credential;
+use user_domain::use_cases::{AuthenticateError, Credential, FormerCaller};
 
 use crate::api::Api;
 use crate::problem::{Code, Problem};
@@ -13,42 +14,45 @@ use crate::trace;
 
 const API_TOKEN: &str = "x-api-token";
 
-/// Finds out who asks.
+/// Authenticates the caller.
 pub(super) async fn authenticate(
     api: &Api,
     request: &HttpRequest,
     received: Instant,
 ) -> Result<Caller, Problem> {
-    let credential = shown(request.headers())?.into();
+    let credential = presented_credential(request.headers())?;
     let deadline = received + api.settings().deadlines.request;
     let authenticate = &api.use_cases().authenticate;
     let found = authenticate
         .run(&credential)
-        .instrument(trace::use_case("authenticate"));
+        .instrument(trace::use_case_span("authenticate"));
     tokio::time::timeout_at(deadline, found)
         .await
         .map_err(|_| Problem::overloaded())?
         .map_err(Into::into)
 }
 
-/// A credential as it stands in the header fields.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown<'a> {
-    ServiceToken(&'a str),
-    Bearer(&'a str),
-}
-
-impl From<Shown<'_>> for Credential {
-    fn from(shown: Shown<'_>) -> Self {
-        match shown {
-            Shown::ServiceToken(token) => Self::ServiceToken(token.to_owned()),
-            Shown::Bearer(token) => Self::Bearer(token.to_owned()),
-        }
+/// Returns the former caller of a credential that is genuine but no longer accepted.
+pub(crate) async fn authenticate_former(
+    api: &Api,
+    request: &HttpRequest,
+    received: Instant,
+) -> Result<Option<FormerCaller>, Problem> {
+    let credential = presented_credential(request.headers())?;
+    let deadline = received + api.settings().deadlines.request;
+    let former = api.use_cases().authenticate.former(&credential);
+    let former = former.instrument(trace::use_case_span("authenticate_former"));
+    let found = tokio::time::timeout_at(deadline, former)
+        .await
+        .map_err(|_| Problem::overloaded())?;
+    match found {
+        Err(AuthenticateError::Rejected(_)) => Ok(None),
+        found => found.map_err(Into::into),
     }
 }
 
-/// Takes the one credential out of the header fields.
-pub(crate) fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Problem> {
+/// Returns the only credential in the header fields.
+pub(crate) fn presented_credential(headers: &HeaderMap) -> Result<Credential, Problem> {
     let mut authorizations = headers.get_all(AUTHORIZATION);
     let mut tokens = headers.get_all(API_TOKEN);
     match (
@@ -57,42 +61,35 @@ pub(crate) fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Problem> {
         authorizations.next(),
         tokens.next(),
     ) {
-        (None, None, ..) => Err(missing()),
+        (None, None, ..) => Err(Problem::missing_credentials()),
         (Some(authorization), None, None, _) => from_authorization(text(authorization)?),
         (None, Some(token), _, None) => match text(token)? {
-            "" => Err(missing()),
-            token => Ok(Shown::ServiceToken(token)),
+            "" => Err(Problem::missing_credentials()),
+            token => Ok(Credential::ServiceToken(token.to_owned())),
         },
         _ => Err(Problem::new(
             Code::AmbiguousCredentials,
-            "Send one credential only: one Authorization, or one X-API-Token.",
+            "Send exactly one credential: one Authorization or one X-API-Token.",
         )),
     }
 }
 
-/// Reads `Bearer x`, or a bare token as the platform's older services send it.
-fn from_authorization(value: &str) -> Result<Shown<'_>, Problem> {
+/// Parses `Bearer x`, or a token without a scheme, as older services of the platform send it.
+fn from_authorization(value: &str) -> Result<Credential, Problem> {
     match value.split_once(|c: char| c.is_ascii_whitespace()) {
-        None if value.is_empty() => Err(missing()),
-        None => Ok(Shown::ServiceToken(value)),
+        None if value.is_empty() => Err(Problem::missing_credentials()),
+        None => Ok(Credential::ServiceToken(value.to_owned())),
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Shown::Bearer(token.trim()))
+            Ok(Credential::Bearer(token.trim().to_owned()))
         }
-        Some(_) => Err(Problem::unauthenticated(
-            Code::InvalidToken,
-            "the scheme is not Bearer",
-        )),
+        Some(_) => Err(Problem::rejected(Rejection::UnsupportedScheme)),
     }
 }
 
 fn text(value: &HeaderValue) -> Result<&str, Problem> {
-    let unreadable = || Problem::unauthenticated(Code::InvalidToken, "the credential is not ASCII");
+    let unreadable = || Problem::rejected(Rejection::NotAscii);
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())?;
     text.is_ascii().then(|| text.trim()).ok_or_else(unreadable)
-}
-
-fn missing() -> Problem {
-    Problem::unauthenticated(Code::MissingCredentials, "no credential")
 }
 
 #[cfg(test)]
@@ -109,9 +106,7 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        shown(&headers)
-            .map(Credential::from)
-            .map_err(|problem| problem.code())
+        presented_credential(&headers).map_err(|problem| problem.code())
     }
 
     #[test]
@@ -126,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_bad_and_none_is_missing() {
+    fn another_scheme_is_invalid_and_an_empty_credential_is_missing() {
         assert_eq!(
             read(&[("authorization", "Basic dTpw")]),
             Err(Code::InvalidToken)

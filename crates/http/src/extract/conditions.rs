@@ -1,44 +1,50 @@
-//! Conditions of requests: `If-Match`, `If-None-Match`, `Idempotency-Key`.
+//! Conditional requests: `If-Match`, `If-None-Match` and `Idempotency-Key`.
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::http::header::{HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use user_domain::use_cases::WriteConditions;
 use user_domain::write::{Idempotency, IdempotencyKey, Precondition};
 
-use super::Part;
+use super::RequestPart;
 use super::body::Body;
 use crate::api::Api;
 use crate::etag::TagCondition;
 use crate::problem::Problem;
 
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+pub(crate) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// The body of a write and its conditions, which are read before the body.
-pub(crate) struct Write<B> {
+/// The body of a write and its conditions. The conditions are read before the body.
+pub(crate) struct ConditionalWrite<B> {
     pub(crate) conditions: WriteConditions,
     pub(crate) body: B,
 }
 
-/// The body of a write of what has no version, and what makes its repetition harmless: no other condition is read.
-pub(crate) struct Keyed<B> {
+/// The body of a write to a resource without a version, and its idempotency key. Other conditions are not read.
+pub(crate) struct IdempotentWrite<B> {
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) body: B,
 }
 
-/// The representations that the client has.
+/// The `If-None-Match` of a request: the representations that the client has.
 pub(crate) struct IfNoneMatch(pub(crate) Option<TagCondition>);
 
-impl<B: Body> Part for Write<B> {
-    const AWAITS_CLIENT: bool = true;
+impl<B: Body> RequestPart for ConditionalWrite<B> {
+    const READS_BODY: bool = true;
+    const READS_IDEMPOTENCY_KEY: bool = true;
+
+    fn idempotency(&self) -> Option<&Idempotency> {
+        self.conditions.idempotency.as_ref()
+    }
 
     async fn read(
         api: &Api,
         request: &HttpRequest,
         payload: &mut Payload,
     ) -> Result<Self, Problem> {
-        let precondition = precondition(request)?;
-        let Keyed { idempotency, body } = Keyed::read(api, request, payload).await?;
+        let precondition = precondition(api, request)?;
+        let IdempotentWrite { idempotency, body } =
+            IdempotentWrite::read(api, request, payload).await?;
         Ok(Self {
             conditions: WriteConditions {
                 precondition,
@@ -49,8 +55,13 @@ impl<B: Body> Part for Write<B> {
     }
 }
 
-impl<B: Body> Part for Keyed<B> {
-    const AWAITS_CLIENT: bool = true;
+impl<B: Body> RequestPart for IdempotentWrite<B> {
+    const READS_BODY: bool = true;
+    const READS_IDEMPOTENCY_KEY: bool = true;
+
+    fn idempotency(&self) -> Option<&Idempotency> {
+        self.idempotency.as_ref()
+    }
 
     async fn read(
         api: &Api,
@@ -58,53 +69,59 @@ impl<B: Body> Part for Keyed<B> {
         payload: &mut Payload,
     ) -> Result<Self, Problem> {
         let key = idempotency_key(request)?;
-        let bytes = B::receive(api, request, payload).await?;
-        let fingerprint = || {
-            api.seal().fingerprint(
-                request.method().as_str(),
-                request.path(),
-                request.query_string(),
-                &bytes,
-            )
-        };
-        let idempotency = key.map(|key| Idempotency {
-            key,
-            fingerprint: fingerprint(),
+        let received = B::receive(api, request, payload).await?;
+        let fingerprint = key.is_some().then(|| {
+            let (path, query) = (request.path(), request.query_string());
+            api.signing_keys()
+                .fingerprint(request.method().as_str(), path, query)
         });
-        Ok(Self {
-            idempotency,
-            body: B::parse(&bytes)?,
-        })
+        let read = move |bytes: &[u8]| {
+            let fingerprint = fingerprint.map(|fingerprint| fingerprint.of(bytes));
+            B::parse(bytes).map(|body| (fingerprint, body))
+        };
+        let (fingerprint, body) = received.read(api, read).await??;
+        let idempotency = key
+            .zip(fingerprint)
+            .map(|(key, fingerprint)| Idempotency { key, fingerprint });
+        Ok(Self { idempotency, body })
     }
 }
 
-impl Part for IfNoneMatch {
+impl RequestPart for IfNoneMatch {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
-        tag_condition(request, &IF_NONE_MATCH, "If-None-Match").map(Self)
+        Self::of(request.headers())
     }
 }
 
-fn precondition(request: &HttpRequest) -> Result<Precondition, Problem> {
-    let condition = tag_condition(request, &IF_MATCH, "If-Match")?;
-    Ok(condition.map_or(Precondition::None, |condition| condition.precondition()))
+impl IfNoneMatch {
+    /// Returns the condition of a request.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        tag_condition(headers, &IF_NONE_MATCH, "If-None-Match").map(Self)
+    }
 }
 
-/// Reads a field of entity tags, whose lines are one list.
+fn precondition(api: &Api, request: &HttpRequest) -> Result<Precondition, Problem> {
+    let condition = tag_condition(request.headers(), &IF_MATCH, "If-Match")?;
+    let tags = api.signing_keys().entity_tags();
+    Ok(condition.map_or(Precondition::None, |condition| condition.precondition(tags)))
+}
+
+/// Reads a header field that lists entity tags. Repeated fields form one list (RFC 9110).
 fn tag_condition(
-    request: &HttpRequest,
+    headers: &HeaderMap,
     name: &HeaderName,
-    shown: &str,
+    display_name: &str,
 ) -> Result<Option<TagCondition>, Problem> {
-    let lines: Vec<&[u8]> = request
-        .headers()
-        .get_all(name)
-        .map(HeaderValue::as_bytes)
-        .collect();
+    let lines: Vec<&[u8]> = headers.get_all(name).map(HeaderValue::as_bytes).collect();
     if lines.is_empty() {
         return Ok(None);
     }
-    let unreadable =
-        || Problem::invalid_header(shown, "must be * or a list of entity tags in double quotes");
+    let unreadable = || {
+        Problem::invalid_header(
+            display_name,
+            "must be * or a list of entity tags in double quotes",
+        )
+    };
     TagCondition::parse(&lines.join(b", ".as_slice()))
         .map(Some)
         .ok_or_else(unreadable)
@@ -115,7 +132,7 @@ fn idempotency_key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Prob
     let invalid = || {
         Problem::invalid_header(
             IDEMPOTENCY_KEY,
-            "must stand once, as 1 to 255 visible ASCII characters",
+            "must be sent once, with 1 to 255 visible ASCII characters",
         )
     };
     match (lines.next(), lines.next()) {

@@ -1,36 +1,35 @@
-//! How young an answer must be: `Cache-Control` and `Pragma` of a request (RFC 9111, sections 5.2.1 and 5.4).
+//! The requested freshness: `Cache-Control` and `Pragma` of a request (RFC 9111, sections 5.2.1 and 5.4).
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, PRAGMA};
 use user_domain::Freshness;
 
-use super::Part;
+use super::RequestPart;
 use crate::api::Api;
 use crate::problem::Problem;
 
-/// How young the client wants the answer.
-pub(crate) struct Fresh(pub(crate) Freshness);
+/// The freshness that the client requires.
+pub(crate) struct RequestedFreshness(pub(crate) Freshness);
 
-impl Part for Fresh {
+impl RequestPart for RequestedFreshness {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
-        Ok(Self(freshness(request.headers())))
+        Ok(Self(requested_freshness(request.headers())))
     }
 }
 
-/// Reads `no-cache` and `max-age=0`, which here mean the same: to ask the database is to validate.
+/// Returns the freshness that a request requires. `no-cache` and `max-age=0` both require a read of the database.
 ///
-/// Every other directive, and what cannot be read, changes nothing. `Pragma` counts only for clients that do not know
-/// `Cache-Control`.
-pub(crate) fn freshness(headers: &HeaderMap) -> Freshness {
-    let wants_current = if headers.contains_key(CACHE_CONTROL) {
+/// Other directives and malformed ones are ignored. `Pragma` is used only without `Cache-Control`.
+pub(crate) fn requested_freshness(headers: &HeaderMap) -> Freshness {
+    let needs_current = if headers.contains_key(CACHE_CONTROL) {
         any_directive(headers, &CACHE_CONTROL, is_revalidation)
     } else {
         any_directive(headers, &PRAGMA, |name, _| {
             name.eq_ignore_ascii_case(b"no-cache")
         })
     };
-    if wants_current {
+    if needs_current {
         Freshness::Current
     } else {
         Freshness::Bounded
@@ -43,11 +42,11 @@ fn is_revalidation(name: &[u8], argument: Option<&[u8]>) -> bool {
         || (name.eq_ignore_ascii_case(b"max-age") && argument.is_some_and(is_zero))
 }
 
-/// Tells whether one of the directives of a field, whose lines are one list, passes.
+/// Whether a directive of a field satisfies a predicate. The lines of the field are one list.
 fn any_directive(
     headers: &HeaderMap,
     field: &HeaderName,
-    passes: impl Fn(&[u8], Option<&[u8]>) -> bool,
+    predicate: impl Fn(&[u8], Option<&[u8]>) -> bool,
 ) -> bool {
     headers
         .get_all(field)
@@ -56,11 +55,11 @@ fn any_directive(
         .any(|directive| {
             let mut parts = directive.splitn(2, |byte| *byte == b'=');
             let name = parts.next().unwrap_or_default().trim_ascii();
-            passes(name, parts.next().map(unquoted))
+            predicate(name, parts.next().map(unquoted))
         })
 }
 
-/// Splits a list at its commas; one within double quotes is part of a text.
+/// Splits a list at its commas, except at commas in double quotes.
 fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     line.split(move |byte| {
@@ -73,7 +72,7 @@ fn members(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Takes an argument out of its quotes: both forms mean the same.
+/// Removes the quotes of an argument: the quoted and the unquoted form are equivalent.
 fn unquoted(argument: &[u8]) -> &[u8] {
     let argument = argument.trim_ascii();
     argument
@@ -91,11 +90,11 @@ mod tests {
         for (name, line) in lines {
             headers.append(name.clone(), HeaderValue::from_static(line));
         }
-        freshness(&headers)
+        requested_freshness(&headers)
     }
 
     #[test]
-    fn a_request_that_wants_validation_is_for_the_store() {
+    fn no_cache_and_max_age_0_require_the_database() {
         for line in [
             "no-cache",
             "NO-Cache",
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_request_is_content_with_the_caches_bound() {
+    fn other_directives_allow_cached_values() {
         assert_eq!(of(&[]), Freshness::Bounded);
         for line in [
             "",
@@ -140,21 +139,21 @@ mod tests {
     }
 
     #[test]
-    fn each_line_of_the_field_counts() {
+    fn all_lines_of_the_field_are_read() {
         let lines = [(CACHE_CONTROL, "max-age=60"), (CACHE_CONTROL, "no-cache")];
         assert_eq!(of(&lines), Freshness::Current);
     }
 
     #[test]
-    fn what_is_not_ascii_is_passed_over() {
+    fn a_directive_that_is_not_ascii_is_ignored() {
         let mut headers = HeaderMap::new();
         let line = HeaderValue::from_bytes(b"\xff, no-cache").unwrap();
         headers.append(CACHE_CONTROL, line);
-        assert_eq!(freshness(&headers), Freshness::Current);
+        assert_eq!(requested_freshness(&headers), Freshness::Current);
     }
 
     #[test]
-    fn a_pragma_counts_only_without_a_cache_control() {
+    fn a_pragma_is_used_only_without_a_cache_control() {
         assert_eq!(of(&[(PRAGMA, "x, No-Cache")]), Freshness::Current);
         assert_eq!(of(&[(PRAGMA, "max-age=0")]), Freshness::Bounded);
         let both = [(PRAGMA, "no-cache"), (CACHE_CONTROL, "max-age=60")];

@@ -1,39 +1,40 @@
-//! Segments of the path.
+//! Path parameters.
 
 use actix_web::dev::Payload;
 use actix_web::web::Path;
 use actix_web::{FromRequest as _, HttpRequest};
 use user_domain::values::{ServiceTokenId, UserId};
 
-use super::Part;
+use super::RequestPart;
 use crate::api::Api;
 use crate::problem::{Problem, token_not_found, user_not_found};
 
-/// The user that the path names by id; a malformed id is nobody's.
-pub(crate) struct Target(pub(crate) UserId);
+/// The user with the id in the path. A malformed id is treated as an unknown user.
+pub(crate) struct TargetUser(pub(crate) UserId);
 
-/// The two users that the path names by id: who acts, and on whom; a malformed id is nobody's.
-pub(crate) struct Pair(pub(crate) UserId, pub(crate) UserId);
+/// The two users with the ids in the path: the acting user and the other user. A malformed id is treated as an unknown
+/// user.
+pub(crate) struct UserPair(pub(crate) UserId, pub(crate) UserId);
 
-/// The token of a service that the path names; a malformed id is no token's.
+/// The service token with the id in the path. A malformed id is treated as an unknown token.
 pub(crate) struct TargetToken(pub(crate) ServiceTokenId);
 
-/// The one variable segment of the path, decoded.
-pub(crate) struct Segment(pub(crate) String);
+/// The decoded value of the only path parameter.
+pub(crate) struct PathSegment(pub(crate) String);
 
-impl Part for Target {
+impl RequestPart for TargetUser {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         user_id(request, "id").map(Self)
     }
 }
 
-impl Part for Pair {
+impl RequestPart for UserPair {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         Ok(Self(user_id(request, "id")?, user_id(request, "target")?))
     }
 }
 
-impl Part for TargetToken {
+impl RequestPart for TargetToken {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         let segment = request.match_info().get("id").unwrap_or_default();
         ServiceTokenId::parse(segment)
@@ -47,7 +48,7 @@ fn user_id(request: &HttpRequest, name: &str) -> Result<UserId, Problem> {
     UserId::parse(segment).map_err(|_| user_not_found())
 }
 
-impl Part for Segment {
+impl RequestPart for PathSegment {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         let segment = Path::<String>::extract(request).await;
         segment

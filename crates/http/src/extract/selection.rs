@@ -1,49 +1,49 @@
-//! What of a user is wanted.
+//! The query parameters `fields` and `include`.
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use user_domain::Violation;
 
-use super::Part;
+use super::RequestPart;
 use crate::api::Api;
 use crate::bodies::FieldSet;
 use crate::problem::Problem;
 use crate::query::Query;
 
-/// The `fields` and the `include` of the query.
+/// The `fields` and `include` of the query.
 pub(crate) struct Selection {
-    /// The fields of the user; all if none are named.
+    /// The requested fields of the user; all if `fields` is missing.
     pub(crate) fields: Option<FieldSet>,
-    /// What is wanted besides.
+    /// The requested additions.
     pub(crate) include: Include,
 }
 
-/// The `include` of the query: what is wanted with a user that is not part of it.
+/// The `include` of the query: data of a user that is not part of its representation.
 #[derive(Clone, Copy)]
 pub(crate) struct Include {
-    /// How many follow the user, and how many it follows.
+    /// The number of followers and of followed users.
     pub(crate) counts: bool,
 }
 
-impl Part for Selection {
+impl RequestPart for Selection {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         let mut query = Query::of(request);
         let include = Include::take(&mut query);
-        let fields = query
-            .take("fields")
-            .and_then(|text| match FieldSet::parse(text.split(',')) {
+        let fields = query.take_list("fields").and_then(|names| {
+            match FieldSet::parse(names.iter().map(String::as_str)) {
                 Ok(fields) => Some(fields),
                 Err(violation) => {
                     query.refuse("fields", &violation);
                     None
                 }
-            });
+            }
+        });
         query.check()?;
         Ok(Self { fields, include })
     }
 }
 
-impl Part for Include {
+impl RequestPart for Include {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         let mut query = Query::of(request);
         let include = Self::take(&mut query);
@@ -54,14 +54,12 @@ impl Part for Include {
 
 impl Include {
     fn take(query: &mut Query) -> Self {
-        let counts = match query.take("include").as_deref() {
-            None => false,
-            Some("counts") => true,
-            Some(_) => {
-                query.refuse("include", &Violation::new("unknown", "Must be counts."));
-                false
-            }
-        };
-        Self { counts }
+        let names = query.take_list("include").unwrap_or_default();
+        if names.iter().any(|name| name != "counts") {
+            query.refuse("include", &Violation::new("unknown", "Must be counts."));
+        }
+        Self {
+            counts: !names.is_empty(),
+        }
     }
 }

@@ -1,19 +1,22 @@
-//! Parameters, described once for all routes that take them.
+//! The parameters of routes, described once.
+//!
+//! No header field has an `example`. The documentation page would fill it in, so a reader would send the same
+//! `Idempotency-Key` with every write, and unintended conditions.
 
 #![expect(
     dead_code,
-    reason = "these types are read by the derive only: the extractors read the requests"
+    reason = "these types exist only for the derive; the extractors parse the requests"
 )]
 
 use utoipa::IntoParams;
 
-use super::schemas::{FieldName, Included, SortOrder, Status};
+use super::schemas::{FieldName, Included, RoleName, SortOrder, Status};
 
 /// The user of the path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct IdPath {
-    /// The user's id: a UUID of 36 characters. A malformed id is nobody's: 404.
+    /// The id of the user: a UUID of 36 characters. A malformed id is a 404.
     #[param(value_type = String, format = Uuid)]
     id: (),
 }
@@ -22,7 +25,7 @@ pub(crate) struct IdPath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct UsernamePath {
-    /// The username, in any case and spelling that means the same name.
+    /// The username. Case and equivalent spellings are ignored.
     #[param(example = "Alice.Smith")]
     username: String,
 }
@@ -31,7 +34,7 @@ pub(crate) struct UsernamePath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct ExternalIdPath {
-    /// The id by which the platform's older systems know the user, taken exactly.
+    /// The id of the user in the older systems of the platform. The match is exact.
     #[param(example = "10042")]
     external_id: String,
 }
@@ -40,27 +43,27 @@ pub(crate) struct ExternalIdPath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct TokenIdPath {
-    /// The token's id: a UUID of 36 characters. A malformed id is no token's: 404.
+    /// The id of the token: a UUID of 36 characters. A malformed id is a 404.
     #[param(value_type = String, format = Uuid)]
     id: (),
 }
 
-/// What of a user is wanted.
+/// The selected fields of a user.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FieldsQuery {
-    /// Only these fields, with commas between; `id` is always there, and a field outside the caller's view never.
-    /// The answer then has no `ETag`.
+    /// Returns only these fields. Separate them by commas or repeat the parameter. `id` is always included; a field
+    /// outside the caller's view never is. The response has no `ETag`.
     #[param(style = Form, explode = false, min_items = 1, required = false, nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
-/// What is wanted with a user that is not part of it.
+/// Data to return in addition to the user.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct IncludeQuery {
-    /// `counts`: how many follow the user, and how many it follows, as `counts`. The answer then has no `ETag`, and
-    /// `If-None-Match` makes no 304.
+    /// `counts`: adds the number of followers and of followed users as `counts`. The response has no `ETag`, and
+    /// `If-None-Match` is ignored.
     #[param(required = false, nullable = false)]
     include: Option<Included>,
 }
@@ -69,22 +72,22 @@ pub(crate) struct IncludeQuery {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct PairPath {
-    /// The id of the user who acts: a UUID of 36 characters. A malformed id is nobody's: 404.
+    /// The id of the acting user: a UUID of 36 characters. A malformed id is a 404.
     #[param(value_type = String, format = Uuid)]
     id: (),
-    /// The id of the other. A malformed id is nobody's: 404.
+    /// The id of the other user: a UUID of 36 characters. A malformed id is a 404.
     #[param(value_type = String, format = Uuid)]
     target: (),
 }
 
-/// Which page of a list is wanted.
+/// The page of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RelatedPageQuery {
-    /// The `next_cursor` of the page before, or of an export: of the same list of the same user.
+    /// The `next_cursor` of the previous page, or of an export, for the same list of the same user.
     #[param(required = false, nullable = false)]
     cursor: Option<String>,
-    /// The most users on a page.
+    /// The maximum number of users on a page.
     #[param(
         minimum = 1,
         maximum = 200,
@@ -95,41 +98,72 @@ pub(crate) struct RelatedPageQuery {
     limit: Option<u16>,
 }
 
-/// Whose relationships to a user are wanted.
+/// The cursors that continue the lists of an export.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields are named like the parameters"
+)]
+pub(crate) struct ExportQuery {
+    /// Continues the events: the `events_cursor` of an export of the same user.
+    #[param(required = false, nullable = false)]
+    events_cursor: Option<String>,
+    /// Continues the followers: their `next_cursor` in an export of the same user.
+    #[param(required = false, nullable = false)]
+    followers_cursor: Option<String>,
+    /// Continues the followed users: their `next_cursor` in an export of the same user.
+    #[param(required = false, nullable = false)]
+    following_cursor: Option<String>,
+    /// Continues the blocked users: their `next_cursor` in an export of the same user.
+    #[param(required = false, nullable = false)]
+    blocks_cursor: Option<String>,
+}
+
+/// The other users of the relationships.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WithQuery {
-    /// The ids of up to 200 others, with commas between.
+    /// The ids of up to 200 other users. Separate them by commas or repeat the parameter.
     #[param(style = Form, explode = false, max_items = 200)]
     with: Vec<String>,
 }
 
-/// Whether to delete for good.
+/// Whether to delete permanently.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EraseQuery {
-    /// `true` removes the user and all that is kept about it at once and for good; services and administrators only.
+    /// `true` deletes the user and all stored data about it immediately and permanently. For services and
+    /// administrators only.
     #[param(required = false, nullable = false, default = false)]
     erase: Option<bool>,
 }
 
-/// Which users are meant; a user must pass every filter that is given.
+/// The filters of users. A user must match every filter.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FilterQuery {
-    /// One or several statuses with commas between; active and suspended if not given.
+    /// Users with one of these statuses; active and suspended by default. Separate them by commas or repeat the
+    /// parameter.
     #[param(style = Form, explode = false, min_items = 1, required = false, nullable = false)]
     status: Option<Vec<Status>>,
-    /// Users who hold this role.
-    #[param(pattern = "^[a-z0-9:_-]{1,64}$", required = false, nullable = false)]
-    role: Option<String>,
-    /// Users made at this moment (RFC 3339) or later.
+    /// Users with one of these roles; requires `users:read_private`. Separate them by commas or repeat the parameter.
+    #[param(style = Form, explode = false, min_items = 1, max_items = 32, required = false, nullable = false)]
+    role: Option<Vec<RoleName>>,
+    /// Users created at or after this time. RFC 3339; an offset like `+0000`, a space instead of `T`, and a date alone
+    /// (midnight UTC) are accepted too.
     #[param(format = DateTime, required = false, nullable = false)]
     created_since: Option<String>,
-    /// Users changed at this moment (RFC 3339) or later.
+    /// Users created before this time.
+    #[param(format = DateTime, required = false, nullable = false)]
+    created_until: Option<String>,
+    /// Users last changed at or after this time; requires `users:read_private`.
     #[param(format = DateTime, required = false, nullable = false)]
     updated_since: Option<String>,
-    /// The user with this email address.
+    /// Users last changed before this time; requires `users:read_private`.
+    #[param(format = DateTime, required = false, nullable = false)]
+    updated_until: Option<String>,
+    /// The user with this email address; requires `users:read_private`.
     #[param(
         format = "idn-email",
         max_length = 254,
@@ -137,25 +171,26 @@ pub(crate) struct FilterQuery {
         nullable = false
     )]
     email: Option<String>,
-    /// The user whom the platform's older systems know by this id.
+    /// The user with this id in the older systems of the platform.
     #[param(pattern = "^[!-~]{1,255}$", required = false, nullable = false)]
     external_id: Option<String>,
-    /// Users whose name begins so, in any case: 1 to 32 characters.
+    /// Users with a username that starts with this text, ignoring case: 1 to 32 characters.
     #[param(min_length = 1, max_length = 32, required = false, nullable = false)]
     username_prefix: Option<String>,
-    /// Users whose username or name has this part, in any case: 2 to 64 characters, no wildcards.
-    #[param(min_length = 2, max_length = 64, required = false, nullable = false)]
+    /// Users with this text in the username or name, ignoring case: 2 to 64 characters, no wildcards. One character of
+    /// Han, Hangul, Hiragana or Katakana is enough.
+    #[param(min_length = 1, max_length = 64, required = false, nullable = false)]
     q: Option<String>,
 }
 
-/// Which page of a walk is wanted.
+/// The page and order of a list.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
-    /// The `next_cursor` of the page before, with the same filter and order.
+    /// The `next_cursor` of the previous page, with the same filter and order.
     #[param(required = false, nullable = false)]
     cursor: Option<String>,
-    /// The most users on a page.
+    /// The maximum number of users on a page.
     #[param(
         minimum = 1,
         maximum = 200,
@@ -164,74 +199,59 @@ pub(crate) struct PageQuery {
         nullable = false
     )]
     limit: Option<u16>,
-    /// The order. A walk by `created_at`, either way, sees every user that lasts through it exactly once.
+    /// The order; `updated_at` requires `users:read_private`. Pagination by `created_at` or `-created_at` returns each
+    /// user that exists throughout exactly once.
     #[param(required = false, nullable = false)]
     sort: Option<SortOrder>,
 }
 
-/// The version that the write is meant for.
+/// The expected version of the user.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct IfMatchHeader {
-    /// `*`, or one or several entity tags with commas between. Their versions count, not their views; a weak tag
-    /// never matches.
-    #[param(
-        rename = "If-Match",
-        example = "\"3-own\"",
-        required = false,
-        nullable = false
-    )]
+    /// `*`, or entity tags separated by commas; `"<version>"` is accepted too. Only the version is compared, not the
+    /// view. The tag of another user and a weak tag never match.
+    #[param(rename = "If-Match", required = false, nullable = false)]
     if_match: Option<String>,
 }
 
-/// The version that the replacement is meant for; without it, a 428.
+/// The expected version of the user; required.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct RequiredIfMatchHeader {
-    /// `*`, or one or several entity tags with commas between. Their versions count, not their views; a weak tag
-    /// never matches. Without it, a 428.
-    #[param(rename = "If-Match", example = "\"3-own\"")]
+    /// `*`, or entity tags separated by commas; `"<version>"` is accepted too. Only the version is compared, not the
+    /// view. The tag of another user and a weak tag never match. A request without it is a 428.
+    #[param(rename = "If-Match")]
     if_match: String,
 }
 
-/// The representations that the client has.
+/// The representations that the client has stored.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct IfNoneMatchHeader {
-    /// `*`, or one or several entity tags with commas between: a 304 if the answer would have one of them.
-    #[param(
-        rename = "If-None-Match",
-        example = "\"3-own\"",
-        required = false,
-        nullable = false
-    )]
+    /// `*`, or entity tags separated by commas. If one of them is the `ETag` of the response, the response is a 304.
+    #[param(rename = "If-None-Match", required = false, nullable = false)]
     if_none_match: Option<String>,
 }
 
-/// How young the answer must be.
+/// The required freshness of the response.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct CacheControlHeader {
-    /// `no-cache`, or `max-age=0`: the database is asked, whatever is cached; otherwise the answer may be up to a second
-    /// old. `Pragma: no-cache` counts where there is no `Cache-Control`.
-    #[param(
-        rename = "Cache-Control",
-        example = "no-cache",
-        required = false,
-        nullable = false
-    )]
+    /// `no-cache` or `max-age=0`: reads the database. Otherwise the response may be up to 1 second old. Without
+    /// `Cache-Control`, `Pragma: no-cache` has the same effect.
+    #[param(rename = "Cache-Control", required = false, nullable = false)]
     cache_control: Option<String>,
 }
 
-/// The name of this write.
+/// The key that makes a retry of this write safe.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Header)]
 pub(crate) struct IdempotencyKeyHeader {
-    /// 1 to 255 visible ASCII characters, unique among the caller's writes of 24 hours, such as a random UUID.
+    /// 1 to 255 visible ASCII characters, such as a random UUID; unique among the writes of the caller within 24 hours.
     #[param(
         rename = "Idempotency-Key",
         pattern = "^[!-~]{1,255}$",
-        example = "5f0c5c2e-8a1b-4a53-9c6d-3f5c0a4b8a11",
         required = false,
         nullable = false
     )]

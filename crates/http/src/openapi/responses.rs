@@ -1,5 +1,6 @@
-//! Responses, described once for all routes that give them.
+//! The responses of routes, described once.
 
+mod lists;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -17,123 +18,117 @@ use utoipa::{IntoResponses, Modify};
 
 use super::schemas::user_example;
 use crate::problem::{Code, PROBLEM_JSON, Problem, render};
+pub(crate) use lists::{Blocked, Listed};
 pub(crate) use tokens::{FoundToken, IssuedToken, ListedTokens};
 
-type Statuses = BTreeMap<String, RefOr<Response>>;
+type ResponseMap = BTreeMap<String, RefOr<Response>>;
 
-/// Makes groups of errors, each named for the routes that give them.
+/// Defines groups of error statuses, each named for the routes that use it.
 macro_rules! errors {
     ($($(#[$about:meta])* $name:ident: $($status:literal)+;)+) => {$(
         $(#[$about])*
         pub(crate) struct $name;
 
         impl IntoResponses for $name {
-            fn responses() -> Statuses {
-                [$($status),+].into_iter().map(shared_problem).collect()
+            fn responses() -> ResponseMap {
+                [408, $($status),+].into_iter().map(shared_problem).collect()
             }
         }
     )+};
 }
 
 errors! {
-    /// Of a route that is open to all.
+    /// Errors of a route without authentication.
     OpenErrors: 405 431 500;
-    /// Of a route that is open to all and asks the database.
+    /// Errors of a route without authentication that reads the database or may have a large response.
     ReadinessErrors: 405 431 500 503;
-    /// Of a read of one user.
+    /// Errors of a read of one user.
     ReadErrors: 400 401 403 404 405 422 431 500 503;
-    /// Of a list or a count.
+    /// Errors of a list or a count.
     ListErrors: 400 401 403 405 422 431 500 503;
-    /// Of a batch.
+    /// Errors of a batch.
     BatchErrors: 400 401 403 405 413 415 422 431 500 503;
-    /// Of the making of a user.
+    /// Errors of the creation of a user.
     CreationErrors: 400 401 403 404 405 409 413 415 422 431 500 503 504;
-    /// Of a change of a user's fields.
+    /// Errors of a change of the fields of a user.
     EditErrors: 400 401 403 404 405 409 412 413 415 422 428 431 500 503 504;
-    /// Of a change of a user's status.
+    /// Errors of a change of the status of a user.
     LifecycleErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
-    /// Of a change of a user's password.
+    /// Errors of a change of a password.
     PasswordErrors: 400 401 403 404 405 412 413 415 422 431 500 503 504;
-    /// Of a question whether somebody may be let in.
+    /// Errors of a suspension.
+    SuspensionErrors: 400 401 403 404 405 412 413 415 422 431 500 503 504;
+    /// Errors of the verification of a password.
     VerificationErrors: 400 401 403 405 413 415 422 431 500 503;
-    /// Of a look at failed tries.
+    /// Errors of a read of a lockout.
     LockoutErrors: 400 401 403 404 405 431 500 503;
-    /// Of a list of tokens.
+    /// Errors of the clearance of a lockout.
+    LockoutClearanceErrors: 400 401 403 404 405 413 422 431 500 503;
+    /// Errors of a list of tokens.
     TokenListErrors: 400 401 403 405 431 500 503;
-    /// Of a read of a token.
+    /// Errors of a read of a token.
     TokenErrors: 400 401 403 404 405 431 500 503;
-    /// Of the making of a token.
+    /// Errors of the creation of a token.
     TokenCreationErrors: 400 401 403 405 413 415 422 431 500 503 504;
-    /// Of the revocation of a token.
-    TokenRevocationErrors: 400 401 403 404 405 431 500 503 504;
-    /// Of a change of what a user is to another.
+    /// Errors of the revocation of a token.
+    TokenRevocationErrors: 400 401 403 404 405 413 422 431 500 503 504;
+    /// Errors of a change of a relationship.
     RelationshipErrors: 400 401 403 404 405 413 422 431 500 503 504;
-    /// Of many follows at once.
+    /// Errors of a batch of follows.
     FollowBatchErrors: 400 401 403 405 413 415 422 431 500 503 504;
-    /// Of a deletion.
+    /// Errors of a deletion.
     DeletionErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
 }
 
 /// The user that was read.
 pub(crate) struct Found;
 
-/// The user that was made.
+/// The user that was created.
 pub(crate) struct Created;
 
-/// The user as a write left it.
+/// The user after a write.
 pub(crate) struct Written;
 
-/// A page of users.
-pub(crate) struct Listed;
-
-/// All that is kept about a user.
+/// The export of a user.
 pub(crate) struct Exported;
 
 impl IntoResponses for Found {
-    fn responses() -> Statuses {
+    fn responses() -> ResponseMap {
         let user = ResponseBuilder::new()
-            .description("The user, or with `fields` a part of it, or with `include` more than it; these have no `ETag`.")
-            .content(JSON, shown("UserOrSelection"));
-        let unchanged = ResponseBuilder::new().description("The client has this representation.");
+            .description("The user. With `fields` only these fields, with `include` also the counts; such a response has no `ETag`.")
+            .content(JSON, user_content("UserOrSelection"));
+        let unchanged =
+            ResponseBuilder::new().description("The client has the current representation.");
         statuses([(200, user, &["ETag"]), (304, unchanged, &["ETag"])])
     }
 }
 
 impl IntoResponses for Created {
-    fn responses() -> Statuses {
+    fn responses() -> ResponseMap {
         let user = ResponseBuilder::new()
-            .description("The user as it was made.")
-            .content(JSON, shown("User"));
+            .description("The created user.")
+            .content(JSON, user_content("User"));
         statuses([(201, user, &["ETag", "Location"])])
     }
 }
 
 impl IntoResponses for Written {
-    fn responses() -> Statuses {
+    fn responses() -> ResponseMap {
         let user = ResponseBuilder::new()
             .description(
-                "The user after the write. If nothing changed, its version is the same as before.",
+                "The user after the write. If nothing changed, the version is the same as before.",
             )
-            .content(JSON, shown("User"));
+            .content(JSON, user_content("User"));
         statuses([(200, user, &["ETag"])])
     }
 }
 
-impl IntoResponses for Listed {
-    fn responses() -> Statuses {
-        let example = json!({"users": [user_example()], "next_cursor": null});
-        let page = ResponseBuilder::new()
-            .description("A page of users.")
-            .content(JSON, example_of("UserPage", example));
-        statuses([(200, page, &["Link"])])
-    }
-}
-
 impl IntoResponses for Exported {
-    fn responses() -> Statuses {
+    fn responses() -> ResponseMap {
         let example = json!({
-            "user": user_example(),
-            "credentials": [{"type": "password", "changed_at": "2026-11-23T00:45:12.123456Z"}],
+            "user": user_example(), "credentials": [{"type": "password", "changed_at": "2026-11-23T00:45:12.123456Z"}],
+            "login_attempts": {"failures": 0, "failed_at": null, "blocked_until": null, "succeeded_at": null, "sources": 0, "blocked_sources": 0},
+            "released_usernames": [], "idempotency_keys": 0, "events_cursor": null, "signed_out_at": null,
             "events": [{
                 "id": "0199b8f2-7c1e-7000-8000-00000000000e",
                 "type": "user.created",
@@ -159,7 +154,7 @@ impl IntoResponses for Exported {
             },
         });
         let export = ResponseBuilder::new()
-            .description("All that is kept about the user, as far as the caller may see it.")
+            .description("All stored data about the user that the caller may see.")
             .content(JSON, example_of("Export", example));
         statuses([(200, export, &[])])
     }
@@ -167,8 +162,8 @@ impl IntoResponses for Exported {
 
 const JSON: &str = "application/json";
 
-/// Gathers responses, each with its status and the names of its own header fields.
-fn statuses<const N: usize>(responses: [(u16, ResponseBuilder, &[&str]); N]) -> Statuses {
+/// Returns a map of responses, each with its status and the names of its own header fields.
+fn statuses<const N: usize>(responses: [(u16, ResponseBuilder, &[&str]); N]) -> ResponseMap {
     responses
         .into_iter()
         .map(|(status, response, headers)| {
@@ -181,7 +176,7 @@ fn statuses<const N: usize>(responses: [(u16, ResponseBuilder, &[&str]); N]) -> 
         .collect()
 }
 
-fn shown(schema: &str) -> Content {
+fn user_content(schema: &str) -> Content {
     example_of(schema, user_example())
 }
 
@@ -204,7 +199,7 @@ fn shared_problem(status: u16) -> (String, RefOr<Response>) {
     )
 }
 
-/// Puts what many responses share among the components, and the header fields of every response on each.
+/// Adds the shared headers and problems to the components, and the common header fields to every response.
 pub(super) struct Shared;
 
 impl Modify for Shared {
@@ -224,16 +219,16 @@ impl Modify for Shared {
             }
         }
         for operation in openapi.paths.paths.values_mut().flat_map(operations) {
-            let takes = |name| {
+            let has_header = |name| {
                 let mut parameters = operation.parameters.iter().flatten();
                 parameters.any(|parameter| is_header(parameter, name))
             };
-            let is_repeatable = takes("Idempotency-Key");
-            let is_cached = takes("Cache-Control");
+            let is_idempotent = has_header("Idempotency-Key");
+            let is_cached = has_header("Cache-Control");
             for response in operation.responses.responses.values_mut() {
                 if let RefOr::T(response) = response {
                     add_header(response, "X-Request-Id");
-                    if is_repeatable {
+                    if is_idempotent {
                         add_header(response, "Idempotency-Replayed");
                     }
                     if is_cached {
@@ -280,49 +275,55 @@ fn headers() -> [(&'static str, Header); 9] {
         (
             "ETag",
             text(
-                "The version and view of the representation; strong.",
-                "\"3-full\"",
+                "The version and view of the representation, and a digest that identifies the user. A strong tag.",
+                "\"3-full-8c2f0d51a76be9432b6a10fe\"",
             ),
         ),
         (
             "Location",
             text(
-                "The address of what was made.",
+                "The path of the created resource.",
                 "/v1/users/0199b8f2-7c1e-7000-8000-000000000000",
             ),
         ),
         (
             "Link",
             text(
-                "The next page, if there is one.",
+                "The next page; absent on the last page.",
                 "</v1/users?cursor=AXQ>; rel=\"next\"",
             ),
         ),
         (
             "Idempotency-Replayed",
             text(
-                "`true` if the write had been done before; else absent.",
+                "`true` if the response is a replay of an earlier write; otherwise absent.",
                 "true",
             ),
         ),
         (
             "Cache-Status",
             text(
-                "Where the answer comes from (RFC 9211): `hit`, or why the database was asked in `fwd`; absent if nobody was looked for, and to people if a batch has a `null`.",
+                "The source of the response (RFC 9211): `hit`, or the reason for the database read in `fwd`. Absent if no user was looked up, if the caller sees only the public view of a user in the response, and, for a user, if a batch has a `null`.",
                 "user-service; hit; detail=process",
             ),
         ),
         (
             "X-Request-Id",
-            text("Names the request in the service's log.", REQUEST_ID),
+            text(
+                "The id of the request in the log of the service.",
+                REQUEST_ID,
+            ),
         ),
         (
             "Retry-After",
-            text("Seconds to wait before another attempt.", "1"),
+            text("The number of seconds to wait before a retry.", "1"),
         ),
         (
             "Allow",
-            text("The methods that the resource has.", "GET, HEAD, OPTIONS"),
+            text(
+                "The methods that the resource supports.",
+                "GET, HEAD, OPTIONS",
+            ),
         ),
         (
             "WWW-Authenticate",
@@ -336,7 +337,7 @@ fn headers() -> [(&'static str, Header); 9] {
 
 const REQUEST_ID: &str = "0199b8f2-7c1e-7000-8000-0000000000ff";
 
-/// Describes the problems of a status, still without their codes.
+/// Creates the response of a problem status, without its codes.
 fn problem(status: u16) -> Response {
     let mut response = ResponseBuilder::new()
         .content(
@@ -354,7 +355,7 @@ fn problem(status: u16) -> Response {
     response
 }
 
-/// Adds a code to the problems of its status, with an example as it is really written.
+/// Adds a code to the response of its status, with a rendered example.
 fn add_code(response: &mut Response, code: Code) {
     if !response.description.is_empty() {
         response.description.push_str("; ");
@@ -384,7 +385,7 @@ fn example(code: Code) -> Problem {
             Problem::new(code, format!("{}.", code.title())).with_faults(&[fault(
                 "roles",
                 "forbidden_field",
-                "may not be written by this caller",
+                "May not be written by this caller.",
             )])
         }
         Code::InsufficientScope => Problem::new(code, "The scope users:write is required.")

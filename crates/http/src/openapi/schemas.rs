@@ -1,25 +1,25 @@
-//! The bodies as schemas, standing beside the types that read and write them.
+//! The schemas of bodies, separate from the types that parse and serialise them.
 //!
-//! Responses borrow and leave members out by view, and requests tell absence from null, which no derive can see: a test
-//! compares each schema with what is really written and read.
+//! Responses omit members by view, and requests distinguish absent members from `null`; a derive expresses neither.
+//! Tests compare the schemas with the serialised and parsed JSON.
 
 #![expect(
     dead_code,
-    reason = "these types are read by the derive only: `bodies` reads and writes the JSON"
+    reason = "these types exist only for the derive; `bodies` parses and serialises the JSON"
 )]
 
-mod answers;
 mod inputs;
+mod outputs;
 mod parts;
 mod relationships;
 mod tokens;
 
-pub(crate) use answers::*;
 pub(crate) use inputs::*;
+pub(crate) use outputs::*;
 pub(crate) use parts::user_example;
 pub(crate) use relationships::*;
 pub(crate) use tokens::*;
 
 use utoipa::openapi::{RefOr, Schema};
 
-type Named = Vec<(String, RefOr<Schema>)>;
+type NamedSchemas = Vec<(String, RefOr<Schema>)>;

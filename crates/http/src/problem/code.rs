@@ -1,8 +1,8 @@
-//! The stable names of problems.
+//! The stable codes of problems.
 
 use actix_web::http::StatusCode;
 
-/// What went wrong, for programs; each code belongs to one status.
+/// The machine-readable code of a problem. Each code belongs to one status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     MalformedJson,
@@ -19,6 +19,7 @@ pub(crate) enum Code {
     NotFound,
     UserNotFound,
     MethodNotAllowed,
+    RequestTimeout,
     UsernameTaken,
     EmailTaken,
     ExternalIdTaken,
@@ -38,8 +39,8 @@ pub(crate) enum Code {
 }
 
 impl Code {
-    /// Each code there is, by status.
-    pub(crate) const ALL: [Self; 30] = [
+    /// All codes, ordered by status.
+    pub(crate) const ALL: [Self; 31] = [
         Self::MalformedJson,
         Self::MalformedRequest,
         Self::InvalidHeader,
@@ -54,6 +55,7 @@ impl Code {
         Self::NotFound,
         Self::UserNotFound,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
         Self::UsernameTaken,
         Self::EmailTaken,
         Self::ExternalIdTaken,
@@ -72,12 +74,12 @@ impl Code {
         Self::OutcomeUnknown,
     ];
 
-    /// The name on the wire.
+    /// Returns the code as clients see it.
     pub(crate) fn as_str(self) -> &'static str {
-        self.words().0
+        self.name_and_title().0
     }
 
-    /// The status it comes with.
+    /// Returns the HTTP status of the code.
     pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::MalformedJson
@@ -93,6 +95,7 @@ impl Code {
             }
             Self::NotFound | Self::UserNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UsernameTaken | Self::EmailTaken | Self::ExternalIdTaken => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
@@ -108,18 +111,19 @@ impl Code {
         }
     }
 
-    /// A few words for people, the same each time.
+    /// Returns the title, which is the same for every problem with this code.
     pub(crate) fn title(self) -> &'static str {
-        self.words().1
+        self.name_and_title().1
     }
 
-    /// Finds the code of an error of the framework, of which only the status is known.
+    /// Returns the code of a framework error, of which only the status is known.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::UNAUTHORIZED => Self::InvalidToken,
             StatusCode::FORBIDDEN => Self::Forbidden,
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
             StatusCode::PRECONDITION_FAILED => Self::PreconditionFailed,
             StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
@@ -130,50 +134,50 @@ impl Code {
         }
     }
 
-    fn words(self) -> (&'static str, &'static str) {
+    fn name_and_title(self) -> (&'static str, &'static str) {
         match self {
-            Self::MalformedJson => ("malformed_json", "The body is not acceptable JSON"),
-            Self::MalformedRequest => ("malformed_request", "The request cannot be read"),
-            Self::InvalidHeader => ("invalid_header", "A header field cannot be read"),
-            Self::InvalidCursor => ("invalid_cursor", "The cursor is not of this walk"),
-            Self::AmbiguousCredentials => ("ambiguous_credentials", "More than one credential"),
-            Self::MissingCredentials => ("missing_credentials", "No credential"),
+            Self::MalformedJson => ("malformed_json", "The body is not valid JSON"),
+            Self::MalformedRequest => ("malformed_request", "The request is malformed"),
+            Self::InvalidHeader => ("invalid_header", "A header field is malformed"),
+            Self::InvalidCursor => ("invalid_cursor", "The cursor is invalid"),
+            Self::AmbiguousCredentials => (
+                "ambiguous_credentials",
+                "The request has more than one credential",
+            ),
+            Self::MissingCredentials => ("missing_credentials", "The request has no credential"),
             Self::InvalidToken => ("invalid_token", "The token was not accepted"),
             Self::InvalidCredentials => (
                 "invalid_credentials",
-                "The identifier and the password let nobody in",
+                "The identifier or the password is wrong",
             ),
-            Self::Forbidden => ("forbidden", "Not allowed"),
-            Self::ForbiddenField => ("forbidden_field", "A field may not be written"),
+            Self::Forbidden => ("forbidden", "The caller lacks permission"),
+            Self::ForbiddenField => ("forbidden_field", "A field is not writable by the caller"),
             Self::InsufficientScope => ("insufficient_scope", "The token lacks a scope"),
-            Self::NotFound => ("not_found", "There is nothing here"),
-            Self::UserNotFound => ("user_not_found", "There is no such user"),
+            Self::NotFound => ("not_found", "The resource does not exist"),
+            Self::UserNotFound => ("user_not_found", "The user does not exist"),
             Self::MethodNotAllowed => ("method_not_allowed", "The method is not allowed"),
+            Self::RequestTimeout => ("request_timeout", "The request was not received in time"),
             Self::UsernameTaken => ("username_taken", "The username is taken"),
             Self::EmailTaken => ("email_taken", "The email address is taken"),
             Self::ExternalIdTaken => ("external_id_taken", "The external id is taken"),
-            Self::PreconditionFailed => (
-                "precondition_failed",
-                "The user is not at the expected version",
-            ),
-            Self::PreconditionRequired => {
-                ("precondition_required", "An expected version is required")
-            }
+            Self::PreconditionFailed => ("precondition_failed", "The user has another version"),
+            Self::PreconditionRequired => ("precondition_required", "If-Match is required"),
             Self::PayloadTooLarge => ("payload_too_large", "The body is too large"),
-            Self::UnsupportedMediaType => {
-                ("unsupported_media_type", "The body's type is not supported")
-            }
+            Self::UnsupportedMediaType => (
+                "unsupported_media_type",
+                "The media type of the body is not supported",
+            ),
             Self::HeaderTooLarge => ("header_too_large", "The header fields are too large"),
-            Self::Invalid => ("invalid", "The input breaks rules"),
+            Self::Invalid => ("invalid", "The input is invalid"),
             Self::IdempotencyKeyReused => (
                 "idempotency_key_reused",
-                "The idempotency key belongs to another request",
+                "The idempotency key was used for another request",
             ),
-            Self::Internal => ("internal", "The service failed"),
+            Self::Internal => ("internal", "Internal error"),
             Self::Unavailable => ("unavailable", "The service is unavailable"),
             Self::Overloaded => ("overloaded", "The service is overloaded"),
             Self::NotReady => ("not_ready", "The service is not ready"),
-            Self::SchemaPending => ("schema_pending", "The database is not migrated"),
+            Self::SchemaPending => ("schema_pending", "Database migrations are pending"),
             Self::OutcomeUnknown => ("outcome_unknown", "The outcome of the write is unknown"),
         }
     }
@@ -186,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_has_a_name_and_a_title_of_its_own() {
+    fn codes_and_titles_are_unique() {
         let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
         let titles: BTreeSet<_> = Code::ALL.iter().map(|code| code.title()).collect();
         assert_eq!(
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_of_a_status_has_that_status_or_its_class() {
+    fn the_code_of_a_status_is_of_the_same_status_class() {
         for status in (400..600).filter_map(|status| StatusCode::from_u16(status).ok()) {
             let code = Code::of_status(status);
             assert_eq!(

@@ -1,21 +1,22 @@
-//! Which problem each error of the domain is.
+//! Converts each error of the domain into a problem.
 
 use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
-use user_domain::json::JsonFault;
+use user_domain::json::JsonError;
 use user_domain::permissions::Denied;
 use user_domain::ports::HashingError;
 use user_domain::use_cases::{
     AuthenticateError, BatchUsersError, ChangePasswordError, ChangeRelationshipError,
     ChangeStatusError, CreateUserError, EditUserError, FindUserError, FollowManyError,
     IssueServiceTokenError, ListServiceTokensError, ListUsersError, MAX_BATCH, MAX_FOLLOWS,
-    MAX_TIES, ServiceTokenError, ShowRelationshipsError, VerifyCredentialsError,
+    MAX_RELATIONSHIP_IDS, ServiceTokenError, ShowRelationshipsError, SuspendUserError,
+    VerifyCredentialsError,
 };
 use user_domain::write::UniqueField;
 use user_domain::{Fault, StoreError, Violation};
 
 use super::{Code, Problem};
 
-/// What goes with every 401 (RFC 9110); the caller's own token was accepted.
+/// The challenge that every 401 needs (RFC 9110). It names no error, because the caller's own token was accepted.
 const CHALLENGE: HeaderValue = HeaderValue::from_static(r#"Bearer realm="user-service""#);
 
 impl From<StoreError> for Problem {
@@ -23,9 +24,9 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(cause) => Self::new(
                 Code::Unavailable,
-                "The store is away or busy. Nothing was changed.",
+                "The database is unavailable or busy. Nothing was changed.",
             )
-            .because(cause),
+            .with_cause(cause),
             StoreError::OutcomeUnknown(cause) => Self::outcome_unknown(cause),
             StoreError::Internal(cause) => Self::internal(cause),
         }
@@ -35,13 +36,16 @@ impl From<StoreError> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Forbidden => Self::new(Code::Forbidden, "This caller may not do this."),
+            Denied::Forbidden => Self::new(
+                Code::Forbidden,
+                "The caller has no permission for this request.",
+            ),
             Denied::InsufficientScope(scope) => {
                 let detail = format!("The scope {} is required.", scope.as_str());
                 Self::new(Code::InsufficientScope, detail).with_required_scope(scope.as_str())
             }
             Denied::ForbiddenFields(faults) => {
-                let detail = "This caller may not write the fields listed under errors.";
+                let detail = "The caller has no permission to write the fields in errors.";
                 Self::new(Code::ForbiddenField, detail).with_faults(&faults)
             }
         }
@@ -51,12 +55,12 @@ impl From<Denied> for Problem {
 impl From<AuthenticateError> for Problem {
     fn from(error: AuthenticateError) -> Self {
         match error {
-            AuthenticateError::Rejected(cause) => Self::unauthenticated(Code::InvalidToken, cause),
+            AuthenticateError::Rejected(rejection) => Self::rejected(rejection),
             AuthenticateError::KeysUnavailable(cause) => Self::new(
                 Code::Unavailable,
-                "The keys of the token's issuer are not known yet. Nothing was changed.",
+                "The signing keys of the token issuer are not loaded yet. Nothing was changed.",
             )
-            .because(cause),
+            .with_cause(cause),
             AuthenticateError::Store(error) => error.into(),
         }
     }
@@ -90,10 +94,11 @@ impl From<ChangeRelationshipError> for Problem {
     fn from(error: ChangeRelationshipError) -> Self {
         match error {
             ChangeRelationshipError::Denied(denied) => denied.into(),
-            ChangeRelationshipError::Oneself => {
+            ChangeRelationshipError::SameUser => {
                 Self::invalid_path(&[Fault::new("target", &oneself())])
             }
             ChangeRelationshipError::NotFound => user_not_found(),
+            ChangeRelationshipError::Invalid(faults) => Self::invalid_path(&faults),
             ChangeRelationshipError::KeyReused => key_reused(),
             ChangeRelationshipError::Store(error) => error.into(),
         }
@@ -118,7 +123,7 @@ impl From<ShowRelationshipsError> for Problem {
         match error {
             ShowRelationshipsError::User(error) => error.into(),
             ShowRelationshipsError::TooMany => {
-                let rule = format!("Must be at most {MAX_TIES} ids.");
+                let rule = format!("Must be at most {MAX_RELATIONSHIP_IDS} ids.");
                 Self::invalid_query(&[Fault::new("with", &Violation::new("too_many", rule))])
             }
         }
@@ -130,7 +135,7 @@ impl From<HashingError> for Problem {
         match error {
             HashingError::Busy => Self::new(
                 Code::Overloaded,
-                "Too many passwords wait to be hashed. Nothing was changed.",
+                "Too many passwords are waiting to be hashed. Nothing was changed.",
             ),
             HashingError::Internal(cause) => Self::internal(cause),
         }
@@ -144,7 +149,7 @@ impl From<VerifyCredentialsError> for Problem {
             VerifyCredentialsError::Invalid(faults) => Self::invalid(&faults),
             VerifyCredentialsError::Wrong => Self::new(
                 Code::InvalidCredentials,
-                "The identifier and the password let nobody in.",
+                "The identifier or the password is wrong.",
             )
             .with_header(WWW_AUTHENTICATE, CHALLENGE),
             VerifyCredentialsError::Hashing(error) => error.into(),
@@ -198,7 +203,7 @@ impl From<EditUserError> for Problem {
             EditUserError::NotFound => user_not_found(),
             EditUserError::PreconditionFailed => precondition_failed(),
             EditUserError::PreconditionRequired(faults) => {
-                Self::new(Code::PreconditionRequired, "This write needs If-Match.")
+                Self::new(Code::PreconditionRequired, "This write requires If-Match.")
                     .with_faults(&faults)
             }
             EditUserError::Taken(field) => taken(field),
@@ -216,6 +221,15 @@ impl From<ChangeStatusError> for Problem {
             ChangeStatusError::PreconditionFailed => precondition_failed(),
             ChangeStatusError::KeyReused => key_reused(),
             ChangeStatusError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SuspendUserError> for Problem {
+    fn from(error: SuspendUserError) -> Self {
+        match error {
+            SuspendUserError::Invalid(faults) => Self::invalid(&faults),
+            SuspendUserError::Status(error) => error.into(),
         }
     }
 }
@@ -244,36 +258,37 @@ impl From<ServiceTokenError> for Problem {
         match error {
             ServiceTokenError::Denied(denied) => denied.into(),
             ServiceTokenError::NotFound => token_not_found(),
+            ServiceTokenError::KeyReused => key_reused(),
             ServiceTokenError::Store(error) => error.into(),
         }
     }
 }
 
-impl From<JsonFault> for Problem {
-    fn from(fault: JsonFault) -> Self {
+impl From<JsonError> for Problem {
+    fn from(fault: JsonError) -> Self {
         Self::new(Code::MalformedJson, fault.to_string())
     }
 }
 
-/// The answer for a user that is not there, or whom nobody can be.
+/// Creates the problem of a user that does not exist, or of an id or name that no user can have.
 pub(crate) fn user_not_found() -> Problem {
-    Problem::new(Code::UserNotFound, "There is no such user.")
+    Problem::new(Code::UserNotFound, "The user does not exist.")
 }
 
-/// What is wrong with a relationship of a user to itself.
+/// Returns the violation of a relationship between a user and itself.
 pub(crate) fn oneself() -> Violation {
     Violation::new("oneself", "Must be another user.")
 }
 
-/// The answer for a token that is not there.
+/// Creates the problem of a token that does not exist.
 pub(crate) fn token_not_found() -> Problem {
-    Problem::new(Code::NotFound, "There is no such token.")
+    Problem::new(Code::NotFound, "The token does not exist.")
 }
 
 fn precondition_failed() -> Problem {
     Problem::new(
         Code::PreconditionFailed,
-        "The user is not at a version that If-Match names.",
+        "The version of the user does not match If-Match.",
     )
 }
 
@@ -288,15 +303,15 @@ fn taken(field: UniqueField) -> Problem {
     let (code, detail) = match field {
         UniqueField::Username => (
             Code::UsernameTaken,
-            "The username is taken, resembles one that is taken, or rests after its last use.",
+            "The username is taken, is too similar to a taken one, or is reserved for its previous user.",
         ),
         UniqueField::Email => (
             Code::EmailTaken,
-            "The email address belongs to somebody else.",
+            "The email address belongs to another user.",
         ),
         UniqueField::ExternalId => (
             Code::ExternalIdTaken,
-            "The external id belongs to somebody else.",
+            "The external id belongs to another user.",
         ),
     };
     Problem::new(code, detail)

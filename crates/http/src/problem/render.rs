@@ -1,35 +1,34 @@
-//! What the client is told of a problem, and what the log.
+//! The body of a problem, and the details that only the log gets.
 
-use actix_web::http::StatusCode;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::{Place, Problem, ShownFault};
+use super::{ErrorEntry, ErrorLocation, Problem};
 use crate::metrics::PROBLEMS;
+use crate::request_context::{Failure, RequestContext};
 
 /// The media type of a problem.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Writes the body of a problem that is being answered: counts it, and tells the log what the client is not told.
-pub(crate) fn answer(problem: &Problem, request_id: &str) -> Vec<u8> {
+/// Returns the body of a problem response, increments the problem metric and records the cause for the log.
+///
+/// The cause of a 5xx is part of the request's log line; any other cause is a debug line.
+pub(crate) fn record_and_render(problem: &Problem, context: &RequestContext) -> Vec<u8> {
     let parts = &problem.0;
-    metrics::counter!(PROBLEMS, "code" => parts.code.as_str()).increment(1);
+    let (code, request_id) = (parts.code.as_str(), context.id.as_str());
+    metrics::counter!(PROBLEMS, "code" => code).increment(1);
     if let Some(cause) = &parts.cause {
-        let code = parts.code.as_str();
-        match parts.code.status() {
-            StatusCode::INTERNAL_SERVER_ERROR => {
-                tracing::error!(request_id, code, cause, "the service failed");
-            }
-            status if status.is_server_error() => {
-                tracing::warn!(request_id, code, cause, "a request was not served");
-            }
-            _ => tracing::debug!(request_id, code, cause, "a request was refused"),
+        if parts.code.status().is_server_error() {
+            let cause = cause.clone();
+            context.failure.replace(Some(Failure { code, cause }));
+        } else {
+            tracing::debug!(request_id, code, cause, "request rejected");
         }
     }
     render(problem, request_id)
 }
 
-/// Writes a problem's body.
+/// Returns the JSON body of a problem.
 pub(crate) fn render(problem: &Problem, request_id: &str) -> Vec<u8> {
     serde_json::to_vec(&Body {
         problem,
@@ -66,12 +65,12 @@ impl Serialize for Body<'_> {
     }
 }
 
-impl Serialize for ShownFault {
+impl Serialize for ErrorEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(3))?;
-        match &self.place {
-            Place::Pointer(pointer) => map.serialize_entry("pointer", pointer)?,
-            Place::Parameter(name) => map.serialize_entry("parameter", name)?,
+        match &self.location {
+            ErrorLocation::Pointer(pointer) => map.serialize_entry("pointer", pointer)?,
+            ErrorLocation::Parameter(name) => map.serialize_entry("parameter", name)?,
         }
         map.serialize_entry("code", &self.code)?;
         map.serialize_entry("detail", &self.detail)?;
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_has_the_members_of_the_contract() {
+    fn a_problem_has_the_documented_members() {
         let fault = Fault::new(
             "profile.website",
             &Violation::new("url_scheme", "Must be http or https."),
@@ -100,9 +99,9 @@ mod tests {
             rendered(&Problem::invalid(&[fault])),
             json!({
                 "type": "urn:user-service:problem:invalid",
-                "title": "The input breaks rules",
+                "title": "The input is invalid",
                 "status": 422,
-                "detail": "The body breaks the rules listed under errors.",
+                "detail": "The body is invalid; see errors.",
                 "code": "invalid",
                 "request_id": "r-1",
                 "errors": [
@@ -113,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_the_query_names_the_parameter() {
+    fn an_error_of_the_query_names_the_parameter() {
         let fault = Fault::new(
             "limit",
             &Violation::new("out_of_range", "Must be a whole number from 1 to 200."),
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cause_of_a_500_is_not_told() {
+    fn the_cause_of_a_500_is_not_sent() {
         let body = rendered(&Problem::internal("password=hunter2"));
         assert!(!body.to_string().contains("hunter2"));
         assert_eq!(body.get("errors"), None);

@@ -4,35 +4,37 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use user_domain::use_cases::FollowMany;
 
-use crate::bodies::{FollowResults, decode_edges, document};
-use crate::extract::{Call, JsonDocument};
-use crate::openapi::{FollowBatch, FollowBatchAnswer, FollowBatchErrors};
+use crate::bodies::{FollowResults, decode_edges, json_response};
+use crate::extract::{AuthenticatedRequest, BatchDocument};
+use crate::openapi::{FollowBatchErrors, FollowBatchRequest, FollowBatchResponse};
 use crate::problem::Problem;
 
-/// Lets many users follow others at once.
+/// Creates up to 1,000 follows.
 #[utoipa::path(
     post,
     path = "/v1/relationships/batch",
     operation_id = "batchFollow",
     tag = "relationships",
-    description = "Up to 1,000 follows, each answered in the order given as a call for it alone would be; those that can be done are done, all or none. A later one sees what an earlier one did. Repeating it changes nothing, so it needs no key. For services with `relationships:write`.",
-    request_body = FollowBatch,
+    description = "Each follow has a result, in request order, that equals the response to a single request. All follows that are possible are applied together, or none of them. A later follow sees the effects of earlier ones. Repeating the request changes nothing, so it needs no `Idempotency-Key`. The body may have at most 1 MiB. For services with `relationships:write`.",
+    request_body = FollowBatchRequest,
     responses(
-        (status = 200, description = "What became of each follow.", body = FollowBatchAnswer),
+        (status = 200, description = "The result of each follow.", body = FollowBatchResponse),
         FollowBatchErrors
     )
 )]
-pub(crate) async fn batch(call: Call<JsonDocument>) -> Result<HttpResponse, Problem> {
-    let (call, document_read) = call.split();
+pub(crate) async fn batch(
+    call: AuthenticatedRequest<BatchDocument>,
+) -> Result<HttpResponse, Problem> {
+    let (call, body) = call.split();
     FollowMany::permit(&call.caller)?;
-    let edges = decode_edges(document_read.0)?;
+    let edges = decode_edges(body.0)?;
     let use_case = call.api.use_cases().follow_many.clone();
     let caller = call.caller.clone();
     let results = call
-        .detached(
+        .run_detached(
             "follow_many",
             async move { use_case.run(&caller, &edges).await },
         )
         .await?;
-    document(StatusCode::OK, &FollowResults::from(results))
+    json_response(StatusCode::OK, &FollowResults::from(results))
 }

@@ -2,31 +2,87 @@ use std::collections::BTreeSet;
 
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{World, get, problem};
+use super::{TestApp, get, post, problem};
 
-fn below(base_path: &'static str) -> World {
-    World::with(|settings| settings.base_path = base_path.to_owned(), |_| ())
+fn with_base_path(base_path: &'static str) -> TestApp {
+    TestApp::with(|settings| settings.base_path = base_path.to_owned(), |_| ())
 }
 
 #[actix_web::test]
-async fn the_description_is_served_as_json_and_may_be_kept() {
-    let answer = World::new().send(get("/openapi.json")).await;
+async fn the_openapi_document_is_cacheable_json() {
+    let response = TestApp::new().send(get("/openapi.json")).await;
     assert_eq!(
-        (answer.status, answer.header("content-type")),
+        (response.status, response.header("content-type")),
         (200, "application/json")
     );
-    assert_eq!(answer.header("cache-control"), "public, max-age=300");
-    assert_eq!(answer.body, crate::openapi("").into_bytes());
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
+    assert_eq!(response.body, crate::openapi("").into_bytes());
 }
 
 #[actix_web::test]
-async fn below_a_base_path_the_description_names_it_as_its_server() {
-    let world = below("/people");
+async fn the_root_links_to_the_documentation() {
+    for base in ["", "/people"] {
+        let app = with_base_path(base);
+        for uri in ["/".to_owned(), base.to_owned(), format!("{base}/")] {
+            if uri.is_empty() {
+                continue;
+            }
+            let response = app.send(get(&uri)).await;
+            assert_eq!(response.status, 200, "{uri}");
+            assert_eq!(
+                response.json(),
+                json!({
+                    "service": "user-service",
+                    "documentation": format!("{base}/docs"),
+                    "openapi": format!("{base}/openapi.json"),
+                })
+            );
+            assert_eq!(
+                response.header("link"),
+                format!(
+                    "<{base}/docs>; rel=\"service-doc\", <{base}/openapi.json>; rel=\"service-desc\""
+                )
+            );
+            assert_eq!(response.header("vary"), "accept");
+            let path = response.json()["documentation"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            assert_eq!(app.send(get(&path)).await.status, 200);
+            let head = TestRequest::default().method(Method::HEAD).uri(&uri);
+            assert_eq!(app.send(head).await.status, 200);
+            let refused = app.send(post(&uri)).await;
+            assert_eq!(refused.problem(), problem(405, "method_not_allowed"));
+            assert_eq!(refused.header("allow"), "GET, HEAD, OPTIONS");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_browser_is_redirected_to_the_documentation_page() {
+    let accept = (
+        "accept",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    );
+    for base in ["", "/people"] {
+        let app = with_base_path(base);
+        let response = app.send(get("/").insert_header(accept)).await;
+        assert_eq!(
+            (response.status, response.header("location")),
+            (303, &*format!("{base}/docs"))
+        );
+        assert_eq!(response.header("vary"), "accept");
+    }
+}
+
+#[actix_web::test]
+async fn the_base_path_is_the_server_of_the_openapi_document() {
+    let app = with_base_path("/people");
     for uri in ["/openapi.json", "/people/openapi.json"] {
         assert_eq!(
-            world.send(get(uri)).await.json()["servers"][0]["url"],
+            app.send(get(uri)).await.json()["servers"][0]["url"],
             "/people",
             "{uri}"
         );
@@ -34,9 +90,9 @@ async fn below_a_base_path_the_description_names_it_as_its_server() {
 }
 
 #[actix_web::test]
-async fn what_has_a_port_of_its_own_is_not_described() {
-    let world = World::with(|settings| settings.has_management = true, |_| ());
-    let description = world.send(get("/openapi.json")).await.json();
+async fn routes_of_the_management_port_are_not_described() {
+    let app = TestApp::with(|settings| settings.has_management = true, |_| ());
+    let description = app.send(get("/openapi.json")).await.json();
     let paths = description["paths"].as_object().unwrap();
     assert!(paths.contains_key("/v1/users") && paths.contains_key("/docs"));
     for path in paths.keys() {
@@ -45,9 +101,9 @@ async fn what_has_a_port_of_its_own_is_not_described() {
 }
 
 #[actix_web::test]
-async fn every_resource_has_exactly_the_methods_that_are_described() {
-    let world = World::new();
-    let description = world.send(get("/openapi.json")).await.json();
+async fn every_resource_has_exactly_the_documented_methods() {
+    let app = TestApp::new();
+    let description = app.send(get("/openapi.json")).await.json();
     for (path, item) in description["paths"].as_object().unwrap() {
         let described: BTreeSet<String> = item
             .as_object()
@@ -55,7 +111,7 @@ async fn every_resource_has_exactly_the_methods_that_are_described() {
             .keys()
             .map(|method| method.to_uppercase())
             .collect();
-        let options = world
+        let options = app
             .send(TestRequest::default().method(Method::OPTIONS).uri(path))
             .await;
         let allowed: BTreeSet<String> = options
@@ -69,15 +125,15 @@ async fn every_resource_has_exactly_the_methods_that_are_described() {
 }
 
 #[actix_web::test]
-async fn the_page_and_its_parts_come_from_here_alone() {
+async fn the_documentation_page_loads_nothing_from_other_hosts() {
     for base in ["", "/people"] {
-        let world = below(base);
+        let app = with_base_path(base);
         for uri in [
             "/docs".to_owned(),
             "/docs/".to_owned(),
             format!("{base}/docs/"),
         ] {
-            let page = world.send(get(&uri)).await;
+            let page = app.send(get(&uri)).await;
             assert_eq!(
                 (page.status, page.header("content-type")),
                 (200, "text/html"),
@@ -98,10 +154,10 @@ async fn the_page_and_its_parts_come_from_here_alone() {
                 .filter(|part| part.contains(".js") || part.contains(".css"))
             {
                 let uri = format!("{base}/docs/{}", part.trim_start_matches("./"));
-                assert_eq!(world.send(get(&uri)).await.status, 200, "{uri}");
+                assert_eq!(app.send(get(&uri)).await.status, 200, "{uri}");
             }
         }
-        let start = world
+        let start = app
             .send(get(&format!("{base}/docs/swagger-initializer.js")))
             .await;
         let start = String::from_utf8(start.body).unwrap();
@@ -115,16 +171,16 @@ async fn the_page_and_its_parts_come_from_here_alone() {
 }
 
 #[actix_web::test]
-async fn another_file_of_the_page_is_a_404_problem() {
-    let world = World::new();
+async fn an_unknown_documentation_file_is_a_404() {
+    let app = TestApp::new();
     for uri in ["/docs/nothing.js", "/docs/../Cargo.toml", "/docs/a/b"] {
         assert_eq!(
-            world.send(get(uri)).await.problem(),
+            app.send(get(uri)).await.problem(),
             problem(404, "not_found"),
             "{uri}"
         );
     }
-    let wrong = world.send(TestRequest::delete().uri("/docs")).await;
+    let wrong = app.send(TestRequest::delete().uri("/docs")).await;
     assert_eq!(
         (wrong.problem(), wrong.header("allow")),
         (problem(405, "method_not_allowed"), "GET, HEAD, OPTIONS")
@@ -132,10 +188,10 @@ async fn another_file_of_the_page_is_a_404_problem() {
 }
 
 #[actix_web::test]
-async fn a_head_of_the_description_is_a_200() {
-    let world = World::new();
+async fn head_of_the_documentation_is_a_200() {
+    let app = TestApp::new();
     for uri in ["/openapi.json", "/docs"] {
-        let head = world
+        let head = app
             .send(TestRequest::default().method(Method::HEAD).uri(uri))
             .await;
         assert_eq!(head.status, 200, "{uri}");
@@ -143,17 +199,17 @@ async fn a_head_of_the_description_is_a_200() {
 }
 
 #[actix_web::test]
-async fn real_problems_have_the_members_that_are_described() {
-    let world = World::new();
-    let description = world.send(get("/openapi.json")).await.json();
+async fn problems_have_the_documented_members() {
+    let app = TestApp::new();
+    let description = app.send(get("/openapi.json")).await.json();
     let described = &description["components"]["schemas"]["Problem"];
-    let answers = [
-        world.send(get("/v1/users/me")).await,
-        world.as_service(get("/v1/users?limit=0")).await,
-        world.as_service(get("/v1/users/me")).await,
+    let responses = [
+        app.send(get("/v1/users/me")).await,
+        app.as_service(get("/v1/users?limit=0")).await,
+        app.as_service(get("/v1/users/me")).await,
     ];
-    for answer in answers {
-        let body = answer.json();
+    for response in responses {
+        let body = response.json();
         for name in described["required"].as_array().unwrap() {
             assert!(
                 body.get(name.as_str().unwrap()).is_some(),

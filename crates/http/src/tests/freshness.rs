@@ -1,37 +1,37 @@
-//! When the cache answers, when the database does, and how an answer tells.
+//! The source of a read: cache or database, and its `Cache-Status`.
 
 use std::sync::Arc;
 
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 use user_domain::ports::{
-    Hit, Lease, Lookup, Missed, MockUserCache, MockUserReader, Tier, UserKey, UserKeys,
-    UserWriter as _, Voucher,
+    FreshnessSource, Hit, Lease, Lookup, MissReason, MockUserCache, MockUserReader, Tier, UserKey,
+    UserKeys, UserWriter as _,
 };
 use user_domain::test_support::samples;
 use user_domain::user::{Edit, User};
 use user_domain::values::UserId;
 
-use super::{Answer, World, get, patch, post};
+use super::{TestApp, TestResponse, get, patch, post};
 
 const HIT: &str = "user-service; hit; detail=process";
 const MISS: &str = "user-service; fwd=miss";
-const ASKED: &str = "user-service; fwd=request";
+const NO_CACHE: &str = "user-service; fwd=request";
 const PARTIAL: &str = "user-service; fwd=partial";
 
-/// Stores a person whom the cache has not seen.
-fn unseen(world: &World, name: &str) -> Arc<User> {
+/// Stores a user that is not cached.
+fn uncached_user(app: &TestApp, name: &str) -> Arc<User> {
     let mut new = samples::new_user(name);
     new.rest.external_id = Edit::Set(samples::external_id(name));
     let applied = samples::registered(&new, &samples::context());
-    world.fakes.store.put(&applied);
+    app.fakes.store.put(&applied);
     Arc::new(applied.user)
 }
 
-/// Changes a person as another replica would, of which the fake cache never hears.
-async fn change_elsewhere(world: &World, id: UserId) {
-    let (change, context) = (samples::call("Elsewhere"), samples::context());
-    let changed = world.fakes.store.change(id, &change, &context).await;
+/// Changes a user without an invalidation of the fake cache, like another replica.
+async fn change_elsewhere(app: &TestApp, id: UserId) {
+    let (change, context) = (samples::set_name("Elsewhere"), samples::context());
+    let changed = app.fakes.store.change(id, &change, &context).await;
     changed.unwrap();
 }
 
@@ -47,150 +47,157 @@ fn no_cache(request: TestRequest) -> TestRequest {
     request.insert_header(("cache-control", "no-cache"))
 }
 
-async fn batch(world: &World, body: Value) -> Answer {
-    let answer = world.as_service(post("/v1/users/batch").set_json(body));
-    answer.await
+async fn batch(app: &TestApp, body: Value) -> TestResponse {
+    let response = app.as_service(post("/v1/users/batch").set_json(body));
+    response.await
 }
 
-fn told(answer: &Answer) -> (u16, &str) {
-    (answer.status, answer.header("cache-status"))
+fn status_and_source(response: &TestResponse) -> (u16, &str) {
+    (response.status, response.header("cache-status"))
 }
 
 #[actix_web::test]
 async fn the_second_read_of_a_user_is_a_hit_by_each_key() {
-    let world = World::new();
-    let user = unseen(&world, "ann");
-    let first = world.as_service(get(&addresses(&user)[0])).await;
-    assert_eq!(told(&first), (200, MISS));
+    let app = TestApp::new();
+    let user = uncached_user(&app, "ann");
+    let first = app.as_service(get(&addresses(&user)[0])).await;
+    assert_eq!(status_and_source(&first), (200, MISS));
     for uri in addresses(&user) {
-        let second = world.as_service(get(&uri)).await;
-        assert_eq!(told(&second), (200, HIT), "{uri}");
+        let second = app.as_service(get(&uri)).await;
+        assert_eq!(status_and_source(&second), (200, HIT), "{uri}");
         assert_eq!(second.body, first.body, "{uri}");
     }
 }
 
-/// Nobody can lease a user whose id it does not know: the first read by a name gives the hint, the second fills.
+/// A lease requires the user's id. The first read by name stores the hint with the id, the second fills the cache.
 #[actix_web::test]
-async fn the_third_read_by_a_name_alone_is_a_hit() {
+async fn the_third_read_by_username_or_external_id_is_a_hit() {
     for which in [1, 2] {
-        let world = World::new();
-        let uri = &addresses(&unseen(&world, "ann"))[which];
+        let app = TestApp::new();
+        let uri = &addresses(&uncached_user(&app, "ann"))[which];
         for expected in [MISS, MISS, HIT, HIT] {
-            let answer = world.as_service(get(uri)).await;
-            assert_eq!(told(&answer), (200, expected), "{uri}");
+            let response = app.as_service(get(uri)).await;
+            assert_eq!(status_and_source(&response), (200, expected), "{uri}");
         }
     }
 }
 
 #[actix_web::test]
-async fn a_user_is_cached_by_its_own_credential_and_by_its_own_write() {
-    let world = World::new();
-    let id = unseen(&world, "ann").id.to_string();
-    let me = world.as_user(&id, get("/v1/users/me")).await;
-    assert_eq!(told(&me), (200, HIT));
+async fn authentication_and_writes_fill_the_cache() {
+    let app = TestApp::new();
+    let id = uncached_user(&app, "ann").id.to_string();
+    let me = app.as_user(&id, get("/v1/users/me")).await;
+    assert_eq!(status_and_source(&me), (200, HIT));
     let body = json!({"profile": {"name": "Ann"}});
-    let written = world
-        .as_user(&id, patch("/v1/users/me").set_json(body))
-        .await;
-    assert_eq!(told(&written), (200, ""));
-    let me = world.as_user(&id, get("/v1/users/me")).await;
+    let written = app.as_user(&id, patch("/v1/users/me").set_json(body)).await;
+    assert_eq!(status_and_source(&written), (200, ""));
+    let me = app.as_user(&id, get("/v1/users/me")).await;
     assert_eq!(
-        (told(&me), me.header("etag")),
-        ((200, HIT), "\"2-own\""),
-        "a write is read at once"
+        (status_and_source(&me), me.version_and_view()),
+        ((200, HIT), "2-own"),
+        "a write is visible to the next read"
     );
 }
 
 #[actix_web::test]
-async fn a_request_that_wants_validation_reads_the_database() {
+async fn no_cache_and_max_age_0_read_the_database() {
     for (name, value) in [
         ("cache-control", "no-cache"),
         ("cache-control", "Max-Age=0"),
         ("pragma", "no-cache"),
     ] {
         for which in 0..3 {
-            let world = World::new();
-            let user = unseen(&world, "ann");
+            let app = TestApp::new();
+            let user = uncached_user(&app, "ann");
             let uri = &addresses(&user)[which];
-            world.as_service(get(&addresses(&user)[0])).await;
-            change_elsewhere(&world, user.id).await;
-            let content = world
+            app.as_service(get(&addresses(&user)[0])).await;
+            change_elsewhere(&app, user.id).await;
+            let content = app
                 .as_service(get(uri).insert_header(("cache-control", "max-age=1")))
                 .await;
-            assert_eq!(told(&content), (200, HIT), "{uri}");
-            assert_eq!(content.header("etag"), "\"1-full\"", "{uri}");
-            let asked = world
-                .as_service(get(uri).insert_header((name, value)))
-                .await;
-            assert_eq!(told(&asked), (200, ASKED), "{uri}");
-            assert_eq!(asked.header("etag"), "\"2-full\"", "{uri}");
-            let later = world.as_service(get(uri)).await;
-            assert_eq!(later.header("etag"), "\"2-full\"", "{uri}");
+            assert_eq!(status_and_source(&content), (200, HIT), "{uri}");
+            assert_eq!(content.version_and_view(), "1-full", "{uri}");
+            let current = app.as_service(get(uri).insert_header((name, value))).await;
+            assert_eq!(status_and_source(&current), (200, NO_CACHE), "{uri}");
+            assert_eq!(current.version_and_view(), "2-full", "{uri}");
+            let later = app.as_service(get(uri)).await;
+            assert_eq!(later.version_and_view(), "2-full", "{uri}");
         }
     }
 }
 
 #[actix_web::test]
-async fn me_and_a_batch_read_the_database_when_asked_to() {
-    let world = World::new();
-    let user = unseen(&world, "ann");
+async fn no_cache_applies_to_me_and_batches() {
+    let app = TestApp::new();
+    let user = uncached_user(&app, "ann");
     let id = user.id.to_string();
-    world.as_user(&id, get("/v1/users/me")).await;
-    change_elsewhere(&world, user.id).await;
-    let asked = world.as_user(&id, no_cache(get("/v1/users/me"))).await;
-    assert_eq!(told(&asked), (200, ASKED));
-    assert_eq!(asked.header("etag"), "\"2-own\"");
+    app.as_user(&id, get("/v1/users/me")).await;
+    change_elsewhere(&app, user.id).await;
+    let current = app.as_user(&id, no_cache(get("/v1/users/me"))).await;
+    assert_eq!(status_and_source(&current), (200, NO_CACHE));
+    assert_eq!(current.version_and_view(), "2-own");
 
-    change_elsewhere(&world, user.id).await;
+    change_elsewhere(&app, user.id).await;
     let request = no_cache(post("/v1/users/batch")).set_json(json!({"usernames": ["ann"]}));
-    let asked = world.as_service(request).await;
-    assert_eq!(told(&asked), (200, ASKED));
-    assert_eq!(asked.json()["users"][0]["version"], 2);
+    let current = app.as_service(request).await;
+    assert_eq!(status_and_source(&current), (200, NO_CACHE));
+    assert_eq!(current.json()["users"][0]["version"], 2);
 }
 
 #[actix_web::test]
-async fn a_304_and_a_part_of_a_user_tell_where_they_come_from_too() {
-    let world = World::new();
-    let user = unseen(&world, "ann");
+async fn a_304_and_selected_fields_have_a_cache_status() {
+    let app = TestApp::new();
+    let user = uncached_user(&app, "ann");
     let uri = &addresses(&user)[0];
-    let unchanged = || get(uri).insert_header(("if-none-match", "\"1-full\""));
-    assert_eq!(told(&world.as_service(unchanged()).await), (304, MISS));
-    assert_eq!(told(&world.as_service(unchanged()).await), (304, HIT));
-    let asked = world.as_service(no_cache(unchanged())).await;
-    assert_eq!(told(&asked), (304, ASKED));
-    let part = world
-        .as_service(get(&format!("{uri}?fields=username")))
-        .await;
-    assert_eq!(told(&part), (200, HIT));
+    // `*` matches any representation, so none has to be read first.
+    let unchanged = || get(uri).insert_header(("if-none-match", "*"));
+    assert_eq!(
+        status_and_source(&app.as_service(unchanged()).await),
+        (304, MISS)
+    );
+    assert_eq!(
+        status_and_source(&app.as_service(unchanged()).await),
+        (304, HIT)
+    );
+    let current = app.as_service(no_cache(unchanged())).await;
+    assert_eq!(status_and_source(&current), (304, NO_CACHE));
+    let part = app.as_service(get(&format!("{uri}?fields=username"))).await;
+    assert_eq!(status_and_source(&part), (200, HIT));
 }
 
 #[actix_web::test]
-async fn a_batch_tells_of_all_its_users_at_once() {
-    let world = World::new();
-    let (ann, bob) = (unseen(&world, "ann").id, unseen(&world, "bob").id);
-    let first = batch(&world, json!({"ids": [ann, ann, "x"]})).await;
-    assert_eq!(told(&first), (200, MISS));
-    let second = batch(&world, json!({"ids": ["x", ann, ann]})).await;
-    assert_eq!(told(&second), (200, HIT));
-    let both = batch(&world, json!({"ids": [ann, bob]})).await;
-    assert_eq!(told(&both), (200, PARTIAL));
-    let both = batch(&world, json!({"usernames": ["bob", "ann"]})).await;
-    assert_eq!(told(&both), (200, HIT));
-    let nobody = json!({"ids": [samples::user_id()]});
-    assert_eq!(told(&batch(&world, nobody.clone()).await), (200, MISS));
-    assert_eq!(told(&batch(&world, nobody).await), (200, HIT));
+async fn a_batch_has_one_cache_status_for_all_users() {
+    let app = TestApp::new();
+    let (ann, bob) = (uncached_user(&app, "ann").id, uncached_user(&app, "bob").id);
+    let first = batch(&app, json!({"ids": [ann, ann, "x"]})).await;
+    assert_eq!(status_and_source(&first), (200, MISS));
+    let second = batch(&app, json!({"ids": ["x", ann, ann]})).await;
+    assert_eq!(status_and_source(&second), (200, HIT));
+    let both = batch(&app, json!({"ids": [ann, bob]})).await;
+    assert_eq!(status_and_source(&both), (200, PARTIAL));
+    let both = batch(&app, json!({"usernames": ["bob", "ann"]})).await;
+    assert_eq!(status_and_source(&both), (200, HIT));
+    let unknown = json!({"ids": [samples::user_id()]});
+    assert_eq!(
+        status_and_source(&batch(&app, unknown.clone()).await),
+        (200, MISS)
+    );
+    assert_eq!(status_and_source(&batch(&app, unknown).await), (200, HIT));
     for none in [json!({"ids": []}), json!({"ids": ["x"]})] {
-        let answer = batch(&world, none).await;
-        assert!(!answer.headers.contains_key("cache-status"));
+        let response = batch(&app, none).await;
+        assert!(!response.headers.contains_key("cache-status"));
     }
     let addresses = json!({"emails": ["nobody@example.org"]});
-    assert_eq!(told(&batch(&world, addresses).await), (200, MISS));
+    assert_eq!(
+        status_and_source(&batch(&app, addresses).await),
+        (200, MISS)
+    );
 }
 
 #[actix_web::test]
-async fn what_reads_no_user_by_a_key_tells_nothing() {
-    let world = World::new();
-    let ann = world.person("ann").await;
+async fn requests_without_a_lookup_by_key_have_no_cache_status() {
+    let app = TestApp::new();
+    let ann = app.create_user("ann").await;
     for uri in [
         "/v1/users".to_owned(),
         "/v1/users/count".to_owned(),
@@ -198,25 +205,29 @@ async fn what_reads_no_user_by_a_key_tells_nothing() {
         "/v1/users/7".to_owned(),
         "/health".to_owned(),
     ] {
-        let answer = world.as_service(get(&uri)).await;
-        assert!(!answer.headers.contains_key("cache-status"), "{uri}");
+        let response = app.as_service(get(&uri)).await;
+        assert!(!response.headers.contains_key("cache-status"), "{uri}");
     }
 }
 
-/// How a cache answers a look for one user.
-type Look = fn(UserId) -> Lookup;
+/// Creates the result of a cache lookup.
+type LookupFn = fn(UserId) -> Lookup;
 
-/// A world whose cache answers every look with these, and whose store holds a user for each.
-fn answered(looks: Vec<Look>) -> World {
-    World::with(
+/// Creates an app with a cache that returns these results for every lookup, and a store that has every user.
+fn app_with_lookups(lookups: Vec<LookupFn>) -> TestApp {
+    TestApp::with(
         |_| (),
         |ports| {
             let mut cache = MockUserCache::new();
-            cache
-                .expect_look_up()
-                .returning(move |ids| ids.iter().zip(&looks).map(|(id, look)| look(*id)).collect());
+            cache.expect_peek().returning(|_| None);
+            cache.expect_look_up().returning(move |ids| {
+                ids.iter()
+                    .zip(&lookups)
+                    .map(|(id, lookup)| lookup(*id))
+                    .collect()
+            });
             cache.expect_fill().returning(|_, _| ());
-            cache.expect_notice().returning(|_| ());
+            cache.expect_observe().returning(|_| ());
             ports.cache = Arc::new(cache);
             let mut reader = MockUserReader::new();
             let known = |id| Some(Arc::new(user_of(id)));
@@ -238,62 +249,62 @@ fn user_of(id: UserId) -> User {
     User::register(id, &new, &context).unwrap().user
 }
 
-fn hit(id: UserId, tier: Tier, vouched_by: Voucher) -> Lookup {
+fn hit(id: UserId, tier: Tier, freshness_source: FreshnessSource) -> Lookup {
     Lookup::Hit(Hit {
         user: Some(Arc::new(user_of(id))),
         tier,
-        vouched_by,
+        freshness_source,
     })
 }
 
 fn joined(id: UserId) -> Lookup {
-    Lookup::Coming(Box::pin(async move { Some(Some(Arc::new(user_of(id)))) }))
+    Lookup::InFlight(Box::pin(async move { Some(Some(Arc::new(user_of(id)))) }))
 }
 
 #[actix_web::test]
-async fn each_answer_of_the_cache_is_told() {
-    let looks: [(Look, &str); 5] = [
+async fn each_cache_outcome_has_its_cache_status() {
+    let lookups: [(LookupFn, &str); 5] = [
         (
-            |id| hit(id, Tier::Shared, Voucher::Store),
+            |id| hit(id, Tier::Shared, FreshnessSource::Store),
             "user-service; hit; detail=shared",
         ),
         (
-            |id| hit(id, Tier::Process, Voucher::Replicas),
+            |id| hit(id, Tier::Process, FreshnessSource::Replicas),
             "user-service; hit; detail=process-database-unreachable",
         ),
         (
-            |id| hit(id, Tier::Shared, Voucher::Replicas),
+            |id| hit(id, Tier::Shared, FreshnessSource::Replicas),
             "user-service; hit; detail=shared-database-unreachable",
         ),
         (joined, "user-service; fwd=miss; collapsed"),
         (
-            |id| Lookup::Miss(Lease::new(id, ()), Missed::Unvouched),
+            |id| Lookup::Miss(Lease::new(id, ()), MissReason::Stale),
             "user-service; fwd=stale",
         ),
     ];
-    for (look, words) in looks {
-        let world = answered(vec![look]);
+    for (lookup, expected) in lookups {
+        let app = app_with_lookups(vec![lookup]);
         let id = samples::user_id();
-        let one = world.as_service(get(&format!("/v1/users/{id}"))).await;
-        assert_eq!(told(&one), (200, words));
-        let many = batch(&world, json!({"ids": [id]})).await;
-        assert_eq!(told(&many), (200, words));
+        let one = app.as_service(get(&format!("/v1/users/{id}"))).await;
+        assert_eq!(status_and_source(&one), (200, expected));
+        let many = batch(&app, json!({"ids": [id]})).await;
+        assert_eq!(status_and_source(&many), (200, expected));
     }
 }
 
 #[actix_web::test]
-async fn a_batch_tells_the_strongest_reason() {
-    let unknown: Look = |id| Lookup::Miss(Lease::new(id, ()), Missed::Unknown);
-    let shared: Look = |id| hit(id, Tier::Shared, Voucher::Store);
-    let process: Look = |id| hit(id, Tier::Process, Voucher::Store);
-    for (looks, words) in [
+async fn a_batch_reports_the_strongest_reason() {
+    let unknown: LookupFn = |id| Lookup::Miss(Lease::new(id, ()), MissReason::Unknown);
+    let shared: LookupFn = |id| hit(id, Tier::Shared, FreshnessSource::Store);
+    let process: LookupFn = |id| hit(id, Tier::Process, FreshnessSource::Store);
+    for (lookups, expected) in [
         (vec![joined, unknown], MISS),
         (vec![shared, joined], PARTIAL),
         (vec![shared, process], "user-service; hit"),
     ] {
-        let world = answered(looks);
+        let app = app_with_lookups(lookups);
         let ids = [samples::user_id(), samples::user_id()];
-        let answer = batch(&world, json!({"ids": ids})).await;
-        assert_eq!(told(&answer), (200, words));
+        let response = batch(&app, json!({"ids": ids})).await;
+        assert_eq!(status_and_source(&response), (200, expected));
     }
 }

@@ -1,14 +1,14 @@
 use serde_json::json;
 
-use super::{World, get, problem};
+use super::{TestApp, get, problem};
 
 #[actix_web::test]
-async fn a_walk_goes_from_page_to_page_with_all_that_was_asked_for() {
-    let world = World::with(|settings| settings.base_path = "/api".to_owned(), |_| ());
+async fn the_next_link_keeps_the_query() {
+    let app = TestApp::with(|settings| settings.base_path = "/api".to_owned(), |_| ());
     for name in ["ann", "bob", "cid"] {
-        world.person(name).await;
+        app.create_user(name).await;
     }
-    let first = world
+    let first = app
         .as_service(get(
             "/v1/users?sort=username&limit=2&status=active,suspended",
         ))
@@ -22,7 +22,10 @@ async fn a_walk_goes_from_page_to_page_with_all_that_was_asked_for() {
             .collect()
     };
     assert_eq!(names(first.json()), ["ann", "bob"]);
-    assert_eq!(first.header("cache-control"), "private, no-cache");
+    assert_eq!(
+        first.header("cache-control"),
+        "private, no-cache, no-transform"
+    );
     let link = first.header("link");
     let uri = link
         .strip_prefix('<')
@@ -33,52 +36,53 @@ async fn a_walk_goes_from_page_to_page_with_all_that_was_asked_for() {
         "{uri}"
     );
     assert!(uri.ends_with(first.json()["next_cursor"].as_str().unwrap()));
-    let second = world.as_service(get(uri)).await;
+    let second = app.as_service(get(uri)).await;
     assert_eq!(names(second.json()), ["cid"]);
     assert_eq!(
         (second.json()["next_cursor"].clone(), second.header("link")),
         (json!(null), "")
     );
-    let foreign = world
+    let other_order = app
         .as_service(get(&uri.replace("sort=username", "sort=-created_at")))
         .await;
-    assert_eq!(foreign.problem(), problem(400, "invalid_cursor"));
-    let broken = world.as_service(get("/v1/users?cursor=x")).await;
+    assert_eq!(other_order.problem(), problem(400, "invalid_cursor"));
+    let broken = app.as_service(get("/v1/users?cursor=x")).await;
     assert_eq!(broken.problem(), problem(400, "invalid_cursor"));
 }
 
 #[actix_web::test]
-async fn every_fault_of_a_query_is_told_at_once() {
-    let world = World::new();
-    let answer = world
+async fn all_query_errors_are_reported_together() {
+    let app = TestApp::new();
+    let response = app
         .as_service(get(
-            "/v1/users?limit=0&sort=age&colour=red&q=a&role=x&role=y",
+            "/v1/users?limit=0&sort=age&colour=red&q=a&email=a@b.example&email=c@b.example&role=x&role=Y",
         ))
         .await;
-    assert_eq!(answer.problem(), problem(422, "invalid"));
-    let mut codes = answer.fault_codes();
+    assert_eq!(response.problem(), problem(422, "invalid"));
+    let mut codes = response.fault_codes();
     codes.sort();
     assert_eq!(
         codes,
         [
             "colour unknown_parameter",
+            "email repeated",
             "limit out_of_range",
             "q too_short",
-            "role repeated",
+            "role forbidden_character",
             "sort unknown"
         ]
     );
-    let count = world.as_service(get("/v1/users/count?limit=3")).await;
+    let count = app.as_service(get("/v1/users/count?limit=3")).await;
     assert_eq!(count.fault_codes(), ["limit unknown_parameter"]);
 }
 
 #[actix_web::test]
-async fn who_may_not_list_is_told_so_before_the_querys_faults() {
-    let world = World::new();
-    let ann = world.person("ann").await;
+async fn permission_to_list_is_checked_before_the_query() {
+    let app = TestApp::new();
+    let ann = app.create_user("ann").await;
     for uri in ["/v1/users?limit=0", "/v1/users/count?x=y"] {
         assert_eq!(
-            world.as_user(&ann, get(uri)).await.problem(),
+            app.as_user(&ann, get(uri)).await.problem(),
             problem(403, "forbidden"),
             "{uri}"
         );
@@ -86,18 +90,17 @@ async fn who_may_not_list_is_told_so_before_the_querys_faults() {
 }
 
 #[actix_web::test]
-async fn a_count_is_under_the_same_filters() {
-    let world = World::new();
+async fn a_count_supports_the_filters_of_the_list() {
+    let app = TestApp::new();
     for name in ["ann", "anna", "bob"] {
-        world.person(name).await;
+        app.create_user(name).await;
     }
     assert_eq!(
-        world.as_service(get("/v1/users/count")).await.json(),
+        app.as_service(get("/v1/users/count")).await.json(),
         json!({"count": 3})
     );
     assert_eq!(
-        world
-            .as_service(get("/v1/users/count?username_prefix=AN"))
+        app.as_service(get("/v1/users/count?username_prefix=AN"))
             .await
             .json(),
         json!({"count": 2})

@@ -1,4 +1,4 @@
-//! What a client is told of writes that fail, panic or come late.
+//! The responses to writes that fail, panic or time out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use user_domain::user::{Applied, Change};
 use user_domain::values::UserId;
 use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
-use super::{World, deadlines, post, problem};
+use super::{TestApp, deadlines, post, problem};
 
 #[actix_web::test]
-async fn each_failure_of_the_store_tells_the_truth_about_the_outcome() {
+async fn each_store_error_has_its_status_without_details() {
     for (error, status, code) in [
         (
             StoreError::Unavailable("secret".to_owned()),
@@ -28,7 +28,7 @@ async fn each_failure_of_the_store_tells_the_truth_about_the_outcome() {
         ),
         (StoreError::Internal("secret".to_owned()), 500, "internal"),
     ] {
-        let world = World::with(
+        let app = TestApp::with(
             |_| (),
             |ports| {
                 let mut writer = MockUserWriter::new();
@@ -39,19 +39,19 @@ async fn each_failure_of_the_store_tells_the_truth_about_the_outcome() {
             },
         );
         let body = json!({"username": "ann", "email": "ann@example.org"});
-        let answer = world.as_service(post("/v1/users").set_json(body)).await;
-        assert_eq!(answer.problem(), problem(status, code));
-        assert!(!answer.json().to_string().contains("secret"));
+        let response = app.as_service(post("/v1/users").set_json(body)).await;
+        assert_eq!(response.problem(), problem(status, code));
+        assert!(!response.json().to_string().contains("secret"));
         assert_eq!(
-            answer.header("retry-after"),
+            response.header("retry-after"),
             if status == 503 { "1" } else { "" }
         );
     }
 }
 
 #[actix_web::test]
-async fn a_write_that_panics_and_a_late_one_are_504_and_the_late_one_still_happens() {
-    let panicking = World::with(
+async fn a_panicking_or_late_write_is_a_504_and_the_late_one_completes() {
+    let panicking = TestApp::with(
         |_| (),
         |ports| {
             let mut writer = MockUserWriter::new();
@@ -60,18 +60,18 @@ async fn a_write_that_panics_and_a_late_one_are_504_and_the_late_one_still_happe
         },
     );
     let body = json!({"username": "ann", "email": "ann@example.org"});
-    let answer = panicking
+    let response = panicking
         .as_service(post("/v1/users").set_json(&body))
         .await;
-    assert_eq!(answer.problem(), problem(504, "outcome_unknown"));
+    assert_eq!(response.problem(), problem(504, "outcome_unknown"));
 
-    let late = World::with(
+    let late = TestApp::with(
         |settings| settings.deadlines = deadlines(Duration::from_millis(100)),
         |ports| ports.writer = Arc::new(SlowWriter(ports.writer.clone())),
     );
-    let answer = late.as_service(post("/v1/users").set_json(&body)).await;
-    assert_eq!(answer.problem(), problem(504, "outcome_unknown"));
-    late.api.writes().drain().await;
+    let response = late.as_service(post("/v1/users").set_json(&body)).await;
+    assert_eq!(response.problem(), problem(504, "outcome_unknown"));
+    late.api.write_tasks().drain().await;
     let mut found = Value::Null;
     if let Ok(Some(user)) = late.fakes.ports().reader.find(&user_key("ann")).await {
         found = json!(user.username.as_str());
@@ -79,7 +79,7 @@ async fn a_write_that_panics_and_a_late_one_are_504_and_the_late_one_still_happe
     assert_eq!(found, "ann");
 }
 
-/// Makes each user later than its request waits.
+/// A writer that creates each user after the deadline of its request.
 struct SlowWriter(Arc<dyn UserWriter>);
 
 #[async_trait]

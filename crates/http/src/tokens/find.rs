@@ -3,22 +3,22 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
-use crate::bodies::{ServiceTokenRecord, unkept_document};
-use crate::extract::{Call, TargetToken};
+use crate::bodies::{ServiceTokenRecord, no_store_json_response};
+use crate::extract::{AuthenticatedRequest, TargetToken};
 use crate::openapi::{FoundToken, TokenErrors, TokenIdPath};
 use crate::problem::Problem;
 
-/// Shows a token of a service.
+/// Returns a service token.
 #[utoipa::path(
     get,
     path = "/v1/tokens/{id}",
     operation_id = "getToken",
     tag = "tokens",
-    description = "For services with `tokens:admin`. A token that has ended is shown as such; a revoked one is found in the list alone.",
+    description = "Expired tokens are included; a revoked token is a 404 and appears only in the list. For services with `tokens:admin`.",
     params(TokenIdPath),
     responses(FoundToken, TokenErrors)
 )]
-pub(crate) async fn find(call: Call<TargetToken>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn find(call: AuthenticatedRequest<TargetToken>) -> Result<HttpResponse, Problem> {
     let use_case = &call.api.use_cases().find_service_token;
     let token = call
         .within_deadline(
@@ -26,5 +26,5 @@ pub(crate) async fn find(call: Call<TargetToken>) -> Result<HttpResponse, Proble
             use_case.run(&call.caller, call.parts.0),
         )
         .await?;
-    unkept_document(StatusCode::OK, &ServiceTokenRecord::from(&token))
+    no_store_json_response(StatusCode::OK, &ServiceTokenRecord::from(&token))
 }

@@ -3,24 +3,24 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
-use crate::bodies::{ServiceTokens, unkept_document};
-use crate::extract::Call;
+use crate::bodies::{ServiceTokens, no_store_json_response};
+use crate::extract::AuthenticatedRequest;
 use crate::openapi::{ListedTokens, TokenListErrors};
 use crate::problem::Problem;
 
-/// Lists the tokens of services.
+/// Lists the service tokens.
 #[utoipa::path(
     get,
     path = "/v1/tokens",
     operation_id = "listTokens",
     tag = "tokens",
-    description = "For services with `tokens:admin`. The newest first, ended and revoked ones included; at most 1000. Those of the settings are not among them.",
+    description = "Newest first, including expired and revoked tokens; at most 1,000. Tokens from the settings of the service are not included. For services with `tokens:admin`.",
     responses(ListedTokens, TokenListErrors)
 )]
-pub(crate) async fn list(call: Call) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     let use_case = &call.api.use_cases().list_service_tokens;
     let tokens = call
         .within_listing_deadline("list_service_tokens", use_case.run(&call.caller))
         .await?;
-    unkept_document(StatusCode::OK, &ServiceTokens::from(tokens.as_slice()))
+    no_store_json_response(StatusCode::OK, &ServiceTokens::from(tokens.as_slice()))
 }

@@ -1,31 +1,38 @@
 //! `DELETE /v1/tokens/{id}`.
 
 use actix_web::HttpResponse;
+use user_domain::ports::TokenRevocation;
 
-use crate::bodies::unkept;
-use crate::extract::{Call, TargetToken};
-use crate::openapi::{TokenIdPath, TokenRevocationErrors};
+use crate::bodies::with_no_store;
+use crate::extract::{AuthenticatedRequest, IdempotentWrite, NoBody, TargetToken};
+use crate::openapi::{IdempotencyKeyHeader, TokenIdPath, TokenRevocationErrors};
 use crate::problem::Problem;
+use crate::replay::add_replayed_header;
 
-/// Revokes a token of a service, for good.
+/// Revokes a service token permanently.
 #[utoipa::path(
     delete,
     path = "/v1/tokens/{id}",
     operation_id = "revokeToken",
     tag = "tokens",
-    description = "For services with `tokens:admin`. From the answer on this replica refuses the token, and every other within a second. Repeating it is a 204. The token stays in the list, and there alone.",
-    params(TokenIdPath),
-    responses((status = 204, description = "The token is worth nothing any more."), TokenRevocationErrors)
+    description = "After the response, this replica rejects the token; every other replica rejects it within 1 second. Repeating the request is a 204. The token stays visible in the list only. For services with `tokens:admin`.",
+    params(TokenIdPath, IdempotencyKeyHeader),
+    responses((status = 204, description = "The token is revoked."), TokenRevocationErrors)
 )]
-pub(crate) async fn revoke(call: Call<TargetToken>) -> Result<HttpResponse, Problem> {
-    let (call, target) = call.split();
+pub(crate) async fn revoke(
+    call: AuthenticatedRequest<(TargetToken, IdempotentWrite<NoBody>)>,
+) -> Result<HttpResponse, Problem> {
+    let (call, (target, write)) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().revoke_service_token.clone(),
         call.caller.clone(),
     );
-    call.detached("revoke_service_token", async move {
-        use_case.run(&caller, target.0).await
-    })
-    .await?;
-    Ok(unkept(HttpResponse::NoContent().finish()))
+    let revoked = call
+        .write("revoke_service_token", async move {
+            use_case.run(&caller, target.0, write.idempotency).await
+        })
+        .await?;
+    let mut response = with_no_store(HttpResponse::NoContent().finish());
+    add_replayed_header(&mut response, revoked == TokenRevocation::Replayed);
+    Ok(response)
 }

@@ -3,23 +3,23 @@
 use actix_web::HttpResponse;
 use user_domain::use_cases::StatusChange;
 
-use super::shown::change_status;
-use crate::extract::{Call, Ignored, Target, Write};
+use super::user_response::change_status;
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, NoBody, TargetUser};
 use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, Written};
 use crate::problem::Problem;
 
-/// Lets the user in again.
+/// Ends the suspension of the user.
 #[utoipa::path(
     post,
     path = "/v1/users/{id}/activate",
     operation_id = "activateUser",
     tag = "lifecycle",
-    description = "Undoes a suspension. Repeating it changes nothing. For services with `users:write` and administrators.",
+    description = "Tokens that were issued before the activation stay invalid. Repeating the request changes nothing. For services with `users:write` and administrators.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
     responses(Written, LifecycleErrors)
 )]
 pub(crate) async fn activate(
-    call: Call<(Target, Write<Ignored>)>,
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<NoBody>)>,
 ) -> Result<HttpResponse, Problem> {
     change_status(call, StatusChange::Activate).await
 }

@@ -3,79 +3,82 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_STATUS;
-use serde::Serialize;
 use user_domain::permissions::viewer;
 use user_domain::use_cases::{BatchUsersError, MAX_BATCH};
 use user_domain::{Fault, Violation};
 
-use super::shown::counted;
-use crate::bodies::{BatchRequest, Users, document, document_of, whole_users};
+use super::user_response::counts_by_user;
+use crate::bodies::{BatchRequest, BatchUsersBody, json_response_of_bytes};
 use crate::cache_status;
-use crate::extract::{Call, Fresh, Include, JsonDocument};
-use crate::openapi::{BatchAnswer, BatchErrors, BatchQuestion, CacheControlHeader, IncludeQuery};
+use crate::extract::{AuthenticatedRequest, BatchDocument, Include, RequestedFreshness};
+use crate::openapi::{
+    BatchErrors, BatchGetRequest, BatchGetResponse, CacheControlHeader, IncludeQuery,
+};
 use crate::problem::Problem;
-use crate::ready::ReadyUsers;
+use crate::response_cache::ResponseCache;
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    users: Users<'a>,
-}
-
-/// Shows many users at once.
+/// Returns up to 500 users.
 #[utoipa::path(
     post,
     path = "/v1/users/batch",
     operation_id = "batchGetUsers",
     tag = "users",
-    description = "Up to 500 users by one kind of key, answered in the order asked; it changes nothing. People, and services with `users:read`, may ask by `ids` and `usernames`; administrators, and services with `users:read`, by `external_ids`; administrators, and services with `users:read_private`, by `emails`.",
+    description = "Looks up to 500 users up by one kind of key and returns them in request order. The request changes nothing. The body may have at most 1 MiB. `ids` and `usernames`: users, and services with `users:read`. `external_ids`: administrators, and services with `users:read`. `emails`: administrators, and services with `users:read_private`.",
     params(IncludeQuery, CacheControlHeader),
-    request_body = BatchQuestion,
+    request_body = BatchGetRequest,
     responses(
-        (status = 200, description = "The users, each in the caller's view of it.", body = BatchAnswer),
+        (status = 200, description = "The users in request order, each in the caller's view.", body = BatchGetResponse),
         BatchErrors
     )
 )]
 pub(crate) async fn batch(
-    call: Call<(Fresh, Include, JsonDocument)>,
+    call: AuthenticatedRequest<(RequestedFreshness, Include, BatchDocument)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (fresh, include, body)) = call.split();
-    let BatchRequest { keys, kind, fields } = BatchRequest::decode(body.0)?;
+    let BatchRequest {
+        keys,
+        key_kind,
+        fields,
+    } = BatchRequest::decode(body.0)?;
     let use_case = &call.api.use_cases().batch_users;
-    let shown = async { Ok::<_, Problem>(use_case.run(&call.caller, &keys, fresh.0).await) };
-    let found = match call.within_deadline("batch_users", shown).await? {
+    let lookup = async { Ok::<_, Problem>(use_case.run(&call.caller, &keys, fresh.0).await) };
+    let found = match call.within_deadline("batch_users", lookup).await? {
         Ok(found) => found,
-        Err(BatchUsersError::TooMany) => return Err(too_many(kind)),
+        Err(BatchUsersError::TooMany) => return Err(too_many(key_kind)),
         Err(error @ (BatchUsersError::Denied(_) | BatchUsersError::Store(_))) => {
             return Err(error.into());
         }
     };
     let counts = if include.counts {
-        Some(counted(&call, found.views.iter().flatten()).await?)
+        Some(counts_by_user(&call, found.views.iter().flatten()).await?)
     } else {
         None
     };
-    let mut response = if fields.is_none() && counts.is_none() {
-        let ready = ReadyUsers::of(&call.request)?;
-        document_of(StatusCode::OK, whole_users(&found.views, ready)?.into())
-    } else {
-        let users = Users {
-            views: &found.views,
-            fields: fields.as_ref(),
-            counts: counts.as_ref(),
-        };
-        document(StatusCode::OK, &Answer { users })?
+    let users = BatchUsersBody {
+        views: &found.views,
+        fields: fields.as_ref(),
+        counts: counts.as_ref(),
     };
-    // Nobody's name is never cached: from where a person did not get somebody would tell who hides from it.
-    let may_tell = viewer(&call.caller).is_none() || found.views.iter().all(Option::is_some);
-    if let Some(status) = cache_status::of_many(&found.sources).filter(|_| may_tell) {
+    let budget = &call.api.resource_limits().large_documents;
+    let body = users
+        .write(ResponseCache::of(&call.request)?, budget)
+        .await?;
+    let mut response = json_response_of_bytes(StatusCode::OK, body);
+    // A username without a user is never cached. For a user, the source of a `null` would therefore reveal that a block
+    // hides an existing user.
+    let may_show_source = found.views.iter().all(|view| match view {
+        Some(view) => view.shows_source(),
+        None => viewer(&call.caller).is_none(),
+    });
+    if let Some(status) = cache_status::of_many(&found.sources).filter(|_| may_show_source) {
         response.headers_mut().insert(CACHE_STATUS, status);
     }
     Ok(response)
 }
 
-fn too_many(kind: &str) -> Problem {
+fn too_many(key_kind: &str) -> Problem {
     Problem::invalid(&[Fault::new(
-        kind,
+        key_kind,
         &Violation::new("too_many", format!("Must be at most {MAX_BATCH} keys.")),
     )])
 }

@@ -1,54 +1,62 @@
 //! `GET /v1/users/{id}/blocks`, `PUT` and `DELETE /v1/users/{id}/blocks/{target}`.
 
 use actix_web::HttpResponse;
-use user_domain::relationship::{RelatedList, RelationshipChange};
+use user_domain::relationship::RelationshipChange;
 
 use super::related;
-use crate::extract::{Call, Fresh, Ignored, Keyed, Pair, Target};
+use crate::extract::{
+    AuthenticatedRequest, IdempotentWrite, NoBody, RequestedFreshness, TargetUser, UserPair,
+};
 use crate::openapi::{
-    IdPath, IdempotencyKeyHeader, Listed, PairPath, ReadErrors, RelatedPageQuery,
+    Blocked, IdPath, IdempotencyKeyHeader, PairPath, ReadErrors, RelatedPageQuery,
     RelationshipErrors,
 };
 use crate::problem::Problem;
 
-/// Walks whom the user blocks.
+/// Lists the users that the user blocks.
 #[utoipa::path(
     get,
     path = "/v1/users/{id}/blocks",
     operation_id = "listBlocks",
     tag = "relationships",
-    description = "The newest first, each in its public view; deleted users are left out. An unknown parameter is a 422. For the user itself, administrators, and services with `users:read_private`.",
+    description = "Newest first. Each entry has the id, the username at the time of the block, and that time; later changes of the blocked user are not visible. `username` is `null` if the other user was not visible at the time of the block, or is erased. An unknown parameter is a 422. For the user itself, administrators, and services with `users:read_private`.",
     params(IdPath, RelatedPageQuery),
-    responses(Listed, ReadErrors)
+    responses(Blocked, ReadErrors)
 )]
-pub(crate) async fn list(call: Call<(Target, Fresh)>) -> Result<HttpResponse, Problem> {
-    related::list(call, RelatedList::Blocks).await
+pub(crate) async fn list(
+    call: AuthenticatedRequest<(TargetUser, RequestedFreshness)>,
+) -> Result<HttpResponse, Problem> {
+    related::blocks(call).await
 }
 
-/// Lets the user block another.
+/// Blocks another user.
 #[utoipa::path(
     put,
     path = "/v1/users/{id}/blocks/{target}",
     operation_id = "blockUser",
     tag = "relationships",
-    description = "Neither follows the other any more, nor may begin to; and neither finds the other, which is a 404, left out of lists, and `null` in a batch. Services and administrators see everybody. Repeating it changes nothing. Whoever is deleted, or blocks the user, is not there: 404. The user itself as the target is a 422. A relationship has no version: `If-Match` is not looked at. For the user itself, and for services with `relationships:write`.",
+    description = "Ends the follows between both users and prevents new ones. Each becomes invisible to the other: a 404, absent from lists, and `null` in a batch. Services and administrators still see both. Repeating the request changes nothing. The target may be any id, also of a user that blocks the user, is deleted, or does not exist; the response is the same. 422 if the target is the user itself, or if the user already blocks 10,000 others. Relationships have no version: `If-Match` is ignored. For the user itself, and for services with `relationships:write`.",
     params(PairPath, IdempotencyKeyHeader),
     responses((status = 204, description = "The user blocks the target."), RelationshipErrors)
 )]
-pub(crate) async fn block(call: Call<(Pair, Keyed<Ignored>)>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn block(
+    call: AuthenticatedRequest<(UserPair, IdempotentWrite<NoBody>)>,
+) -> Result<HttpResponse, Problem> {
     related::change(call, RelationshipChange::Block).await
 }
 
-/// Lets the user block another no more.
+/// Unblocks another user.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/blocks/{target}",
     operation_id = "unblockUser",
     tag = "relationships",
-    description = "What follows the block ended stay ended. Repeating it changes nothing. A relationship has no version: `If-Match` is not looked at. For the user itself, and for services with `relationships:write`.",
+    description = "The follows that the block ended are not restored. Repeating the request changes nothing, for any target. Relationships have no version: `If-Match` is ignored. For the user itself, and for services with `relationships:write`.",
     params(PairPath, IdempotencyKeyHeader),
     responses((status = 204, description = "The user does not block the target."), RelationshipErrors)
 )]
-pub(crate) async fn unblock(call: Call<(Pair, Keyed<Ignored>)>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn unblock(
+    call: AuthenticatedRequest<(UserPair, IdempotentWrite<NoBody>)>,
+) -> Result<HttpResponse, Problem> {
     related::change(call, RelationshipChange::Unblock).await
 }

@@ -4,40 +4,42 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 
-use super::shown::written;
+use super::user_response::write_response;
 use crate::bodies::decode;
-use crate::extract::{Call, JsonDocument, Write};
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument};
 use crate::openapi::{Created, CreationErrors, IdempotencyKeyHeader, NewUser};
 use crate::problem::Problem;
 
-/// Registers a person.
+/// Creates a user.
 #[utoipa::path(
     post,
     path = "/v1/users",
     operation_id = "createUser",
     tag = "users",
-    description = "With a `password` or a `password_hash` the user can be let in by it. For services with `users:write` and administrators.",
+    description = "With a `password` or a `password_hash` the user can sign in with that password. For services with `users:write` and administrators.",
     params(IdempotencyKeyHeader),
     request_body = NewUser,
     responses(Created, CreationErrors)
 )]
-pub(crate) async fn create(call: Call<Write<JsonDocument>>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn create(
+    call: AuthenticatedRequest<ConditionalWrite<JsonDocument>>,
+) -> Result<HttpResponse, Problem> {
     let (call, write) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().create_user.clone(),
         call.caller.clone(),
     );
     let input = decode(write.body.0);
-    let made = call
-        .detached("create_user", async move {
+    let created = call
+        .write("create_user", async move {
             use_case.run(&caller, &input, write.conditions).await
         })
         .await?;
-    let mut response = written(StatusCode::CREATED, &made)?;
+    let mut response = write_response(&call.api, StatusCode::CREATED, &created)?;
     let location = format!(
         "{}/v1/users/{}",
         call.api.settings().base_path,
-        made.view.public().id
+        created.view.public().id
     );
     let location =
         HeaderValue::try_from(location).map_err(|error| Problem::internal(error.to_string()))?;

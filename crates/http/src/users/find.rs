@@ -1,32 +1,38 @@
 //! `GET /v1/users/{id}`, `/me`, `/by-username/{username}`, `/by-external-id/{external_id}`.
 
-use actix_web::http::header::{HeaderMap, IF_NONE_MATCH};
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
+use tracing::Instrument as _;
 use user_domain::Freshness;
-use user_domain::caller::Caller;
-use user_domain::use_cases::Sought;
+use user_domain::use_cases::{Credential, UserSelector};
 use user_domain::values::UserId;
 
-use super::shown::{counted, found};
+use super::BY_ID;
+use super::user_response::{counts_by_user, read_response};
 use crate::api::Api;
-use crate::extract::{Call, Fresh, IfNoneMatch, Segment, Selection, Shown, freshness, shown};
+use crate::extract::{
+    AuthenticatedRequest, IfNoneMatch, PathSegment, RequestedFreshness, Selection,
+    presented_credential, requested_freshness,
+};
 use crate::openapi::{
     CacheControlHeader, ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader,
     IncludeQuery, ReadErrors, UsernamePath,
 };
 use crate::problem::Problem;
+use crate::request_context::RequestContext;
+use crate::trace;
 
-/// How the user is to be shown.
-type Wanted = (Selection, IfNoneMatch, Fresh);
+/// The parameters of a read: selected fields and counts, condition and freshness.
+type ReadOptions = (Selection, IfNoneMatch, RequestedFreshness);
 
-/// Shows the user with this id.
+/// Returns the user with this id.
 #[utoipa::path(
     get,
     path = "/v1/users/{id}",
     operation_id = "getUser",
     tag = "users",
-    description = "For people, and for services with `users:read`; each in its view of the user.",
+    description = "The user in the view of the caller. For users, and for services with `users:read`.",
     params(
         IdPath,
         FieldsQuery,
@@ -36,17 +42,19 @@ type Wanted = (Selection, IfNoneMatch, Fresh);
     ),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn by_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
-    find(call, Sought::Id).await
+pub(crate) async fn by_id(
+    call: AuthenticatedRequest<(PathSegment, ReadOptions)>,
+) -> Result<HttpResponse, Problem> {
+    find(call, UserSelector::Id).await
 }
 
-/// Shows the user with this name, however typed.
+/// Returns the user with this username.
 #[utoipa::path(
     get,
     path = "/v1/users/by-username/{username}",
     operation_id = "getUserByUsername",
     tag = "users",
-    description = "For people, and for services with `users:read`; each in its view of the user.",
+    description = "The user in the view of the caller. For users, and for services with `users:read`.",
     params(
         UsernamePath,
         FieldsQuery,
@@ -56,11 +64,13 @@ pub(crate) async fn by_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse,
     ),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn by_username(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
-    find(call, Sought::Username).await
+pub(crate) async fn by_username(
+    call: AuthenticatedRequest<(PathSegment, ReadOptions)>,
+) -> Result<HttpResponse, Problem> {
+    find(call, UserSelector::Username).await
 }
 
-/// Shows the user with this id of the older platform.
+/// Returns the user with this id of the older systems.
 #[utoipa::path(
     get,
     path = "/v1/users/by-external-id/{external_id}",
@@ -76,100 +86,105 @@ pub(crate) async fn by_username(call: Call<(Segment, Wanted)>) -> Result<HttpRes
     ),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn by_external_id(call: Call<(Segment, Wanted)>) -> Result<HttpResponse, Problem> {
-    find(call, Sought::ExternalId).await
+pub(crate) async fn by_external_id(
+    call: AuthenticatedRequest<(PathSegment, ReadOptions)>,
+) -> Result<HttpResponse, Problem> {
+    find(call, UserSelector::ExternalId).await
 }
 
-/// Shows the caller.
+/// Returns the calling user.
 #[utoipa::path(
     get,
     path = "/v1/users/me",
     operation_id = "getMe",
     tag = "users",
-    description = "For people: a service is nobody (403).",
+    description = "For users. A service gets a 403.",
     params(FieldsQuery, IncludeQuery, IfNoneMatchHeader, CacheControlHeader),
     responses(Found, ReadErrors)
 )]
-pub(crate) async fn me(call: Call<Wanted>) -> Result<HttpResponse, Problem> {
-    show(&call, &Sought::Me, &call.parts).await
+pub(crate) async fn me(call: AuthenticatedRequest<ReadOptions>) -> Result<HttpResponse, Problem> {
+    show(&call, &UserSelector::Me, &call.parts).await
 }
 
-/// A person's read of one user that asks for nothing out of the ordinary.
-pub(crate) struct PlainRead<'a> {
-    token: &'a str,
-    id: UserId,
+/// A read of one user by id without a query: the most frequent request.
+///
+/// It needs no router, and its caller and user are read together.
+pub(crate) struct PlainRead {
+    credential: Credential,
+    selector: UserSelector,
+    condition: IfNoneMatch,
     freshness: Freshness,
 }
 
-impl<'a> PlainRead<'a> {
-    /// Takes a read of the user with this id, if it is one.
-    pub(crate) fn of(headers: &'a HeaderMap, id: &str) -> Option<Self> {
-        let (Ok(Shown::Bearer(token)), Ok(id)) = (shown(headers), UserId::parse(id)) else {
-            return None;
-        };
-        let read = Self {
-            token,
-            id,
-            freshness: freshness(headers),
-        };
-        (!headers.contains_key(IF_NONE_MATCH)).then_some(read)
-    }
-
-    /// Answers from what is at hand.
-    pub(crate) fn recall(
-        &self,
-        api: &Api,
-        request: &HttpRequest,
-    ) -> Option<(Caller, HttpResponse)> {
-        if self.freshness != Freshness::Bounded {
+impl PlainRead {
+    /// Returns the read if the request is one, and nothing in it is malformed.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Self> {
+        let id = request.path().strip_prefix("/v1/users/")?;
+        if request.method() != Method::GET || !request.query_string().is_empty() {
             return None;
         }
-        let (caller, user) = api.use_cases().recall_user.run(self.token, self.id)?;
-        let answer = found(request, &user, None, None, None).ok()?;
-        Some((caller, answer))
+        UserId::parse(id).ok()?;
+        let headers = request.headers();
+        Some(Self {
+            credential: presented_credential(headers).ok()?,
+            selector: UserSelector::Id(id.to_owned()),
+            condition: IfNoneMatch::of(headers).ok()?,
+            freshness: requested_freshness(headers),
+        })
     }
 
-    /// Answers from what has to be read, before this moment.
-    pub(crate) async fn read(
+    /// Authenticates the caller and returns the response.
+    pub(crate) async fn respond(
         &self,
         api: &Api,
         request: &HttpRequest,
-        deadline: Instant,
-    ) -> Result<Option<(Caller, HttpResponse)>, Problem> {
-        let recall = &api.use_cases().recall_user;
-        let read = recall.read(self.token, self.id, self.freshness);
-        let read = timeout_at(deadline, read).await;
-        let Some((caller, user)) = read.map_err(|_| Problem::overloaded())?? else {
-            return Ok(None);
-        };
-        let answer = found(request, &user, None, None, None)?;
-        Ok(Some((caller, answer)))
+    ) -> Result<HttpResponse, Problem> {
+        let context = RequestContext::of(request)
+            .ok_or_else(|| Problem::internal("the request has no context"))?;
+        // Set before the read, so that the route is also logged if the client disconnects.
+        context.route.set(Some(BY_ID));
+        let deadline = context.received + api.settings().deadlines.request;
+        let read = api
+            .use_cases()
+            .read_user
+            .run(&self.credential, &self.selector, self.freshness)
+            .instrument(trace::use_case_span("read_user"));
+        let read = timeout_at(deadline, read)
+            .await
+            .map_err(|_| Problem::overloaded())?
+            .map_err(Problem::from);
+        context.record_caller(read.as_ref().map(|read| &read.caller));
+        let user = read?.found?;
+        read_response(request, &user, None, None, self.condition.0.as_ref())
     }
 }
 
 async fn find(
-    call: Call<(Segment, Wanted)>,
-    sought: fn(String) -> Sought,
+    call: AuthenticatedRequest<(PathSegment, ReadOptions)>,
+    to_selector: fn(String) -> UserSelector,
 ) -> Result<HttpResponse, Problem> {
-    let (segment, wanted) = &call.parts;
-    show(&call, &sought(segment.0.clone()), wanted).await
+    let (segment, options) = &call.parts;
+    show(&call, &to_selector(segment.0.clone()), options).await
 }
 
 async fn show<T>(
-    call: &Call<T>,
-    sought: &Sought,
-    (selection, condition, fresh): &Wanted,
+    call: &AuthenticatedRequest<T>,
+    selector: &UserSelector,
+    (selection, condition, fresh): &ReadOptions,
 ) -> Result<HttpResponse, Problem> {
     let find = &call.api.use_cases().find_user;
     let user = call
-        .within_deadline("find_user", find.run(&call.caller, sought, fresh.0))
+        .within_deadline("find_user", find.run(&call.caller, selector, fresh.0))
         .await?;
     let counts = if selection.include.counts {
-        counted(call, [&user.view]).await?.into_values().next()
+        counts_by_user(call, [&user.view])
+            .await?
+            .into_values()
+            .next()
     } else {
         None
     };
-    found(
+    read_response(
         &call.request,
         &user,
         selection.fields.as_ref(),

@@ -1,34 +1,32 @@
 //! `GET /v1/users`.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LINK;
-use actix_web::{HttpRequest, HttpResponse};
 use user_domain::directory::{CheckedQuery, DirectoryQuery, PageRequest};
 use user_domain::use_cases::ListUsers;
-use user_domain::view::UserView;
 
-use crate::api::Api;
-use crate::bodies::{UserBody, UsersPage, document};
+use crate::bodies::{json_response_of_bytes, users_page};
 use crate::cursor;
-use crate::extract::Call;
+use crate::extract::AuthenticatedRequest;
 use crate::link::next_page;
 use crate::openapi::{FilterQuery, ListErrors, Listed, PageQuery};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
-/// Walks and searches the directory.
+/// Lists and searches users.
 #[utoipa::path(
     get,
     path = "/v1/users",
     operation_id = "listUsers",
     tag = "users",
-    description = "For services with `users:read` and administrators; filters by `email` and `role`, which are in no public view, need `users:read_private` as well. An unknown parameter is a 422. There is no total: count apart.",
+    description = "`metadata.public.<key>=value` and `metadata.private.<key>=value` filter by the metadata keys that the setting `INDEXED_METADATA` of the service lists. A string is compared as text, any other value as compact JSON; `null` never matches. Repeat the parameter for alternative values: up to 32 per key, each of at most 256 characters; a comma is part of the value. An unknown parameter is a 422, and so is a repeated parameter that is not a list. The response has no total; use `/v1/users/count`. For services with `users:read` and administrators. The filters `email`, `role`, `updated_since`, `updated_until` and `metadata.private.<key>`, and the order `updated_at`, also require `users:read_private`, because they reveal data outside the public view.",
     params(FilterQuery, PageQuery),
     responses(Listed, ListErrors)
 )]
-pub(crate) async fn list(call: Call) -> Result<HttpResponse, Problem> {
+pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     ListUsers::permit(&call.caller)?;
-    let request = page_request(&call.api, &call.request)?;
+    let request = page_request(&call)?;
     let use_case = &call.api.use_cases().list_users;
     let page = call
         .within_listing_deadline("list_users", use_case.run(&call.caller, &request.page))
@@ -36,17 +34,14 @@ pub(crate) async fn list(call: Call) -> Result<HttpResponse, Problem> {
     let next_cursor = page
         .next
         .as_ref()
-        .map(|place| cursor::write(call.api.seal(), &request.query, place));
+        .map(|position| cursor::encode(call.api.signing_keys(), &request.query, position));
     let link = next_cursor
         .as_ref()
         .map(|cursor| next_page(&call.api, &call.request, "/v1/users", cursor))
         .transpose()?;
-    let users = page
-        .users
-        .iter()
-        .map(<UserBody<'_> as From<&UserView>>::from)
-        .collect();
-    let mut response = document(StatusCode::OK, &UsersPage { users, next_cursor })?;
+    let budget = &call.api.resource_limits().large_documents;
+    let body = users_page(&page.users, next_cursor.as_deref(), budget).await?;
+    let mut response = json_response_of_bytes(StatusCode::OK, body);
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }
@@ -58,25 +53,27 @@ struct Checked {
     page: PageRequest,
 }
 
-fn page_request(api: &Api, request: &HttpRequest) -> Result<Checked, Problem> {
-    let mut query = Query::of(request);
+fn page_request(call: &AuthenticatedRequest) -> Result<Checked, Problem> {
+    let mut query = Query::of(&call.request);
     let cursor = query.take("cursor");
     let (sort, limit) = (query.take("sort"), query.take("limit"));
-    let wanted = DirectoryQuery {
+    let parameters = DirectoryQuery {
         sort,
         limit,
-        ..filter(&mut query)
+        ..filter(&mut query, call)?
     };
-    let query = check(query, &wanted)?;
-    let foreign = || {
+    let query = check(query, &parameters)?;
+    let invalid_cursor = || {
         Problem::new(
             Code::InvalidCursor,
-            "The cursor was not made for this filter and order.",
+            "The cursor is not valid for this filter and order.",
         )
     };
     let after = match cursor {
         None => None,
-        Some(text) => Some(cursor::read(api.seal(), &query, &text).ok_or_else(foreign)?),
+        Some(text) => Some(
+            cursor::decode(call.api.signing_keys(), &query, &text).ok_or_else(invalid_cursor)?,
+        ),
     };
     let page = PageRequest {
         filter: query.filter.clone(),
@@ -87,31 +84,54 @@ fn page_request(api: &Api, request: &HttpRequest) -> Result<Checked, Problem> {
     Ok(Checked { query, page })
 }
 
-/// Takes the parameters that say which users are meant.
-pub(super) fn filter(query: &mut Query) -> DirectoryQuery {
-    DirectoryQuery {
-        status: query.take("status"),
-        role: query.take("role"),
+/// Takes the filter parameters from a query.
+pub(super) fn filter(
+    query: &mut Query,
+    call: &AuthenticatedRequest,
+) -> Result<DirectoryQuery, Problem> {
+    if query.has_prefix("metadata.private.") {
+        ListUsers::permit_private_metadata(&call.caller)?;
+    }
+    let keys = call.api.settings().indexed_metadata.iter();
+    let metadata = keys
+        .filter_map(|key| Some((key.clone(), query.take_repeated(&key.parameter())?)))
+        .collect();
+    query.refuse_unknown(
+        "metadata.",
+        "Is not metadata.public.<key> or metadata.private.<key> of an indexed key. The setting INDEXED_METADATA of \
+         the service lists these keys.",
+    );
+    Ok(DirectoryQuery {
+        status: query.take_list("status"),
+        role: query.take_list("role"),
         created_since: query.take("created_since"),
+        created_until: query.take("created_until"),
         updated_since: query.take("updated_since"),
+        updated_until: query.take("updated_until"),
         email: query.take("email"),
         external_id: query.take("external_id"),
         username_prefix: query.take("username_prefix"),
         q: query.take("q"),
+        metadata,
         sort: None,
         limit: None,
-    }
+    })
 }
 
-/// Checks what was taken, and that nothing is left.
-pub(super) fn check(mut query: Query, wanted: &DirectoryQuery) -> Result<CheckedQuery, Problem> {
-    query.refuse_rest();
-    match wanted.check() {
+/// Validates the parameters, and that the query has no others.
+pub(super) fn check(
+    mut query: Query,
+    parameters: &DirectoryQuery,
+) -> Result<CheckedQuery, Problem> {
+    query.refuse_unused();
+    match parameters.check() {
         Ok(checked) => query.check().map(|()| checked),
         Err(faults) => {
             query.refuse_all(faults);
             query.check()?;
-            Err(Problem::internal("a faulty query had no fault"))
+            Err(Problem::internal(
+                "an invalid query has no validation error",
+            ))
         }
     }
 }

@@ -3,12 +3,12 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
-use crate::bodies::{LockoutBody, unkept, unkept_document};
-use crate::extract::{Call, Target};
-use crate::openapi::{IdPath, Lockout, LockoutErrors};
+use crate::bodies::{LockoutBody, no_store_json_response, with_no_store};
+use crate::extract::{AuthenticatedRequest, NoBody, TargetUser};
+use crate::openapi::{IdPath, Lockout, LockoutClearanceErrors, LockoutErrors};
 use crate::problem::Problem;
 
-/// Shows whether the user is kept out by failed tries.
+/// Returns the lockout of the user.
 #[utoipa::path(
     get,
     path = "/v1/users/{id}/lockout",
@@ -16,9 +16,9 @@ use crate::problem::Problem;
     tag = "credentials",
     description = "For services with `credentials:write` and administrators.",
     params(IdPath),
-    responses((status = 200, description = "What is remembered of failed tries.", body = Lockout), LockoutErrors)
+    responses((status = 200, description = "The stored failed logins.", body = Lockout), LockoutErrors)
 )]
-pub(crate) async fn show(call: Call<Target>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn show(call: AuthenticatedRequest<TargetUser>) -> Result<HttpResponse, Problem> {
     let (call, target) = call.split();
     let show = call
         .api
@@ -26,28 +26,30 @@ pub(crate) async fn show(call: Call<Target>) -> Result<HttpResponse, Problem> {
         .show_lockout
         .run(&call.caller, target.0);
     let report = call.within_deadline("show_lockout", show).await?;
-    unkept_document(StatusCode::OK, &LockoutBody::from(report))
+    no_store_json_response(StatusCode::OK, &LockoutBody::from(report))
 }
 
-/// Forgets failed tries.
+/// Clears the lockout of the user.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/lockout",
     operation_id = "clearLockout",
     tag = "credentials",
-    description = "The user can be let in at once, from everywhere. Repeating it changes nothing. For services with `credentials:write` and administrators.",
+    description = "Deletes the stored failed logins, so the user can sign in immediately from every source. Repeating the request changes nothing. For services with `credentials:write` and administrators.",
     params(IdPath),
-    responses((status = 204, description = "No failure is remembered."), LockoutErrors)
+    responses((status = 204, description = "No failed logins are stored."), LockoutClearanceErrors)
 )]
-pub(crate) async fn clear(call: Call<Target>) -> Result<HttpResponse, Problem> {
-    let (call, target) = call.split();
+pub(crate) async fn clear(
+    call: AuthenticatedRequest<(TargetUser, NoBody)>,
+) -> Result<HttpResponse, Problem> {
+    let (call, (target, _)) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().clear_lockout.clone(),
         call.caller.clone(),
     );
-    call.counted("clear_lockout", async move {
+    call.run_counted("clear_lockout", async move {
         use_case.run(&caller, target.0).await
     })
     .await?;
-    Ok(unkept(HttpResponse::NoContent().finish()))
+    Ok(with_no_store(HttpResponse::NoContent().finish()))
 }

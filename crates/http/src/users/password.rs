@@ -3,27 +3,27 @@
 use actix_web::HttpResponse;
 use user_domain::use_cases::PasswordChanged;
 
-use super::shown::mark_replay;
-use crate::bodies::{decode_password, unkept};
-use crate::extract::{Call, Ignored, JsonDocument, Target, Write};
+use crate::bodies::{decode_password, with_no_store};
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument, NoBody, TargetUser};
 use crate::openapi::{
     IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, NewPassword, PasswordErrors,
 };
 use crate::problem::Problem;
+use crate::replay::add_replayed_header;
 
-/// Sets the user's password.
+/// Sets the password of the user.
 #[utoipa::path(
     put,
     path = "/v1/users/{id}/password",
     operation_id = "setPassword",
     tag = "credentials",
-    description = "Either the password, which is hashed here, or a hash of it from elsewhere. Failed tries to be let in are forgotten. For services with `credentials:write`.",
+    description = "The body has either the password, which the service hashes, or a hash from another system. Stored failed logins are deleted. For services with `credentials:write`.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
     request_body = NewPassword,
     responses((status = 204, description = "The password is set."), PasswordErrors)
 )]
 pub(crate) async fn set(
-    call: Call<(Target, Write<JsonDocument>)>,
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<JsonDocument>)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, write)) = call.split();
     let (use_case, caller) = (
@@ -32,41 +32,43 @@ pub(crate) async fn set(
     );
     let input = decode_password(write.body.0);
     let changed = call
-        .detached("set_password", async move {
+        .write("set_password", async move {
             use_case
                 .run(&caller, target.0, &input, write.conditions)
                 .await
         })
         .await?;
-    Ok(done(changed))
+    Ok(no_content(changed))
 }
 
-/// Removes the user's password.
+/// Removes the password of the user.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/password",
     operation_id = "removePassword",
     tag = "credentials",
-    description = "Nobody is let in by a password any more. Repeating it changes nothing. For services with `credentials:write`.",
+    description = "The user can no longer sign in with a password. Repeating the request changes nothing. For services with `credentials:write`.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
     responses((status = 204, description = "The user has no password."), LifecycleErrors)
 )]
-pub(crate) async fn remove(call: Call<(Target, Write<Ignored>)>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn remove(
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<NoBody>)>,
+) -> Result<HttpResponse, Problem> {
     let (call, (target, write)) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().remove_password.clone(),
         call.caller.clone(),
     );
     let changed = call
-        .detached("remove_password", async move {
+        .write("remove_password", async move {
             use_case.run(&caller, target.0, write.conditions).await
         })
         .await?;
-    Ok(done(changed))
+    Ok(no_content(changed))
 }
 
-fn done(changed: PasswordChanged) -> HttpResponse {
-    let mut response = unkept(HttpResponse::NoContent().finish());
-    mark_replay(&mut response, changed.replayed);
+fn no_content(changed: PasswordChanged) -> HttpResponse {
+    let mut response = with_no_store(HttpResponse::NoContent().finish());
+    add_replayed_header(&mut response, changed.replayed);
     response
 }

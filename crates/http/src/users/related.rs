@@ -1,82 +1,131 @@
-//! What the lists of those who have to do with a user, and the changes of them, have in common.
+//! The common part of the lists of related users, and of changes of relationships.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LINK;
+use actix_web::web::Bytes;
 use user_domain::directory::DirectoryQuery;
-use user_domain::relationship::{RelatedList, RelationshipChange};
+use user_domain::relationship::{FollowList, RelatedList, RelatedPosition, RelationshipChange};
 use user_domain::use_cases::ListRelated;
+use user_domain::values::UserId;
 
 use super::list::check;
-use super::shown::mark_replay;
-use crate::bodies::{UserBody, UsersPage, document};
+use crate::bodies::{RelatedNamesPage, json, json_response_of_bytes, users_page};
 use crate::cursor;
-use crate::extract::{Call, Fresh, Ignored, Keyed, Pair, Target};
+use crate::extract::{
+    AuthenticatedRequest, IdempotentWrite, NoBody, RequestedFreshness, TargetUser, UserPair,
+};
 use crate::link::next_page;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
+use crate::replay::add_replayed_header;
 
-/// Shows one page of a list.
+/// Returns one page of followers or followed users in their public view.
 pub(super) async fn list(
-    call: Call<(Target, Fresh)>,
-    list: RelatedList,
+    call: AuthenticatedRequest<(TargetUser, RequestedFreshness)>,
+    list: FollowList,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, fresh)) = call.split();
-    let (user, seal) = (target.0, call.api.seal());
+    let (after, limit) = page_parameters(&call, target.0, list.into())?;
+    let use_case = &call.api.use_cases().list_related;
+    let page = use_case.run(&call.caller, (target.0, list), after, limit, fresh.0);
+    let page = call.within_listing_deadline("list_related", page).await?;
+    let list = RelatedList::from(list);
+    let next = next_cursor(&call, (target.0, list), page.next.as_ref());
+    let budget = &call.api.resource_limits().large_documents;
+    let body = users_page(&page.users, next.as_deref(), budget).await?;
+    page_response(&call, (target.0, list), next.as_deref(), body)
+}
+
+/// Returns one page of the users that a user blocks, with the usernames that were stored with the blocks.
+pub(super) async fn blocks(
+    call: AuthenticatedRequest<(TargetUser, RequestedFreshness)>,
+) -> Result<HttpResponse, Problem> {
+    let (call, (target, fresh)) = call.split();
+    let list = RelatedList::Blocks;
+    let (after, limit) = page_parameters(&call, target.0, list)?;
+    let use_case = &call.api.use_cases().list_related;
+    let page = use_case.blocks(&call.caller, target.0, after, limit, fresh.0);
+    let page = call.within_listing_deadline("list_related", page).await?;
+    let next = next_cursor(&call, (target.0, list), page.next.as_ref());
+    let body = json(&RelatedNamesPage::new(&page.names, next.as_deref()))?;
+    page_response(&call, (target.0, list), next.as_deref(), body.into())
+}
+
+/// Returns the position after which the page starts, and its maximum number of users.
+fn page_parameters<T>(
+    call: &AuthenticatedRequest<T>,
+    user: UserId,
+    list: RelatedList,
+) -> Result<(Option<RelatedPosition>, u16), Problem> {
     ListRelated::permit(&call.caller, user, list)?;
+    let keys = call.api.signing_keys();
     let mut query = Query::of(&call.request);
     let cursor = query.take("cursor");
-    let wanted = DirectoryQuery {
+    let parameters = DirectoryQuery {
         limit: query.take("limit"),
         ..DirectoryQuery::default()
     };
-    let limit = check(query, &wanted)?.limit;
-    let foreign = || {
-        Problem::new(
-            Code::InvalidCursor,
-            "The cursor was not made for this list.",
-        )
-    };
+    let limit = check(query, &parameters)?.limit;
     let after = match cursor {
         None => None,
-        Some(text) => Some(cursor::read_related(seal, (user, list), &text).ok_or_else(foreign)?),
+        Some(text) => Some(
+            cursor::decode_related(keys, (user, list), &text).ok_or_else(cursor_of_other_list)?,
+        ),
     };
-    let use_case = &call.api.use_cases().list_related;
-    let page = use_case.run(&call.caller, (user, list), after, limit, fresh.0);
-    let page = call.within_listing_deadline("list_related", page).await?;
-    let next_cursor = page
-        .next
-        .as_ref()
-        .map(|place| cursor::write_related(seal, (user, list), place));
+    Ok((after, limit))
+}
+
+fn next_cursor<T>(
+    call: &AuthenticatedRequest<T>,
+    list: (UserId, RelatedList),
+    next: Option<&RelatedPosition>,
+) -> Option<String> {
+    next.map(|position| cursor::encode_related(call.api.signing_keys(), list, position))
+}
+
+/// Creates the response of a page, with a link to the next page.
+fn page_response<T>(
+    call: &AuthenticatedRequest<T>,
+    (user, list): (UserId, RelatedList),
+    next_cursor: Option<&str>,
+    body: Bytes,
+) -> Result<HttpResponse, Problem> {
     let path = format!("/v1/users/{user}/{}", list.as_str());
     let link = next_cursor
-        .as_ref()
         .map(|cursor| next_page(&call.api, &call.request, &path, cursor))
         .transpose()?;
-    let users = page.users.iter().map(UserBody::from).collect();
-    let mut response = document(StatusCode::OK, &UsersPage { users, next_cursor })?;
+    let mut response = json_response_of_bytes(StatusCode::OK, body);
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }
     Ok(response)
 }
 
-/// Makes one change of what the one user of the path is to the other.
+/// Creates the problem of a cursor that was issued for another list.
+pub(super) fn cursor_of_other_list() -> Problem {
+    Problem::new(
+        Code::InvalidCursor,
+        "The cursor is not valid for this list.",
+    )
+}
+
+/// Changes the relationship between the two users of the path.
 pub(super) async fn change(
-    call: Call<(Pair, Keyed<Ignored>)>,
+    call: AuthenticatedRequest<(UserPair, IdempotentWrite<NoBody>)>,
     change: RelationshipChange,
 ) -> Result<HttpResponse, Problem> {
-    let (call, (Pair(from, to), write)) = call.split();
+    let (call, (UserPair(from, to), write)) = call.split();
     let use_case = call.api.use_cases().change_relationship.clone();
     let caller = call.caller.clone();
     let changed = call
-        .detached("change_relationship", async move {
+        .write("change_relationship", async move {
             use_case
                 .run(&caller, (from, to), change, write.idempotency)
                 .await
         })
         .await?;
     let mut response = HttpResponse::NoContent().finish();
-    mark_replay(&mut response, changed.replayed);
+    add_replayed_header(&mut response, changed.replayed);
     Ok(response)
 }

@@ -4,32 +4,32 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use tokio::time::sleep;
 
-use super::shown::written;
-use crate::extract::{Call, Ignored, Target, Write};
+use super::user_response::write_response;
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, NoBody, TargetUser};
 use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, Written};
 use crate::problem::Problem;
 
-/// Signs the user out everywhere.
+/// Signs the user out of all sessions.
 #[utoipa::path(
     post,
     path = "/v1/users/{id}/sign-out",
     operation_id = "signOut",
     tag = "lifecycle",
-    description = "Every token that was issued until now is void. The answer comes with the next whole second, so that tokens issued after it are valid: they count whole seconds. For the user itself, services with `users:write` and administrators.",
+    description = "Invalidates every token that was issued until now. The response is delayed until the next full second, because tokens state their time of issue in whole seconds: a token issued after the response is valid. For the user itself, services with `users:write` and administrators.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
     responses(Written, LifecycleErrors)
 )]
 pub(crate) async fn sign_out(
-    call: Call<(Target, Write<Ignored>)>,
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<NoBody>)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, write)) = call.split();
     let (use_case, caller) = (call.api.use_cases().sign_out.clone(), call.caller.clone());
     let signed_out = call
-        .detached("sign_out", async move {
+        .write("sign_out", async move {
             use_case.run(&caller, target.0, write.conditions).await
         })
         .await?;
-    // Little more than a second at most, and nothing if it was done before under the same key.
+    // At most slightly more than one second; zero for a replay.
     sleep(signed_out.wait).await;
-    written(StatusCode::OK, &signed_out.written)
+    write_response(&call.api, StatusCode::OK, &signed_out.written)
 }

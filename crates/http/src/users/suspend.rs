@@ -1,23 +1,42 @@
 //! `POST /v1/users/{id}/suspend`.
 
 use actix_web::HttpResponse;
-use user_domain::use_cases::StatusChange;
+use actix_web::http::StatusCode;
 
-use super::shown::change_status;
-use crate::extract::{Call, Ignored, Target, Write};
-use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, Written};
+use super::user_response::write_response;
+use crate::bodies::decode_suspension;
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, OptionalDocument, TargetUser};
+use crate::openapi::{
+    IdPath, IdempotencyKeyHeader, IfMatchHeader, NewSuspension, SuspensionErrors, Written,
+};
 use crate::problem::Problem;
 
-/// Locks the user out.
+/// Suspends the user.
 #[utoipa::path(
     post,
     path = "/v1/users/{id}/suspend",
     operation_id = "suspendUser",
     tag = "lifecycle",
-    description = "The user's tokens are refused from now on. Repeating it changes nothing. For services with `users:write` and administrators.",
+    description = "The tokens of the user are rejected from now on. Without `until` the suspension lasts until the user is activated. `reason`, `until` and the whole body are optional. Repeating the request, also without a body, changes nothing; a different `reason` or `until` replaces both. For services with `users:write` and administrators.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
-    responses(Written, LifecycleErrors)
+    request_body = Option<NewSuspension>,
+    responses(Written, SuspensionErrors)
 )]
-pub(crate) async fn suspend(call: Call<(Target, Write<Ignored>)>) -> Result<HttpResponse, Problem> {
-    change_status(call, StatusChange::Suspend).await
+pub(crate) async fn suspend(
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<OptionalDocument>)>,
+) -> Result<HttpResponse, Problem> {
+    let (call, (target, write)) = call.split();
+    let (use_case, caller) = (
+        call.api.use_cases().suspend_user.clone(),
+        call.caller.clone(),
+    );
+    let input = decode_suspension(write.body.0, &[]);
+    let suspended = call
+        .write("suspend_user", async move {
+            use_case
+                .run(&caller, target.0, &input, write.conditions)
+                .await
+        })
+        .await?;
+    write_response(&call.api, StatusCode::OK, &suspended)
 }

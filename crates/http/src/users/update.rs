@@ -6,19 +6,19 @@ use user_domain::caller::Caller;
 use user_domain::permissions::Denied;
 use user_domain::values::UserId;
 
-use super::shown::written;
+use super::user_response::write_response;
 use crate::bodies::decode;
-use crate::extract::{Call, MergePatch, Target, Write};
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, MergePatch, TargetUser};
 use crate::openapi::{EditErrors, IdPath, IdempotencyKeyHeader, IfMatchHeader, UserPatch, Written};
 use crate::problem::Problem;
 
-/// Merges some fields into the user with this id.
+/// Updates fields of the user.
 #[utoipa::path(
     patch,
     path = "/v1/users/{id}",
     operation_id = "updateUser",
     tag = "users",
-    description = "A merge patch (RFC 7396), also as `application/json`. If it changes nothing, the version stays. For the user itself, services with `users:write` and administrators.",
+    description = "The body is a JSON merge patch (RFC 7396), also as `application/json`. If nothing changes, the version stays the same. For the user itself, services with `users:write` and administrators.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
     request_body(content(
         (UserPatch = "application/merge-patch+json"),
@@ -27,19 +27,19 @@ use crate::problem::Problem;
     responses(Written, EditErrors)
 )]
 pub(crate) async fn by_id(
-    call: Call<(Target, Write<MergePatch>)>,
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<MergePatch>)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, write)) = call.split();
     update(call, target.0, write).await
 }
 
-/// Merges some fields into the caller.
+/// Updates fields of the calling user.
 #[utoipa::path(
     patch,
     path = "/v1/users/me",
     operation_id = "updateMe",
     tag = "users",
-    description = "A merge patch (RFC 7396), also as `application/json`. If it changes nothing, the version stays. For people: a service is nobody (403).",
+    description = "The body is a JSON merge patch (RFC 7396), also as `application/json`. If nothing changes, the version stays the same. For users. A service gets a 403.",
     params(IfMatchHeader, IdempotencyKeyHeader),
     request_body(content(
         (UserPatch = "application/merge-patch+json"),
@@ -47,7 +47,9 @@ pub(crate) async fn by_id(
     )),
     responses(Written, EditErrors)
 )]
-pub(crate) async fn me(call: Call<Write<MergePatch>>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn me(
+    call: AuthenticatedRequest<ConditionalWrite<MergePatch>>,
+) -> Result<HttpResponse, Problem> {
     let (call, write) = call.split();
     let id = match &call.caller {
         Caller::User(user) => user.id,
@@ -56,16 +58,20 @@ pub(crate) async fn me(call: Call<Write<MergePatch>>) -> Result<HttpResponse, Pr
     update(call, id, write).await
 }
 
-async fn update(call: Call, id: UserId, write: Write<MergePatch>) -> Result<HttpResponse, Problem> {
+async fn update(
+    call: AuthenticatedRequest,
+    id: UserId,
+    write: ConditionalWrite<MergePatch>,
+) -> Result<HttpResponse, Problem> {
     let (use_case, caller) = (
         call.api.use_cases().update_user.clone(),
         call.caller.clone(),
     );
     let input = decode(write.body.0);
     let updated = call
-        .detached("update_user", async move {
+        .write("update_user", async move {
             use_case.run(&caller, id, &input, write.conditions).await
         })
         .await?;
-    written(StatusCode::OK, &updated)
+    write_response(&call.api, StatusCode::OK, &updated)
 }

@@ -1,12 +1,12 @@
-//! Stale reads and reads that lead back, of users who are there and who are not.
+//! Stale and non-monotonic reads, of present and absent users.
 
 use std::time::Duration;
 
-use super::{assert_only, done, keeps, told, two_versions, unknown, user};
+use super::{assert_only, done, history, keeps, two_versions, unknown, user};
 use crate::history::{Change, ERASED, FailuresAllowed, Outcome, Seen};
 
 #[test]
-fn reads_that_overlap_a_write_may_see_either_and_in_any_order_between_clients() {
+fn reads_that_overlap_a_write_may_see_either_version() {
     two_versions()
         .read(1, 0, [90, 130], user(1, "a"))
         .read(2, 0, [90, 130], user(2, "a b"))
@@ -14,7 +14,7 @@ fn reads_that_overlap_a_write_may_see_either_and_in_any_order_between_clients() 
         .read(4, 0, [103, 104], user(1, "a"))
         .read(5, 0, [119, 300], user(1, "a"))
         .read(6, 0, [120, 121], user(1, "a"))
-        .is_right();
+        .assert_valid();
 }
 
 #[test]
@@ -23,11 +23,11 @@ fn overlapping_reads_of_one_client_may_see_versions_in_any_order() {
         .read(1, 0, [100, 115], user(2, "a b"))
         .read(1, 0, [110, 118], user(1, "a"))
         .read(1, 1, [119, 120], user(1, "a"))
-        .is_right();
+        .assert_valid();
 }
 
 #[test]
-fn a_read_on_the_writers_replica_is_stale_however_soon_it_comes() {
+fn a_read_on_the_replica_of_the_writer_must_never_be_stale() {
     let verdict = two_versions()
         .read(1, 0, [121, 122], user(1, "a"))
         .verdict();
@@ -39,7 +39,7 @@ fn a_read_on_the_writers_replica_is_stale_however_soon_it_comes() {
 }
 
 #[test]
-fn no_fault_excuses_staleness_on_the_writers_replica() {
+fn a_fault_does_not_allow_stale_reads_on_the_replica_of_the_writer() {
     let verdict = two_versions()
         .fault([0, 500], "no Redis")
         .read(1, 0, [121, 122], user(1, "a"))
@@ -49,9 +49,9 @@ fn no_fault_excuses_staleness_on_the_writers_replica() {
 
 #[test]
 fn a_read_on_another_replica_may_be_stale_up_to_the_limit() {
-    let told = two_versions().read(1, 1, [170, 175], user(1, "a"));
-    told.is_right();
-    let verdict = told.read(2, 1, [171, 175], user(1, "a")).verdict();
+    let history = two_versions().read(1, 1, [170, 175], user(1, "a"));
+    history.assert_valid();
+    let verdict = history.read(2, 1, [171, 175], user(1, "a")).verdict();
     assert_only(&verdict, &verdict.stale_elsewhere);
     assert_eq!(verdict.stale_elsewhere[0].age, Duration::from_millis(51));
     assert_eq!(verdict.other_replicas.reads, 2);
@@ -60,12 +60,12 @@ fn a_read_on_another_replica_may_be_stale_up_to_the_limit() {
 
 #[test]
 fn age_counts_from_the_earliest_newer_acknowledgement() {
-    let told = two_versions()
+    let history = two_versions()
         .write(2, [130, 140], keeps("c"), done(3))
         .write(0, [90, 200], keeps("d"), done(4))
         .read(1, 1, [210, 211], user(1, "a"))
         .read(2, 1, [180, 181], user(2, "a b"));
-    let verdict = told.verdict();
+    let verdict = history.verdict();
     assert_only(&verdict, &verdict.stale_elsewhere);
     assert_eq!(verdict.stale_elsewhere[0].age, Duration::from_millis(90));
     assert_eq!(verdict.other_replicas.median(), Duration::from_millis(40));
@@ -74,7 +74,7 @@ fn age_counts_from_the_earliest_newer_acknowledgement() {
 
 #[test]
 fn a_newer_version_may_be_acknowledged_before_an_older_one() {
-    let verdict = told()
+    let verdict = history()
         .write(0, [10, 20], keeps("a"), done(1))
         .write(0, [100, 150], keeps("b"), done(2))
         .write(0, [101, 120], keeps("c"), done(3))
@@ -85,8 +85,8 @@ fn a_newer_version_may_be_acknowledged_before_an_older_one() {
 }
 
 #[test]
-fn the_replica_that_made_an_older_version_is_not_the_own_replica_of_a_newer_one() {
-    let verdict = told()
+fn the_own_replica_of_a_version_is_only_the_one_that_wrote_it() {
+    let verdict = history()
         .write(0, [10, 20], keeps("a"), done(1))
         .write(1, [100, 120], keeps("b"), done(2))
         .read(1, 0, [130, 131], user(1, "a"))
@@ -97,12 +97,13 @@ fn the_replica_that_made_an_older_version_is_not_the_own_replica_of_a_newer_one(
 }
 
 #[test]
-fn reads_in_a_fault_period_or_a_second_after_it_have_the_larger_limit() {
-    let told = two_versions()
-        .fault([100, 110], "no Redis")
-        .read(1, 1, [1110, 1111], user(1, "a"));
-    told.is_right();
-    let verdict = told.read(1, 1, [1111, 1112], user(1, "a")).verdict();
+fn reads_up_to_a_second_after_a_fault_have_the_larger_limit() {
+    let history =
+        two_versions()
+            .fault([100, 110], "no Redis")
+            .read(1, 1, [1110, 1111], user(1, "a"));
+    history.assert_valid();
+    let verdict = history.read(1, 1, [1111, 1112], user(1, "a")).verdict();
     assert_only(&verdict, &verdict.stale_elsewhere);
     assert_eq!(verdict.other_replicas_in_faults["no Redis"].stale(), 1);
     assert_eq!(verdict.other_replicas.stale(), 1);
@@ -118,7 +119,7 @@ fn reads_in_a_fault_period_or_a_second_after_it_have_the_larger_limit() {
 }
 
 #[test]
-fn a_fault_period_excuses_nothing_before_it() {
+fn a_read_before_a_fault_has_the_smaller_limit() {
     let verdict = two_versions()
         .fault([180, 200], "no Redis")
         .read(1, 1, [179, 190], user(1, "a"))
@@ -127,21 +128,21 @@ fn a_fault_period_excuses_nothing_before_it() {
 }
 
 #[test]
-fn a_client_must_not_be_led_back_by_one_replica() {
-    let told = two_versions()
+fn reads_of_a_client_at_one_replica_must_be_monotonic() {
+    let history = two_versions()
         .read(1, 1, [105, 110], user(2, "a b"))
         .read(1, 1, [110, 111], user(1, "a"))
         .read(1, 2, [112, 113], user(1, "a"))
         .read(2, 1, [112, 113], user(1, "a"));
-    told.is_right();
-    let verdict = told.read(1, 1, [112, 113], user(1, "a")).verdict();
+    history.assert_valid();
+    let verdict = history.read(1, 1, [112, 113], user(1, "a")).verdict();
     assert_only(&verdict, &verdict.backward_reads);
     let back = &verdict.backward_reads[0];
     assert_eq!((back.before, back.seen), (2, Some(1)));
 }
 
 #[test]
-fn a_client_is_led_back_also_behind_a_read_before_the_last() {
+fn a_backward_read_is_found_also_against_a_read_before_the_last() {
     let verdict = two_versions()
         .read(1, 1, [101, 102], user(2, "a b"))
         .read(1, 1, [90, 110], user(1, "a"))
@@ -152,29 +153,29 @@ fn a_client_is_led_back_also_behind_a_read_before_the_last() {
 
 #[test]
 fn a_created_user_must_not_be_absent() {
-    let told = told()
+    let history = history()
         .read(1, 1, [5, 6], Seen::Absent)
         .write(0, [10, 20], keeps("a"), done(1))
         .read(1, 1, [15, 25], Seen::Absent)
         .read(1, 1, [70, 71], Seen::Absent);
-    told.is_right();
-    let verdict = told.read(1, 0, [21, 22], Seen::Absent).verdict();
+    history.assert_valid();
+    let verdict = history.read(1, 0, [21, 22], Seen::Absent).verdict();
     assert_only(&verdict, &verdict.stale_on_own_replica);
     assert_eq!(verdict.stale_on_own_replica[0].seen, None);
 }
 
 #[test]
-fn a_deleted_user_must_not_be_there() {
-    let told = two_versions()
+fn a_deleted_user_must_be_absent() {
+    let history = two_versions()
         .write(0, [200, 210], Change::Hides, done(3))
         .read(1, 0, [201, 202], Seen::Absent)
         .read(2, 0, [203, 204], user(2, "a b"))
         .read(1, 0, [211, 212], Seen::Absent)
         .last(Seen::Absent);
-    told.is_right();
-    let told = told.read(1, 0, [220, 221], user(2, "a b"));
-    let verdict = told.verdict();
-    assert_eq!(verdict.faults(), 2, "{verdict}");
+    history.assert_valid();
+    let history = history.read(1, 0, [220, 221], user(2, "a b"));
+    let verdict = history.verdict();
+    assert_eq!(verdict.violations(), 2, "{verdict}");
     assert_eq!(verdict.stale_on_own_replica.len(), 1);
     assert_eq!(verdict.backward_reads.len(), 1);
 
@@ -186,28 +187,28 @@ fn a_deleted_user_must_not_be_there() {
 }
 
 #[test]
-fn a_restored_user_is_there_again_with_what_it_had() {
-    let told = two_versions()
+fn a_restored_user_is_present_with_its_previous_marks() {
+    let history = two_versions()
         .write(0, [200, 210], Change::Hides, done(3))
         .write(0, [300, 310], keeps("d"), done(4))
         .read(1, 0, [211, 212], Seen::Absent)
         .read(1, 0, [311, 312], user(4, "a b d"))
         .read(2, 1, [360, 361], Seen::Absent)
         .last(user(4, "a b d"));
-    told.is_right();
-    let verdict = told.read(3, 0, [320, 321], Seen::Absent).verdict();
+    history.assert_valid();
+    let verdict = history.read(3, 0, [320, 321], Seen::Absent).verdict();
     assert_only(&verdict, &verdict.stale_on_own_replica);
 }
 
 #[test]
-fn an_erased_user_is_gone_for_good_and_an_unknown_erasure_may_be_done() {
+fn an_erased_user_stays_absent_and_an_unknown_erasure_may_be_done() {
     let erased = |outcome| two_versions().write(0, [200, 210], Change::Hides, outcome);
     let done_with = erased(done(ERASED)).last(Seen::Absent);
-    done_with.is_right();
+    done_with.assert_valid();
     let seen_after = done_with.read(1, 0, [220, 221], user(2, "a b")).verdict();
     assert_only(&seen_after, &seen_after.stale_on_own_replica);
-    erased(unknown()).last(Seen::Absent).is_right();
-    erased(unknown()).last(user(2, "a b")).is_right();
+    erased(unknown()).last(Seen::Absent).assert_valid();
+    erased(unknown()).last(user(2, "a b")).assert_valid();
     let back = erased(unknown())
         .read(1, 0, [220, 221], Seen::Absent)
         .read(1, 0, [230, 231], user(2, "a b"))
@@ -229,16 +230,16 @@ fn a_user_must_not_be_absent_before_its_deletion_begins() {
 }
 
 #[test]
-fn who_sees_nobody_may_have_seen_the_oldest_absence_there_was() {
+fn an_absent_user_may_be_the_oldest_possible_absence() {
     let since_before_the_creation = two_versions()
         .write(0, [200, 210], Change::Hides, done(3))
         .read(1, 1, [5, 205], Seen::Absent)
         .read(1, 1, [206, 207], user(2, "a b"));
-    since_before_the_creation.is_right();
+    since_before_the_creation.assert_valid();
     let of_an_unknown_deletion = two_versions()
         .write(0, [200, 210], Change::Hides, unknown())
         .write(0, [300, 310], keeps("d"), done(4))
         .read(1, 0, [250, 251], Seen::Absent)
         .read(1, 0, [320, 321], user(4, "a b d"));
-    of_an_unknown_deletion.is_right();
+    of_an_unknown_deletion.assert_valid();
 }

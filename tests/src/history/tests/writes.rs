@@ -1,12 +1,12 @@
 //! Lost, refused, doubled and failed writes, and torn versions.
 
 use super::{
-    assert_only, done, failed, keeps, sets, told, two_versions, unavailable, unknown, user,
+    assert_only, done, failed, history, keeps, sets, two_versions, unavailable, unknown, user,
 };
 use crate::history::{FailuresAllowed, Outcome, Seen};
 
 #[test]
-fn an_acknowledged_write_that_is_missing_in_the_end_is_lost() {
+fn an_acknowledged_write_missing_in_the_final_state_is_lost() {
     let without_its_mark = two_versions().last(user(2, "b")).verdict();
     assert_only(&without_its_mark, &without_its_mark.lost_writes);
     assert_eq!(without_its_mark.lost_writes[0].mark, "a");
@@ -18,7 +18,7 @@ fn an_acknowledged_write_that_is_missing_in_the_end_is_lost() {
 }
 
 #[test]
-fn an_acknowledged_write_that_is_missing_in_a_later_version_is_lost() {
+fn an_acknowledged_write_missing_in_a_later_version_is_lost() {
     let verdict = two_versions()
         .write(1, [130, 140], keeps("c"), done(3))
         .read(1, 0, [300, 310], user(3, "a c"))
@@ -29,25 +29,27 @@ fn an_acknowledged_write_that_is_missing_in_a_later_version_is_lost() {
 }
 
 #[test]
-fn a_text_is_lost_if_its_own_version_has_another_and_may_be_replaced_later() {
-    let told = told()
-        .write(0, [10, 20], sets("a"), done(1))
-        .write(0, [30, 40], sets("b"), done(2));
-    let told = told.last(user(2, "b"));
-    told.is_right();
-    let verdict = told.read(1, 0, [25, 26], user(1, "z")).verdict();
+fn a_set_mark_must_be_in_its_own_version_and_may_be_replaced_later() {
+    let history =
+        history()
+            .write(0, [10, 20], sets("a"), done(1))
+            .write(0, [30, 40], sets("b"), done(2));
+    let history = history.last(user(2, "b"));
+    history.assert_valid();
+    let verdict = history.read(1, 0, [25, 26], user(1, "z")).verdict();
     assert_only(&verdict, &verdict.lost_writes);
 }
 
 #[test]
-fn an_unknown_write_may_be_done_or_not_but_not_vanish() {
-    let told = two_versions().write(1, [130, 140], keeps("c"), unknown());
-    told.is_right();
-    let told =
-        told.read(1, 0, [150, 160], user(3, "a b c"))
+fn an_unknown_write_must_not_vanish_after_it_was_seen() {
+    let history = two_versions().write(1, [130, 140], keeps("c"), unknown());
+    history.assert_valid();
+    let history =
+        history
+            .read(1, 0, [150, 160], user(3, "a b c"))
             .write(0, [170, 180], keeps("d"), done(4));
-    told.is_right();
-    let verdict = told
+    history.assert_valid();
+    let verdict = history
         .last(user(4, "a b d"))
         .allowing(FailuresAllowed::Always);
     assert_only(&verdict, &verdict.lost_writes);
@@ -55,7 +57,7 @@ fn an_unknown_write_may_be_done_or_not_but_not_vanish() {
 }
 
 #[test]
-fn a_write_that_is_repeated_until_it_is_acknowledged_is_lost_once() {
+fn a_retried_write_that_is_lost_is_counted_once() {
     let verdict = two_versions()
         .write(1, [130, 140], keeps("c"), unknown())
         .write(0, [150, 160], keeps("c"), done(3))
@@ -69,37 +71,39 @@ fn a_write_that_is_repeated_until_it_is_acknowledged_is_lost_once() {
 #[test]
 fn a_refused_write_must_not_be_seen() {
     for outcome in [Outcome::Refused, unavailable()] {
-        let told = two_versions().write(0, [130, 140], keeps("c"), outcome);
-        told.is_right();
-        let told = told.read(1, 0, [150, 151], user(3, "a b c"));
-        let verdict = told.allowing(FailuresAllowed::Always);
+        let history = two_versions().write(0, [130, 140], keeps("c"), outcome);
+        history.assert_valid();
+        let history = history.read(1, 0, [150, 151], user(3, "a b c"));
+        let verdict = history.allowing(FailuresAllowed::Always);
         assert_only(&verdict, &verdict.visible_refusals);
         let refusal = &verdict.visible_refusals[0];
         assert_eq!((refusal.mark.as_str(), refusal.version), ("c", 3));
-        told.write(0, [160, 170], keeps("c"), done(3)).is_right();
+        history
+            .write(0, [160, 170], keeps("c"), done(3))
+            .assert_valid();
     }
 }
 
 #[test]
-fn two_writes_must_not_make_one_version_nor_one_write_two() {
-    let told = two_versions().write(1, [130, 140], keeps("b"), done(2));
-    told.is_right();
+fn each_write_creates_exactly_one_version() {
+    let history = two_versions().write(1, [130, 140], keeps("b"), done(2));
+    history.assert_valid();
     let two_in_one = two_versions()
         .write(1, [130, 140], keeps("c"), done(2))
         .verdict();
     assert_only(&two_in_one, &two_in_one.doubled_writes);
-    let one_in_two = told.write(1, [150, 160], keeps("b"), done(3)).verdict();
+    let one_in_two = history.write(1, [150, 160], keeps("b"), done(3)).verdict();
     assert_only(&one_in_two, &one_in_two.doubled_writes);
 }
 
 #[test]
-fn a_version_has_one_state_and_nothing_of_a_later_one() {
+fn a_version_has_one_state_without_marks_of_later_versions() {
     let ahead = two_versions()
         .read(1, 0, [110, 111], user(1, "a b"))
         .verdict();
     assert_only(&ahead, &ahead.torn_reads);
-    let told = two_versions().write(1, [130, 140], sets("c"), unknown());
-    let differing = told
+    let history = two_versions().write(1, [130, 140], sets("c"), unknown());
+    let differing = history
         .read(1, 0, [150, 151], user(3, "a b c"))
         .read(2, 0, [150, 151], user(3, "a b"))
         .allowing(FailuresAllowed::Always);
@@ -107,36 +111,36 @@ fn a_version_has_one_state_and_nothing_of_a_later_one() {
 }
 
 #[test]
-fn a_failed_request_is_a_fault_unless_it_is_allowed() {
+fn a_failed_request_is_a_violation_unless_it_is_allowed() {
     let failures = [
         two_versions().read(1, 0, [200, 210], failed()),
         two_versions().write(0, [200, 210], keeps("c"), unavailable()),
         two_versions().write(0, [200, 210], keeps("c"), unknown()),
     ];
-    for told in failures {
-        let verdict = told.verdict();
+    for history in failures {
+        let verdict = history.verdict();
         assert_only(&verdict, &verdict.failed_requests);
-        told.is_right();
-        let verdict = told.allowing(FailuresAllowed::InFaultPeriods);
+        history.assert_valid();
+        let verdict = history.allowing(FailuresAllowed::InFaultPeriods);
         assert_only(&verdict, &verdict.failed_requests);
-        let told = told.fault([205, 206], "no database");
-        let verdict = told.allowing(FailuresAllowed::InFaultPeriods);
+        let history = history.fault([205, 206], "no database");
+        let verdict = history.allowing(FailuresAllowed::InFaultPeriods);
         verdict.assert_clean();
         assert_eq!(verdict.counts.allowed_failures, 1);
-        assert!(!told.verdict().is_clean());
+        assert!(!history.verdict().is_clean());
     }
     let refused = two_versions().write(0, [200, 210], keeps("c"), Outcome::Refused);
     refused.verdict().assert_clean();
 }
 
 #[test]
-fn a_replayed_write_is_done_by_the_version_shown_and_makes_none() {
-    let told = two_versions()
+fn a_replayed_write_is_included_in_its_version_and_creates_none() {
+    let history = two_versions()
         .write(1, [130, 140], keeps("c"), unknown())
         .write(0, [142, 144], keeps("d"), done(4))
         .write(1, [150, 160], keeps("c"), Outcome::Replayed { version: 4 });
-    let told = told.read(1, 1, [161, 162], user(4, "a b c d"));
-    let verdict = told.allowing(FailuresAllowed::Always);
+    let history = history.read(1, 1, [161, 162], user(4, "a b c d"));
+    let verdict = history.allowing(FailuresAllowed::Always);
     verdict.assert_clean();
     let lost = two_versions()
         .write(1, [150, 160], keeps("c"), Outcome::Replayed { version: 3 })

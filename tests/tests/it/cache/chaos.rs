@@ -1,7 +1,7 @@
-//! All faults one after the other, by a schedule that nobody has seen before, under clients that read and write.
+//! A random sequence of all faults while clients read and write.
 //!
-//! `CACHE_CHAOS_SECONDS` says how long, `CACHE_SEED` which schedule, and `CACHE_CHAOS_STRICT` that 50 ms are to be kept
-//! while nothing is wrong, for which the machine has to be left alone.
+//! `CACHE_CHAOS_SECONDS` sets the duration and `CACHE_SEED` the sequence. `CACHE_CHAOS_STRICT` asserts the
+//! 50 ms bound while no fault is active, which needs an otherwise idle machine.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -12,17 +12,17 @@ use user_adapters::guards::Guards;
 use user_tests::history::{FailedRequest, Limits, Verdict};
 use user_tests::{Cluster, Proxy, RedisServer};
 
-use super::faults::planted::{Garbage, plant};
-use super::faults::{each, is_shared_again, limits};
+use super::faults::garbage::{Garbage, plant};
+use super::faults::{for_each_redis_proxy, limits, wait_until_redis_is_used};
 use super::workload::{REPLICAS, Workload};
 
-/// How long a fault lasts, and how long nothing is wrong after it, in milliseconds.
-const FAULTY: std::ops::Range<u64> = 300..1500;
-const HEALTHY: std::ops::Range<u64> = 500..1500;
-/// How long a replica whose database comes back may still fail.
-const SETTLING: Duration = Duration::from_secs(1);
+/// The duration of a fault, and of the pause after it, in milliseconds.
+const FAULT_MS: std::ops::Range<u64> = 300..1500;
+const HEALTHY_MS: std::ops::Range<u64> = 500..1500;
+/// The time for which requests may still fail after the database of a replica is available again.
+const FAILURE_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// What comes and goes; the numbers are replicas.
+/// A fault. `replica` is an index.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Paused,
@@ -33,7 +33,7 @@ enum Fault {
     Flushed,
     ClientsKilled,
     CutMidReply { bytes: usize },
-    AnswersLost,
+    RepliesLost,
     Full,
     Slow { millis: u64 },
     Planted { garbage: Garbage },
@@ -45,7 +45,7 @@ enum Fault {
 }
 
 impl Fault {
-    fn any(random: &mut StdRng) -> Self {
+    fn random(random: &mut StdRng) -> Self {
         let replica = random.random_range(0..REPLICAS);
         match random.random_range(0..17) {
             0 => Self::Paused,
@@ -58,13 +58,13 @@ impl Fault {
             7 => Self::CutMidReply {
                 bytes: random.random_range(0..500),
             },
-            8 => Self::AnswersLost,
+            8 => Self::RepliesLost,
             9 => Self::Full,
             10 => Self::Slow {
                 millis: random.random_range(3..300),
             },
             11 => Self::Planted {
-                garbage: Garbage::any(random),
+                garbage: Garbage::random(random),
             },
             12 => Self::WithoutRedis { replica },
             13 => Self::RedisSilent { replica },
@@ -74,8 +74,8 @@ impl Fault {
         }
     }
 
-    /// Whether a request may fail meanwhile: any of a replica without its database, and a write of another one, for a
-    /// transaction that has fallen silent keeps the rows that it has locked.
+    /// Whether a request may fail during the fault. At a replica without its database, every request may. At the other
+    /// replicas, writes may: a transaction on a silent connection keeps its row locks.
     fn excuses(self, failed: &FailedRequest) -> bool {
         match self {
             Self::WithoutDatabase { replica } => failed.replica == replica,
@@ -84,8 +84,8 @@ impl Fault {
         }
     }
 
-    /// Comes, stays for a time, and goes; a copy that Redis has failed over to is left running.
-    async fn last(self, cluster: &Cluster, time: Duration) -> Option<RedisServer> {
+    /// Causes the fault for this time. Returns the copy that Redis has failed over to, which keeps running.
+    async fn inject(self, cluster: &Cluster, time: Duration) -> Option<RedisServer> {
         let redis = &cluster.redis;
         match self {
             Self::Paused => {
@@ -114,14 +114,14 @@ impl Fault {
                 }
             }
             Self::CutMidReply { bytes } => {
-                each(cluster, |proxy| proxy.cut_mid_reply(bytes));
+                for_each_redis_proxy(cluster, |proxy| proxy.cut_mid_reply(bytes));
                 sleep(time).await;
-                each(cluster, Proxy::mend);
+                for_each_redis_proxy(cluster, Proxy::clear_faults);
             }
-            Self::AnswersLost => {
-                each(cluster, Proxy::lose_replies);
+            Self::RepliesLost => {
+                for_each_redis_proxy(cluster, Proxy::lose_replies);
                 sleep(time).await;
-                each(cluster, Proxy::mend);
+                for_each_redis_proxy(cluster, Proxy::clear_faults);
             }
             Self::Full => {
                 redis.fill_memory().await;
@@ -129,9 +129,9 @@ impl Fault {
                 redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
             }
             Self::Slow { millis } => {
-                each(cluster, |proxy| proxy.delay(Duration::from_millis(millis)));
+                for_each_redis_proxy(cluster, |proxy| proxy.delay(Duration::from_millis(millis)));
                 sleep(time).await;
-                each(cluster, |proxy| proxy.delay(Duration::ZERO));
+                for_each_redis_proxy(cluster, |proxy| proxy.delay(Duration::ZERO));
             }
             Self::Planted { garbage } => {
                 plant(cluster, "user-service:*", garbage).await;
@@ -156,83 +156,91 @@ impl Fault {
 async fn cut(proxy: &Proxy, time: Duration) {
     proxy.cut();
     sleep(time).await;
-    proxy.mend();
+    proxy.clear_faults();
 }
 
 async fn hang(proxy: &Proxy, time: Duration) {
     proxy.hang();
     sleep(time).await;
-    proxy.mend();
+    proxy.clear_faults();
 }
 
-/// Leads the replicas to a copy, and back to what has not been told of anything meanwhile.
+/// Connects the replicas to a copy of Redis, and then back to the original, which has missed all changes in between.
 async fn fail_over_and_back(cluster: &Cluster, time: Duration) -> RedisServer {
     let address = |redis: &RedisServer| redis.url().trim_start_matches("redis://").to_owned();
     let copy = cluster.redis.copy().await;
     sleep(time / 3).await;
-    each(cluster, |proxy| proxy.retarget(address(&copy)));
+    for_each_redis_proxy(cluster, |proxy| proxy.retarget(address(&copy)));
     sleep(time).await;
-    each(cluster, |proxy| proxy.retarget(address(&cluster.redis)));
+    for_each_redis_proxy(cluster, |proxy| proxy.retarget(address(&cluster.redis)));
     copy
 }
 
-/// A fault that was there.
-struct Period {
+/// A fault and the time during which it was active.
+struct FaultPeriod {
     fault: Fault,
     begin: Instant,
     end: Instant,
 }
 
-impl Period {
-    /// Whether the fault excuses that a request has failed.
+impl FaultPeriod {
+    /// Whether the fault explains why a request failed.
     fn excuses(&self, failed: &FailedRequest, start: Instant) -> bool {
         let at = start + failed.at;
-        self.fault.excuses(failed) && at + SETTLING > self.begin && at < self.end + SETTLING
+        self.fault.excuses(failed)
+            && at + FAILURE_TOLERANCE > self.begin
+            && at < self.end + FAILURE_TOLERANCE
     }
 }
 
-impl fmt::Display for Period {
+impl fmt::Display for FaultPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} for {:?}", self.fault, self.end - self.begin)
     }
 }
 
-/// Lets faults come and go for a time.
-async fn torment(cluster: &Cluster, workload: &Workload<'_>, time: Duration) -> Vec<Period> {
+/// Injects random faults for this time.
+async fn inject_faults(
+    cluster: &Cluster,
+    workload: &Workload<'_>,
+    time: Duration,
+) -> Vec<FaultPeriod> {
     let mut random = StdRng::seed_from_u64(workload.seed());
     let until = Instant::now() + time;
     let mut periods = Vec::new();
     let mut copies = Vec::new();
     while Instant::now() < until {
-        sleep(Duration::from_millis(random.random_range(HEALTHY))).await;
-        let fault = Fault::any(&mut random);
-        let lasting = Duration::from_millis(random.random_range(FAULTY));
+        sleep(Duration::from_millis(random.random_range(HEALTHY_MS))).await;
+        let fault = Fault::random(&mut random);
+        let duration = Duration::from_millis(random.random_range(FAULT_MS));
         let begin = Instant::now();
         let kind = format!("{fault:?}");
         let kind = kind.split(' ').next().unwrap();
-        let lasted = workload.history.during(kind, fault.last(cluster, lasting));
-        copies.extend(lasted.await);
+        let injected = workload
+            .history
+            .during(kind, fault.inject(cluster, duration));
+        copies.extend(injected.await);
         let end = Instant::now();
-        periods.push(Period { fault, begin, end });
+        periods.push(FaultPeriod { fault, begin, end });
     }
-    sleep(Duration::from_millis(HEALTHY.end)).await;
-    workload.end();
+    sleep(Duration::from_millis(HEALTHY_MS.end)).await;
+    workload.stop();
     periods
 }
 
-/// Lets clients work while faults come and go, and judges what they saw.
-async fn endures(settings: &[(&str, &str)]) {
+/// Runs clients during random faults, and checks their history.
+async fn assert_survives_faults(settings: &[(&str, &str)]) {
     let setting = |name| std::env::var(name).ok();
     let seconds = setting("CACHE_CHAOS_SECONDS").map_or(12, |seconds| seconds.parse().unwrap());
     let cluster = Cluster::start_with(REPLICAS, settings, Guards::default()).await;
     let workload = Workload::begin(&cluster).await;
-    let torment = torment(&cluster, &workload, Duration::from_secs(seconds));
-    let (periods, ()) = tokio::join!(torment, workload.run_until_the_end());
+    let faults = inject_faults(&cluster, &workload, Duration::from_secs(seconds));
+    let (periods, ()) = tokio::join!(faults, workload.run_until_stopped());
     let mut allowed = limits();
     if setting("CACHE_CHAOS_STRICT").is_some() {
         allowed.healthy = Limits::default().healthy;
     }
-    let mut verdict = workload.judge(&allowed).await;
+    let mut verdict = workload.check(&allowed).await;
     let start = workload.start();
     let is_excused = |failed: &mut FailedRequest| {
         let mut periods = periods.iter();
@@ -241,30 +249,34 @@ async fn endures(settings: &[(&str, &str)]) {
     let excused = verdict.failed_requests.extract_if(.., is_excused).count();
     show(&workload, &periods, &verdict, excused);
     assert!(verdict.is_clean(), "seed {}: {verdict}", workload.seed());
-    is_shared_again(&cluster, Instant::now()).await;
+    wait_until_redis_is_used(&cluster, Instant::now()).await;
     cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_may_come_and_go() {
-    endures(&[]).await;
+async fn random_faults_break_no_guarantee() {
+    assert_survives_faults(&[]).await;
 }
 
-/// So that most reads ask Redis, which they hardly do otherwise.
+/// Without the in-process cache, most reads query Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn faults_may_come_and_go_without_the_tier_in_the_process() {
-    endures(&[("CACHE_MEMORY_MB", "0")]).await;
+async fn random_faults_break_no_guarantee_without_the_in_process_cache() {
+    assert_survives_faults(&[("CACHE_MEMORY_MB", "0")]).await;
 }
 
-#[expect(clippy::print_stdout, reason = "the figures of a test that failed")]
-fn show(workload: &Workload<'_>, periods: &[Period], verdict: &Verdict, excused: usize) {
+#[expect(clippy::print_stdout, reason = "figures for a failed test")]
+fn show(workload: &Workload<'_>, periods: &[FaultPeriod], verdict: &Verdict, excused: usize) {
     println!("seed {}, {} faults:", workload.seed(), periods.len());
     for period in periods {
         let at = period.begin - workload.start();
         println!("  {:.3} s: {period}", at.as_secs_f64());
     }
-    println!("{verdict}{excused} requests failed for want of a database");
-    let mut took: Vec<Duration> = workload.answers().iter().map(|read| read.took).collect();
+    println!("{verdict}{excused} requests failed without a database");
+    let mut took: Vec<Duration> = workload
+        .timed_reads()
+        .iter()
+        .map(|read| read.took)
+        .collect();
     took.sort_unstable();
     let [half, most, all] = [50, 99, 100].map(|percent| took[took.len() * percent / 100 - 1]);
     println!("reads took {half:?} (median), {most:?} (p99), {all:?} (at most)");

@@ -1,23 +1,26 @@
-//! The contract suites of the store's and the cache's ports on a replica with both tiers, PostgreSQL and Redis.
+//! Runs the contract suites of the store and of the cache on a replica with PostgreSQL, Redis and both cache tiers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use user_domain::ports::{Lookup, Missed};
+use user_domain::ports::{Lookup, MissReason};
 use user_domain::test_support::contracts::{CacheUnderTest, StoreUnderTest};
 use user_domain::test_support::samples::user_id;
 use user_tests::{Store, TestApp, shared_redis};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const FRESHNESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A replica that vouches for what it caches.
+/// Starts a replica and waits until its cache is fresh.
 async fn replica() -> Arc<TestApp> {
     let url = shared_redis();
     let app = TestApp::start_with(Store::Postgres, &[("REDIS_URL", &url)]).await;
     let cache = &app.composition().ports.cache;
-    let begun = Instant::now();
-    while let Some(Lookup::Miss(_, Missed::Unvouched)) = cache.look_up(&[user_id()]).await.pop() {
-        assert!(begun.elapsed() < PATIENCE, "nobody vouches for the cache");
+    let started = Instant::now();
+    while let Some(Lookup::Miss(_, MissReason::Stale)) = cache.look_up(&[user_id()]).await.pop() {
+        assert!(
+            started.elapsed() < FRESHNESS_TIMEOUT,
+            "the cache is still stale"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Arc::new(app)
@@ -29,12 +32,15 @@ async fn users() -> StoreUnderTest {
     let users = ports.users();
     StoreUnderTest {
         retention: ports.cached_retention(),
+        suspension_ends: ports.cached_suspensions(),
         reader: users.clone(),
         writer: users,
         directory: ports.directory,
         change_log: ports.change_log,
+        records: ports.records,
         service_tokens: ports.token_registry,
-        keeps: Some(app),
+        write_records: ports.write_records,
+        resource: Some(app),
     }
 }
 
@@ -43,17 +49,17 @@ async fn tiers() -> CacheUnderTest {
     let cache = app.composition().ports.cache.clone();
     CacheUnderTest {
         cache,
-        keeps: Some(app),
+        resource: Some(app),
     }
 }
 
-mod of_the_store {
+mod store {
     use super::*;
 
     user_domain::store_contract!(users());
 }
 
-mod of_the_cache {
+mod cache {
     use super::*;
 
     user_domain::cache_contract!(tiers());

@@ -1,9 +1,9 @@
-//! Each fault alone, under clients that read and write through three replicas: no request fails for the cache's sake, none
-//! waits for it, nothing old is given for longer than promised, and in the end the tier in Redis is used again.
+//! Single faults while clients read and write through three replicas. The cache fails and delays no request, serves no
+//! data older than promised, and uses Redis again afterwards.
 
 mod database;
+pub(super) mod garbage;
 mod paused;
-pub(super) mod planted;
 
 use std::time::{Duration, Instant};
 
@@ -11,19 +11,19 @@ use tokio::time::sleep;
 use user_tests::history::{FailuresAllowed, Limits, Verdict};
 use user_tests::{Cluster, Proxy};
 
-use super::workload::{Answer, REPLICAS, Workload};
+use super::workload::{REPLICAS, TimedRead, Workload};
 
-/// When the fault begins, and how long it lasts; before and after it there is as much time again.
-const HEALTHY: Duration = Duration::from_millis(700);
-const FAULTY: Duration = Duration::from_millis(1200);
-const WHOLE: Duration = Duration::from_secs(3);
-/// What 99 of 100 reads take less than. A read that waited for a Redis that hangs would take longer; tests that run
-/// beside each other on two cores alone take tens of milliseconds.
-const UNNOTICED: Duration = Duration::from_millis(250);
-/// How long Redis may be left alone after a fault.
-const SOON: Duration = Duration::from_secs(20);
+/// The time before the fault, the duration of the fault, and the duration of the whole trial.
+const HEALTHY_DURATION: Duration = Duration::from_millis(700);
+const FAULT_DURATION: Duration = Duration::from_millis(1200);
+const TRIAL_DURATION: Duration = Duration::from_secs(3);
+/// The limit for the 99th percentile of reads. A read that waits for a hung Redis takes longer. Concurrent tests on two
+/// cores alone cause tens of milliseconds.
+const MAX_P99: Duration = Duration::from_millis(250);
+/// The time within which Redis must be used again after a fault.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What is promised, but for 50 ms without a fault: tests beside this one take the cores for longer than that.
+/// The promised limits, except for the 50 ms without a fault: concurrent tests occupy the cores for longer.
 pub(super) fn limits() -> Limits {
     Limits {
         healthy: Duration::from_secs(1),
@@ -32,39 +32,39 @@ pub(super) fn limits() -> Limits {
     }
 }
 
-/// What clients saw of a fault.
+/// The result of running clients during a fault.
 struct Trial {
     verdict: Verdict,
-    /// What was found if requests may fail while the fault lasts, or soon after.
+    /// The verdict if requests may fail during the fault and shortly after it.
     excused: Verdict,
-    /// The reads that began while the fault lasted.
-    answers: Vec<Answer>,
+    /// The reads that started during the fault.
+    reads: Vec<TimedRead>,
     seed: u64,
     end: Instant,
 }
 
 impl Trial {
-    /// Lets clients read and write before, during and after a fault.
-    async fn of(cluster: &Cluster, name: &str, fault: impl AsyncFnOnce(&Cluster)) -> Self {
+    /// Runs clients before, during and after a fault.
+    async fn run(cluster: &Cluster, name: &str, fault: impl AsyncFnOnce(&Cluster)) -> Self {
         let workload = Workload::begin(cluster).await;
-        let trouble = async {
-            sleep(HEALTHY).await;
+        let scenario = async {
+            sleep(HEALTHY_DURATION).await;
             let begin = Instant::now();
             workload.history.during(name, fault(cluster)).await;
             (begin, Instant::now())
         };
-        let ((), (begin, end)) = tokio::join!(workload.run(WHOLE), trouble);
-        let verdict = workload.judge(&limits()).await;
-        let excused = workload.history.judge(&Limits {
+        let ((), (begin, end)) = tokio::join!(workload.run(TRIAL_DURATION), scenario);
+        let verdict = workload.check(&limits()).await;
+        let excused = workload.history.check(&Limits {
             failures: FailuresAllowed::InFaultPeriods,
             ..limits()
         });
-        let answers = workload.answers().clone();
-        let during = |answer: &Answer| (begin..end).contains(&answer.begin);
+        let reads = workload.timed_reads().clone();
+        let during = |read: &TimedRead| (begin..end).contains(&read.begin);
         let trial = Self {
             verdict,
             excused,
-            answers: answers.into_iter().filter(during).collect(),
+            reads: reads.into_iter().filter(during).collect(),
             seed: workload.seed(),
             end,
         };
@@ -72,20 +72,20 @@ impl Trial {
         trial
     }
 
-    #[expect(clippy::print_stdout, reason = "the figures of a test that failed")]
+    #[expect(clippy::print_stdout, reason = "figures for a failed test")]
     fn show(&self, name: &str) {
         let [half, most, all] = [50, 99, 100].map(|percent| self.took(percent));
         println!(
-            "{name}, seed {}: {}\n{} reads meanwhile took {half:?} (median), {most:?} (p99), {all:?} (at most)",
+            "{name}, seed {}: {}\n{} reads during the fault took {half:?} (median), {most:?} (p99), {all:?} (at most)",
             self.seed,
             self.verdict,
-            self.answers.len()
+            self.reads.len()
         );
     }
 
-    /// What so many of 100 reads took at most while the fault lasted.
+    /// The percentile of the durations of reads during the fault.
     fn took(&self, percent: usize) -> Duration {
-        let mut took: Vec<Duration> = self.answers.iter().map(|answer| answer.took).collect();
+        let mut took: Vec<Duration> = self.reads.iter().map(|read| read.took).collect();
         took.sort_unstable();
         let place = (took.len() * percent).div_ceil(100).max(1) - 1;
         took[place]
@@ -102,25 +102,25 @@ impl Trial {
     }
 
     #[track_caller]
-    fn assert_nobody_waited(&self) {
+    fn assert_reads_were_fast(&self) {
         let most = self.took(99);
-        assert!(most < UNNOTICED, "seed {}: reads took {most:?}", self.seed);
+        assert!(most < MAX_P99, "seed {}: reads took {most:?}", self.seed);
     }
 }
 
-/// Asserts that a fault of Redis is not noticed by anybody, and forgotten.
-async fn redis_may(name: &str, fault: impl AsyncFnOnce(&Cluster)) {
+/// Asserts that a fault of Redis has no effect on clients, and that Redis is used again after it.
+async fn assert_fault_is_invisible(name: &str, fault: impl AsyncFnOnce(&Cluster)) {
     let cluster = Cluster::start(REPLICAS).await;
-    let trial = Trial::of(&cluster, name, fault).await;
+    let trial = Trial::run(&cluster, name, fault).await;
     trial.assert_clean();
-    trial.assert_nobody_waited();
-    is_shared_again(&cluster, trial.end).await;
+    trial.assert_reads_were_fast();
+    wait_until_redis_is_used(&cluster, trial.end).await;
     cluster.stop().await;
 }
 
-/// Waits until each replica gives from Redis what another one has filled in there.
-#[expect(clippy::print_stdout, reason = "the figures of a test that failed")]
-pub(super) async fn is_shared_again(cluster: &Cluster, since: Instant) {
+/// Waits until each replica serves from Redis what another replica stored there.
+#[expect(clippy::print_stdout, reason = "figures for a failed test")]
+pub(super) async fn wait_until_redis_is_used(cluster: &Cluster, since: Instant) {
     for replica in 0..REPLICAS {
         let mut number = 0;
         loop {
@@ -129,72 +129,72 @@ pub(super) async fn is_shared_again(cluster: &Cluster, since: Instant) {
             let user = cluster.owner().register(&name).await;
             let id = user["id"].as_str().unwrap();
             cluster.read((replica + 1) % REPLICAS, id).await;
-            // It is filled in in the background.
+            // Redis is filled in the background.
             sleep(Duration::from_millis(30)).await;
             let reply = cluster.read(replica, id).await;
             assert_eq!((reply.status, reply.version()), (200, 1));
             if reply.header("cache-status").contains("detail=shared") {
                 println!(
-                    "replica {replica} reads from Redis {:?} after",
+                    "replica {replica} reads from Redis again after {:?}",
                     since.elapsed()
                 );
                 break;
             }
             assert!(
-                since.elapsed() < SOON + WHOLE,
-                "replica {replica} leaves Redis alone: {}",
+                since.elapsed() < RECOVERY_TIMEOUT + TRIAL_DURATION,
+                "replica {replica} does not use Redis: {}",
                 reply.header("cache-status")
             );
         }
     }
 }
 
-pub(super) fn each(cluster: &Cluster, act: impl Fn(&Proxy)) {
+pub(super) fn for_each_redis_proxy(cluster: &Cluster, act: impl Fn(&Proxy)) {
     for replica in &cluster.replicas {
         act(&replica.redis);
     }
 }
 
-/// Does something again and again while a fault lasts.
-async fn again_and_again(act: impl AsyncFn()) {
+/// Repeats an action during the fault.
+async fn repeat_during_fault(act: impl AsyncFn()) {
     for _ in 0..4 {
         act().await;
-        sleep(FAULTY / 4).await;
+        sleep(FAULT_DURATION / 4).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_pause() {
-    redis_may("Redis paused", async |cluster| {
+async fn a_paused_redis_is_invisible_to_clients() {
+    assert_fault_is_invisible("Redis paused", async |cluster| {
         cluster.redis.pause();
-        sleep(FAULTY).await;
+        sleep(FAULT_DURATION).await;
         cluster.redis.resume();
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_be_killed() {
-    redis_may("Redis killed", async |cluster| {
+async fn a_killed_redis_is_invisible_to_clients() {
+    assert_fault_is_invisible("Redis killed", async |cluster| {
         cluster.redis.kill();
-        sleep(FAULTY).await;
+        sleep(FAULT_DURATION).await;
         cluster.redis.restart().await;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_come_back_empty() {
-    redis_may("Redis restarted empty", async |cluster| {
-        again_and_again(async || cluster.redis.restart().await).await;
+async fn restarts_with_an_empty_redis_are_invisible_to_clients() {
+    assert_fault_is_invisible("Redis restarted empty", async |cluster| {
+        repeat_during_fault(async || cluster.redis.restart().await).await;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_be_flushed() {
-    redis_may("FLUSHALL", async |cluster| {
-        again_and_again(async || {
+async fn a_flushed_redis_is_invisible_to_clients() {
+    assert_fault_is_invisible("FLUSHALL", async |cluster| {
+        repeat_during_fault(async || {
             cluster.redis.command(&["FLUSHALL"]).await;
         })
         .await;
@@ -203,9 +203,9 @@ async fn redis_may_be_flushed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_kill_its_clients() {
-    redis_may("CLIENT KILL", async |cluster| {
-        again_and_again(async || {
+async fn killed_redis_connections_are_invisible_to_clients() {
+    assert_fault_is_invisible("CLIENT KILL", async |cluster| {
+        repeat_during_fault(async || {
             for kind in ["normal", "pubsub"] {
                 cluster
                     .redis
@@ -219,22 +219,22 @@ async fn redis_may_kill_its_clients() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_be_cut_in_the_middle_of_a_reply() {
-    redis_may("cut in the middle of a reply", async |cluster| {
+async fn redis_replies_cut_in_the_middle_are_invisible_to_clients() {
+    assert_fault_is_invisible("cut in the middle of a reply", async |cluster| {
         for bytes in [1, 40, 100, 300] {
-            each(cluster, |proxy| proxy.cut_mid_reply(bytes));
-            sleep(FAULTY / 4).await;
+            for_each_redis_proxy(cluster, |proxy| proxy.cut_mid_reply(bytes));
+            sleep(FAULT_DURATION / 4).await;
         }
-        each(cluster, Proxy::mend);
+        for_each_redis_proxy(cluster, Proxy::clear_faults);
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_be_full() {
-    redis_may("memory full", async |cluster| {
+async fn a_full_redis_is_invisible_to_clients() {
+    assert_fault_is_invisible("memory full", async |cluster| {
         cluster.redis.fill_memory().await;
-        sleep(FAULTY).await;
+        sleep(FAULT_DURATION).await;
         let settings = ["CONFIG", "SET", "maxmemory", "0"];
         cluster.redis.command(&settings).await;
     })
@@ -242,32 +242,32 @@ async fn redis_may_be_full() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_be_slow() {
-    redis_may("Redis slow", async |cluster| {
-        each(cluster, |proxy| proxy.delay(Duration::from_millis(30)));
-        sleep(FAULTY).await;
-        each(cluster, |proxy| proxy.delay(Duration::ZERO));
+async fn a_slow_redis_is_invisible_to_clients() {
+    assert_fault_is_invisible("Redis slow", async |cluster| {
+        for_each_redis_proxy(cluster, |proxy| proxy.delay(Duration::from_millis(30)));
+        sleep(FAULT_DURATION).await;
+        for_each_redis_proxy(cluster, |proxy| proxy.delay(Duration::ZERO));
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_be_too_slow() {
-    redis_may("Redis slower than a link bears", async |cluster| {
-        each(cluster, |proxy| proxy.delay(Duration::from_millis(400)));
-        sleep(FAULTY).await;
-        each(cluster, |proxy| proxy.delay(Duration::ZERO));
+async fn a_redis_slower_than_its_timeouts_is_invisible_to_clients() {
+    assert_fault_is_invisible("Redis slower than its timeouts", async |cluster| {
+        for_each_redis_proxy(cluster, |proxy| proxy.delay(Duration::from_millis(400)));
+        sleep(FAULT_DURATION).await;
+        for_each_redis_proxy(cluster, |proxy| proxy.delay(Duration::ZERO));
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_lose_its_answers() {
-    redis_may("answers lost", async |cluster| {
-        again_and_again(async || {
-            each(cluster, Proxy::lose_replies);
-            sleep(FAULTY / 8).await;
-            each(cluster, Proxy::mend);
+async fn lost_redis_replies_are_invisible_to_clients() {
+    assert_fault_is_invisible("replies lost", async |cluster| {
+        repeat_during_fault(async || {
+            for_each_redis_proxy(cluster, Proxy::lose_replies);
+            sleep(FAULT_DURATION / 8).await;
+            for_each_redis_proxy(cluster, Proxy::clear_faults);
         })
         .await;
     })
@@ -275,32 +275,32 @@ async fn redis_may_lose_its_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_fail_over_to_an_older_copy() {
+async fn a_failover_to_an_older_redis_is_invisible_to_clients() {
     let cluster = Cluster::start(REPLICAS).await;
     let mut copies = Vec::new();
-    let trial = Trial::of(&cluster, "failed over to an older copy", async |cluster| {
+    let trial = Trial::run(&cluster, "failed over to an older copy", async |cluster| {
         let copy = cluster.redis.copy().await;
-        // What is written meanwhile the copy lacks.
-        sleep(FAULTY / 2).await;
+        // The copy misses everything that is written now.
+        sleep(FAULT_DURATION / 2).await;
         let address = copy.url().trim_start_matches("redis://").to_owned();
         cluster.redis.kill();
-        each(cluster, |proxy| proxy.retarget(address.clone()));
+        for_each_redis_proxy(cluster, |proxy| proxy.retarget(address.clone()));
         copies.push(copy);
-        sleep(FAULTY / 2).await;
+        sleep(FAULT_DURATION / 2).await;
     })
     .await;
     trial.assert_clean();
-    trial.assert_nobody_waited();
-    is_shared_again(&cluster, trial.end).await;
+    trial.assert_reads_were_fast();
+    wait_until_redis_is_used(&cluster, trial.end).await;
     cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_may_come_back_as_it_was_before() {
-    redis_may("Redis restarted with older data", async |cluster| {
+async fn a_redis_restarted_with_older_data_is_invisible_to_clients() {
+    assert_fault_is_invisible("Redis restarted with older data", async |cluster| {
         let snapshot = cluster.redis.snapshot().await;
         for _ in 0..2 {
-            sleep(FAULTY / 2).await;
+            sleep(FAULT_DURATION / 2).await;
             cluster.redis.restart_from(&snapshot).await;
         }
     })
@@ -308,30 +308,30 @@ async fn redis_may_come_back_as_it_was_before() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_replica_may_lose_redis() {
-    redis_may("one replica without Redis", async |cluster| {
+async fn one_replica_without_redis_is_invisible_to_clients() {
+    assert_fault_is_invisible("one replica without Redis", async |cluster| {
         cluster.replicas[1].redis.cut();
-        sleep(FAULTY).await;
-        cluster.replicas[1].redis.mend();
+        sleep(FAULT_DURATION).await;
+        cluster.replicas[1].redis.clear_faults();
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_replicas_redis_may_fall_silent() {
-    redis_may("one replica's Redis silent", async |cluster| {
+async fn one_silent_redis_connection_is_invisible_to_clients() {
+    assert_fault_is_invisible("one replica's Redis silent", async |cluster| {
         cluster.replicas[1].redis.hang();
-        sleep(FAULTY).await;
-        cluster.replicas[1].redis.mend();
+        sleep(FAULT_DURATION).await;
+        cluster.replicas[1].redis.clear_faults();
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_replicas_link_may_freeze() {
-    redis_may("one replica's link frozen", async |cluster| {
+async fn one_frozen_redis_connection_is_invisible_to_clients() {
+    assert_fault_is_invisible("one replica's connection frozen", async |cluster| {
         cluster.replicas[1].redis.freeze();
-        sleep(FAULTY).await;
+        sleep(FAULT_DURATION).await;
     })
     .await;
 }

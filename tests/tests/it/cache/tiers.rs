@@ -1,4 +1,4 @@
-//! What each tier does by itself, and what is asked of it.
+//! Behaviour of each cache tier without faults.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use user_tests::{Cluster, RedisServer, Reply, Store, TestApp, configured, on_each_store};
 
-/// How long anything may take to come true.
-const SOON: Duration = Duration::from_secs(10);
+/// The time within which an expected state must appear.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn id_of(user: &Value) -> String {
     user["id"].as_str().unwrap().to_owned()
@@ -18,9 +18,9 @@ async fn read(app: &TestApp, id: &str) -> Reply {
     app.service().get(&format!("/v1/users/{id}")).await
 }
 
-/// Reads until the answer comes from where it is wanted from.
-async fn until(app: &TestApp, id: &str, source: &str) -> Reply {
-    let begun = Instant::now();
+/// Reads until the response comes from this source.
+async fn read_until(app: &TestApp, id: &str, source: &str) -> Reply {
+    let started = Instant::now();
     loop {
         let reply = read(app, id).await;
         assert_eq!(reply.status, 200);
@@ -28,23 +28,23 @@ async fn until(app: &TestApp, id: &str, source: &str) -> Reply {
             return reply;
         }
         let last = reply.header("cache-status");
-        assert!(begun.elapsed() < SOON, "never {source}, but {last}");
+        assert!(started.elapsed() < TIMEOUT, "not {source}, but {last}");
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-async fn with_redis(store: Store, redis: &RedisServer, more: &[(&str, &str)]) -> TestApp {
+async fn with_redis(store: Store, redis: &RedisServer, additional: &[(&str, &str)]) -> TestApp {
     let url = redis.url();
-    // Redis needs the database to be named; the tests' apps always name it.
-    let settings = [&[("REDIS_URL", url.as_str())], more].concat();
+    // Redis is only allowed with an explicit database, which test apps always have.
+    let settings = [&[("REDIS_URL", url.as_str())], additional].concat();
     TestApp::start_with(store, &settings).await
 }
 
 on_each_store! {
-    /// Without Redis there is the tier in the process.
-    async fn a_user_is_remembered_until_it_changes(app: &TestApp) {
+    /// Without Redis, there is only the in-process cache.
+    async fn a_user_is_cached_until_it_changes(app: &TestApp) {
         let id = id_of(&app.register("ann").await);
-        until(app, &id, "hit; detail=process").await;
+        read_until(app, &id, "hit; detail=process").await;
         let path = format!("/v1/users/{id}");
         for number in 0..20 {
             let body = json!({"profile": {"bio": format!("bio {number}")}});
@@ -53,14 +53,14 @@ on_each_store! {
         }
         assert_eq!(app.service().delete(&path).await.status, 204);
         assert_eq!(read(app, &id).await.status, 404);
-        assert_eq!(app.service().verb(&format!("{path}/restore"), &[]).await.status, 200);
+        assert_eq!(app.service().post_empty(&format!("{path}/restore"), &[]).await.status, 200);
         assert_eq!(read(app, &id).await.status, 200);
         assert_eq!(app.service().delete(&format!("{path}?erase=true")).await.status, 204);
         assert_eq!(read(app, &id).await.status, 404);
     }
 
-    /// A name leads to whoever bears it now.
-    async fn a_name_that_went_to_somebody_else_leads_there(app: &TestApp) {
+    /// A username is looked up in its current state.
+    async fn a_lookup_by_username_follows_a_rename(app: &TestApp) {
         let ann = id_of(&app.register("ann").await);
         let by_name = "/v1/users/by-username/ann";
         for _ in 0..3 {
@@ -76,11 +76,11 @@ on_each_store! {
         assert_eq!(app.service().get(by_name).await.json["username"], "ANN");
     }
 
-    /// `Cache-Control: no-cache` asks the database, and what it tells is known from then on.
-    async fn a_request_may_ask_past_the_cache(app: &TestApp) {
+    /// `Cache-Control: no-cache` queries the database, and updates the cache with the result.
+    async fn a_no_cache_request_reads_the_database_and_updates_the_cache(app: &TestApp) {
         let other = app.replica().await;
         let id = id_of(&app.register("ann").await);
-        until(&other, &id, "hit; detail=process").await;
+        read_until(&other, &id, "hit; detail=process").await;
         let path = format!("/v1/users/{id}");
         let body = json!({"profile": {"bio": "new"}});
         let written = app.service().patch(&path, &body).await.version();
@@ -91,10 +91,10 @@ on_each_store! {
         other.stop().await;
     }
 
-    /// Another process, such as the command line, writes into the same store without any cache.
-    async fn a_role_granted_by_the_command_line_is_seen_within_a_second(app: &TestApp) {
+    /// Another process, such as a command, writes to the same database without a cache.
+    async fn a_role_granted_by_a_command_is_visible_within_a_second(app: &TestApp) {
         let id = id_of(&app.register("ann").await);
-        until(app, &id, "hit; detail=process").await;
+        read_until(app, &id, "hit; detail=process").await;
         let folder = tempfile::tempdir().unwrap();
         let grant = ["user", "grant-role", "ann", "editor"];
         let mut command: Command = configured(folder.path(), &app.database_uri(), &grant);
@@ -104,22 +104,26 @@ on_each_store! {
     }
 }
 
-/// On either store, what one replica has read another takes from Redis.
-async fn is_shared(store: Store) {
+/// Asserts that a replica gets from Redis what another replica has read.
+async fn assert_reads_are_shared(store: Store) {
     let redis = RedisServer::start().await;
     let one = with_redis(store, &redis, &[]).await;
     let url = redis.url();
     let off = ("CACHE_MEMORY_MB", "0");
     let other = one.replica_with(&[("REDIS_URL", &url), off]).await;
-    let id = id_of(&one.register("ann").await);
-    // The writer has it in its process; the first other reader brings it to Redis.
-    until(&other, &id, "hit; detail=shared").await;
     let third = one.replica_with(&[("REDIS_URL", &url)]).await;
-    sleep(Duration::from_millis(800)).await;
-    assert_eq!(
-        read(&third, &id).await.header("cache-status"),
-        "user-service; hit; detail=shared"
-    );
+    let started = Instant::now();
+    // The third replica reads from Redis once it is connected. Each user is new to its in-process cache.
+    for number in 0.. {
+        let id = id_of(&one.register(&format!("ann{number}")).await);
+        // The writer has the user in its in-process cache. The first reader elsewhere stores it in Redis.
+        read_until(&other, &id, "hit; detail=shared").await;
+        let source = read(&third, &id).await.header("cache-status").to_owned();
+        if source == "user-service; hit; detail=shared" {
+            break;
+        }
+        assert!(started.elapsed() < TIMEOUT, "{source}");
+    }
     for app in [third, other, one] {
         app.stop().await;
     }
@@ -127,17 +131,17 @@ async fn is_shared(store: Store) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_on_postgres_share_what_they_read() {
-    is_shared(Store::Postgres).await;
+    assert_reads_are_shared(Store::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_on_sqlite_share_what_they_read() {
-    is_shared(Store::Sqlite).await;
+    assert_reads_are_shared(Store::Sqlite).await;
 }
 
-/// A batch is one `MGET`, whatever it finds.
+/// A batch uses one `MGET`, whatever it finds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_asks_redis_once() {
+async fn a_batch_queries_redis_once() {
     let off = [("CACHE_MEMORY_MB", "0")];
     let cluster = Cluster::start_with(1, &off, user_adapters::guards::Guards::default()).await;
     let mut ids = Vec::new();
@@ -148,24 +152,24 @@ async fn a_batch_asks_redis_once() {
     }
     let app = &cluster.replicas[0].app;
     for id in &ids[..5] {
-        until(app, id, "hit; detail=shared").await;
+        read_until(app, id, "hit; detail=shared").await;
     }
     let before = cluster.redis.command_count("mget").await;
-    let sought: Vec<&String> = ids.iter().chain(&ids[..2]).collect();
+    let requested: Vec<&String> = ids.iter().chain(&ids[..2]).collect();
     let reply = app
         .service()
-        .post("/v1/users/batch", &json!({"ids": sought}))
+        .post("/v1/users/batch", &json!({"ids": requested}))
         .await;
     assert_eq!(reply.header("cache-status"), "user-service; fwd=partial");
-    let answered: Vec<&str> = reply.json["users"]
+    let returned: Vec<&str> = reply.json["users"]
         .as_array()
         .unwrap()
         .iter()
         .map(|user| user["id"].as_str().unwrap())
         .collect();
-    assert_eq!(answered, sought);
+    assert_eq!(returned, requested);
     assert_eq!(cluster.redis.command_count("mget").await - before, 1);
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         let reply = app
             .service()
@@ -174,15 +178,15 @@ async fn a_batch_asks_redis_once() {
         if reply.header("cache-status") == "user-service; hit; detail=shared" {
             break;
         }
-        assert!(begun.elapsed() < SOON);
+        assert!(started.elapsed() < TIMEOUT);
         sleep(Duration::from_millis(20)).await;
     }
     cluster.stop().await;
 }
 
-/// A Redis that is not there when the service starts is joined when it appears.
+/// The service connects to a Redis that starts after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_appears_later_is_joined() {
+async fn a_redis_that_starts_later_is_connected() {
     let redis = RedisServer::start().await;
     redis.kill();
     let app = with_redis(Store::Postgres, &redis, &[("CACHE_MEMORY_MB", "0")]).await;
@@ -194,38 +198,38 @@ async fn a_redis_that_appears_later_is_joined() {
     );
     assert_eq!(app.anonymous().get("/health/ready").await.status, 200);
     redis.restart().await;
-    until(&app, &id, "hit; detail=shared").await;
+    read_until(&app, &id, "hit; detail=shared").await;
     app.stop().await;
 }
 
-/// `rediss://` by a server's certificate, and not without it.
+/// `rediss://` needs the certificate of the authority.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_behind_tls_is_believed_by_its_certificate() {
+async fn a_redis_with_tls_is_used_only_with_a_trusted_certificate() {
     let redis = RedisServer::start_tls().await;
     let authority = redis.ca_file();
     let off = ("CACHE_MEMORY_MB", "0");
     let trusted = [off, ("REDIS_CA_FILE", authority.to_str().unwrap())];
     let app = with_redis(Store::Postgres, &redis, &trusted).await;
     let id = id_of(&app.register("ann").await);
-    until(&app, &id, "hit; detail=shared").await;
+    read_until(&app, &id, "hit; detail=shared").await;
     let url = redis.url();
-    let stranger = app.replica_with(&[("REDIS_URL", &url), off]).await;
+    let untrusting = app.replica_with(&[("REDIS_URL", &url), off]).await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(
-        read(&stranger, &id).await.header("cache-status"),
+        read(&untrusting, &id).await.header("cache-status"),
         "user-service; fwd=miss"
     );
-    stranger.stop().await;
+    untrusting.stop().await;
     app.stop().await;
 }
 
-/// `cache clear` makes every replica forget, and leaves no user in Redis.
+/// `cache clear` empties the cache of every replica and removes all users from Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_operator_may_clear_the_cache() {
+async fn the_cache_clear_command_empties_all_caches() {
     let cluster = Cluster::start(2).await;
     let id = id_of(&cluster.owner().register("ann").await);
     for replica in &cluster.replicas {
-        until(&replica.app, &id, "hit; detail=process").await;
+        read_until(&replica.app, &id, "hit; detail=process").await;
     }
     let folder = tempfile::tempdir().unwrap();
     let uri = cluster.owner().database_uri();
@@ -244,20 +248,19 @@ async fn an_operator_may_clear_the_cache() {
             .to_owned();
         assert_ne!(source, "user-service; hit; detail=process");
     }
-    // Without Redis there is nothing that one process could clear for another.
+    // Without Redis, a command cannot reach the caches of other processes.
     let output = configured(folder.path(), &uri, &clear).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     cluster.stop().await;
 }
 
-/// The figures of the cache are with the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_cache_is_measured() {
+async fn the_metrics_of_the_cache_are_exported() {
     let cluster = Cluster::start(1).await;
     let id = id_of(&cluster.owner().register("ann").await);
-    until(&cluster.replicas[0].app, &id, "hit; detail=process").await;
+    read_until(&cluster.replicas[0].app, &id, "hit; detail=process").await;
     let text = cluster.owner().anonymous().get("/metrics").await.text;
-    for figure in [
+    for metric in [
         "user_cache_requests_total{tier=\"process\",result=\"hit\"}",
         "user_cache_requests_total{tier=\"shared\",result=\"miss\"}",
         "user_cache_evictions_total{cause=\"size\"}",
@@ -271,8 +274,8 @@ async fn the_cache_is_measured() {
         "user_cache_entries",
     ] {
         assert!(
-            text.lines().any(|line| line.starts_with(figure)),
-            "{figure} in {text}"
+            text.lines().any(|line| line.starts_with(metric)),
+            "{metric} in {text}"
         );
     }
     cluster.stop().await;

@@ -1,4 +1,4 @@
-//! Clients that read and write the same users through three replicas, and a record of all they saw.
+//! Clients that read and write the same users through three replicas, and a record of their requests.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,51 +13,51 @@ use tokio::time::{sleep, timeout};
 use user_tests::history::{Change, History, Limits, Outcome, Read, Seen, Verdict, Write};
 use user_tests::{Cluster, Reply};
 
-/// The replicas that a workload runs on.
+/// The number of replicas of a workload.
 pub(super) const REPLICAS: usize = 3;
 const USERS: usize = 20;
 const CLIENTS: usize = 10;
-/// How long a client thinks between two requests, at most, in milliseconds.
-const THOUGHT: u64 = 25;
-/// How much more often the first user is asked for than the second, as an exponent (Zipf's law).
+/// The longest pause of a client between two requests, in milliseconds.
+const MAX_THINK_TIME_MS: u64 = 25;
+/// The exponent of Zipf's law, by which some users are requested more often than others.
 const SKEW: f64 = 1.1;
-/// The most marks that a user's metadata takes; it has room for 16 KiB.
-const MOST_KEPT: u64 = 400;
-/// Longer than the service lets any request take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The most marks in the metadata of a user, which may have 16 KiB.
+const MAX_PERMANENT_MARKS: u64 = 400;
+/// Longer than the service may take for any request.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The users of a test, the clients' record of them, and what their requests cost.
+/// The users of a test, the requests of the clients, and the durations of their reads.
 pub(super) struct Workload<'a> {
     cluster: &'a Cluster,
-    /// All that the clients saw.
+    /// All requests and responses, for the history checker.
     pub(super) history: History,
     start: Instant,
     seed: u64,
-    users: Vec<Person>,
-    /// How often each user is chosen, added up.
+    users: Vec<TestUser>,
+    /// The cumulative weights by which users are chosen.
     weights: Vec<f64>,
     marks: AtomicU64,
-    is_over: AtomicBool,
-    answers: Mutex<Vec<Answer>>,
+    is_stopped: AtomicBool,
+    timed_reads: Mutex<Vec<TimedRead>>,
 }
 
-struct Person {
+struct TestUser {
     id: String,
     username: String,
-    kept: AtomicU64,
+    permanent_marks: AtomicU64,
 }
 
-/// A read by one key that has been answered.
+/// A successful read of one user.
 #[derive(Clone, Copy)]
-pub(super) struct Answer {
-    /// Before the request was sent.
+pub(super) struct TimedRead {
+    /// When the request was sent.
     pub(super) begin: Instant,
-    /// How long the answer took.
+    /// The time until the response.
     pub(super) took: Duration,
 }
 
 impl<'a> Workload<'a> {
-    /// Registers the users, under a seed that `CACHE_SEED` may name.
+    /// Registers the users. `CACHE_SEED` can set the seed.
     pub(super) async fn begin(cluster: &'a Cluster) -> Self {
         let seed = match std::env::var("CACHE_SEED") {
             Ok(seed) => seed.parse().unwrap(),
@@ -76,27 +76,27 @@ impl<'a> Workload<'a> {
             users: Vec::new(),
             weights: weights.collect(),
             marks: AtomicU64::new(0),
-            is_over: AtomicBool::new(false),
-            answers: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
+            timed_reads: Mutex::default(),
         };
         for number in 0..USERS {
-            let person = workload.register(number).await;
-            workload.users.push(person);
+            let user = workload.register(number).await;
+            workload.users.push(user);
         }
         workload
     }
 
-    /// The number from which everything random follows, but not what the threads make of it.
+    /// The seed of all random choices. The schedule of the threads does not depend on it.
     pub(super) fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// When the history begins.
+    /// The start of the history.
     pub(super) fn start(&self) -> Instant {
         self.start
     }
 
-    async fn register(&self, number: usize) -> Person {
+    async fn register(&self, number: usize) -> TestUser {
         let (replica, mark) = (number % REPLICAS, self.mark());
         let username = format!("person{number}");
         let body = json!({
@@ -113,66 +113,70 @@ impl<'a> Workload<'a> {
             replica,
             begin,
             end: Instant::now(),
-            change: Change::Sets(mark),
-            outcome: Outcome::answered(reply.status, reply.version()),
+            change: Change::SetsMark(mark),
+            outcome: Outcome::from_status(reply.status, reply.version()),
         });
-        Person {
+        TestUser {
             id: reply.id().to_owned(),
             username,
-            kept: AtomicU64::new(0),
+            permanent_marks: AtomicU64::new(0),
         }
     }
 
-    /// Lets the clients read and write for a time.
+    /// Runs the clients for this time.
     pub(super) async fn run(&self, time: Duration) {
         let clock = async {
             sleep(time).await;
-            self.end();
+            self.stop();
         };
-        tokio::join!(clock, self.run_until_the_end());
+        tokio::join!(clock, self.run_until_stopped());
     }
 
-    /// Lets the clients read and write until [`Workload::end`].
-    pub(super) async fn run_until_the_end(&self) {
-        join_all((0..CLIENTS).map(|client| self.be_a_client(client))).await;
+    /// Runs the clients until [`Workload::stop`].
+    pub(super) async fn run_until_stopped(&self) {
+        join_all((0..CLIENTS).map(|client| self.run_client(client))).await;
     }
 
-    /// Lets the clients go home.
-    pub(super) fn end(&self) {
-        self.is_over.store(true, Ordering::Relaxed);
+    /// Stops the clients after their current requests.
+    pub(super) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    async fn be_a_client(&self, client: usize) {
+    async fn run_client(&self, client: usize) {
         let number = u64::try_from(client).unwrap();
         let mut random = StdRng::seed_from_u64(self.seed * 1000 + number);
-        while !self.is_over.load(Ordering::Relaxed) {
-            let person = self.somebody(&mut random);
+        while !self.is_stopped.load(Ordering::Relaxed) {
+            let user = self.random_user(&mut random);
             let replica = random.random_range(0..REPLICAS);
             match random.random_range(0..100) {
                 0..65 => {
-                    self.read(client, replica, person, &format!("/v1/users/{}", person.id))
+                    self.read(client, replica, user, &format!("/v1/users/{}", user.id))
                         .await;
                 }
                 65..78 => {
-                    let path = format!("/v1/users/by-username/{}", person.username);
-                    self.read(client, replica, person, &path).await;
+                    let path = format!("/v1/users/by-username/{}", user.username);
+                    self.read(client, replica, user, &path).await;
                 }
                 78..85 => {
-                    let some: Vec<&Person> = (0..5).map(|_| self.somebody(&mut random)).collect();
-                    self.read_many(client, replica, &some).await;
+                    let users: Vec<&TestUser> =
+                        (0..5).map(|_| self.random_user(&mut random)).collect();
+                    self.read_batch(client, replica, &users).await;
                 }
                 _ => {
-                    let keeps = random.random_bool(0.5);
-                    self.write(replica, person, keeps).await;
+                    let is_permanent = random.random_bool(0.5);
+                    self.write(replica, user, is_permanent).await;
                 }
             }
-            sleep(Duration::from_millis(random.random_range(0..THOUGHT))).await;
+            sleep(Duration::from_millis(
+                random.random_range(0..MAX_THINK_TIME_MS),
+            ))
+            .await;
         }
     }
 
-    fn somebody(&self, random: &mut StdRng) -> &Person {
-        let all = self.weights.last().copied().unwrap();
-        let chosen = random.random_range(0.0..all);
+    fn random_user(&self, random: &mut StdRng) -> &TestUser {
+        let total = self.weights.last().copied().unwrap();
+        let chosen = random.random_range(0.0..total);
         &self.users[self.weights.partition_point(|sum| *sum <= chosen)]
     }
 
@@ -181,30 +185,30 @@ impl<'a> Workload<'a> {
         service.request(method, path)
     }
 
-    async fn read(&self, client: usize, replica: usize, person: &Person, path: &str) {
+    async fn read(&self, client: usize, replica: usize, user: &TestUser, path: &str) {
         let request = self.request(replica, Method::GET, path);
-        let asked = async {
+        let seen = async {
             let begin = Instant::now();
-            let reply = match sent(request).await {
+            let reply = match send(request).await {
                 Ok(reply) => reply,
                 Err(reason) => return Seen::Failed(reason),
             };
             if reply.status == 200 {
-                self.answers().push(Answer {
+                self.timed_reads().push(TimedRead {
                     begin,
                     took: begin.elapsed(),
                 });
             }
-            Seen::answered(reply.status, reply.version(), marks_of(&reply.json))
+            Seen::from_status(reply.status, reply.version(), marks_of(&reply.json))
         };
-        self.history.read(&person.id, client, replica, asked).await;
+        self.history.read(&user.id, client, replica, seen).await;
     }
 
-    async fn read_many(&self, client: usize, replica: usize, people: &[&Person]) {
-        let ids: Vec<&str> = people.iter().map(|person| person.id.as_str()).collect();
+    async fn read_batch(&self, client: usize, replica: usize, users: &[&TestUser]) {
+        let ids: Vec<&str> = users.iter().map(|user| user.id.as_str()).collect();
         let request = self.request(replica, Method::POST, "/v1/users/batch");
         let begin = Instant::now();
-        let reply = sent(request.json(&json!({ "ids": ids }))).await;
+        let reply = send(request.json(&json!({ "ids": ids }))).await;
         let end = Instant::now();
         for (place, id) in ids.into_iter().enumerate() {
             let seen = match &reply {
@@ -224,54 +228,55 @@ impl<'a> Workload<'a> {
         }
     }
 
-    async fn write(&self, replica: usize, person: &Person, keeps: bool) {
+    async fn write(&self, replica: usize, user: &TestUser, is_permanent: bool) {
         let mark = self.mark();
-        let has_room = || person.kept.fetch_add(1, Ordering::Relaxed) < MOST_KEPT;
-        let (change, body) = if keeps && has_room() {
+        let is_below_limit =
+            || user.permanent_marks.fetch_add(1, Ordering::Relaxed) < MAX_PERMANENT_MARKS;
+        let (change, body) = if is_permanent && is_below_limit() {
             let body = json!({"metadata": {"public": {(mark.clone()): 1}}});
-            (Change::Keeps(mark), body)
+            (Change::AddsMark(mark), body)
         } else {
             let body = json!({"profile": {"bio": mark}});
-            (Change::Sets(mark), body)
+            (Change::SetsMark(mark), body)
         };
-        let path = format!("/v1/users/{}", person.id);
+        let path = format!("/v1/users/{}", user.id);
         let request = self.request(replica, Method::PATCH, &path).json(&body);
-        let asked = async {
-            match sent(request).await {
-                Ok(reply) => Outcome::answered(reply.status, reply.version()),
+        let outcome = async {
+            match send(request).await {
+                Ok(reply) => Outcome::from_status(reply.status, reply.version()),
                 Err(reason) => Outcome::Unknown(reason),
             }
         };
-        self.history.write(&person.id, replica, change, asked).await;
+        self.history.write(&user.id, replica, change, outcome).await;
     }
 
-    /// Text that no other write leaves.
+    /// Returns a text that no other write uses.
     fn mark(&self) -> String {
         format!("m{}", self.marks.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Records how the users are in the end, as the database has them, and judges.
-    pub(super) async fn judge(&self, limits: &Limits) -> Verdict {
+    /// Records the final state of the users in the database, and checks the history.
+    pub(super) async fn check(&self, limits: &Limits) -> Verdict {
         let owner = self.cluster.owner().service();
-        for person in &self.users {
-            let path = format!("/v1/users/{}", person.id);
+        for user in &self.users {
+            let path = format!("/v1/users/{}", user.id);
             let current = [("Cache-Control", "no-cache")];
             let reply = owner.get_with(&path, &current).await;
             assert_eq!(reply.status, 200, "{}", reply.text);
-            self.history.record_last(&person.id, seen_of(&reply.json));
+            self.history.record_last(&user.id, seen_of(&reply.json));
         }
-        self.history.judge(limits)
+        self.history.check(limits)
     }
 
-    /// The reads by one key that were answered by a user.
-    pub(super) fn answers(&self) -> MutexGuard<'_, Vec<Answer>> {
-        self.answers.lock().unwrap()
+    /// All successful reads of one user.
+    pub(super) fn timed_reads(&self) -> MutexGuard<'_, Vec<TimedRead>> {
+        self.timed_reads.lock().unwrap()
     }
 }
 
-/// Sends a request; what keeps it from being answered is told as text.
-async fn sent(request: RequestBuilder) -> Result<Reply, String> {
-    let answered = async {
+/// Sends a request. An error is a text that says why there is no response.
+async fn send(request: RequestBuilder) -> Result<Reply, String> {
+    let received = async {
         let response = request.send().await?;
         Ok::<_, reqwest::Error>((
             response.status(),
@@ -279,9 +284,9 @@ async fn sent(request: RequestBuilder) -> Result<Reply, String> {
             response.text().await?,
         ))
     };
-    let (status, headers, text) = timeout(PATIENCE, answered)
+    let (status, headers, text) = timeout(RESPONSE_TIMEOUT, received)
         .await
-        .map_err(|_| "no answer".to_owned())?
+        .map_err(|_| "no response".to_owned())?
         .map_err(|error| format!("{error:?}"))?;
     let json = serde_json::from_str(&text).unwrap_or(Value::Null);
     Ok(Reply {
@@ -294,15 +299,15 @@ async fn sent(request: RequestBuilder) -> Result<Reply, String> {
 
 fn seen_of(user: &Value) -> Seen {
     match user["version"].as_i64() {
-        Some(version) => Seen::answered(200, version, marks_of(user)),
+        Some(version) => Seen::from_status(200, version, marks_of(user)),
         None => Seen::Absent,
     }
 }
 
-/// The marks of a user: its bio, and the keys of its metadata.
+/// The marks of a user: its bio and the keys of its metadata.
 fn marks_of(user: &Value) -> BTreeSet<String> {
-    let kept = user["metadata"]["public"].as_object();
-    let kept = kept.into_iter().flat_map(|marks| marks.keys().cloned());
-    let set = user["profile"]["bio"].as_str().map(str::to_owned);
-    kept.chain(set).collect()
+    let metadata = user["metadata"]["public"].as_object();
+    let permanent = metadata.into_iter().flat_map(|marks| marks.keys().cloned());
+    let bio = user["profile"]["bio"].as_str().map(str::to_owned);
+    permanent.chain(bio).collect()
 }

@@ -1,9 +1,9 @@
-//! As much of `PromQL` as it takes to know which figures and labels an expression speaks of. That it is right as a whole,
-//! `scripts/check-deploy` asks a Prometheus.
+//! A partial `PromQL` parser that finds the metrics and labels of an expression. `scripts/check-deploy` validates whole
+//! expressions with Prometheus.
 
-/// Words that stand where a figure's name may stand.
+/// Keywords that can appear in the place of a metric name.
 const KEYWORDS: [&str; 6] = ["and", "or", "unless", "bool", "offset", "inf"];
-/// Words that are followed by labels in parentheses.
+/// Keywords that precede labels in parentheses.
 const BEFORE_LABELS: [&str; 6] = [
     "by",
     "without",
@@ -13,30 +13,30 @@ const BEFORE_LABELS: [&str; 6] = [
     "group_right",
 ];
 
-/// A figure and what is asked of its labels: label, operator, value.
+/// A metric and its label matchers: label, operator, value.
 #[derive(Debug)]
 pub(super) struct Selector {
     pub(super) name: String,
     pub(super) matchers: Vec<(String, String, String)>,
 }
 
-/// What an expression speaks of.
+/// The selectors and grouping labels of an expression.
 #[derive(Debug, Default)]
-pub(super) struct Words {
+pub(super) struct Expression {
     pub(super) selectors: Vec<Selector>,
-    /// The labels that it groups or joins by.
+    /// The labels to group or join by.
     pub(super) grouped: Vec<String>,
 }
 
-/// Tells the words of an expression apart.
-pub(super) fn words(expression: &str) -> Words {
-    let mut words = Words::default();
+/// Parses an expression.
+pub(super) fn parse(expression: &str) -> Expression {
+    let mut parsed = Expression::default();
     let mut rest = expression;
     while let Some(first) = rest.chars().next() {
         if first == '[' {
             rest = rest.split_once(']').unwrap().1;
         } else if first.is_ascii_digit() {
-            // A number or a length of time.
+            // A number or a duration.
             rest = rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '.');
         } else if first == '_' || first.is_ascii_alphabetic() {
             let (name, after) = name(rest);
@@ -48,11 +48,11 @@ pub(super) fn words(expression: &str) -> Words {
                     .split(',')
                     .map(str::trim)
                     .filter(|label| !label.is_empty());
-                words.grouped.extend(labels.map(str::to_owned));
+                parsed.grouped.extend(labels.map(str::to_owned));
                 rest = after;
             } else if !KEYWORDS.contains(&name) && !is_called(next) {
                 let (matchers, after) = matchers(after);
-                words.selectors.push(Selector {
+                parsed.selectors.push(Selector {
                     name: name.to_owned(),
                     matchers,
                 });
@@ -62,10 +62,10 @@ pub(super) fn words(expression: &str) -> Words {
             rest = &rest[first.len_utf8()..];
         }
     }
-    words
+    parsed
 }
 
-/// Whether what comes after a word makes it a function or an aggregation.
+/// Whether the text after a name makes it a function or an aggregation.
 fn is_called(next: &str) -> bool {
     let (word, _) = name(next);
     next.starts_with('(') || ["by", "without"].contains(&word)
@@ -78,7 +78,7 @@ fn name(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-/// Reads `{label="value",…}` where it stands.
+/// Reads `{label="value",…}` at the start of a text and returns the rest.
 fn matchers(text: &str) -> (Vec<(String, String, String)>, &str) {
     let mut matchers = Vec::new();
     let Some(mut rest) = text.strip_prefix('{') else {

@@ -1,4 +1,4 @@
-//! SQLite fails under 32 clients: what can be read is read, and writes are refused or done.
+//! Faults of SQLite while 32 clients read and write: reads succeed, and writes succeed or are refused.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,37 +6,38 @@ use std::time::Duration;
 use sea_orm::sqlx::{Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
 use tokio::time::sleep;
-use user_tests::Served;
+use user_tests::RestartableService;
 
-use super::trial::{Clause, Promise, fault_time, tried};
+use super::trial::{Expectation, Expectations, fault_duration, run_trial};
 use super::workload::Workload;
 
-/// The only process on a file.
-struct Single {
-    served: Served,
+/// A service that is the only process on its database file.
+struct SqliteService {
+    process: RestartableService,
     folder: TempDir,
 }
 
-impl Single {
+impl SqliteService {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let program = user_tests::program();
         let uri = format!("sqlite:///{}", file(&folder).display());
-        // A file that may not grow is an error for who writes it, and not the end of its process.
+        // Without this trap, a write beyond the size limit would end the process. With it, the write fails.
         let before = "trap '' XFSZ";
-        let served = Served::start_so(&program, folder.path(), &uri, &[], before).await;
-        served.is_ready().await;
-        Self { served, folder }
+        let process =
+            RestartableService::start_program(&program, folder.path(), &uri, &[], before).await;
+        process.wait_until_ready().await;
+        Self { process, folder }
     }
 
     fn uri(&self) -> String {
         format!("sqlite:///{}", file(&self.folder).display())
     }
 
-    async fn tried(&self, name: &str, promise: Promise, fault: impl AsyncFnOnce()) {
-        let workload = Workload::begin(vec![self.served.url("")]).await;
+    async fn run_trial(&self, name: &str, expectations: Expectations, fault: impl AsyncFnOnce()) {
+        let workload = Workload::begin(vec![self.process.url("")]).await;
         workload.warm_up().await;
-        tried(name, &self.uri(), &workload, promise, fault).await;
+        run_trial(name, &self.uri(), &workload, expectations, fault).await;
     }
 }
 
@@ -44,9 +45,9 @@ fn file(folder: &TempDir) -> PathBuf {
     folder.path().join("users.db")
 }
 
-/// Lets no file of a process grow beyond so many bytes; `unlimited` ends that.
+/// Limits the size of the files that a process writes, in bytes. `unlimited` removes the limit.
 #[cfg(target_os = "linux")]
-fn limit_files(process: u32, bytes: &str) {
+fn limit_file_size(process: u32, bytes: &str) {
     let limited = std::process::Command::new("prlimit")
         .args(["--pid", &process.to_string()])
         .arg(format!("--fsize={bytes}:unlimited"))
@@ -56,47 +57,57 @@ fn limit_files(process: u32, bytes: &str) {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_is_full_costs_writes_alone_and_only_until_it_has_room() {
-    let single = Single::start().await;
+async fn a_full_disk_fails_writes_and_keeps_reads() {
+    let service = SqliteService::start().await;
     let fault = async || {
-        // As if the journal had to be written where the disk has only room for what the database holds already.
-        let size = std::fs::metadata(file(&single.folder)).unwrap().len();
-        limit_files(single.served.id(), &size.to_string());
-        sleep(fault_time()).await;
-        assert!(single.served.is_alive());
-        limit_files(single.served.id(), "unlimited");
+        // As on a disk that is full: no file may become larger than the database already is.
+        let size = std::fs::metadata(file(&service.folder)).unwrap().len();
+        limit_file_size(service.process.id(), &size.to_string());
+        sleep(fault_duration()).await;
+        assert!(service.process.is_alive());
+        limit_file_size(service.process.id(), "unlimited");
     };
-    let promise = Promise::of(&[Clause::ReadsGoOn, Clause::Refuses, Clause::Certain]);
-    single.tried("disk full", promise, fault).await;
+    let expectations = Expectations::of(&[
+        Expectation::ReadsSucceed,
+        Expectation::SomeFailures,
+        Expectation::NoUnknownOutcomes,
+    ]);
+    service.run_trial("disk full", expectations, fault).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_another_process_locks_is_read_and_refuses_writes_in_time() {
-    let single = Single::start().await;
+async fn a_locked_sqlite_file_serves_reads_and_refuses_writes() {
+    let service = SqliteService::start().await;
     let fault = async || {
-        let file = format!("sqlite://{}", file(&single.folder).display());
+        let file = format!("sqlite://{}", file(&service.folder).display());
         let mut other = SqliteConnection::connect(&file).await.unwrap();
         other.execute("BEGIN IMMEDIATE").await.unwrap();
-        sleep(fault_time()).await;
+        sleep(fault_duration()).await;
         other.execute("ROLLBACK").await.unwrap();
         other.close().await.unwrap();
     };
-    let promise = Promise::of(&[Clause::ReadsGoOn, Clause::Refuses]);
-    single.tried("SQLite locked", promise, fault).await;
+    let expectations = Expectations::of(&[Expectation::ReadsSucceed, Expectation::SomeFailures]);
+    service
+        .run_trial("SQLite locked", expectations, fault)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_on_sqlite_that_is_killed_again_and_again_loses_nothing_acknowledged() {
-    let single = Single::start().await;
+async fn repeated_kills_on_sqlite_lose_no_acknowledged_write() {
+    let service = SqliteService::start().await;
     let fault = async || {
         for _ in 0..3 {
-            single.served.kill();
+            service.process.kill();
             sleep(Duration::from_millis(100)).await;
-            single.served.restart().await;
-            sleep(fault_time() / 3).await;
+            service.process.restart().await;
+            sleep(fault_duration() / 3).await;
         }
     };
-    single
-        .tried("the service on SQLite killed", Promise::BROKEN, fault)
+    service
+        .run_trial(
+            "the service on SQLite killed",
+            Expectations::BROKEN_CONNECTIONS,
+            fault,
+        )
         .await;
 }

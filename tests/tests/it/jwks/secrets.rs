@@ -1,4 +1,4 @@
-//! Shared secrets that are replaced, by another or by published keys.
+//! Replacing the shared secret by another secret or by published keys.
 
 use user_tests::{JWT_SECRET, binary};
 
@@ -7,17 +7,17 @@ use super::*;
 const NEXT: &str = "the-tests-next-secret-of-more-than-32-bytes";
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-fn signed_by(secret: &str, says: &Value) -> String {
-    sign_as(HEADER, &says.to_string(), secret.as_bytes())
+fn signed_by(secret: &str, payload: &Value) -> String {
+    sign_as(HEADER, &payload.to_string(), secret.as_bytes())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shared_secret_is_replaced_without_a_token_that_is_refused() {
-    // With SEALING_KEY as the old secret, what is derived from it stays what it was.
+async fn rotating_the_shared_secret_rejects_no_valid_token() {
+    // With SEALING_KEY set to the old secret, derived keys stay the same.
     let before = TestApp::start(Store::Sqlite).await;
     let user = before.register("alice").await;
     before.register("bob").await;
-    let says = claims(id(&user));
+    let payload = claims(id(&user));
     let during = before
         .replica_with(&[
             ("JWT_SECRET_KEY", NEXT),
@@ -28,7 +28,7 @@ async fn a_shared_secret_is_replaced_without_a_token_that_is_refused() {
     let after = before
         .replica_with(&[("JWT_SECRET_KEY", NEXT), ("SEALING_KEY", JWT_SECRET)])
         .await;
-    let (old, new) = (signed_by(JWT_SECRET, &says), signed_by(NEXT, &says));
+    let (old, new) = (signed_by(JWT_SECRET, &payload), signed_by(NEXT, &payload));
     for (app, by_old, by_new) in [(&before, 200, 401), (&during, 200, 200), (&after, 401, 200)] {
         assert_eq!(me(app, &old).await.status, by_old);
         assert_eq!(me(app, &new).await.status, by_new);
@@ -48,12 +48,12 @@ async fn a_shared_secret_is_replaced_without_a_token_that_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_platform_moves_from_the_shared_secret_to_published_keys_step_by_step() {
+async fn a_platform_migrates_from_shared_secret_to_published_keys() {
     let key = SigningKey::p256("k");
     let server = JwksServer::start(&[&key]);
     let before = TestApp::start(Store::Sqlite).await;
     let user = before.register("alice").await;
-    let says = claims(id(&user));
+    let payload = claims(id(&user));
     let url = server.url();
     let during = before.replica_with(&[("JWT_JWKS_URL", &url)]).await;
     let after = before
@@ -64,11 +64,11 @@ async fn a_platform_moves_from_the_shared_secret_to_published_keys_step_by_step(
         ])
         .await;
     for app in [&during, &after] {
-        until(app, 200, || key.sign(&says)).await;
+        until(app, 200, || key.sign(&payload)).await;
     }
     for (app, by_secret, by_key) in [(&before, 200, 401), (&during, 200, 200), (&after, 401, 200)] {
-        assert_eq!(me(app, &sign(&says)).await.status, by_secret);
-        assert_eq!(me(app, &key.sign(&says)).await.status, by_key);
+        assert_eq!(me(app, &sign(&payload)).await.status, by_secret);
+        assert_eq!(me(app, &key.sign(&payload)).await.status, by_key);
     }
     for app in [after, during, before] {
         app.stop().await;
@@ -76,7 +76,7 @@ async fn a_platform_moves_from_the_shared_secret_to_published_keys_step_by_step(
 }
 
 #[test]
-fn check_settings_tells_what_tokens_may_be_signed_with() {
+fn check_settings_lists_the_accepted_signing_keys() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");
     std::fs::write(&file, "{}").unwrap();
@@ -88,20 +88,23 @@ fn check_settings_tells_what_tokens_may_be_signed_with() {
         .env("JWT_JWKS_FILE", &file)
         .output()
         .unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{told}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stdout}");
     for line in [
-        "believes tokens of users signed with JWT_SECRET_KEY",
-        "believes tokens of users signed with JWT_SECRET_KEY_PREVIOUS",
-        "believes tokens of users signed with the keys at https://auth.example.org/keys, read every 300 s",
+        "accepts user tokens signed with JWT_SECRET_KEY",
+        "accepts user tokens signed with JWT_SECRET_KEY_PREVIOUS",
+        "accepts user tokens signed with the keys at https://auth.example.org/keys, read every 300 s",
         &format!(
-            "believes tokens of users signed with the keys at {}, read every 300 s",
+            "accepts user tokens signed with the keys at {}, read every 300 s",
             file.display()
         ),
     ] {
-        assert!(told.lines().any(|told| told == line), "{line}: {told}");
+        assert!(
+            stdout.lines().any(|printed| printed == line),
+            "{line}: {stdout}"
+        );
     }
     for secret in [NEXT, JWT_SECRET, "planted"] {
-        assert!(!told.contains(secret));
+        assert!(!stdout.contains(secret));
     }
 }

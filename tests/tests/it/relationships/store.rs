@@ -1,9 +1,9 @@
-//! What the store of relationships keeps of its promises on PostgreSQL when hands, releases and many writers are at it.
+//! The relationship store on PostgreSQL under manual changes, writes of earlier releases and many concurrent writers.
 
+mod count_maintenance;
 mod races;
-mod upkeep;
 
-pub(crate) use races::is_told_truly_after_a_race;
+pub(crate) use races::counts_are_correct_after_race;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,9 +12,10 @@ use sea_orm::sqlx::{self, PgConnection, Row};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
 use user_domain::StoreError;
+use user_domain::import::ImportLedger;
 use user_domain::ports::IdGenerator as _;
 use user_domain::ports::{
-    RelationshipUpkeep as _, RelationshipWritten, Relationships as _, UserImport as _,
+    FollowCountMaintenance as _, RelationshipWritten, Relationships as _, UserImport as _,
 };
 use user_domain::relationship::{Edge, RelationshipChange, RelationshipWrite};
 use user_domain::test_support::fakes::SequentialIds;
@@ -23,11 +24,11 @@ use user_domain::values::UserId;
 use user_domain::write::WriteError;
 use user_tests::PostgresDatabase;
 
-/// Far from the ids of samples, which stand in the same store.
+/// Starts far above the ids of the samples in the same store.
 static EVENT_IDS: SequentialIds = SequentialIds::starting_at(1 << 41);
 
-/// How long what has to happen may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time within which an expected event must happen.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn replica(database: &PostgresDatabase, guards: Guards) -> Arc<SeaOrmUsers> {
     let options = PoolOptions {
@@ -39,12 +40,13 @@ pub(crate) async fn replica(database: &PostgresDatabase, guards: Guards) -> Arc<
     Arc::new(SeaOrmUsers::new(connections.unwrap()))
 }
 
-/// Adds some users, in the order of their ids.
-pub(crate) async fn people(store: &SeaOrmUsers, many: usize) -> Vec<UserId> {
-    let batch: Vec<_> = (0..many)
+/// Adds users, in the order of their ids.
+pub(crate) async fn add_users(store: &SeaOrmUsers, count: usize) -> Vec<UserId> {
+    let batch: Vec<_> = (0..count)
         .map(|n| samples::import(samples::record(samples::new_user(&format!("person{n:03}")))))
         .collect();
-    let outcomes = store.import(&batch).await.unwrap();
+    let ledger = ImportLedger::default();
+    let outcomes = store.import(&batch, &ledger).await.unwrap().outcomes;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     batch.iter().map(|one| one.fresh_id).collect()
 }
@@ -60,34 +62,37 @@ pub(crate) async fn relate(
         change,
         event_ids: std::array::from_fn(|_| EVENT_IDS.event_id()),
     };
-    store.relate(&write, &samples::context()).await
+    store.change_relationship(&write, &samples::context()).await
 }
 
-/// Tries until there is a connection in time: many at once may be more than a slow machine has.
-pub(crate) async fn until_done<T>(write: impl AsyncFn() -> Result<T, WriteError>) -> T {
-    let begun = Instant::now();
+/// Repeats a write until a connection is free in time. A slow machine may refuse some of many concurrent writes.
+pub(crate) async fn retry_unavailable<T>(write: impl AsyncFn() -> Result<T, WriteError>) -> T {
+    let started = Instant::now();
     loop {
         match write().await {
-            Err(WriteError::Store(StoreError::Unavailable(_))) if begun.elapsed() < PATIENCE => {}
+            Err(WriteError::Store(StoreError::Unavailable(_))) if started.elapsed() < TIMEOUT => {}
             done => return done.unwrap(),
         }
     }
 }
 
 pub(crate) async fn follow(store: &SeaOrmUsers, from: UserId, to: UserId) {
-    until_done(async || relate(store, from, RelationshipChange::Follow, to).await).await;
+    retry_unavailable(async || relate(store, from, RelationshipChange::Follow, to).await).await;
 }
 
-/// Settles until nothing is left, and gives how many relationships were looked at.
-pub(crate) async fn settle(store: &SeaOrmUsers) -> u64 {
-    let mut looked_at = 0;
+/// Applies all pending count updates, and returns the number of relationships that were examined.
+pub(crate) async fn apply_all_pending(store: &SeaOrmUsers) -> u64 {
+    let mut examined = 0;
     loop {
-        let settled = store.settle().await.unwrap();
-        assert!(settled.relationships <= u64::from(user_domain::ports::Settled::MOST));
-        looked_at += settled.relationships;
-        if !settled.has_more {
-            assert_eq!(settled.waiting, 0);
-            return looked_at;
+        let batch = store.apply_pending().await.unwrap();
+        assert!(
+            batch.relationships
+                <= u64::from(user_domain::ports::PendingCountsBatch::MAX_RELATIONSHIPS)
+        );
+        examined += batch.relationships;
+        if !batch.has_more {
+            assert_eq!(batch.waiting, 0);
+            return examined;
         }
     }
 }
@@ -104,8 +109,12 @@ async fn run(db: &mut PgConnection, sql: &'static str, of: &[UserId]) {
     query.execute(db).await.unwrap();
 }
 
-/// Asserts that what is told of each user is what its lists have, through nobody's eyes and one's.
-pub(crate) async fn assert_told_truly(store: &SeaOrmUsers, db: &mut PgConnection, of: &[UserId]) {
+/// Asserts that the counts of each user match its lists, without a viewer and as seen by the first user.
+pub(crate) async fn assert_counts_match_lists(
+    store: &SeaOrmUsers,
+    db: &mut PgConnection,
+    of: &[UserId],
+) {
     for viewer in [None, of.first().copied()] {
         let counts = store.counts(of, viewer).await.unwrap();
         for (user, counts) in of.iter().zip(counts) {
@@ -116,28 +125,29 @@ pub(crate) async fn assert_told_truly(store: &SeaOrmUsers, db: &mut PgConnection
                 .await
                 .unwrap();
             let listed: (i64, i64) = (row.get(0), row.get(1));
-            let told = (
+            let counted = (
                 i64::try_from(counts.followers).unwrap(),
                 i64::try_from(counts.following).unwrap(),
             );
-            assert_eq!(told, listed, "{user} in the eyes of {viewer:?}");
+            assert_eq!(counted, listed, "{user} as seen by {viewer:?}");
         }
     }
 }
 
-/// Asserts that counts are the sums of what says that it is counted, and that nobody follows whom it blocks.
+/// Asserts that counts are the sums of the counted relationships, and that no follow exists beside a block.
 async fn assert_sums(db: &mut PgConnection) {
     assert_eq!(number(db, WRONG_SUMS).await, 0);
-    assert_eq!(number(db, BOTH).await, 0);
+    assert_eq!(number(db, FOLLOWS_BESIDE_BLOCKS).await, 0);
 }
 
-/// Asserts that nobody is left to settle, that all is counted by what users are, and that nothing is kept of nobody.
-async fn assert_settled(db: &mut PgConnection) {
+/// Asserts that no count update is pending, that counted flags match the users, and that no row belongs to a missing
+/// user.
+async fn assert_all_applied(db: &mut PgConnection) {
     assert_sums(db).await;
-    let unsettled = "SELECT count(*) FROM unsettled_users";
-    assert_eq!(number(db, unsettled).await, 0);
+    let pending = "SELECT count(*) FROM unsettled_users";
+    assert_eq!(number(db, pending).await, 0);
     assert_eq!(number(db, WRONG_FLAGS).await, 0);
-    assert_eq!(number(db, OF_NOBODY).await, 0);
+    assert_eq!(number(db, OF_MISSING_USERS).await, 0);
 }
 
 const LISTED: &str = "
@@ -158,7 +168,7 @@ const WRONG_SUMS: &str = "
         OR (SELECT coalesce(sum(following), 0) FROM follow_counts WHERE user_id = u.id)
             <> (SELECT count(*) FROM follows WHERE follower_id = u.id AND target_counted)";
 
-const BOTH: &str = "
+const FOLLOWS_BESIDE_BLOCKS: &str = "
     SELECT count(*) FROM follows AS f JOIN blocks AS b
     ON b.blocker_id IN (f.follower_id, f.target_id) AND b.target_id IN (f.follower_id, f.target_id)";
 
@@ -168,9 +178,9 @@ const WRONG_FLAGS: &str = "
     WHERE f.follower_counted <> coalesce(a.deleted_at IS NULL AND a.standing = 'active', false)
         OR f.target_counted <> coalesce(b.deleted_at IS NULL AND b.standing = 'active', false)";
 
-const OF_NOBODY: &str = "
+const OF_MISSING_USERS: &str = "
     SELECT count(*) FROM (
         SELECT follower_id AS id FROM follows UNION SELECT target_id FROM follows
-        UNION SELECT blocker_id FROM blocks UNION SELECT target_id FROM blocks
+        UNION SELECT blocker_id FROM blocks UNION SELECT target_id FROM blocks WHERE target_username IS NOT NULL
         UNION SELECT user_id FROM follow_counts
     ) AS known WHERE id NOT IN (SELECT id FROM users)";

@@ -1,68 +1,76 @@
-//! A token that is revoked on one replica is refused by the others within a second, whatever one fault there is.
+//! A token that is revoked at one replica is refused by the others within a second, under any single fault.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use user_adapters::guards::{Guard, Guards};
-use user_tests::{Cluster, PostgresDatabase, Process, Proxy, Store, TestApp, shared_redis};
+use user_tests::{Cluster, PostgresDatabase, Proxy, ServiceProcess, Store, TestApp, shared_redis};
 
-use super::{bearing, made_with};
+use super::{client_with_token, create_with_scopes};
 
-/// What is promised under any single fault.
+/// The promised bound under any single fault.
 const BOUND: Duration = Duration::from_secs(1);
 const REPLICAS: usize = 3;
 const ROUNDS: usize = 3;
 const PATH: &str = "/v1/users/batch";
 
-/// Asks for nobody, which needs no database: whether the token is believed is all that matters.
-async fn seen(app: &TestApp, token: &str) -> u16 {
-    let nobody = serde_json::json!({"ids": []});
-    bearing(app, token).post(PATH, &nobody).await.status
+/// Sends an empty batch, which needs no database, and returns the status. Only the token decides it.
+async fn status(app: &TestApp, token: &str) -> u16 {
+    let body = serde_json::json!({"ids": []});
+    client_with_token(app, token).post(PATH, &body).await.status
 }
 
-/// How long replicas are asked before a token changes: the news of its making has come to all of them by then, and what
-/// it made them forget is known again.
-const SETTLED: Duration = Duration::from_millis(1500);
+/// The time of requests before a token changes. By then every replica has received the invalidation of its creation and
+/// has cached the token again.
+const WARM_UP: Duration = Duration::from_millis(1500);
 
-/// Asks replicas with tokens until they know them for good.
-async fn are_known(apps: &[&TestApp], tokens: &[&str]) {
-    let begun = Instant::now();
-    while begun.elapsed() < SETTLED {
+/// Sends requests with the tokens until all replicas have cached them.
+async fn warm_up(apps: &[&TestApp], tokens: &[&str]) {
+    let started = Instant::now();
+    while started.elapsed() < WARM_UP {
         for app in apps {
             for token in tokens {
-                assert_eq!(seen(app, token).await, 200);
+                assert_eq!(status(app, token).await, 200);
             }
         }
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Asserts that a replica goes on believing a token: for a moment it may not be sure, where the machine is busy.
-async fn goes_on_believing(app: &TestApp, token: &str) {
-    let begun = Instant::now();
-    while seen(app, token).await != 200 {
-        assert!(begun.elapsed() < Duration::from_secs(10), "it does not");
+/// Asserts that a replica still accepts a token. On a busy machine, it may refuse it for a moment with 503.
+async fn assert_still_accepted(app: &TestApp, token: &str) {
+    let started = Instant::now();
+    while status(app, token).await != 200 {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "the token is not accepted"
+        );
         sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Asserts that a replica refuses a token from within the bound after its revocation on.
-async fn refuses(app: &TestApp, token: &str, acknowledged: Instant, bound: Duration) -> Duration {
+/// Asserts that a replica refuses a revoked token within the bound and from then on. Returns the delay.
+async fn assert_refused(
+    app: &TestApp,
+    token: &str,
+    acknowledged: Instant,
+    bound: Duration,
+) -> Duration {
     let mut since = None;
     loop {
-        let begun = acknowledged.elapsed();
-        let seen = seen(app, token).await;
-        // Without its database a replica cannot tell what has become of the token, only that it has changed.
+        let sent = acknowledged.elapsed();
+        let seen = status(app, token).await;
+        // Without its database, a replica only knows that the token has changed, and responds with 503.
         let is_refused = seen == 401 || seen == 503;
         assert!(
-            is_refused || (since.is_none() && begun < bound),
-            "{seen}, {begun:?} after"
+            is_refused || (since.is_none() && sent < bound),
+            "{seen} after {sent:?}"
         );
         if is_refused {
-            since.get_or_insert(begun);
+            since.get_or_insert(sent);
         }
         if let Some(since) = since
-            && begun > BOUND + BOUND / 4
+            && sent > BOUND + BOUND / 4
         {
             return since;
         }
@@ -70,19 +78,22 @@ async fn refuses(app: &TestApp, token: &str, acknowledged: Instant, bound: Durat
     }
 }
 
-/// Revokes tokens through one replica, with the links of the others as they are or spoilt.
-#[expect(clippy::print_stdout, reason = "the figures of a test that failed")]
-async fn ends_everywhere(settings: &[(&str, &str)], fault: Option<fn(&user_tests::Replica)>) {
+/// Revokes tokens through one replica, optionally with a fault of the connections of the others.
+#[expect(clippy::print_stdout, reason = "figures for a failed test")]
+async fn assert_ends_everywhere(
+    settings: &[(&str, &str)],
+    fault: Option<fn(&user_tests::Replica)>,
+) {
     let cluster = Cluster::start_with(REPLICAS, settings, Guards::default()).await;
     for round in 0..ROUNDS {
-        let (id, token) = made_with(cluster.owner(), &["users:read"]).await;
-        let (_, kept) = made_with(cluster.owner(), &["users:read"]).await;
+        let (id, token) = create_with_scopes(cluster.owner(), &["users:read"]).await;
+        let (_, valid) = create_with_scopes(cluster.owner(), &["users:read"]).await;
         let apps: Vec<&TestApp> = cluster
             .replicas
             .iter()
             .map(|replica| &replica.app)
             .collect();
-        are_known(&apps, &[&token, &kept]).await;
+        warm_up(&apps, &[&token, &valid]).await;
         if let Some(fault) = fault {
             cluster.replicas[1..].iter().for_each(fault);
         }
@@ -96,118 +107,118 @@ async fn ends_everywhere(settings: &[(&str, &str)], fault: Option<fn(&user_tests
             .enumerate()
             .map(|(number, replica)| {
                 let bound = if number == 0 { Duration::ZERO } else { BOUND };
-                refuses(&replica.app, &token, acknowledged, bound)
+                assert_refused(&replica.app, &token, acknowledged, bound)
             });
         let took = futures_util::future::join_all(all).await;
         println!("round {round}: refused after {took:?}");
         for replica in &cluster.replicas {
-            goes_on_believing(&replica.app, &kept).await;
+            assert_still_accepted(&replica.app, &valid).await;
         }
         for replica in &cluster.replicas {
-            replica.redis.mend();
-            replica.database.mend();
+            replica.redis.clear_faults();
+            replica.database.clear_faults();
         }
-        cluster.linked().await;
+        cluster.wait_until_connected().await;
     }
     cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_token_ends_everywhere() {
-    ends_everywhere(&[], None).await;
+    assert_ends_everywhere(&[], None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_token_ends_on_replicas_without_redis() {
-    ends_everywhere(&[], Some(|replica| replica.redis.cut())).await;
+    assert_ends_everywhere(&[], Some(|replica| replica.redis.cut())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_token_ends_on_replicas_whose_redis_is_silent() {
-    ends_everywhere(&[], Some(|replica| replica.redis.hang())).await;
+async fn a_revoked_token_ends_on_replicas_with_a_silent_redis() {
+    assert_ends_everywhere(&[], Some(|replica| replica.redis.hang())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_token_ends_on_replicas_without_the_database_and_others_go_on() {
-    ends_everywhere(&[], Some(|replica| replica.database.cut())).await;
+async fn without_the_database_only_the_revoked_token_ends() {
+    assert_ends_everywhere(&[], Some(|replica| replica.database.cut())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_token_ends_on_replicas_whose_database_is_silent_and_others_go_on() {
-    ends_everywhere(&[], Some(|replica| replica.database.hang())).await;
+async fn with_a_silent_database_only_the_revoked_token_ends() {
+    assert_ends_everywhere(&[], Some(|replica| replica.database.hang())).await;
 }
 
-/// Two replicas that nothing but the database connects.
+/// Two replicas that only share the database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_token_ends_where_there_is_no_redis_at_all() {
+async fn a_revoked_token_ends_everywhere_without_redis() {
     let app = TestApp::start(Store::Postgres).await;
     let other = app.replica().await;
     for _ in 0..ROUNDS {
-        let (id, token) = made_with(&app, &["users:read"]).await;
-        are_known(&[&other], &[&token]).await;
+        let (id, token) = create_with_scopes(&app, &["users:read"]).await;
+        warm_up(&[&other], &[&token]).await;
         let revoked = app.service().delete(&format!("/v1/tokens/{id}")).await;
         assert_eq!(revoked.status, 204);
-        refuses(&other, &token, Instant::now(), BOUND).await;
+        assert_refused(&other, &token, Instant::now(), BOUND).await;
     }
     other.stop().await;
     app.stop().await;
 }
 
-/// A process that was stopped believes nothing from before when it goes on.
+/// A process that was paused must not use cached tokens from before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revoked_token_is_refused_by_a_replica_that_was_paused_meanwhile() {
+async fn a_resumed_replica_refuses_a_revoked_token() {
     let app = TestApp::start(Store::Postgres).await;
     let folder = tempfile::tempdir().unwrap();
     let url = shared_redis();
     let settings = [("REDIS_URL", url.as_str())];
-    let paused = Process::serve(folder.path(), &app.database_uri(), &settings).await;
-    let (id, token) = made_with(&app, &["users:read"]).await;
+    let paused = ServiceProcess::serve(folder.path(), &app.database_uri(), &settings).await;
+    let (id, token) = create_with_scopes(&app, &["users:read"]).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let ask = async || {
+    let send = async || {
         let request = client.post(paused.url(PATH)).bearer_auth(&token);
         let reply = request.json(&serde_json::json!({"ids": []})).send().await;
         reply.unwrap().status().as_u16()
     };
     for _ in 0..5 {
-        assert_eq!(ask().await, 200);
+        assert_eq!(send().await, 200);
     }
     paused.signal("STOP");
     let revoked = app.service().delete(&format!("/v1/tokens/{id}")).await;
     assert_eq!(revoked.status, 204);
     sleep(BOUND + BOUND / 4).await;
     paused.signal("CONT");
-    assert_ne!(ask().await, 200);
+    assert_ne!(send().await, 200);
     drop(paused);
     app.stop().await;
 }
 
-/// Not a promise: it shows that it is the age of the look at the outbox that keeps the one above.
+/// Shows that the promise depends on the check of the poll age.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_age_of_the_look_a_replica_without_its_database_goes_on_believing() {
+async fn without_the_poll_age_a_disconnected_replica_accepts_a_revoked_token() {
     let app = TestApp::start(Store::Postgres).await;
-    let (database, uri) = Proxy::before(&app.database_uri()).await;
+    let (database, uri) = Proxy::in_front_of(&app.database_uri()).await;
     let settings = [("DATABASE_URI", uri.as_str())];
-    let careless = app
-        .replica_guarded(&settings, Guards::without(Guard::PollAge))
+    let unguarded = app
+        .replica_with_guards(&settings, Guards::without(Guard::PollAge))
         .await;
-    let (id, token) = made_with(&app, &["users:read"]).await;
-    are_known(&[&careless], &[&token]).await;
+    let (id, token) = create_with_scopes(&app, &["users:read"]).await;
+    warm_up(&[&unguarded], &[&token]).await;
     database.cut();
     let revoked = app.service().delete(&format!("/v1/tokens/{id}")).await;
     assert_eq!(revoked.status, 204);
     sleep(BOUND * 2).await;
-    assert_eq!(seen(&careless, &token).await, 200);
-    database.mend();
-    careless.stop().await;
+    assert_eq!(status(&unguarded, &token).await, 200);
+    database.clear_faults();
+    unguarded.stop().await;
     app.stop().await;
 }
 
-/// What the outbox tells of tokens reaches a command that is run beside the service, and the other way round.
+/// A running service sees the tokens that commands create and revoke.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_store_is_told_beside_the_service_is_heard() {
+async fn tokens_created_and_revoked_by_commands_take_effect() {
     let database = PostgresDatabase::create().await;
     let folder = tempfile::tempdir().unwrap();
-    let service = Process::serve(folder.path(), &database.url(), &[]).await;
+    let service = ServiceProcess::serve(folder.path(), &database.url(), &[]).await;
     let run = |arguments: &[&str]| {
         let output = user_tests::configured(folder.path(), &database.url(), arguments)
             .output()
@@ -227,17 +238,20 @@ async fn what_a_store_is_told_beside_the_service_is_heard() {
     ];
     let token = run(&make);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let ask = async || {
+    let send = async || {
         let request = client.post(service.url(PATH)).bearer_auth(&token);
         let reply = request.json(&serde_json::json!({"ids": []})).send().await;
         reply.unwrap().status().as_u16()
     };
-    assert_eq!(ask().await, 200);
+    assert_eq!(send().await, 200);
     run(&["token", "revoke", &token]);
     let acknowledged = Instant::now();
-    while ask().await == 200 {
-        assert!(acknowledged.elapsed() < BOUND, "it is still believed");
+    while send().await == 200 {
+        assert!(
+            acknowledged.elapsed() < BOUND,
+            "the token is still accepted"
+        );
         sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(ask().await, 401);
+    assert_eq!(send().await, 401);
 }

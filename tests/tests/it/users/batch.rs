@@ -3,28 +3,28 @@
 use serde_json::{Value, json};
 
 use crate::common::{
-    Callers, assert_faults, assert_problem, assert_view, id, path, register_everything,
+    Callers, assert_faults, assert_problem, assert_view, id, path, register_full_user,
 };
 
 const BATCH: &str = "/v1/users/batch";
-const NOBODY: &str = "0199b8f2-7c1e-7000-8000-000000000000";
+const UNKNOWN_ID: &str = "0199b8f2-7c1e-7000-8000-000000000000";
 
-/// The usernames of an answer, null where there is nobody.
+/// The usernames of a response, null for unknown users.
 fn names(answer: &Value) -> Vec<Option<&str>> {
     let users = answer["users"].as_array().unwrap();
     users.iter().map(|user| user["username"].as_str()).collect()
 }
 
 user_tests::on_each_store! {
-    async fn users_come_in_the_order_asked_with_duplicates_and_nulls(app: &TestApp) {
-        let alice = register_everything(app, "Alice").await;
-        let bob = register_everything(app, "bob").await;
-        let gone = register_everything(app, "gone").await;
+    async fn users_keep_the_requested_order_with_duplicates_and_nulls(app: &TestApp) {
+        let alice = register_full_user(app, "Alice").await;
+        let bob = register_full_user(app, "bob").await;
+        let deleted = register_full_user(app, "gone").await;
         let service = app.service();
-        service.delete(&path(&gone)).await;
+        service.delete(&path(&deleted)).await;
         let upper = id(&alice).to_uppercase();
         for (kind, keys, expected) in [
-            ("ids", json!([id(&bob), NOBODY, upper, "nonsense", id(&gone), "", id(&bob), id(&alice)]),
+            ("ids", json!([id(&bob), UNKNOWN_ID, upper, "nonsense", id(&deleted), "", id(&bob), id(&alice)]),
                 vec![Some("bob"), None, Some("Alice"), None, None, None, Some("bob"), Some("Alice")]),
             ("usernames", json!(["BOB", "nobody", "alice", "a", "gone", "", " bob ", "Alice", "not a name", "аlice"]),
                 vec![Some("bob"), None, Some("Alice"), None, None, None, Some("bob"), Some("Alice"), None, None]),
@@ -39,15 +39,15 @@ user_tests::on_each_store! {
             assert_eq!(crate::common::members(&batch.json), ["users"]);
             assert_eq!(batch.json["users"][0], bob);
             assert_eq!(batch.header("etag"), "");
-            assert_eq!(batch.header("cache-control"), "private, no-cache");
+            assert_eq!(batch.header("cache-control"), "private, no-cache, no-transform");
             let none = service.post(BATCH, &json!({ kind: [] })).await;
             assert_eq!((none.status, &none.json), (200, &json!({"users": []})));
         }
     }
 
-    async fn each_kind_of_caller_asks_by_what_it_may_and_gets_its_view(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
-        let callers = Callers::towards(app, id(&user)).await;
+    async fn each_kind_of_caller_gets_its_keys_and_its_view(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
+        let callers = Callers::for_target(app, id(&user)).await;
         let other = app.service().get("/v1/users/by-username/other.one").await.json;
         let by_id = json!({"ids": [id(&user), id(&other)]});
         let by_name = json!({"usernames": ["alice", "other.one"]});
@@ -77,7 +77,7 @@ user_tests::on_each_store! {
         }
     }
 
-    async fn five_hundred_keys_are_the_most(app: &TestApp) {
+    async fn more_than_500_keys_are_rejected(app: &TestApp) {
         let user = app.register("alice").await;
         let service = app.service();
         for (kind, key) in [("ids", id(&user)), ("usernames", "alice"), ("emails", "alice@example.org"), ("external_ids", "none")] {
@@ -90,13 +90,13 @@ user_tests::on_each_store! {
             keys.insert(0, "nonsense".to_owned());
             let refused = service.post(BATCH, &json!({ kind: keys })).await;
             assert_faults(&refused, &[(&format!("/{kind}"), "too_many")]);
-            // Duplicates count.
+            // Duplicates are counted.
             let refused = service.post(BATCH, &json!({ kind: vec![key; 501] })).await;
             assert_faults(&refused, &[(&format!("/{kind}"), "too_many")]);
         }
     }
 
-    async fn exactly_one_kind_of_key_is_asked_for(app: &TestApp) {
+    async fn exactly_one_kind_of_key_is_required(app: &TestApp) {
         let service = app.service();
         for (body, faults) in [
             (json!({}), vec![("", "exactly_one")]),
@@ -115,10 +115,10 @@ user_tests::on_each_store! {
         }
     }
 
-    async fn chosen_fields_are_shown_with_the_id(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_field_selection_includes_the_id(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let other = app.register("bob").await;
-        let body = json!({"ids": [id(&user), NOBODY], "fields": ["username", "profile.name", "email", "metadata.private"]});
+        let body = json!({"ids": [id(&user), UNKNOWN_ID], "fields": ["username", "profile.name", "email", "metadata.private"]});
         let full = app.service().post(BATCH, &body).await;
         assert_eq!(full.json, json!({"users": [
             {"id": id(&user), "username": "Alice", "profile": {"name": "Ann Lee"}, "email": "Alice@example.org", "metadata": {"private": {"score": 7}}},

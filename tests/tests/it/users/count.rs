@@ -2,21 +2,21 @@
 
 use serde_json::json;
 
-use crate::common::{Callers, assert_faults, assert_problem, id, path, register_everything};
+use crate::common::{Callers, assert_faults, assert_problem, id, path, register_full_user};
 
 user_tests::on_each_store! {
-    async fn users_are_counted_under_the_filters_of_the_list(app: &TestApp) {
+    async fn counting_applies_the_filters_of_the_list(app: &TestApp) {
         let service = app.service();
         assert_eq!(service.get("/v1/users/count").await.json, json!({"count": 0}));
-        let alice = register_everything(app, "Alice").await;
+        let alice = register_full_user(app, "Alice").await;
         for name in ["bob", "bobby", "gone"] {
             app.register(name).await;
         }
         let by_name = |name: &str| format!("/v1/users/by-username/{name}");
-        let gone = service.get(&by_name("gone")).await.json;
+        let deleted = service.get(&by_name("gone")).await.json;
         let bobby = service.get(&by_name("bobby")).await.json;
-        service.delete(&path(&gone)).await;
-        service.verb(&format!("{}/suspend", path(&bobby)), &[]).await;
+        service.delete(&path(&deleted)).await;
+        service.post_empty(&format!("{}/suspend", path(&bobby)), &[]).await;
         for (filter, count) in [
             ("", 3), ("?status=active", 2), ("?status=suspended", 1), ("?status=deleted", 1), ("?status=active,suspended,deleted", 4),
             ("?role=editor", 1), ("?username_prefix=bo", 2), ("?q=lee", 1), ("?email=alice@example.org", 1), ("?external_id=ext-Alice", 1),
@@ -29,9 +29,9 @@ user_tests::on_each_store! {
         assert_eq!(service.get(&format!("/v1/users/count?created_since={since}")).await.json["count"], 3);
     }
 
-    async fn counting_is_for_services_and_administrators(app: &TestApp) {
+    async fn only_services_and_administrators_may_count(app: &TestApp) {
         let user = app.register("alice").await;
-        let callers = Callers::towards(app, id(&user)).await;
+        let callers = Callers::for_target(app, id(&user)).await;
         assert_problem(&callers.anonymous.get("/v1/users/count").await, 401, "missing_credentials");
         for (name, caller) in callers.users() {
             for path in ["/v1/users/count", "/v1/users/count?nonsense=1"] {

@@ -1,14 +1,15 @@
 //! `POST /v1/users`.
 
 use reqwest::Method;
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Callers, assert_faults, assert_problem, assert_same_faults, assert_view, events, everything,
-    id, register_everything, send,
+    Callers, assert_faults, assert_problem, assert_same_faults, assert_view, events,
+    full_user_body, id, path, register_full_user, send,
 };
 
-/// Tells whether a text is a moment as the contract writes moments: in UTC, with six digits behind the second.
+/// Whether a value is a timestamp in the format of the API: UTC, with six decimals.
 fn is_moment(value: &Value) -> bool {
     let shape = |byte: u8| if byte.is_ascii_digit() { b'0' } else { byte };
     let text = value.as_str().unwrap_or_default();
@@ -16,8 +17,8 @@ fn is_moment(value: &Value) -> bool {
 }
 
 user_tests::on_each_store! {
-    async fn a_user_is_made_with_every_field_and_shown_exactly(app: &TestApp) {
-        let body = everything("Alice.Smith");
+    async fn a_user_is_created_with_every_field_and_returned_exactly(app: &TestApp) {
+        let body = full_user_body("Alice.Smith");
         let made = app.service().post("/v1/users", &body).await;
         assert_eq!(made.status, 201, "{}", made.text);
         let (created, updated) = (&made.json["created_at"], &made.json["updated_at"]);
@@ -29,11 +30,12 @@ user_tests::on_each_store! {
         expected["created_at"] = created.clone();
         expected["updated_at"] = updated.clone();
         expected["deleted_at"] = Value::Null;
+        expected["suspension"] = Value::Null;
         assert_eq!(made.json, expected);
         assert_eq!(made.id().len(), 36);
         assert_eq!(made.id().as_bytes()[14], b'7', "a UUID of version 7");
         assert_eq!(made.header("location"), format!("/v1/users/{}", made.id()));
-        assert_eq!(made.header("etag"), "\"1-full\"");
+        assert_eq!(made.version_and_view(), "1-full");
         assert_eq!(made.header("content-type"), "application/json");
 
         let found = app.service().get(made.header("location")).await;
@@ -41,7 +43,7 @@ user_tests::on_each_store! {
         assert_eq!(events(app, made.id()).await, [("user.created".to_owned(), 1)]);
     }
 
-    async fn what_is_not_given_is_null_or_its_default(app: &TestApp) {
+    async fn an_omitted_field_is_null_or_its_default(app: &TestApp) {
         let nothing = json!({"username": "bare", "email": "bare@example.org"});
         let null = json!({
             "username": "bare2", "email": "bare2@example.org", "email_verified": null, "phone_number": null,
@@ -69,15 +71,15 @@ user_tests::on_each_store! {
         }
     }
 
-    async fn services_and_administrators_make_users_and_nobody_else(app: &TestApp) {
+    async fn only_services_and_administrators_create_users(app: &TestApp) {
         let own = app.register("own.user").await;
-        let callers = Callers::towards(app, id(&own)).await;
+        let callers = Callers::for_target(app, id(&own)).await;
         let body = json!({"username": "newcomer", "email": "newcomer@example.org"});
         assert_problem(&callers.anonymous.post("/v1/users", &body).await, 401, "missing_credentials");
         for (name, user) in callers.users() {
             let refused = user.post("/v1/users", &body).await;
             assert_eq!((refused.status, refused.code()), (403, "forbidden"), "{name}");
-            // What it may not do at all, it is not told the faults of.
+            // A caller without permission gets no faults of the body.
             assert_problem(&user.post("/v1/users", &json!({"nonsense": 1})).await, 403, "forbidden");
         }
         let missing = app.service().get("/v1/users/by-username/newcomer").await;
@@ -103,7 +105,7 @@ user_tests::on_each_store! {
         assert_faults(&service.post("/v1/users", &status).await, &[("/status", "required")]);
     }
 
-    async fn all_faults_of_a_body_are_told_at_once(app: &TestApp) {
+    async fn all_faults_of_a_body_are_reported_at_once(app: &TestApp) {
         let body = json!({
             "username": "a", "email": "nobody", "email_verified": "yes", "phone_number": "030 123", "external_id": "a b",
             "phone_number_verified": 1, "status": "deleted", "roles": ["ok", "Not Ok", 7, null],
@@ -135,9 +137,9 @@ user_tests::on_each_store! {
         assert_faults(&refused, &[("/profile", "type"), ("/metadata", "type"), ("/roles", "type")]);
     }
 
-    async fn what_somebody_has_is_a_409_that_says_which(app: &TestApp) {
+    async fn a_taken_value_is_a_409_that_names_it(app: &TestApp) {
         let service = app.service();
-        register_everything(app, "Alice").await;
+        register_full_user(app, "Alice").await;
         let body = |username: &str, email: &str, external_id: &str| {
             json!({"username": username, "email": email, "external_id": external_id})
         };
@@ -151,12 +153,12 @@ user_tests::on_each_store! {
         }
         let refused = service.post("/v1/users", &body("newcomer", "new@example.org", "ext-Alice")).await;
         assert_problem(&refused, 409, "external_id_taken");
-        // An external id is compared byte by byte, and none of the refused has left anything behind.
+        // External ids are compared byte by byte. The rejected requests have stored nothing.
         let made = service.post("/v1/users", &body("newcomer", "new@example.org", "EXT-ALICE")).await;
         assert_eq!(made.status, 201, "{}", made.text);
     }
 
-    async fn the_domain_of_an_address_is_compared_by_idna(app: &TestApp) {
+    async fn email_domains_are_compared_by_idna(app: &TestApp) {
         let service = app.service();
         let made = service.post("/v1/users", &json!({"username": "idna", "email": "Jo@Bücher.example"})).await;
         assert_eq!((made.status, &made.json["email"]), (201, &json!("Jo@Bücher.example")), "{}", made.text);
@@ -166,20 +168,69 @@ user_tests::on_each_store! {
         }
     }
 
-    async fn a_look_alike_of_a_name_is_taken_and_plain_letters_are_not_confused(app: &TestApp) {
+    async fn a_look_alike_username_is_taken_but_ascii_letters_differ(app: &TestApp) {
         for (username, email) in [("paypal", "p"), ("modern", "n"), ("modem", "m"), ("w0rld", "w"), ("world", "x")] {
             let body = json!({"username": username, "email": format!("{email}@example.org")});
             let made = app.service().post("/v1/users", &body).await;
             assert_eq!(made.status, 201, "{username}: {}", made.text);
         }
-        // The first and fourth letters are Cyrillic; then, all of it but the last letter; then, fullwidth.
-        for username in ["раypal", "рауpаl", "ｐａｙｐａｌ"] {
+        // With one Latin alpha, with two, and in fullwidth letters.
+        for username in ["pɑypal", "pɑypɑl", "ｐａｙｐａｌ"] {
             let body = json!({"username": username, "email": "thief@example.org"});
             assert_problem(&app.service().post("/v1/users", &body).await, 409, "username_taken");
         }
     }
 
-    async fn reserved_names_and_names_of_other_shapes_are_faults(app: &TestApp) {
+    async fn a_new_mixed_script_username_is_rejected_and_a_stored_one_kept(app: &TestApp) {
+        let service = app.service();
+        for username in ["раypal", "αlice", "Сергей.Smith", "Дмитрийος"] {
+            let body = json!({"username": username, "email": "mixed@example.org"});
+            assert_faults(&service.post("/v1/users", &body).await, &[("/username", "mixed_scripts")]);
+        }
+        for (number, username) in ["Дмитрий.1990", "東京Tokyo", "김Kim"].into_iter().enumerate() {
+            let body = json!({"username": username, "email": format!("whole{number}@example.org")});
+            assert_eq!(service.post("/v1/users", &body).await.status, 201, "{username}");
+        }
+        // A username stored before this rule existed.
+        let user = app.register("alice").await;
+        let database = crate::retention::database(app).await;
+        let older = "UPDATE users SET username = 'Аlice', username_key = 'аlice' WHERE username_key = 'alice'";
+        database.execute_unprepared(older).await.unwrap();
+        let fresh = [("Cache-Control", "no-cache")];
+        let found = service.get_with("/v1/users/by-username/Аlice", &fresh).await;
+        assert_eq!((found.status, &found.json["id"]), (200, &user["id"]), "{}", found.text);
+        let mut body = json!({"username": "Аlice", "email": user["email"], "profile": {"name": "Al"}});
+        let put = service.put_with(&path(&user), &body, &[("If-Match", found.header("etag"))]).await;
+        assert_eq!((put.status, put.json["profile"]["name"].as_str()), (200, Some("Al")), "{}", put.text);
+        body["username"] = json!("аlicia");
+        let put = service.put_with(&path(&user), &body, &[("If-Match", "*")]).await;
+        assert_faults(&put, &[("/username", "mixed_scripts")]);
+        let patched = service.patch(&path(&user), &json!({"username": "bоb.two"})).await;
+        assert_faults(&patched, &[("/username", "mixed_scripts")]);
+        let patched = service.patch(&path(&user), &json!({"username": "bob.two"})).await;
+        assert_eq!(patched.status, 200, "{}", patched.text);
+    }
+
+    async fn invisible_characters_in_an_email_domain_are_removed(app: &TestApp) {
+        let service = app.service();
+        let body = json!({"username": "alice", "email": "Alice@Exam\u{ad}ple\u{200b}.org\u{2060}"});
+        let made = service.post("/v1/users", &body).await;
+        assert_eq!((made.status, &made.json["email"]), (201, &json!("Alice@Example.org")), "{}", made.text);
+        let twin = json!({"username": "twin", "email": "alice@example.org"});
+        assert_problem(&service.post("/v1/users", &twin).await, 409, "email_taken");
+        // An address stored before this rule is returned unchanged and can be found.
+        let database = crate::retention::database(app).await;
+        database.execute_unprepared("UPDATE users SET email = 'Alice@Exam\u{ad}ple.org'").await.unwrap();
+        let fresh = [("Cache-Control", "no-cache")];
+        let found = service.get_with(&path(&made.json), &fresh).await;
+        assert_eq!(found.json["email"], "Alice@Exam\u{ad}ple.org");
+        let batch = service.post("/v1/users/batch", &json!({"emails": ["alice@exam\u{ad}ple.org", "alice@example.org"]})).await;
+        for user in batch.json["users"].as_array().unwrap() {
+            assert_eq!(user["id"], made.json["id"], "{}", batch.text);
+        }
+    }
+
+    async fn reserved_and_malformed_usernames_are_rejected(app: &TestApp) {
         for (username, code) in [
             ("admin", "reserved"), ("Admin", "reserved"), ("аdmin", "reserved"), ("by-username", "reserved"),
             ("null", "reserved"), ("ab", "too_short"), (&*"a".repeat(33), "too_long"), ("", "blank"), ("   ", "blank"),
@@ -193,7 +244,7 @@ user_tests::on_each_store! {
         }
     }
 
-    async fn a_name_is_shown_as_typed_and_found_in_any_case(app: &TestApp) {
+    async fn a_username_keeps_its_case_and_is_compared_without_it(app: &TestApp) {
         for (n, (typed, other)) in [("Alice.Smith", "aLICE.sMITH"), ("ÉLODIE", "élodie"), ("ΟΔΟΣ", "οδος"), ("x-1_2.y", "X-1_2.Y")].into_iter().enumerate() {
             let email = format!("{n}@example.org");
             let made = app.service().post("/v1/users", &json!({"username": typed, "email": email})).await;
@@ -203,7 +254,7 @@ user_tests::on_each_store! {
         }
     }
 
-    async fn text_is_trimmed_and_composed_and_kept_as_typed(app: &TestApp) {
+    async fn text_is_trimmed_and_nfc_normalised_only(app: &TestApp) {
         let body = json!({
             "username": "  Zoe\u{308} ", "email": "\u{a0}zoe@example.org\n",
             "profile": {
@@ -227,7 +278,7 @@ user_tests::on_each_store! {
         assert_eq!(found.json, made.json);
     }
 
-    async fn the_greatest_lengths_are_accepted_and_one_more_is_not(app: &TestApp) {
+    async fn maximum_lengths_are_accepted_and_longer_values_rejected(app: &TestApp) {
         let url = |length: usize| format!("https://example.org/{}", "a".repeat(length - 20));
         let email = |more: usize| {
             let labels = ["d".repeat(60), "e".repeat(58 + more), "f".repeat(61)].join(".");
@@ -264,7 +315,7 @@ user_tests::on_each_store! {
         assert_eq!((made.status, &made.json["roles"]), (201, &json!(["one"])));
     }
 
-    async fn a_verified_phone_needs_a_number_and_a_suspended_user_may_be_made(app: &TestApp) {
+    async fn a_verified_phone_needs_a_number_and_a_user_can_start_suspended(app: &TestApp) {
         let body = json!({"username": "ann", "email": "ann@example.org", "phone_number_verified": true});
         let refused = app.service().post("/v1/users", &body).await;
         assert_problem(&refused, 422, "invalid");
@@ -275,12 +326,12 @@ user_tests::on_each_store! {
         assert_problem(&app.user(made.id()).get("/v1/users/me").await, 401, "invalid_token");
     }
 
-    async fn a_body_that_is_no_json_object_is_refused_and_makes_nobody(app: &TestApp) {
+    async fn a_body_that_is_not_a_json_object_creates_no_user(app: &TestApp) {
         let service = app.service();
         let valid = r#"{"username":"ann","email":"ann@example.org"}"#;
         let deep = format!(r#"{{"username":"ann","email":"ann@example.org","metadata":{{"user":{{"a":{}1{}}}}}}}"#, "[".repeat(40), "]".repeat(40));
         let malformed: Vec<Vec<u8>> = vec![
-            b"".to_vec(), b"{".to_vec(), valid[..valid.len() - 1].into(), format!("{valid}{valid}").into(), format!("\u{feff}{valid}").into(),
+            b"".to_vec(), b"{".to_vec(), valid[..valid.len() - 1].into(), format!("{valid}{valid}").into(), format!("\u{feff}\u{feff}{valid}").into(),
             br#"{"username":"ann","email":"ann@example.org","username":"bob"}"#.to_vec(),
             br#"{"username":"ann","email":"ann@example.org","user\u006eame":"bob"}"#.to_vec(),
             br#"{"username":"ann","email":"ann@example.org","metadata":{"user":{"a":1,"a":2}}}"#.to_vec(),

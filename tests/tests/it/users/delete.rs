@@ -1,20 +1,20 @@
-//! `DELETE /v1/users/{id}`, restorable or for good.
+//! `DELETE /v1/users/{id}`, restorable or permanently.
 
 use serde_json::{Value, json};
 
 use crate::common::{
-    Callers, assert_faults, assert_problem, encode, events, id, path, register_everything,
+    Callers, assert_faults, assert_problem, encode, events, id, path, register_full_user,
 };
 
-const NOBODY: &str = "/v1/users/0199b8f2-7c1e-7000-8000-000000000000";
+const UNKNOWN_USER: &str = "/v1/users/0199b8f2-7c1e-7000-8000-000000000000";
 
 user_tests::on_each_store! {
-    async fn each_kind_of_caller_deletes_whom_it_may(app: &TestApp) {
+    async fn each_kind_of_caller_deletes_only_permitted_users(app: &TestApp) {
         let user = app.register("alice").await;
-        let callers = Callers::towards(app, id(&user)).await;
+        let callers = Callers::for_target(app, id(&user)).await;
         assert_problem(&callers.anonymous.delete(&path(&user)).await, 401, "missing_credentials");
         for (name, caller) in callers.users().into_iter().skip(1) {
-            for path in [&*path(&user), NOBODY] {
+            for path in [&*path(&user), UNKNOWN_USER] {
                 let refused = caller.delete(path).await;
                 assert_eq!((refused.status, refused.code()), (403, "forbidden"), "{name}");
             }
@@ -27,21 +27,21 @@ user_tests::on_each_store! {
         let deleted = callers.own.delete(&path(&user)).await;
         assert_eq!((deleted.status, &*deleted.text), (204, ""));
         assert_problem(&callers.own.delete(&path(&user)).await, 401, "invalid_token");
-        // Repeated by those who may restore it, it is done; the version and the events stay.
+        // For callers that may restore the user, a repetition succeeds and changes neither version nor events.
         for caller in [&callers.admin, &callers.service] {
             assert_eq!(caller.delete(&path(&user)).await.status, 204);
-            assert_problem(&caller.delete(NOBODY).await, 404, "user_not_found");
+            assert_problem(&caller.delete(UNKNOWN_USER).await, 404, "user_not_found");
             assert_problem(&caller.delete("/v1/users/nobody").await, 404, "user_not_found");
         }
         assert_problem(&callers.other.delete(&path(&user)).await, 403, "forbidden");
-        let restored = callers.service.verb(&format!("{}/restore", path(&user)), &[]).await;
+        let restored = callers.service.post_empty(&format!("{}/restore", path(&user)), &[]).await;
         assert_eq!(restored.version(), 3, "{}", restored.text);
         let kinds: Vec<String> = events(app, id(&user)).await.into_iter().map(|(kind, _)| kind).collect();
         assert_eq!(kinds, ["user.created", "user.deleted", "user.restored"]);
     }
 
-    async fn a_deleted_user_is_nowhere_but_in_the_list_of_the_deleted(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_deleted_user_appears_only_in_the_list_of_deleted_users(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let other = app.register("bob").await;
         let (service, admin) = (app.service(), app.admin().await);
         assert_eq!(service.delete(&path(&user)).await.status, 204);
@@ -53,8 +53,8 @@ user_tests::on_each_store! {
                 caller.patch(&path(&user), &json!({"profile": {"name": "x"}})).await,
                 caller.patch(&path(&user), &json!({})).await,
                 caller.put_with(&path(&user), &json!({"username": "Alice", "email": "Alice@example.org"}), &[("If-Match", "*")]).await,
-                caller.verb(&format!("{}/suspend", path(&user)), &[]).await,
-                caller.verb(&format!("{}/activate", path(&user)), &[]).await,
+                caller.post_empty(&format!("{}/suspend", path(&user)), &[]).await,
+                caller.post_empty(&format!("{}/activate", path(&user)), &[]).await,
             ];
             for reply in missing {
                 assert_problem(&reply, 404, "user_not_found");
@@ -80,13 +80,13 @@ user_tests::on_each_store! {
         assert_problem(&app.user(id(&user)).get("/v1/users/me").await, 401, "invalid_token");
     }
 
-    async fn what_a_deleted_user_had_stays_its_own(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_deleted_user_keeps_its_unique_values(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let service = app.service();
         assert_eq!(service.delete(&path(&user)).await.status, 204);
         for (username, email, external_id, code) in [
             ("alice", "new@example.org", "new", "username_taken"),
-            ("аlice", "new@example.org", "new", "username_taken"),
+            ("ɑlice", "new@example.org", "new", "username_taken"),
             ("newcomer", "alice@EXAMPLE.org", "new", "email_taken"),
             ("newcomer", "new@example.org", "ext-Alice", "external_id_taken"),
         ] {
@@ -96,7 +96,7 @@ user_tests::on_each_store! {
         let other = app.register("bob").await;
         assert_problem(&service.patch(&path(&other), &json!({"username": "ALICE"})).await, 409, "username_taken");
         assert_problem(&service.patch(&path(&other), &json!({"email": "alice@example.org"})).await, 409, "email_taken");
-        let restored = service.verb(&format!("{}/restore", path(&user)), &[]).await;
+        let restored = service.post_empty(&format!("{}/restore", path(&user)), &[]).await;
         assert_eq!(restored.status, 200, "{}", restored.text);
         let mut expected = user.clone();
         expected["version"] = json!(3);
@@ -104,11 +104,11 @@ user_tests::on_each_store! {
         assert_eq!(restored.json, expected);
     }
 
-    async fn an_erased_user_is_gone_and_gives_free_all_but_its_name(app: &TestApp) {
+    async fn an_erasure_releases_every_unique_value_but_the_username(app: &TestApp) {
         let service = app.service();
-        // Both one that is deleted already and one that is not.
+        // Both a deleted user and one that is not deleted.
         for (n, username) in ["Alice", "Bertha"].into_iter().enumerate() {
-            let user = register_everything(app, username).await;
+            let user = register_full_user(app, username).await;
             if n == 0 {
                 assert_eq!(service.delete(&path(&user)).await.status, 204);
             }
@@ -117,7 +117,7 @@ user_tests::on_each_store! {
             assert_problem(&service.get(&path(&user)).await, 404, "user_not_found");
             assert_problem(&service.delete(&path(&user)).await, 404, "user_not_found");
             assert_problem(&service.delete(&format!("{}?erase=true", path(&user))).await, 404, "user_not_found");
-            assert_problem(&service.verb(&format!("{}/restore", path(&user)), &[]).await, 404, "user_not_found");
+            assert_problem(&service.post_empty(&format!("{}/restore", path(&user)), &[]).await, 404, "user_not_found");
             assert_problem(&app.user(id(&user)).get("/v1/users/me").await, 401, "invalid_token");
             for status in ["active", "suspended", "deleted"] {
                 assert_eq!(service.get(&format!("/v1/users/count?status={status}&q={}", encode(username))).await.json["count"], 0);
@@ -130,7 +130,7 @@ user_tests::on_each_store! {
         }
     }
 
-    async fn erasing_is_asked_for_in_one_way_only(app: &TestApp) {
+    async fn only_erase_true_erases(app: &TestApp) {
         let user = app.register("alice").await;
         for value in ["yes", "1", "TRUE", ""] {
             let refused = app.service().delete(&format!("{}?erase={value}", path(&user))).await;

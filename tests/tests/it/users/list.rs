@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use user_tests::{As, Reply, TestApp};
+use user_tests::{Reply, TestApp, TestClient};
 
 use crate::common::{
-    Callers, assert_faults, assert_problem, assert_view, encode, id, path, register_everything,
+    Callers, assert_faults, assert_problem, assert_view, encode, id, path, register_full_user,
 };
 
 /// The usernames of a page.
@@ -19,7 +19,7 @@ pub(super) fn names(page: &Reply) -> Vec<&str> {
         .collect()
 }
 
-/// The address in the `Link` of a page; none on the last.
+/// The URL in the `Link` header of a page. None on the last page.
 fn next(page: &Reply) -> Option<String> {
     let link = page.header("link");
     if link.is_empty() {
@@ -35,18 +35,18 @@ fn next(page: &Reply) -> Option<String> {
     Some(address.to_owned())
 }
 
-/// Follows the links from a path to the end, and gives the names in their order.
-pub(super) async fn walk(caller: &As<'_>, first: &str) -> Vec<String> {
-    let (mut walked, mut pages) = (Vec::new(), 0);
+/// Follows the links from a path to the last page and returns the usernames in order.
+pub(super) async fn read_all_pages(caller: &TestClient<'_>, first: &str) -> Vec<String> {
+    let (mut listed, mut pages) = (Vec::new(), 0);
     let mut path = Some(first.to_owned());
     while let Some(address) = path {
         pages += 1;
-        assert!(pages < 500, "the walk does not end");
+        assert!(pages < 500, "paging does not end");
         let page = caller.get(&address).await;
-        walked.extend(names(&page).into_iter().map(str::to_owned));
+        listed.extend(names(&page).into_iter().map(str::to_owned));
         path = next(&page);
     }
-    walked
+    listed
 }
 
 async fn register_all(app: &TestApp, names: &[&str]) {
@@ -56,9 +56,9 @@ async fn register_all(app: &TestApp, names: &[&str]) {
 }
 
 user_tests::on_each_store! {
-    async fn listing_is_for_services_and_administrators(app: &TestApp) {
-        let user = register_everything(app, "alice").await;
-        let callers = Callers::towards(app, id(&user)).await;
+    async fn only_services_and_administrators_may_list(app: &TestApp) {
+        let user = register_full_user(app, "alice").await;
+        let callers = Callers::for_target(app, id(&user)).await;
         assert_problem(&callers.anonymous.get("/v1/users").await, 401, "missing_credentials");
         for (name, caller) in callers.users() {
             for path in ["/v1/users", "/v1/users?nonsense=1&limit=0", "/v1/users?cursor=bad", "/v1/users?email=alice@example.org"] {
@@ -71,20 +71,20 @@ user_tests::on_each_store! {
             assert_eq!(names(&page), ["the.boss", "pretender", "other.one", "alice"], "the newest first");
             assert_eq!(crate::common::members(&page.json), ["next_cursor", "users"]);
             assert_eq!((&page.json["next_cursor"], page.header("link")), (&json!(null), ""));
-            assert_eq!((page.header("cache-control"), page.header("etag")), ("private, no-cache", ""));
+            assert_eq!((page.header("cache-control"), page.header("etag")), ("private, no-cache, no-transform", ""));
             assert_view(&page.json["users"][3], "full");
             assert_eq!(page.json["users"][3], user);
         }
     }
 
-    async fn each_filter_finds_those_it_names(app: &TestApp) {
+    async fn each_filter_returns_the_matching_users(app: &TestApp) {
         let service = app.service();
-        let alice = register_everything(app, "Alice.Smith").await;
+        let alice = register_full_user(app, "Alice.Smith").await;
         register_all(app, &["bob", "Bobby", "carol", "d_n", "dxn"]).await;
         let by_name = |name: &str| format!("/v1/users/by-username/{name}");
         let bobby = service.get(&by_name("bobby")).await.json;
         let carol = service.get(&by_name("carol")).await.json;
-        service.verb(&format!("{}/suspend", path(&bobby)), &[]).await;
+        service.post_empty(&format!("{}/suspend", path(&bobby)), &[]).await;
         service.delete(&path(&carol)).await;
         let dxn = service.get(&by_name("dxn")).await.json;
         service.patch(&path(&dxn), &json!({"profile": {"name": "Zoë O'Hara 100% \\o/ STRASSE"}, "roles": ["editor"]})).await;
@@ -99,6 +99,17 @@ user_tests::on_each_store! {
             ("role=editor".to_owned(), "dxn Alice.Smith"),
             ("role=support:level_2".to_owned(), "Alice.Smith"),
             ("role=edito".to_owned(), ""),
+            ("role=support:level_2,editor".to_owned(), "dxn Alice.Smith"),
+            ("role=nobody&role=support:level_2&role=nobody".to_owned(), "Alice.Smith"),
+            ("status=deleted&status=suspended".to_owned(), "carol Bobby"),
+            ("status=deleted,suspended&status=deleted".to_owned(), "carol Bobby"),
+            (format!("status=active{}", ",active".repeat(999)), "dxn d_n bob Alice.Smith"),
+            (format!("role=editor{}", "&role=editor".repeat(300)), "dxn Alice.Smith"),
+            (format!("created_until={}", since(&bobby, "created_at")), "bob Alice.Smith"),
+            ("created_since=2000-01-01&created_until=2100-01-01".to_owned(), "dxn d_n Bobby bob Alice.Smith"),
+            ("created_since=2100-01-01%2000:00:00+0000".to_owned(), ""),
+            ("created_until=2000-01-01T00:00:00%2B0000".to_owned(), ""),
+            (format!("updated_until={}", since(&dxn, "updated_at")), "d_n Bobby bob Alice.Smith"),
             (format!("created_since={}", since(&bobby, "created_at")), "dxn d_n Bobby"),
             ("created_since=2100-01-01T00:00:00Z".to_owned(), ""),
             ("created_since=2000-01-01T02:00:00.5%2B02:00".to_owned(), "dxn d_n Bobby bob Alice.Smith"),
@@ -135,7 +146,7 @@ user_tests::on_each_store! {
         assert_eq!(found.json, json!({"users": [alice], "next_cursor": null}));
     }
 
-    async fn each_order_is_kept_over_all_pages(app: &TestApp) {
+    async fn every_sort_order_holds_across_pages(app: &TestApp) {
         let service = app.service();
         register_all(app, &["delta", "Alpha", "echo", "bravo", "Charlie"]).await;
         let delta = service.get("/v1/users/by-username/delta").await.json;
@@ -148,23 +159,23 @@ user_tests::on_each_store! {
             ("sort=updated_at&", "Alpha echo bravo Charlie delta"),
         ] {
             for limit in [1, 2, 4, 5, 200] {
-                let walked = walk(&service, &format!("/v1/users?{sort}limit={limit}")).await;
-                assert_eq!(walked.join(" "), expected, "{sort} {limit}");
+                let listed = read_all_pages(&service, &format!("/v1/users?{sort}limit={limit}")).await;
+                assert_eq!(listed.join(" "), expected, "{sort} {limit}");
             }
         }
-        let walked = walk(&service, "/v1/users?username_prefix=E&limit=1&q=ec&status=active&sort=username").await;
-        assert_eq!(walked, ["echo"]);
+        let listed = read_all_pages(&service, "/v1/users?username_prefix=E&limit=1&q=ec&status=active&sort=username").await;
+        assert_eq!(listed, ["echo"]);
         let page = service.get("/v1/users?limit=2&q=a&sort=username").await;
         assert_faults(&page, &[("q", "too_short")]);
     }
 
-    async fn a_walk_goes_on_while_users_come_go_and_change(app: &TestApp) {
+    async fn paging_continues_while_users_change(app: &TestApp) {
         let service = app.service();
-        let lasting: Vec<String> = (0..12).map(|n| format!("lasting{n:02}")).collect();
-        for name in &lasting {
+        let unchanged: Vec<String> = (0..12).map(|n| format!("lasting{n:02}")).collect();
+        for name in &unchanged {
             app.register(name).await;
         }
-        let passing = app.register("passing").await;
+        let toggled = app.register("passing").await;
         for sort in ["created_at", "-created_at"] {
             let mut seen = Vec::new();
             let mut path_of_page = Some(format!("/v1/users?limit=3&sort={sort}"));
@@ -174,40 +185,40 @@ user_tests::on_each_store! {
                 seen.extend(names(&page).into_iter().map(str::to_owned));
                 path_of_page = next(&page);
                 turn += 1;
-                assert!(turn < 50, "the walk does not end");
+                assert!(turn < 50, "paging does not end");
                 if turn < 4 {
                     app.register(&format!("new{turn}{}", sort.len())).await;
-                    let changed = &lasting[turn * 2];
+                    let changed = &unchanged[turn * 2];
                     let changed = service.get(&format!("/v1/users/by-username/{changed}")).await.json;
                     service.patch(&path(&changed), &json!({"profile": {"name": format!("{turn}{sort}")}})).await;
                     let verb = if turn % 2 == 1 { "suspend" } else { "activate" };
-                    service.verb(&format!("{}/{verb}", path(&passing)), &[]).await;
+                    service.post_empty(&format!("{}/{verb}", path(&toggled)), &[]).await;
                 }
             }
             let once: BTreeSet<&String> = seen.iter().collect();
-            assert_eq!(once.len(), seen.len(), "nobody twice: {seen:?}");
-            for name in &lasting {
+            assert_eq!(once.len(), seen.len(), "a user appears twice: {seen:?}");
+            for name in &unchanged {
                 assert!(once.contains(name), "{name} is missed by {sort}");
             }
         }
-        service.delete(&path(&passing)).await;
-        assert!(!walk(&service, "/v1/users?limit=4").await.contains(&"passing".to_owned()));
+        service.delete(&path(&toggled)).await;
+        assert!(!read_all_pages(&service, "/v1/users?limit=4").await.contains(&"passing".to_owned()));
     }
 
-    async fn a_link_repeats_the_filter_whatever_it_holds(app: &TestApp) {
+    async fn a_link_repeats_the_encoded_filter(app: &TestApp) {
         let service = app.service();
         for n in 0..3 {
             let body = json!({"username": format!("user{n}"), "email": format!("{n}@example.org"), "profile": {"name": format!("A&b=c é+% {n}")}});
             assert_eq!(service.post("/v1/users", &body).await.status, 201);
         }
         let filter = format!("q={}&status=active%2Csuspended&limit=1&sort=username", encode("&B=C é+% "));
-        assert_eq!(walk(&service, &format!("/v1/users?{filter}")).await, ["user0", "user1", "user2"]);
+        assert_eq!(read_all_pages(&service, &format!("/v1/users?{filter}")).await, ["user0", "user1", "user2"]);
         let page = service.get("/v1/users?limit=2").await;
         let link = next(&page).unwrap();
         assert!(link.starts_with("/v1/users?"), "{link}");
     }
 
-    async fn a_limit_is_a_number_from_1_to_200_and_50_if_none_is_given(app: &TestApp) {
+    async fn a_limit_is_from_1_to_200_and_50_by_default(app: &TestApp) {
         let service = app.service();
         for n in 0..52 {
             app.register(&format!("user{n}")).await;
@@ -221,10 +232,10 @@ user_tests::on_each_store! {
         }
     }
 
-    async fn all_faults_of_a_query_are_told_by_their_parameters(app: &TestApp) {
+    async fn all_query_faults_are_reported_with_their_parameters(app: &TestApp) {
         let service = app.service();
         let refused = service.get(
-            "/v1/users?status=gone&role=A&created_since=yesterday&updated_since=2026-01-01&email=x&external_id=a%20b\
+            "/v1/users?status=gone&role=A&created_since=yesterday&updated_since=2026-01&email=x&external_id=a%20b\
              &username_prefix=&q=x&limit=0&sort=name&page=2&offset=1",
         ).await;
         assert_faults(&refused, &[
@@ -237,7 +248,10 @@ user_tests::on_each_store! {
         }
         for (query, faults) in [
             ("q=ab&q=cd", ("q", "repeated")),
-            ("status=active&status=deleted", ("status", "repeated")),
+            ("created_since=2026-01-01&created_since=2026-01-01", ("created_since", "repeated")),
+            ("email=a@b.example&email=a@b.example", ("email", "repeated")),
+            ("limit=1&limit=2", ("limit", "repeated")),
+            ("status=active&status=gone", ("status", "unknown")),
             ("status=", ("status", "unknown")),
             ("status=active,", ("status", "unknown")),
             ("status=Active", ("status", "unknown")),
@@ -254,6 +268,9 @@ user_tests::on_each_store! {
         assert_eq!(service.get(&format!("/v1/users?q={}", &long[1..])).await.status, 200);
         assert_eq!(service.get("/v1/users?q=%F0%9F%98%80%F0%9F%98%80").await.status, 200);
         assert_faults(&service.get("/v1/users?q=%F0%9F%98%80").await, &[("q", "too_short")]);
+        assert_eq!(service.get(&format!("/v1/users?q={}", encode("山"))).await.status, 200);
+        let many: Vec<String> = (0..33).map(|n| format!("r{n}")).collect();
+        assert_faults(&service.get(&format!("/v1/users?role={}", many.join(","))).await, &[("role", "too_many")]);
         assert_faults(&service.get("/v1/users?q=a%00b").await, &[("q", "forbidden_character")]);
     }
 
@@ -263,11 +280,11 @@ user_tests::on_each_store! {
         let first = service.get("/v1/users?limit=1&username_prefix=al").await;
         let cursor = first.json["next_cursor"].as_str().unwrap().to_owned();
         let good = service.get(&format!("/v1/users?limit=2&username_prefix=AL&cursor={cursor}")).await;
-        assert_eq!(names(&good), ["albert", "alice"], "another size of page is the same walk");
+        assert_eq!(names(&good), ["albert", "alice"], "a cursor works with another page size");
         for query in [
             "limit=1", "limit=1&username_prefix=a", "limit=1&username_prefix=al&sort=created_at", "limit=1&username_prefix=al&sort=username",
             "limit=1&username_prefix=al&status=active", "limit=1&username_prefix=al&q=al", "username_prefix=al&role=admin",
-            "username_prefix=al&created_since=2000-01-01T00:00:00Z", "username_prefix=al&updated_since=2000-01-01T00:00:00Z",
+            "username_prefix=al&created_since=2000-01-01T00:00:00Z", "username_prefix=al&created_until=2100-01-01", "username_prefix=al&updated_since=2000-01-01T00:00:00Z",
         ] {
             assert_problem(&service.get(&format!("/v1/users?{query}&cursor={cursor}")).await, 400, "invalid_cursor");
         }
@@ -284,7 +301,7 @@ user_tests::on_each_store! {
             let refused = service.get(&format!("/v1/users?username_prefix=al&cursor={cursor}")).await;
             assert_eq!((refused.status, refused.code()), (400, "invalid_cursor"), "{cursor}");
         }
-        // A cursor of one order does not fit another, and one of another secret fits none.
+        // A cursor of another sealing key is invalid.
         let other = app.replica_with(&[("SEALING_KEY", "another-secret-of-more-than-32-bytes-in-all")]).await;
         let refused = other.service().get(&format!("/v1/users?username_prefix=al&cursor={cursor}")).await;
         assert_problem(&refused, 400, "invalid_cursor");

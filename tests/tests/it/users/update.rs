@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use crate::common::{
     Callers, assert_faults, assert_problem, assert_same_faults, assert_view, encode, events, id,
-    path, register_everything, send,
+    path, register_full_user, send,
 };
 
 user_tests::on_each_store! {
-    async fn a_patch_changes_what_it_names_and_nothing_else(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_patch_changes_only_the_given_fields(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let patch = json!({"profile": {"nickname": "Al", "bio": null}, "status": "suspended"});
         let patched = app.service().patch(&path(&user), &patch).await;
         assert_eq!(patched.status, 200, "{}", patched.text);
@@ -18,11 +18,12 @@ user_tests::on_each_store! {
         expected["profile"]["nickname"] = json!("Al");
         expected["profile"]["bio"] = Value::Null;
         expected["status"] = json!("suspended");
+        expected["suspension"] = json!({"reason": null, "until": null});
         expected["version"] = json!(2);
         expected["updated_at"] = patched.json["updated_at"].clone();
         assert_eq!(patched.json, expected);
         assert!(patched.json["updated_at"].as_str() > user["updated_at"].as_str());
-        assert_eq!(patched.header("etag"), "\"2-full\"");
+        assert_eq!(patched.version_and_view(), "2-full");
         assert_eq!(app.service().get(&path(&user)).await.json, expected);
         let export = app.service().get(&format!("{}/export", path(&user))).await;
         let event = &export.json["events"][1];
@@ -31,17 +32,17 @@ user_tests::on_each_store! {
         assert_eq!(event["changed"], json!(["status", "profile.nickname", "profile.bio"]));
     }
 
-    async fn each_kind_of_caller_patches_whom_it_may(app: &TestApp) {
+    async fn each_kind_of_caller_patches_only_permitted_users(app: &TestApp) {
         let user = app.register("alice").await;
-        let callers = Callers::towards(app, id(&user)).await;
+        let callers = Callers::for_target(app, id(&user)).await;
         let patch = |name: &str| json!({"profile": {"name": name}});
         assert_problem(&callers.anonymous.patch(&path(&user), &patch("x")).await, 401, "missing_credentials");
         for (name, caller) in callers.users().into_iter().skip(1) {
             let refused = caller.patch(&path(&user), &patch("x")).await;
             assert_eq!((refused.status, refused.code()), (403, "forbidden"), "{name}");
-            // It is not even told whether there is somebody.
-            let nobody = caller.patch("/v1/users/0199b8f2-7c1e-7000-8000-000000000000", &patch("x")).await;
-            assert_problem(&nobody, 403, "forbidden");
+            // The response does not reveal whether the user exists.
+            let missing = caller.patch("/v1/users/0199b8f2-7c1e-7000-8000-000000000000", &patch("x")).await;
+            assert_problem(&missing, 403, "forbidden");
             let faulty = caller.patch(&path(&user), &json!({"nonsense": 1})).await;
             assert_problem(&faulty, 403, "forbidden");
         }
@@ -49,8 +50,8 @@ user_tests::on_each_store! {
             let patched = caller.patch(&path(&user), &patch(name)).await;
             assert_eq!((patched.status, &patched.json["profile"]["name"]), (200, &json!(name)), "{}", patched.text);
             assert_view(&patched.json, view);
-            assert_eq!(patched.header("etag"), format!("\"{}-{view}\"", patched.version()));
-            assert_eq!(patched.header("cache-control"), "private, no-cache");
+            assert_eq!(patched.version_and_view(), format!("{}-{view}", patched.version()));
+            assert_eq!(patched.header("cache-control"), "private, no-cache, no-transform");
         }
         for caller in [&callers.own, &callers.other, &callers.admin] {
             let patched = caller.patch("/v1/users/me", &patch("me")).await;
@@ -59,13 +60,13 @@ user_tests::on_each_store! {
         assert_problem(&callers.service.patch("/v1/users/me", &patch("me")).await, 403, "forbidden");
         assert_problem(&callers.anonymous.patch("/v1/users/me", &patch("me")).await, 401, "missing_credentials");
         for caller in [&callers.admin, &callers.service] {
-            let nobody = caller.patch("/v1/users/0199b8f2-7c1e-7000-8000-000000000000", &patch("x")).await;
-            assert_problem(&nobody, 404, "user_not_found");
+            let missing = caller.patch("/v1/users/0199b8f2-7c1e-7000-8000-000000000000", &patch("x")).await;
+            assert_problem(&missing, 404, "user_not_found");
             assert_problem(&caller.patch("/v1/users/nobody", &patch("x")).await, 404, "user_not_found");
         }
     }
 
-    async fn the_actor_of_each_change_is_kept(app: &TestApp) {
+    async fn the_actor_of_each_change_is_stored(app: &TestApp) {
         let user = app.register("alice").await;
         let admin = app.admin().await;
         app.user(id(&user)).patch("/v1/users/me", &json!({"profile": {"name": "a"}})).await;
@@ -74,12 +75,12 @@ user_tests::on_each_store! {
         let actors: Vec<&str> = export.json["events"].as_array().unwrap().iter().map(|event| event["actor"].as_str().unwrap()).collect();
         assert!(actors[0].starts_with("service:"), "{actors:?}");
         assert!(!actors[0].contains(user_tests::API_TOKEN));
-        let boss = admin.get("/v1/users/me").await;
-        assert_eq!(actors[1..], [format!("user:{}", id(&user)), format!("user:{}", boss.id())]);
+        let stored_admin = admin.get("/v1/users/me").await;
+        assert_eq!(actors[1..], [format!("user:{}", id(&user)), format!("user:{}", stored_admin.id())]);
     }
 
-    async fn a_user_writes_its_own_fields_and_no_others(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_user_writes_only_its_own_fields(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let own = app.user(id(&user));
         let allowed = json!({
             "username": "Alice2", "email": "alice2@example.org", "phone_number": "+4930999999",
@@ -112,7 +113,7 @@ user_tests::on_each_store! {
             assert_problem(&refused, 403, "forbidden_field");
             assert_same_faults(&refused, &[(pointer, "forbidden_field")]);
         }
-        // All of them at once, and before anything else that is wrong with the body.
+        // All restricted fields are reported at once, before any other fault of the body.
         let all = json!({
             "email_verified": "yes", "phone_number_verified": 1, "external_id": " ", "status": "x", "roles": "admin",
             "metadata": {"public": [], "private": 1, "user": {"a": 1}}, "profile": {"name": "", "website": "x"}, "nonsense": 1, "id": 1,
@@ -133,8 +134,8 @@ user_tests::on_each_store! {
         let admin = app.admin().await;
         let service = app.service();
         for (n, caller) in [&service, &admin].into_iter().enumerate() {
-            let mut body = crate::common::everything(&format!("alice{n}"));
-            // Not written twice, and not one more than the caller's.
+            let mut body = crate::common::full_user_body(&format!("alice{n}"));
+            // An external id cannot be written twice.
             body["external_id"] = json!("ext-alice");
             body["roles"] = json!([format!("role{n}")]);
             body["email_verified"] = json!(false);
@@ -151,7 +152,7 @@ user_tests::on_each_store! {
     }
 
     async fn unknown_and_read_only_members_and_nulls_are_faults(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+        let user = register_full_user(app, "Alice").await;
         let own = app.user(id(&user));
         let body = json!({
             "id": id(&user), "version": 1, "created_at": user["created_at"], "updated_at": null, "deleted_at": null,
@@ -170,8 +171,8 @@ user_tests::on_each_store! {
         assert_eq!(app.service().get(&path(&user)).await.json, user);
     }
 
-    async fn nothing_changed_is_the_same_version_and_no_event(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_patch_without_changes_keeps_the_version_and_adds_no_event(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let same = [
             json!({}),
             json!({"username": "Alice", "email": "Alice@example.org", "status": "active", "roles": ["support:level_2", "editor"]}),
@@ -183,19 +184,19 @@ user_tests::on_each_store! {
             let patched = app.service().patch(&path(&user), &body).await;
             assert_eq!(patched.status, 200, "{body}: {}", patched.text);
             assert_eq!(patched.json, user, "{body}");
-            assert_eq!(patched.header("etag"), "\"1-full\"");
+            assert_eq!(patched.version_and_view(), "1-full");
         }
         assert_eq!(events(app, id(&user)).await, [("user.created".to_owned(), 1)]);
     }
 
-    async fn another_email_is_not_verified_and_another_spelling_of_it_is(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_new_email_is_unverified_but_a_new_spelling_stays_verified(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let (own, service) = (app.user(id(&user)), app.service());
         let patched = own.patch("/v1/users/me", &json!({"email": "ALICE@Example.org"})).await;
         assert_eq!((&patched.json["email"], &patched.json["email_verified"]), (&json!("ALICE@Example.org"), &json!(true)));
         let patched = own.patch("/v1/users/me", &json!({"email": "new@example.org"})).await;
         assert_eq!((&patched.json["email"], &patched.json["email_verified"]), (&json!("new@example.org"), &json!(false)));
-        // The old address is free again.
+        // The old address is available again.
         let body = json!({"username": "bob", "email": "alice@example.org"});
         assert_eq!(service.post("/v1/users", &body).await.status, 201);
         let patched = own.patch("/v1/users/me", &json!({"phone_number": "+4930123456"})).await;
@@ -204,7 +205,7 @@ user_tests::on_each_store! {
         assert_eq!(patched.json["phone_number_verified"], false);
     }
 
-    async fn a_verification_holds_only_for_the_address_it_names(app: &TestApp) {
+    async fn an_email_is_verified_only_with_its_address(app: &TestApp) {
         let user = app.register("alice").await;
         let service = app.service();
         let refused = service.patch(&path(&user), &json!({"email_verified": true})).await;
@@ -214,7 +215,7 @@ user_tests::on_each_store! {
         assert_problem(&refused, 428, "precondition_required");
         let verified = service.patch(&path(&user), &json!({"email_verified": true, "email": "ALICE@example.org"})).await;
         assert_eq!((verified.status, &verified.json["email_verified"]), (200, &json!(true)), "{}", verified.text);
-        // Saying that it is not verified needs nothing; nor does what is so already, with the address beside it.
+        // Setting it to unverified needs no condition. Neither does an unchanged value beside its address.
         let withdrawn = service.patch(&path(&user), &json!({"email_verified": false})).await;
         assert_eq!((withdrawn.status, &withdrawn.json["email_verified"]), (200, &json!(false)));
         let tag = withdrawn.header("etag").to_owned();
@@ -225,7 +226,7 @@ user_tests::on_each_store! {
         assert_problem(&stale, 412, "precondition_failed");
     }
 
-    async fn a_verification_of_a_phone_holds_only_for_the_number_it_names(app: &TestApp) {
+    async fn a_phone_is_verified_only_with_its_number(app: &TestApp) {
         let user = app.register("alice").await;
         let service = app.service();
         let refused = service.patch(&path(&user), &json!({"phone_number_verified": true})).await;
@@ -265,7 +266,7 @@ user_tests::on_each_store! {
         assert_problem(&refused, 409, "external_id_taken");
     }
 
-    async fn a_given_up_name_rests_for_others_and_is_free_for_its_owner(app: &TestApp) {
+    async fn a_released_username_is_reserved_for_its_former_owner(app: &TestApp) {
         let user = app.register("alice").await;
         let other = app.register("bob").await;
         let (own, service) = (app.user(id(&user)), app.service());
@@ -275,7 +276,7 @@ user_tests::on_each_store! {
         assert_eq!((renamed.status, renamed.version()), (200, 3));
         assert_problem(&service.get("/v1/users/by-username/alice").await, 404, "user_not_found");
         assert_eq!(service.get("/v1/users/by-username/Alison").await.id(), id(&user));
-        for name in ["alice", "Alice", "аlice"] {
+        for name in ["alice", "Alice", "ɑlice"] {
             let refused = app.user(id(&other)).patch("/v1/users/me", &json!({"username": name})).await;
             assert_problem(&refused, 409, "username_taken");
             let refused = service.post("/v1/users", &json!({"username": name, "email": "new@example.org"})).await;
@@ -283,18 +284,18 @@ user_tests::on_each_store! {
         }
         let back = own.patch("/v1/users/me", &json!({"username": "alice"})).await;
         assert_eq!((back.status, &back.json["username"]), (200, &json!("alice")), "{}", back.text);
-        // And the name in between rests in its turn.
+        // The username in between is reserved as well.
         let refused = app.user(id(&other)).patch("/v1/users/me", &json!({"username": "alison"})).await;
         assert_problem(&refused, 409, "username_taken");
     }
 
-    async fn what_somebody_else_has_is_a_409_that_changes_nothing(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_value_taken_by_another_user_is_a_409(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let other = app.register("bob").await;
         let own = app.user(id(&other));
         for (body, code) in [
             (json!({"username": "aLICE", "profile": {"name": "x"}}), "username_taken"),
-            (json!({"username": "аlice", "profile": {"name": "x"}}), "username_taken"),
+            (json!({"username": "ɑlice", "profile": {"name": "x"}}), "username_taken"),
             (json!({"email": "aLICE@example.org", "profile": {"name": "x"}}), "email_taken"),
         ] {
             assert_problem(&own.patch("/v1/users/me", &body).await, 409, code);
@@ -334,14 +335,14 @@ user_tests::on_each_store! {
     }
 
     async fn a_null_list_of_roles_clears_it(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+        let user = register_full_user(app, "Alice").await;
         let patched = app.service().patch(&path(&user), &json!({"roles": null, "email_verified": null})).await;
         assert_eq!((patched.status, &patched.json["roles"]), (200, &json!([])), "{}", patched.text);
         assert_eq!((patched.version(), &patched.json["email_verified"]), (2, &json!(false)));
     }
 
-    async fn a_null_profile_clears_all_of_it(app: &TestApp) {
-        let user = register_everything(app, "Alice").await;
+    async fn a_null_profile_clears_it(app: &TestApp) {
+        let user = register_full_user(app, "Alice").await;
         let patched = app.user(id(&user)).patch("/v1/users/me", &json!({"profile": null})).await;
         assert_eq!(patched.status, 200, "{}", patched.text);
         assert_eq!(patched.json["profile"].as_object().unwrap().len(), 11);

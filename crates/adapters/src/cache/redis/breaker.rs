@@ -1,51 +1,51 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-/// How many calls in a row may fail before Redis is left alone.
-const FAILURES: u32 = 3;
-/// How many heartbeats in a row must be quick before it is asked again.
-const QUICK_BEATS: u32 = 2;
+/// The number of consecutive failures that opens the circuit breaker.
+const MAX_FAILURES: u32 = 3;
+/// The number of consecutive fast heartbeats that closes it.
+const FAST_HEARTBEATS: u32 = 2;
 
-/// Leaves a Redis alone that fails or is slow. Only heartbeats find out whether it has recovered: no request has to.
+/// The circuit breaker of Redis. Heartbeats probe the recovery, so that no request has to.
 #[derive(Debug, Default)]
-pub(super) struct Breaker {
+pub(super) struct CircuitBreaker {
     failures: AtomicU32,
-    quick_beats: AtomicU32,
+    fast_heartbeats: AtomicU32,
     open: AtomicBool,
 }
 
-impl Breaker {
-    /// Tells whether requests may ask.
+impl CircuitBreaker {
+    /// Whether requests may use Redis.
     pub(super) fn is_closed(&self) -> bool {
         !self.open.load(Ordering::Acquire)
     }
 
-    /// A call was answered in time.
-    pub(super) fn succeeded(&self) {
+    /// Records a call with a reply in time.
+    pub(super) fn record_success(&self) {
         self.failures.store(0, Ordering::Relaxed);
     }
 
-    /// A call was not.
-    pub(super) fn failed(&self) {
-        if self.failures.fetch_add(1, Ordering::AcqRel) + 1 >= FAILURES
+    /// Records a call without a usable reply in time.
+    pub(super) fn record_failure(&self) {
+        if self.failures.fetch_add(1, Ordering::AcqRel) + 1 >= MAX_FAILURES
             && !self.open.swap(true, Ordering::AcqRel)
         {
-            self.quick_beats.store(0, Ordering::Release);
-            tracing::warn!("Redis fails or is slow: it is left alone until it is quick again");
+            self.fast_heartbeats.store(0, Ordering::Release);
+            tracing::warn!("Redis circuit breaker opened");
         }
     }
 
-    /// A heartbeat took so long.
-    pub(super) fn beaten(&self, took: Duration, quick: Duration) {
+    /// Records the duration of a heartbeat.
+    pub(super) fn record_heartbeat(&self, took: Duration, max_latency: Duration) {
         if self.is_closed() {
             return;
         }
-        if took > quick {
-            self.quick_beats.store(0, Ordering::Release);
-        } else if self.quick_beats.fetch_add(1, Ordering::AcqRel) + 1 >= QUICK_BEATS {
+        if took > max_latency {
+            self.fast_heartbeats.store(0, Ordering::Release);
+        } else if self.fast_heartbeats.fetch_add(1, Ordering::AcqRel) + 1 >= FAST_HEARTBEATS {
             self.failures.store(0, Ordering::Release);
             self.open.store(false, Ordering::Release);
-            tracing::info!("Redis is quick again");
+            tracing::info!("Redis circuit breaker closed");
         }
     }
 }
@@ -54,35 +54,35 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    const QUICK: Duration = Duration::from_millis(5);
+    const FAST: Duration = Duration::from_millis(5);
 
     #[test]
     fn it_opens_at_the_third_failure_in_a_row() {
-        let breaker = Breaker::default();
-        breaker.failed();
-        breaker.failed();
-        breaker.succeeded();
-        breaker.failed();
-        breaker.failed();
+        let breaker = CircuitBreaker::default();
+        breaker.record_failure();
+        breaker.record_failure();
+        breaker.record_success();
+        breaker.record_failure();
+        breaker.record_failure();
         assert!(breaker.is_closed());
-        breaker.failed();
+        breaker.record_failure();
         assert!(!breaker.is_closed());
     }
 
     #[test]
-    fn only_quick_heartbeats_in_a_row_close_it() {
-        let breaker = Breaker::default();
+    fn two_fast_heartbeats_in_a_row_close_it() {
+        let breaker = CircuitBreaker::default();
         for _ in 0..3 {
-            breaker.failed();
+            breaker.record_failure();
         }
-        breaker.succeeded();
-        breaker.beaten(QUICK, QUICK);
-        breaker.beaten(QUICK * 2, QUICK);
-        breaker.beaten(QUICK, QUICK);
+        breaker.record_success();
+        breaker.record_heartbeat(FAST, FAST);
+        breaker.record_heartbeat(FAST * 2, FAST);
+        breaker.record_heartbeat(FAST, FAST);
         assert!(!breaker.is_closed());
-        breaker.beaten(QUICK, QUICK);
+        breaker.record_heartbeat(FAST, FAST);
         assert!(breaker.is_closed());
-        breaker.failed();
-        assert!(breaker.is_closed(), "failures before are forgotten");
+        breaker.record_failure();
+        assert!(breaker.is_closed(), "earlier failures do not count");
     }
 }

@@ -1,24 +1,25 @@
-//! Empties the tier in Redis, for an operator.
+//! Clears the Redis tier, for an operator.
 
 use fred::interfaces::KeysInterface;
 use fred::types::scan::Scanner;
 use futures_util::TryStreamExt;
 use tokio::time::timeout;
 
-use super::connect::{self, CONNECT, Connection, RedisError};
-use super::keys::Keys;
+use super::connect::{self, CONNECT_TIMEOUT, Connection, RedisError};
+use super::keys::RedisKeys;
 use super::{RedisOptions, scripts};
 
-/// Makes every replica that listens forget what it knows, and takes the users of a store out of Redis; gives how many.
+/// Clears the cache of every connected replica, and deletes the users of a store from Redis. Returns the number of
+/// deleted users.
 ///
-/// Nothing is served from before once this returns, whatever is still to be taken out.
+/// The epoch is ended first, so its values are misses even if the deletion does not finish.
 ///
 /// # Errors
-/// When Redis cannot be reached, or fails on the way: what is left counts for nothing all the same.
+/// If Redis cannot be reached, or fails during the deletion. In the second case the remaining values are misses.
 pub async fn clear(options: &RedisOptions, store: &str) -> Result<u64, RedisError> {
-    let keys = Keys::of(store);
+    let keys = RedisKeys::of(store);
     let client = connect::client(options)?;
-    let _connection = timeout(CONNECT, Connection::make(&client)).await??;
+    let _connection = timeout(CONNECT_TIMEOUT, Connection::make(&client)).await??;
     let names = vec![keys.epoch(), keys.position()];
     let arguments = vec![String::new(), keys.changes()];
     scripts::CLEAR

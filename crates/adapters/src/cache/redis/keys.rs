@@ -1,46 +1,51 @@
 use user_domain::values::UserId;
 
-/// The names of what one store keeps in Redis. An id has one written form, so no two names collide.
+/// The Redis keys of one store. An id has exactly one text form, so no two keys collide.
 #[derive(Debug, Clone)]
-pub(super) struct Keys {
-    store: String,
+pub(super) struct RedisKeys {
+    prefix: String,
 }
 
-impl Keys {
-    /// Names what belongs to a store, by the store's own name.
+impl RedisKeys {
+    /// Creates the keys of the store with this id.
     pub(super) fn of(store: &str) -> Self {
         Self {
-            store: format!("user-service:{store}"),
+            prefix: format!("user-service:{store}"),
         }
     }
 
-    /// A user, or that there is none.
+    /// The prefix of the keys, which is unique to the store.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The key of a user or its absence.
     pub(super) fn user(&self, id: UserId) -> String {
-        format!("{}:user:{id}", self.store)
+        format!("{}:user:{id}", self.prefix)
     }
 
-    /// Who may fill a user in.
+    /// The key of the lease of a user.
     pub(super) fn lease(&self, id: UserId) -> String {
-        format!("{}:lease:{id}", self.store)
+        format!("{}:lease:{id}", self.prefix)
     }
 
-    /// The epoch: users of another one count for nothing.
+    /// The key of the epoch. Values of another epoch are misses.
     pub(super) fn epoch(&self) -> String {
-        format!("{}:epoch", self.store)
+        format!("{}:epoch", self.prefix)
     }
 
-    /// The position of the outbox up to which the users of the epoch have been corrected.
+    /// The key of the outbox position up to which the users of the epoch have been corrected.
     pub(super) fn position(&self) -> String {
-        format!("{}:position", self.store)
+        format!("{}:position", self.prefix)
     }
 
-    /// The channel on which replicas tell each other what they changed.
+    /// The channel on which the replicas publish invalidation messages.
     pub(super) fn changes(&self) -> String {
-        format!("{}:changes", self.store)
+        format!("{}:changes", self.prefix)
     }
 
-    /// A pattern of all users.
+    /// The pattern that matches all users.
     pub(super) fn users(&self) -> String {
-        format!("{}:user:*", self.store)
+        format!("{}:user:*", self.prefix)
     }
 }

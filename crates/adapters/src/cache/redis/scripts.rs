@@ -1,10 +1,11 @@
-//! What Redis does in one step. Whatever stands under a key by mistake, of whichever type, is taken for nothing.
+//! The Lua scripts, each an atomic operation. A key that holds data of another type is treated as missing.
 
 use std::sync::LazyLock;
 
 use fred::types::scripts::Script;
 
-/// Takes the leases of users that nobody has: one token for all, one answer each. A lease without an end is not ours.
+/// Takes the free leases of several users with one token. Returns one result for each. A lease without an expiry was
+/// not set by this service and is replaced.
 ///
 /// KEYS: the leases. ARGV: token, milliseconds.
 pub(super) static LEASE: LazyLock<Script> = LazyLock::new(|| {
@@ -21,7 +22,7 @@ return taken",
     )
 });
 
-/// Fills a user in, if the lease is still the filler's.
+/// Stores a user if the lease still contains the token.
 ///
 /// KEYS: user, lease. ARGV: token, value, milliseconds.
 pub(super) static FILL: LazyLock<Script> = LazyLock::new(|| {
@@ -36,7 +37,7 @@ return 1",
     )
 });
 
-/// Fills a user in whatever has happened to the lease: only for the test that shows what the lease is for.
+/// Stores a user without checking the lease. Only for the test that shows what the lease prevents.
 #[cfg(feature = "removable-guards")]
 pub(super) static FILL_UNLEASED: LazyLock<Script> = LazyLock::new(|| {
     Script::from_lua(
@@ -46,18 +47,18 @@ return 1",
     )
 });
 
-/// Takes out users below a version and voids their leases, and tells the replicas. It needs no memory, so that it works
-/// where Redis has none left.
+/// Deletes users below a revision, voids their leases and publishes the messages to the replicas. It allocates no
+/// memory, so it works in a full Redis.
 ///
-/// KEYS: user and lease of each. ARGV: the channel; then version and news of each.
-pub(super) static MARK: LazyLock<Script> = LazyLock::new(|| {
+/// KEYS: user and lease of each. ARGV: the channel; then revision and message of each.
+pub(super) static INVALIDATE: LazyLock<Script> = LazyLock::new(|| {
     Script::from_lua(
         r"
 for i = 1, #KEYS / 2 do
   local user, lease = KEYS[2 * i - 1], KEYS[2 * i]
   local head = redis.pcall('GETRANGE', user, 0, 255)
-  local version = type(head) == 'string' and tonumber(string.match(head, '^%S+ %S+ %S+ (%d+) %S+\n'))
-  if not version or version < tonumber(ARGV[2 * i]) then
+  local revision = type(head) == 'string' and tonumber(string.match(head, '^%S+ %S+ %S+ (%d+) %S+\n'))
+  if not revision or revision < tonumber(ARGV[2 * i]) then
     redis.call('DEL', user)
   end
   redis.call('DEL', lease)
@@ -67,10 +68,9 @@ return 1",
     )
 });
 
-/// Gives the epoch of the server that answers, beginning one at a position if there is none of this server, or none that
-/// could be ours.
+/// Returns the current epoch. Starts a new one at a position if the epoch is missing, malformed or of another server.
 ///
-/// KEYS: epoch, position. ARGV: what an epoch of this server begins with, a new epoch, the position to begin it at.
+/// KEYS: epoch, position. ARGV: the prefix of this server's epochs, a new epoch, the position at which it starts.
 pub(super) static JOIN: LazyLock<Script> = LazyLock::new(|| {
     Script::from_lua(
         r"
@@ -86,7 +86,7 @@ return ARGV[2]",
     )
 });
 
-/// Begins a new epoch whatever there is, and tells the replicas to forget everything.
+/// Ends the epoch and tells the replicas to clear their caches.
 ///
 /// KEYS: epoch, position. ARGV: the epoch to end, empty for any; the channel.
 pub(super) static CLEAR: LazyLock<Script> = LazyLock::new(|| {
@@ -101,10 +101,10 @@ return 1",
     )
 });
 
-/// Notes how far the users of an epoch have been corrected.
+/// Stores the position up to which the users of an epoch have been corrected.
 ///
 /// KEYS: epoch, position. ARGV: epoch, position.
-pub(super) static ADVANCE: LazyLock<Script> = LazyLock::new(|| {
+pub(super) static SAVE_POSITION: LazyLock<Script> = LazyLock::new(|| {
     Script::from_lua(
         r"
 if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then

@@ -1,4 +1,4 @@
-//! What Redis carries of the tokens of services: the news that one has changed. It keeps nothing of them.
+//! Invalidation messages about service tokens. Redis stores nothing about them.
 
 use std::sync::Arc;
 
@@ -7,71 +7,46 @@ use tokio::time::timeout;
 use tracing::Instrument;
 use user_domain::values::ServiceTokenId;
 
-use super::{DEADLINE, Link, PATIENCE, RedisError, SecondTier};
+use super::messages::token_message;
+use super::{COMMAND_TIMEOUT, REQUEST_TIMEOUT, RedisError, RedisSession, RedisTier};
 use crate::operations::{System, timed};
 
-/// What the news of a token begins with, as no id does.
-const TOKEN: &str = "token ";
-
-/// Words the news of a token of a service. A release that knows none takes no notice of it.
-fn news(id: ServiceTokenId) -> String {
-    format!("{TOKEN}{id}")
-}
-
-/// Reads the news of a token.
-pub(super) fn read_news(text: &str) -> Option<ServiceTokenId> {
-    ServiceTokenId::parse(text.strip_prefix(TOKEN)?).ok()
-}
-
-impl SecondTier {
-    /// Tells the other replicas that a token has changed, and waits for it a few milliseconds, as for a change of a user.
-    pub(in crate::cache) async fn tell_of_token(self: &Arc<Self>, id: ServiceTokenId) {
-        let Some(link) = self.link() else {
+impl RedisTier {
+    /// Publishes that a token has changed, and waits a few milliseconds for that, as for a change of a user.
+    pub(in crate::cache) async fn publish_token(self: &Arc<Self>, id: ServiceTokenId) {
+        let Some(session) = self.session() else {
             return;
         };
         let tier = self.clone();
-        let telling = async move {
+        let publishing = async move {
             let changed = [id];
-            let told = tier.announce(&link, &changed);
-            if let Err(error) = timed(System::Redis, "tell", told, Result::is_err).await {
-                tracing::debug!(%error, "Redis was not told of a token");
+            let call = tier.publish_tokens(&session, &changed);
+            match timed(System::Redis, "tell", call, Result::is_err).await {
+                Ok(()) => tier.breaker.record_success(),
+                Err(error) => {
+                    tracing::debug!(%error, "Redis publication of a token invalidation failed");
+                }
             }
         };
-        let telling = tokio::spawn(telling.in_current_span());
-        if self.breaker.is_closed() && timeout(PATIENCE, telling).await.is_err() {
-            self.breaker.failed();
+        let publishing = tokio::spawn(publishing.in_current_span());
+        if self.breaker.is_closed() && timeout(REQUEST_TIMEOUT, publishing).await.is_err() {
+            self.breaker.record_failure();
         }
     }
 
-    /// Tells of tokens to those whose own outbox is away. Redis keeps nothing of them.
-    pub(super) async fn announce(
+    /// Publishes changed tokens to the replicas that cannot read the outbox.
+    pub(super) async fn publish_tokens(
         &self,
-        link: &Link,
+        session: &RedisSession,
         tokens: &[ServiceTokenId],
     ) -> Result<(), RedisError> {
         for id in tokens {
-            let text = news(*id);
-            let told = link.client.publish::<i64, _, _>(link.keys.changes(), text);
-            timeout(DEADLINE, told).await??;
+            let text = token_message(*id);
+            let call = session
+                .client
+                .publish::<i64, _, _>(session.keys.changes(), text);
+            timeout(COMMAND_TIMEOUT, call).await??;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use user_domain::test_support::samples::{token_id, user_id};
-
-    use super::super::link;
-    use super::*;
-
-    #[test]
-    fn news_of_a_token_is_read_as_it_was_worded_and_is_none_of_a_user() {
-        let id = token_id();
-        assert_eq!(read_news(&news(id)), Some(id));
-        assert_eq!(link::read_news(&news(id)), None);
-        for other in ["", link::FLUSH, TOKEN, "token x", &link::news(user_id(), 7)] {
-            assert_eq!(read_news(other), None, "{other}");
-        }
     }
 }

@@ -1,60 +1,37 @@
-//! Gives one page of users, by keyset: each page costs the same, however far it is.
+//! Reads a page of users, with keyset pagination: all pages cost the same.
 
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ConnectionTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
-use user_domain::StoreError;
+use sea_orm::sea_query::{Expr, ExprTrait, SelectStatement};
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult as _, Order, QueryFilter, QueryTrait};
 use user_domain::directory::{PageRequest, Position, Sort};
 use user_domain::ports::Page;
 use user_domain::user::User;
 
-use super::filter::conditions;
-use super::search::{self, Found};
-use crate::sea_orm::entities::users::{Column, Entity};
-use crate::sea_orm::{errors, row};
+use super::filter::{conditions, may_be_sparse};
+use super::sparse_matches;
+use crate::sea_orm::dialect::Dialect;
+use crate::sea_orm::entities::users::{Column, Entity, Model};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::row;
 
-/// Gives one page; a user more than asked for is read to know whether there is a next one.
+/// Returns one page. One more user is read to find out whether there is a next page.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
     request: &PageRequest,
-) -> Result<Page, StoreError> {
-    let limit = usize::from(request.limit);
-    let (column, order) = match request.sort {
-        Sort::CreatedDescending => (Column::CreatedAt, Order::Desc),
-        Sort::CreatedAscending => (Column::CreatedAt, Order::Asc),
-        Sort::Username => (Column::UsernameKey, Order::Asc),
-        Sort::Updated => (Column::UpdatedAt, Order::Asc),
+) -> Result<Page, OperationError> {
+    let (limit, dialect) = (usize::from(request.limit), Dialect::of(db));
+    let rows = if dialect.needs_plan_hints() && may_be_sparse(&request.filter, request.sort) {
+        sparse_matches::rows(db, request).await?
+    } else {
+        let matching = Entity::find().filter(conditions(&request.filter, dialect));
+        read(db, &first(matching.into_query(), request)).await?
     };
-    let found = search::find(db, &request.filter).await?;
-    let mut select = Entity::find()
-        .filter(conditions(&request.filter))
-        .order_by(column, order.clone())
-        .limit(u64::from(request.limit) + 1);
-    if request.sort != Sort::Username {
-        select = select.order_by(Column::Id, order.clone());
-    }
-    if let Found::Few(ids) = found {
-        if ids.is_empty() {
-            return Ok(Page {
-                users: Vec::new(),
-                next: None,
-            });
-        }
-        select = select.filter(search::among(&ids));
-    }
-    if let Some(position) = &request.after {
-        select = select.filter(behind(position, column, &order));
-    }
-    let rows = select
-        .all(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
     let mut users = rows
         .into_iter()
         .map(row::to_user)
         .collect::<Result<Vec<User>, _>>()?;
-    let more = users.len() > limit;
+    let has_more = users.len() > limit;
     users.truncate(limit);
-    let next = if more {
+    let next = if has_more {
         users.last().map(|last| request.sort.position_of(last))
     } else {
         None
@@ -62,8 +39,48 @@ pub(crate) async fn page(
     Ok(Page { users, next })
 }
 
-/// Compares whole rows, which both databases serve by an index over both columns.
-fn behind(position: &Position, column: Column, order: &Order) -> Expr {
+/// Reads rows of users.
+pub(super) async fn read(
+    db: &impl ConnectionTrait,
+    select: &SelectStatement,
+) -> Result<Vec<Model>, OperationError> {
+    let select = Model::find_by_statement(db.get_database_backend().build(select));
+    Ok(select.all(db).await?)
+}
+
+/// Sorts users, skips those up to the position, and limits them to what the page needs.
+pub(super) fn first(users: SelectStatement, request: &PageRequest) -> SelectStatement {
+    let mut users = sorted(after_position(users, request), request.sort);
+    users.limit(u64::from(request.limit) + 1).to_owned()
+}
+
+/// Sorts users.
+pub(super) fn sorted(mut users: SelectStatement, sort: Sort) -> SelectStatement {
+    let (column, order) = column(sort);
+    users.order_by((Entity, column), order.clone());
+    if sort != Sort::Username {
+        users.order_by((Entity, Column::Id), order);
+    }
+    users
+}
+
+/// Returns the sort column and its direction.
+pub(super) fn column(sort: Sort) -> (Column, Order) {
+    match sort {
+        Sort::CreatedDescending => (Column::CreatedAt, Order::Desc),
+        Sort::CreatedAscending => (Column::CreatedAt, Order::Asc),
+        Sort::Username => (Column::UsernameKey, Order::Asc),
+        Sort::Updated => (Column::UpdatedAt, Order::Asc),
+    }
+}
+
+/// Skips users up to the position of a request. The comparison of row values uses the index on both columns in both
+/// databases.
+pub(super) fn after_position(mut users: SelectStatement, request: &PageRequest) -> SelectStatement {
+    let Some(position) = &request.after else {
+        return users;
+    };
+    let (column, order) = column(request.sort);
     let (key, value): (Expr, Expr) = match position {
         Position::Time(time, id) => (
             Expr::tuple([Expr::col(column), Expr::col(Column::Id)]),
@@ -71,9 +88,10 @@ fn behind(position: &Position, column: Column, order: &Order) -> Expr {
         ),
         Position::Username(key) => (Expr::col(column), Expr::value(key.as_str())),
     };
-    if *order == Order::Desc {
+    let is_after = if order == Order::Desc {
         key.lt(value)
     } else {
         key.gt(value)
-    }
+    };
+    users.and_where(is_after).to_owned()
 }

@@ -1,72 +1,82 @@
-//! Asks the index of search texts first, where there is one.
-//!
-//! A page of a search is read in one of two ways: by the order of the page, which is quick when many users match, or by
-//! what the index finds, which is quick when few do. The database cannot tell which it will be, since it takes the parts
-//! of a word for independent; so the few are counted out before.
+//! Finds users with the index of search texts, on databases that have it.
 
-use std::fmt::Write as _;
+use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement};
+use sea_orm::{Condition, ConnectionTrait};
+use user_domain::directory::{DirectoryFilter, SearchTerm};
 
-use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
-use user_domain::StoreError;
-use user_domain::directory::DirectoryFilter;
-use uuid::Uuid;
+use super::filter::{any_of, conditions, conditions_without_search, contains};
+use crate::sea_orm::dialect::Dialect;
+use crate::sea_orm::entities::users::Column;
+use crate::sea_orm::errors::OperationError;
 
-use super::filter::containing;
-use crate::sea_orm::errors;
+/// The number of users that are scanned in the time of one read by id.
+const SCANNED_PER_READ: i64 = 6;
 
-/// How many users are few. More than that stand close enough in any order, and are walked to.
-const FEW: usize = 2_000;
+/// The minimum number of matches for which a scan of all users is considered.
+const MIN_MATCHES_FOR_SCAN: i64 = 10_000;
 
-/// What the index says of a search.
-pub(super) enum Found {
-    /// These match, and nobody else.
-    Few(Vec<Uuid>),
-    /// More match, or nothing is sought, or there is no index.
-    Unknown,
-}
-
-/// Finds whom a filter's search matches, if they are few.
-pub(super) async fn find(
+/// Returns the condition for a statement that reads all matching users. A search uses the index, unless so many users
+/// match that a scan of all users is cheaper than reads by id.
+pub(super) async fn condition(
     db: &impl ConnectionTrait,
     filter: &DirectoryFilter,
-) -> Result<Found, StoreError> {
-    let (Some(sought), DatabaseBackend::Postgres) = (&filter.search, db.get_database_backend())
-    else {
-        return Ok(Found::Unknown);
-    };
-    let statement = Statement::from_sql_and_values(
-        DatabaseBackend::Postgres,
-        format!(
-            r"SELECT user_id FROM user_search_texts
-            WHERE user_search_parts(search_text) @@ user_search_query($1) AND search_text LIKE $2 ESCAPE '\'
-            LIMIT {}",
-            FEW + 1
-        ),
-        [sought.as_str().into(), containing(sought).into()],
-    );
-    let rows = db
-        .query_all_raw(statement)
-        .await
-        .map_err(|error| errors::store(&error))?;
-    if rows.len() > FEW {
-        return Ok(Found::Unknown);
+) -> Result<Condition, OperationError> {
+    let dialect = Dialect::of(db);
+    match &filter.search {
+        Some(term) if dialect.has_search_index() && !is_frequent(db, term).await? => {
+            Ok(conditions_without_search(filter, dialect).add(is_match(term)))
+        }
+        _ => Ok(conditions(filter, dialect)),
     }
-    rows.iter()
-        .map(|row| row.try_get_by_index(0))
-        .collect::<Result<Vec<Uuid>, _>>()
-        .map(Found::Few)
-        .map_err(|error| errors::store(&error))
 }
 
-/// Keeps to these users; one parameter, so that the statement is the same for any number.
-pub(super) fn among(ids: &[Uuid]) -> Expr {
-    let mut list = String::with_capacity(2 + ids.len() * 37);
-    list.push('{');
-    for (place, id) in ids.iter().enumerate() {
-        let comma = if place == 0 { "" } else { "," };
-        let _ = write!(list, "{comma}{id}");
-    }
-    list.push('}');
-    Expr::cust_with_values("id = ANY($1::text::uuid[])", [list])
+/// Returns the condition that the index finds a user for a term. `ARRAY` prevents a scan of all users in sort order
+/// with a check of each.
+fn is_match(term: &SearchTerm) -> Expr {
+    let ids = Expr::SubQuery(None, Box::new(matches(term).into()));
+    Expr::cust_with_expr("users.id = ANY(ARRAY $1)", ids)
+}
+
+/// Returns the ids of the users whose search text contains a term, from the index.
+pub(super) fn matches(term: &SearchTerm) -> SelectStatement {
+    let contains_form = |form: &String| {
+        let parts = "user_search_parts(search_text) @@ user_search_query($1)";
+        Condition::all()
+            .add(Expr::cust_with_values(parts, [form.as_str()]))
+            .add(contains(Column::SearchText, form))
+    };
+    let mut ids = Query::select();
+    ids.column("user_id")
+        .from("user_search_texts")
+        .cond_where(any_of(term.forms().iter().map(contains_form)));
+    ids
+}
+
+/// Whether the index finds so many users for a term that a scan of all users is cheaper.
+async fn is_frequent(db: &impl ConnectionTrait, term: &SearchTerm) -> Result<bool, OperationError> {
+    // The estimate of the last VACUUM or ANALYZE; -1 if there was none.
+    let mut users = Query::select();
+    users
+        .expr(Expr::cust("reltuples::bigint"))
+        .from("pg_class")
+        .and_where(Expr::cust("oid = 'users'::regclass"));
+    let threshold = Ord::max(
+        MIN_MATCHES_FOR_SCAN,
+        number(db, &users).await? / SCANNED_PER_READ,
+    );
+    let mut matching = Query::select();
+    matching.expr(Expr::col(Asterisk).count()).from_subquery(
+        matches(term).limit(threshold.unsigned_abs() + 1).to_owned(),
+        "found",
+    );
+    Ok(number(db, &matching).await? > threshold)
+}
+
+/// Returns the number that a statement selects.
+pub(super) async fn number(
+    db: &impl ConnectionTrait,
+    select: &SelectStatement,
+) -> Result<i64, OperationError> {
+    let row = db.query_one(select).await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get_by_index(0))?)
 }

@@ -1,4 +1,4 @@
-//! Rows of `credentials`: the passwords of users.
+//! Rows of `credentials`: the password hashes of users.
 
 use std::fmt;
 

@@ -13,7 +13,10 @@ pub(crate) struct Model {
     pub(crate) subject_kind: String,
     pub(crate) subject_id: Uuid,
     pub(crate) object_id: Option<Uuid>,
-    pub(crate) version: i64,
+    // The revision, which releases without `internal_changes` use as the version and for ordering.
+    #[sea_orm(column_name = "version")]
+    pub(crate) revision: i64,
+    pub(crate) internal_changes: i64,
     pub(crate) changed: String,
     pub(crate) actor: String,
     pub(crate) at: DateTimeUtc,

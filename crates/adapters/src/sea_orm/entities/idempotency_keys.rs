@@ -12,6 +12,7 @@ pub(crate) struct Model {
     pub(crate) fingerprint: Vec<u8>,
     pub(crate) subject_id: Uuid,
     pub(crate) created_at: DateTimeUtc,
+    pub(crate) ended_access: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

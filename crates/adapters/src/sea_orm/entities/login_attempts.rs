@@ -1,4 +1,4 @@
-//! Rows of `login_attempts`: the failures of those who tried to be let in.
+//! Rows of `login_attempts`: the counters of failed logins.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Rows of `released_usernames`: names that rest before somebody else may have them.
+//! Rows of `released_usernames`: reserved names that users have released.
 
 use sea_orm::entity::prelude::*;
 

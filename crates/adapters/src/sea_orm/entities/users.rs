@@ -1,4 +1,4 @@
-//! Rows of `users`; also what a shared cache keeps of a user, as JSON.
+//! Rows of `users`, which are also the JSON values of the shared cache.
 
 use std::sync::LazyLock;
 
@@ -7,9 +7,13 @@ use sea_orm::{IdenStatic, Iterable, QueryResult, TryGetable};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, DeriveEntityModel)]
-// A row of another release is nobody this one knows.
+// A cached row of a release with other columns is a miss.
 #[serde(deny_unknown_fields)]
 #[sea_orm(table_name = "users")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the fields are the columns of the table"
+)]
 pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: Uuid,
@@ -39,13 +43,21 @@ pub(crate) struct Model {
     pub(crate) metadata_user: String,
     pub(crate) metadata_private: String,
     pub(crate) search_text: String,
-    pub(crate) version: i64,
+    // The revision, which releases without `internal_changes` use as the version and for ordering.
+    #[sea_orm(column_name = "version")]
+    pub(crate) revision: i64,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) updated_at: DateTimeUtc,
     pub(crate) deleted_at: Option<DateTimeUtc>,
     pub(crate) tokens_valid_after: Option<DateTimeUtc>,
     pub(crate) password_changed_at: Option<DateTimeUtc>,
     pub(crate) has_blocks: bool,
+    pub(crate) internal_changes: i64,
+    pub(crate) suspension_reason: Option<String>,
+    pub(crate) suspended_until: Option<DateTimeUtc>,
+    // Whether only the year of `birthdate` is known. The column then holds its first day, since releases without this
+    // column only accept days.
+    pub(crate) birthdate_is_year: bool,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -53,16 +65,16 @@ pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The columns as a statement written by hand selects them, of a row `u`, in the order of [`Model::from_columns`].
+/// The columns of a row `u` for a hand-written statement, in the order of [`Model::from_columns`].
 pub(crate) static COLUMNS: LazyLock<String> = LazyLock::new(|| {
     let columns = Column::iter().map(|column| format!("u.\"{}\"", column.as_str()));
     columns.collect::<Vec<_>>().join(", ")
 });
 
 impl Model {
-    /// Reads a row of [`COLUMNS`], by their places: to look for each by its name costs more than to read it.
+    /// Converts a row of [`COLUMNS`] by column index: a lookup by name costs more than the value itself.
     pub(crate) fn from_columns(row: &QueryResult) -> Result<Self, DbErr> {
-        let mut next = Columns { row, place: 0 };
+        let mut next = Columns { row, index: 0 };
         Ok(Self {
             id: next.take()?,
             username: next.take()?,
@@ -91,26 +103,30 @@ impl Model {
             metadata_user: next.take()?,
             metadata_private: next.take()?,
             search_text: next.take()?,
-            version: next.take()?,
+            revision: next.take()?,
             created_at: next.take()?,
             updated_at: next.take()?,
             deleted_at: next.take()?,
             tokens_valid_after: next.take()?,
             password_changed_at: next.take()?,
             has_blocks: next.take()?,
+            internal_changes: next.take()?,
+            suspension_reason: next.take()?,
+            suspended_until: next.take()?,
+            birthdate_is_year: next.take()?,
         })
     }
 }
 
 struct Columns<'a> {
     row: &'a QueryResult,
-    place: usize,
+    index: usize,
 }
 
 impl Columns<'_> {
     fn take<T: TryGetable>(&mut self) -> Result<T, DbErr> {
-        let value = self.row.try_get_by_index(self.place)?;
-        self.place += 1;
+        let value = self.row.try_get_by_index(self.index)?;
+        self.index += 1;
         Ok(value)
     }
 }

@@ -1,39 +1,39 @@
-//! What is remembered of failures.
+//! The rows that count login attempts.
 
 use hmac::{Hmac, Mac};
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, ConnectionTrait,
-    EntityTrait, IntoActiveModel, Iterable, Order, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, Order,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use sha2::Sha256;
-use user_domain::StoreError;
-use user_domain::lockout::{Account, Lockout, LoginAttempt, Tries};
+use user_domain::lockout::{Account, AccountAttempts, AttemptCounter, Lockout, LoginAttempt};
 use user_domain::values::{Timestamp, UserId};
-use user_domain::write::WriteError;
 
+use crate::sea_orm::connection::Pool;
+use crate::sea_orm::dialect::Dialect;
 use crate::sea_orm::entities::login_attempts::{ActiveModel, Column, Entity, Model};
-use crate::sea_orm::pool::Pool;
-use crate::sea_orm::{errors, transaction};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::{raw_sql, transaction};
 
-/// The source of an account's own row.
-const ANYWHERE: Vec<u8> = Vec::new();
-/// The bytes of a source's digest.
-const DIGEST: usize = 16;
+/// The source column of the row that counts all sources of an account.
+const ALL_SOURCES: Vec<u8> = Vec::new();
+/// The length of a source's digest, in bytes.
+const SOURCE_DIGEST_LENGTH: usize = 16;
 
-/// Where an attempt is counted: the rows of its account and, if it has one, of its source.
-pub(super) struct Places {
+/// The keys of the rows that count an attempt: that of its account and, if the source is known, that of its source.
+pub(super) struct CounterKey {
     account: Uuid,
     source: Option<Vec<u8>>,
 }
 
-impl Places {
+impl CounterKey {
+    /// Returns the keys for an attempt, with digests under `key`.
     pub(super) fn of(key: &Hmac<Sha256>, attempt: &LoginAttempt) -> Self {
         let account = match attempt.account {
             Account::User(id) => id.as_uuid(),
-            Account::Nobody => stranger(key, attempt.identifier.expose()),
+            Account::Unknown => unknown_account_bucket(key, attempt.identifier.expose()),
         };
         let source = attempt.source.as_ref().map(|source| {
             let mut digest = key.clone();
@@ -44,19 +44,19 @@ impl Places {
                 .finalize()
                 .into_bytes()
                 .into_iter()
-                .take(DIGEST)
+                .take(SOURCE_DIGEST_LENGTH)
                 .collect()
         });
         Self { account, source }
     }
 
     fn sources(&self) -> impl Iterator<Item = Vec<u8>> {
-        std::iter::once(ANYWHERE).chain(self.source.clone())
+        std::iter::once(ALL_SOURCES).chain(self.source.clone())
     }
 }
 
-/// Tells apart those who take turns: by the name that they try, and from where.
-pub(super) fn turn(key: &Hmac<Sha256>, attempt: &LoginAttempt) -> Uuid {
+/// Returns the lock key of an attempt, which depends on its identifier and source.
+pub(super) fn lock_key(key: &Hmac<Sha256>, attempt: &LoginAttempt) -> Uuid {
     let mut digest = key.clone();
     digest.update(b"turn\n");
     digest.update(attempt.identifier.expose().as_bytes());
@@ -65,100 +65,94 @@ pub(super) fn turn(key: &Hmac<Sha256>, attempt: &LoginAttempt) -> Uuid {
         digest.update(source.expose().as_bytes());
     }
     let mut bytes = [0; 16];
-    for (place, byte) in bytes.iter_mut().zip(digest.finalize().into_bytes()) {
-        *place = byte;
+    for (target, byte) in bytes.iter_mut().zip(digest.finalize().into_bytes()) {
+        *target = byte;
     }
     Uuid::from_bytes(bytes)
 }
 
-/// Gives one of 65,536 accounts that nobody has: whoever tries names without end fills no table.
-fn stranger(key: &Hmac<Sha256>, identifier: &str) -> Uuid {
+/// Returns one of 65,536 account ids that count the attempts on unknown accounts. Attempts on any number of invented
+/// identifiers therefore create a limited number of rows.
+fn unknown_account_bucket(key: &Hmac<Sha256>, identifier: &str) -> Uuid {
     let mut digest = key.clone();
     digest.update(b"stranger\n");
     digest.update(identifier.as_bytes());
     let mut bytes = [0; 16];
     let digest = digest.finalize().into_bytes();
-    for (place, byte) in bytes.iter_mut().rev().zip(digest).take(2) {
-        *place = byte;
+    for (target, byte) in bytes.iter_mut().rev().zip(digest).take(2) {
+        *target = byte;
     }
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// Tells what is remembered.
-pub(super) async fn look(
+/// Returns the counters of an attempt.
+pub(super) async fn lockout(
     db: &impl ConnectionTrait,
-    places: &Places,
-) -> Result<Lockout, StoreError> {
+    key: &CounterKey,
+) -> Result<Lockout, OperationError> {
     let rows = Entity::find()
-        .filter(Column::Account.eq(places.account))
-        .filter(Column::Source.is_in(places.sources()))
+        .filter(Column::Account.eq(key.account))
+        .filter(Column::Source.is_in(key.sources()))
         .all(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
-    Ok(to_lockout(places, &rows))
+        .await?;
+    Ok(to_lockout(key, &rows))
 }
 
-/// Changes what is remembered, with no other change of it in between.
-pub(super) async fn change(
+/// Updates the counters of an attempt while their rows are locked.
+pub(super) async fn update(
     db: &Pool,
-    places: &Places,
+    key: &CounterKey,
     at: Timestamp,
-    become_: impl FnOnce(Lockout) -> Lockout,
-) -> Result<Lockout, WriteError> {
-    let tx = transaction::begin(db).await?;
-    let changed = transaction::bounded(Box::pin(async {
-        let rows = lock(&tx, places, at).await?;
-        let lockout = become_(to_lockout(places, &rows));
-        store(&tx, places, &lockout, at).await?;
+    update: impl FnOnce(Lockout) -> Lockout,
+) -> Result<Lockout, OperationError> {
+    transaction::run(db, async |tx| {
+        let rows = lock(tx, key, at).await?;
+        let lockout = update(to_lockout(key, &rows));
+        store(tx, key, &lockout, at).await?;
         Ok(lockout)
-    }))
-    .await?;
-    transaction::commit(tx).await?;
-    Ok(changed)
+    })
+    .await
 }
 
-/// Locks the rows, which are made where they are not: of two who make one, one waits.
+/// Locks the rows, and creates those that are missing. Of two transactions that create a row, one waits.
 async fn lock(
     tx: &impl ConnectionTrait,
-    places: &Places,
+    key: &CounterKey,
     at: Timestamp,
-) -> Result<Vec<Model>, WriteError> {
-    let fresh = places
+) -> Result<Vec<Model>, OperationError> {
+    let initial = key
         .sources()
-        .map(|source| to_row(places.account, source, &Tries::default(), at));
-    Entity::insert_many(fresh)
+        .map(|source| to_row(key.account, source, &AttemptCounter::default(), at));
+    Entity::insert_many(initial)
         .on_conflict(
             OnConflict::columns([Column::Account, Column::Source])
                 .do_nothing()
                 .to_owned(),
         )
         .exec_without_returning(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
-    Entity::find()
-        .filter(Column::Account.eq(places.account))
-        .filter(Column::Source.is_in(places.sources()))
+        .await?;
+    let rows = Entity::find()
+        .filter(Column::Account.eq(key.account))
+        .filter(Column::Source.is_in(key.sources()))
         .order_by(Column::Source, Order::Asc)
-        .lock_exclusive()
-        .all(tx)
-        .await
-        .map_err(|error| errors::write(&error))
+        .lock_exclusive();
+    Ok(rows.all(tx).await?)
 }
 
 async fn store(
     tx: &impl ConnectionTrait,
-    places: &Places,
+    key: &CounterKey,
     lockout: &Lockout,
     at: Timestamp,
-) -> Result<(), WriteError> {
-    let tries = std::iter::once(lockout.account).chain(lockout.source);
-    let rows = places
+) -> Result<(), OperationError> {
+    let counters = std::iter::once(lockout.account).chain(lockout.source);
+    let rows = key
         .sources()
-        .zip(tries)
-        .map(|(source, tries)| to_row(places.account, source, &tries, at));
+        .zip(counters)
+        .map(|(source, counter)| to_row(key.account, source, &counter, at));
     let others =
         Column::iter().filter(|column| !matches!(column, Column::Account | Column::Source));
-    // A purge may have removed a row between its making and its lock.
+    // A purge may have deleted a row between its creation and its lock.
     Entity::insert_many(rows)
         .on_conflict(
             OnConflict::columns([Column::Account, Column::Source])
@@ -166,86 +160,82 @@ async fn store(
                 .to_owned(),
         )
         .exec_without_returning(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
+        .await?;
     Ok(())
 }
 
-/// Tells what is remembered of a user's account, and how many of its sources are blocked.
+/// Returns the counter of a user's account, and a summary of its sources.
 pub(super) async fn of_user(
     db: &impl ConnectionTrait,
     user: UserId,
     at: Timestamp,
-) -> Result<(Tries, u64), StoreError> {
-    let account = Entity::find_by_id((user.as_uuid(), ANYWHERE))
+) -> Result<AccountAttempts, OperationError> {
+    let account = Entity::find_by_id((user.as_uuid(), ALL_SOURCES))
         .one(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
-    let blocked = Entity::find()
+        .await?;
+    let sources = Entity::find()
         .filter(Column::Account.eq(user.as_uuid()))
-        .filter(Column::Source.ne(ANYWHERE))
-        .filter(Column::BlockedUntil.gt(at.as_utc()))
-        .count(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
-    Ok((account.as_ref().map(to_tries).unwrap_or_default(), blocked))
+        .filter(Column::Source.ne(ALL_SOURCES));
+    let blocked = sources.clone().filter(Column::BlockedUntil.gt(at.as_utc()));
+    let latest = sources
+        .clone()
+        .filter(Column::SucceededAt.is_not_null())
+        .order_by_desc(Column::SucceededAt);
+    let latest = latest.one(db).await?;
+    Ok(AccountAttempts {
+        account: account.as_ref().map(to_counter).unwrap_or_default(),
+        sources: sources.count(db).await?,
+        blocked_sources: blocked.count(db).await?,
+        succeeded_at: latest.and_then(|row| to_counter(&row).succeeded_at),
+    })
 }
 
-/// Forgets the failures at a user's account; sources that were let in stay known.
-pub(super) async fn clear(db: &Pool, user: UserId) -> Result<(), WriteError> {
-    let tx = transaction::begin(db).await?;
-    let update = Entity::update_many()
-        .set(ActiveModel {
-            failures: Set(0),
-            failed_at: Set(None),
-            blocked_until: Set(None),
-            account: NotSet,
-            source: NotSet,
-            succeeded_at: NotSet,
-            forgotten_at: NotSet,
-        })
-        .filter(Column::Account.eq(user.as_uuid()));
-    let cleared = async {
-        // In the order in which failures lock them.
-        let locked = Entity::find()
-            .filter(Column::Account.eq(user.as_uuid()))
-            .order_by(Column::Source, Order::Asc)
-            .lock_exclusive()
-            .all(&tx)
-            .await;
-        locked.map_err(|error| errors::write(&error))?;
-        let cleared = update.exec(&tx).await;
-        cleared.map_err(|error| errors::write(&error))
-    };
-    transaction::bounded(cleared).await?;
-    transaction::commit(tx).await
+/// Clears the failures of a user's account. The times of successful logins stay, so that their sources remain known.
+pub(super) async fn clear(db: &Pool, user: UserId) -> Result<(), OperationError> {
+    let sql = Dialect::of(db).choose(POSTGRES_CLEAR, SQLITE_CLEAR);
+    transaction::run(db, async |tx| {
+        raw_sql::execute(tx, sql, [user.as_uuid().into()]).await?;
+        Ok(())
+    })
+    .await
 }
 
-/// Forgets a user's account altogether, in the transaction of its erasure.
-pub(in crate::sea_orm) async fn forget(
+/// Locks the rows in the same order as a failed attempt. No row is transferred, however many sources there are.
+const POSTGRES_CLEAR: &str = "
+    WITH locked AS (
+        SELECT account, source FROM login_attempts WHERE account = $1 ORDER BY source FOR UPDATE
+    )
+    UPDATE login_attempts AS a SET failures = 0, failed_at = NULL, blocked_until = NULL
+    FROM locked WHERE a.account = locked.account AND a.source = locked.source";
+
+const SQLITE_CLEAR: &str = "
+    UPDATE login_attempts SET failures = 0, failed_at = NULL, blocked_until = NULL WHERE account = $1";
+
+/// Deletes the counters of a user, in the transaction of its erasure.
+pub(in crate::sea_orm) async fn delete_of(
     tx: &impl ConnectionTrait,
     user: UserId,
-) -> Result<(), WriteError> {
-    let forgotten = Entity::delete_many()
+) -> Result<(), OperationError> {
+    Entity::delete_many()
         .filter(Column::Account.eq(user.as_uuid()))
         .exec(tx)
-        .await;
-    forgotten.map_err(|error| errors::write(&error)).map(drop)
+        .await?;
+    Ok(())
 }
 
-fn to_lockout(places: &Places, rows: &[Model]) -> Lockout {
-    let tries = |source: &[u8]| {
+fn to_lockout(key: &CounterKey, rows: &[Model]) -> Lockout {
+    let counter = |source: &[u8]| {
         let row = rows.iter().find(|row| row.source == source);
-        row.map(to_tries).unwrap_or_default()
+        row.map(to_counter).unwrap_or_default()
     };
     Lockout {
-        account: tries(&ANYWHERE),
-        source: places.source.as_deref().map(tries),
+        account: counter(&ALL_SOURCES),
+        source: key.source.as_deref().map(counter),
     }
 }
 
-fn to_tries(row: &Model) -> Tries {
-    Tries {
+fn to_counter(row: &Model) -> AttemptCounter {
+    AttemptCounter {
         failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
         failed_at: row.failed_at.map(Timestamp::from_utc),
         blocked_until: row.blocked_until.map(Timestamp::from_utc),
@@ -253,15 +243,15 @@ fn to_tries(row: &Model) -> Tries {
     }
 }
 
-fn to_row(account: Uuid, source: Vec<u8>, tries: &Tries, at: Timestamp) -> ActiveModel {
+fn to_row(account: Uuid, source: Vec<u8>, counter: &AttemptCounter, at: Timestamp) -> ActiveModel {
     let row = Model {
         account,
         source,
-        failures: tries.failures.into(),
-        failed_at: tries.failed_at.map(Timestamp::as_utc),
-        blocked_until: tries.blocked_until.map(Timestamp::as_utc),
-        succeeded_at: tries.succeeded_at.map(Timestamp::as_utc),
-        forgotten_at: tries.forgotten_at().unwrap_or(at).as_utc(),
+        failures: counter.failures.into(),
+        failed_at: counter.failed_at.map(Timestamp::as_utc),
+        blocked_until: counter.blocked_until.map(Timestamp::as_utc),
+        succeeded_at: counter.succeeded_at.map(Timestamp::as_utc),
+        forgotten_at: counter.forgotten_at().unwrap_or(at).as_utc(),
     };
     row.into_active_model().reset_all()
 }
@@ -276,26 +266,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strangers_are_few_and_sources_are_told_apart_by_account() {
+    fn unknown_accounts_share_few_buckets_and_sources_differ_by_account() {
         let key = Hmac::<Sha256>::new(&[7; 64].into());
-        let nobody = |name: usize| LoginAttempt {
+        let attempt = |name: usize| LoginAttempt {
             identifier: name.to_string().into(),
-            account: Account::Nobody,
+            account: Account::Unknown,
             source: LoginSource::parse("there").ok(),
         };
-        let places: Vec<Places> = (0..100_000)
-            .map(|name| Places::of(&key, &nobody(name)))
+        let keys: Vec<CounterKey> = (0..100_000)
+            .map(|name| CounterKey::of(&key, &attempt(name)))
             .collect();
-        let accounts: BTreeSet<Uuid> = places.iter().map(|place| place.account).collect();
+        let accounts: BTreeSet<Uuid> = keys.iter().map(|key| key.account).collect();
         assert!(
             accounts.len() <= 65_536 && accounts.len() > 40_000,
             "{}",
             accounts.len()
         );
         assert_eq!(accounts.iter().next().unwrap().get_version_num(), 8);
-        let sources: BTreeSet<_> = places.iter().map(|place| place.source.clone()).collect();
+        let sources: BTreeSet<_> = keys.iter().map(|key| key.source.clone()).collect();
         assert_eq!(sources.len(), accounts.len());
         let other = Hmac::<Sha256>::new(&[8; 64].into());
-        assert_ne!(Places::of(&other, &nobody(1)).account, places[1].account);
+        assert_ne!(CounterKey::of(&other, &attempt(1)).account, keys[1].account);
     }
 }

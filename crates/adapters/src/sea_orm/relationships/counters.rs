@@ -1,42 +1,43 @@
-//! Adds to the counts of users.
+//! Updates the stored follow counts.
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use user_domain::relationship::Edge;
 use user_domain::values::UserId;
-use user_domain::write::WriteError;
 
-use crate::sea_orm::errors;
-use crate::sea_orm::given::{self, Kind};
+use crate::sea_orm::dialect::Dialect;
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::list_params::{self, ColumnType};
+use crate::sea_orm::raw_sql;
 
-/// What is to be added to the counts of users, in the order of their ids: followers, and those followed.
+/// The changes of the counts of users, ordered by id: followers and following.
 #[derive(Debug, Default)]
 pub(super) struct Deltas(BTreeMap<UserId, (i64, i64)>);
 
-/// A follow, and whom the counts of its ends have.
+/// A follow, with the counts that include it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CountedEdge {
     pub(super) edge: Edge,
-    /// The follower is one of the other's followers.
+    /// Whether the followers of the target include the follower.
     pub(super) follower_counted: bool,
-    /// The other is one of those whom the follower follows.
+    /// Whether the following count of the follower includes the target.
     pub(super) target_counted: bool,
 }
 
 impl Deltas {
-    /// Counts so many followers more.
-    pub(super) fn add_followers(&mut self, user: UserId, more: i64) {
-        self.0.entry(user).or_default().0 += more;
+    /// Adds to the followers of a user.
+    pub(super) fn add_followers(&mut self, user: UserId, change: i64) {
+        self.0.entry(user).or_default().0 += change;
     }
 
-    /// Counts so many followed more.
-    pub(super) fn add_following(&mut self, user: UserId, more: i64) {
-        self.0.entry(user).or_default().1 += more;
+    /// Adds to the following count of a user.
+    pub(super) fn add_following(&mut self, user: UserId, change: i64) {
+        self.0.entry(user).or_default().1 += change;
     }
 
-    /// Counts a follow, by 1, or no more, by -1.
+    /// Adds a follow (1) to the counts of both users, or removes it (-1).
     pub(super) fn add_edge(&mut self, counted: CountedEdge, by: i64) {
         if counted.follower_counted {
             self.add_followers(counted.edge.to(), by);
@@ -54,10 +55,13 @@ impl Deltas {
     }
 }
 
-/// Adds to the counts of a few users, each in a part that nobody else is at: a thousand who follow one user at once do not
-/// wait for each other.
-pub(super) async fn add_each(tx: &impl ConnectionTrait, deltas: &Deltas) -> Result<(), WriteError> {
-    if tx.get_database_backend() != DatabaseBackend::Postgres {
+/// Updates the counts of a few users, each in a part that no other transaction has locked. A thousand concurrent
+/// follows of one user therefore do not wait for each other.
+pub(super) async fn add_each(
+    tx: &impl ConnectionTrait,
+    deltas: &Deltas,
+) -> Result<(), OperationError> {
+    if !Dialect::of(tx).has_concurrent_writers() {
         return add_all(tx, deltas).await;
     }
     for (user, followers, following) in deltas.changes() {
@@ -66,8 +70,7 @@ pub(super) async fn add_each(tx: &impl ConnectionTrait, deltas: &Deltas) -> Resu
             [user, followers.into(), following.into()]
         };
         for sql in [ADD_TO_FREE_PART, ADD_TO_OTHER_PART] {
-            let added = given::execute(tx, sql, values()).await;
-            let added = added.map_err(|error| errors::write(&error))?;
+            let added = raw_sql::execute(tx, sql, values()).await?;
             if added.rows_affected() > 0 {
                 break;
             }
@@ -76,25 +79,26 @@ pub(super) async fn add_each(tx: &impl ConnectionTrait, deltas: &Deltas) -> Resu
     Ok(())
 }
 
-/// Adds to the counts of many users by one statement, each in its first part, in the order of their ids.
-pub(super) async fn add_all(tx: &impl ConnectionTrait, deltas: &Deltas) -> Result<(), WriteError> {
+/// Updates the counts of many users with one statement, each in its first part, ordered by id.
+pub(super) async fn add_all(
+    tx: &impl ConnectionTrait,
+    deltas: &Deltas,
+) -> Result<(), OperationError> {
     let rows: Vec<_> = deltas
         .changes()
-        .map(|(user, followers, following)| json!([given::id(user), followers, following]))
+        .map(|(user, followers, following)| json!([list_params::id(user), followers, following]))
         .collect();
     if rows.is_empty() {
         return Ok(());
     }
     let columns = [
-        ("id", Kind::Id),
-        ("followers", Kind::Number),
-        ("following", Kind::Number),
+        ("id", ColumnType::Id),
+        ("followers", ColumnType::Number),
+        ("following", ColumnType::Number),
     ];
-    let table = given::table(tx.get_database_backend(), &columns);
-    let sql = ADD_ALL.replace("{given}", &table);
-    given::execute(tx, sql, [given::rows(rows)])
-        .await
-        .map_err(|error| errors::write(&error))?;
+    let table = list_params::row_table(tx, &columns);
+    let sql = ADD_ALL.replace("{list}", &table);
+    raw_sql::execute(tx, sql, [list_params::row_list(rows)]).await?;
     Ok(())
 }
 
@@ -104,7 +108,8 @@ const ADD_TO_FREE_PART: &str = "
         SELECT part FROM follow_counts WHERE user_id = $1 ORDER BY part LIMIT 1 FOR UPDATE SKIP LOCKED
     )";
 
-/// A user has sixteen parts at most. Those who found none free take any, so that they do not all wait for the same.
+/// A user has at most 16 parts. If none is free, a random one is used, so that not all transactions wait for the same
+/// part.
 const ADD_TO_OTHER_PART: &str = "
     INSERT INTO follow_counts (user_id, part, followers, following, repairs)
     SELECT $1, CASE WHEN count(*) = 0 THEN 0 ELSE 1 + floor(random() * 15)::bigint END, $2, $3, 0
@@ -115,7 +120,7 @@ const ADD_TO_OTHER_PART: &str = "
 
 const ADD_ALL: &str = "
     INSERT INTO follow_counts (user_id, part, followers, following, repairs)
-    SELECT g.id, 0, g.followers, g.following, 0 FROM {given} WHERE true ORDER BY g.id
+    SELECT g.id, 0, g.followers, g.following, 0 FROM {list} WHERE true ORDER BY g.id
     ON CONFLICT (user_id, part) DO UPDATE SET
         followers = follow_counts.followers + excluded.followers,
         following = follow_counts.following + excluded.following";

@@ -1,76 +1,67 @@
-//! Counts who follow users, and whom they follow.
+//! Reads the follow counts of users.
 
 use sea_orm::{ConnectionTrait, DbErr, Value};
-use user_domain::StoreError;
 use user_domain::relationship::Counts;
 use user_domain::values::UserId;
 
-use crate::sea_orm::presence::IS_COUNTED;
-use crate::sea_orm::{errors, given};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::relationships::locking::IS_COUNTED;
+use crate::sea_orm::{list_params, raw_sql};
 
-/// Counts for each of some users, by one statement, and so of one moment.
+/// Returns the counts of users, from one statement and therefore one snapshot.
 pub(crate) async fn counts(
     db: &impl ConnectionTrait,
     users: &[UserId],
     viewer: Option<UserId>,
-) -> Result<Vec<Counts>, StoreError> {
+) -> Result<Vec<Counts>, OperationError> {
     if users.is_empty() {
         return Ok(Vec::new());
     }
-    let found = find(db, users, viewer).await;
-    found.map_err(|error| errors::store(&error))
-}
-
-async fn find(
-    db: &impl ConnectionTrait,
-    users: &[UserId],
-    viewer: Option<UserId>,
-) -> Result<Vec<Counts>, DbErr> {
-    let given = given::ids(db.get_database_backend());
-    let waiting = how_many_wait(db).await?;
+    let list = list_params::id_table(db);
+    let pending = pending_count(db).await?;
     let mut followers = counted("followers");
     let mut following = counted("following");
-    let mut begin = Vec::new();
-    if waiting > 0 {
-        begin.push(UNSETTLED);
+    let mut ctes = Vec::new();
+    if pending > 0 {
+        ctes.push(UNSETTLED);
         followers += &correction("target_id", "follower_id", "follower_counted");
         following += &correction("follower_id", "target_id", "target_counted");
     }
-    let mut values: Vec<Value> = vec![given::of_ids(users.iter().copied())];
+    let mut values: Vec<Value> = vec![list_params::id_list(users.iter().copied())];
     let mut hidden = [String::from("0"), String::from("0")];
     if let Some(viewer) = viewer {
         values.push(viewer.as_uuid().into());
-        begin.push(HIDDEN);
+        ctes.push(HIDDEN);
         hidden = [
             count_hidden("target_id", "follower_id"),
             count_hidden("follower_id", "target_id"),
         ];
     }
     let [hidden_followers, hidden_following] = hidden;
-    let begin = match begin.join(", ") {
-        begin if begin.is_empty() => begin,
-        begin => format!("WITH {begin}"),
+    let ctes = match ctes.join(", ") {
+        ctes if ctes.is_empty() => ctes,
+        ctes => format!("WITH {ctes}"),
     };
-    // PostgreSQL keeps the plan of a text: that of few who wait would take many seconds for many.
-    let magnitude = waiting.checked_ilog2().unwrap_or_default();
+    // PostgreSQL caches a plan per SQL text. The plan for few pending users would take many seconds with many.
+    let magnitude = pending.checked_ilog2().unwrap_or_default();
     let sql = format!(
-        "{begin} SELECT /* {magnitude} */ g.place,
+        "{ctes} SELECT /* {magnitude} */ g.place,
             CAST({followers} - {hidden_followers} AS bigint) AS followers,
             CAST({following} - {hidden_following} AS bigint) AS following
-        FROM {given} WHERE (SELECT 1 FROM users AS u WHERE u.id = g.id) IS NOT NULL"
+        FROM {list} WHERE (SELECT 1 FROM users AS u WHERE u.id = g.id) IS NOT NULL"
     );
     let mut counts = vec![Counts::default(); users.len()];
-    for row in given::query(db, sql, values).await? {
+    for row in raw_sql::query(db, sql, values).await? {
         let number = |column: &str| -> Result<u64, DbErr> {
             let number: i64 = row.try_get("", column)?;
             Ok(u64::try_from(number).unwrap_or_default())
         };
         let place: i64 = row.try_get("", "place")?;
-        if let Some(there) = usize::try_from(place)
+        if let Some(entry) = usize::try_from(place)
             .ok()
             .and_then(|at| counts.get_mut(at))
         {
-            *there = Counts {
+            *entry = Counts {
                 followers: number("followers")?,
                 following: number("following")?,
             };
@@ -79,22 +70,22 @@ async fn find(
     Ok(counts)
 }
 
-/// Tells how many are unsettled, as far as it matters. Who begins to be before the counts are read may be left out: they
-/// are then those of just before.
-async fn how_many_wait(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
-    let rows = given::query(db, WAITING, []).await?;
+/// Returns the number of users with pending count changes, up to a limit. A change after this query may be missed; the
+/// counts are then those of the moment before it.
+async fn pending_count(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let rows = raw_sql::query(db, WAITING, []).await?;
     rows.first().map_or(Ok(0), |row| row.try_get("", "waiting"))
 }
 
-/// Sums up the parts.
+/// Returns an expression for the sum of the stored parts.
 fn counted(parts: &str) -> String {
     format!("coalesce((SELECT sum(c.{parts}) FROM follow_counts AS c WHERE c.user_id = g.id), 0)")
 }
 
-/// Corrects what was counted by who has come or gone since.
+/// Returns an expression for the pending changes of a count.
 ///
-/// Of two ways to the corrections the shorter is taken, by the user's follows or by those who are unsettled: neither many
-/// followers nor many who leave at once make a read long.
+/// It iterates over the smaller set: the follows of the user or the users with pending changes. Neither many followers
+/// nor many simultaneous status changes make a read slow.
 fn correction(own: &str, other: &str, flag: &str) -> String {
     format!(
         " + CASE
@@ -111,7 +102,8 @@ fn correction(own: &str, other: &str, flag: &str) -> String {
     )
 }
 
-/// Counts, by the shorter way too, those of the list whom the viewer does not see.
+/// Returns an expression for the number of users in a list that are hidden from the viewer. It also iterates over the
+/// smaller set.
 fn count_hidden(own: &str, other: &str) -> String {
     format!(
         "CASE WHEN (SELECT n FROM hidden) = 0 THEN 0

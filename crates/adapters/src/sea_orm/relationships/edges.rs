@@ -1,27 +1,29 @@
-//! Writes follows and blocks, and tells what was really written.
+//! Writes follows and blocks, and returns what has changed.
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult};
 use serde_json::json;
 use user_domain::StoreError;
 use user_domain::relationship::{Edge, RelationshipEvent, RelationshipEventKind};
 use user_domain::values::{Timestamp, UserId};
-use user_domain::write::WriteError;
-use uuid::Uuid;
 
 use super::counters::{CountedEdge, Deltas};
-use crate::sea_orm::errors;
-use crate::sea_orm::given::{self, Kind};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::list_params::{self, ColumnType};
+use crate::sea_orm::raw_sql;
 
-/// Writes follows that are not there yet, in the order of their ends; gives those that it wrote.
+/// Inserts missing follows, ordered by their users. Returns the edges that it inserted.
 pub(super) async fn follow(
     tx: &impl ConnectionTrait,
     follows: &[CountedEdge],
     at: Timestamp,
-) -> Result<BTreeSet<Edge>, WriteError> {
+) -> Result<BTreeSet<Edge>, OperationError> {
     let rows = follows.iter().map(|follow| {
-        let ends = (given::id(follow.edge.from()), given::id(follow.edge.to()));
+        let ends = (
+            list_params::id(follow.edge.from()),
+            list_params::id(follow.edge.to()),
+        );
         json!([
             ends.0,
             ends.1,
@@ -30,53 +32,49 @@ pub(super) async fn follow(
         ])
     });
     let columns = [
-        ("a", Kind::Id),
-        ("b", Kind::Id),
-        ("follower_counted", Kind::Flag),
-        ("target_counted", Kind::Flag),
+        ("a", ColumnType::Id),
+        ("b", ColumnType::Id),
+        ("follower_counted", ColumnType::Flag),
+        ("target_counted", ColumnType::Flag),
     ];
-    let table = given::table(tx.get_database_backend(), &columns);
-    let sql = FOLLOW.replace("{given}", &table);
-    let written = given::query(tx, sql, [given::rows(rows), at.as_utc().into()]).await;
-    let written = written.map_err(|error| errors::write(&error))?;
-    Ok(written
-        .iter()
-        .map(to_edge)
-        .collect::<Result<_, StoreError>>()?)
+    let table = list_params::row_table(tx, &columns);
+    let sql = FOLLOW.replace("{list}", &table);
+    let values = [list_params::row_list(rows), at.as_utc().into()];
+    let written = raw_sql::query(tx, sql, values).await?;
+    written.iter().map(to_edge).collect()
 }
 
-/// Removes a follow, and gives what it was if it was there.
+/// Deletes a follow, and returns the deleted row if it existed.
 pub(super) async fn unfollow(
     tx: &impl ConnectionTrait,
     edge: Edge,
-) -> Result<Option<CountedEdge>, WriteError> {
-    let rows = given::query(tx, UNFOLLOW, ends(edge)).await;
-    let rows = rows.map_err(|error| errors::write(&error))?;
-    let removed = rows.first().map(|row| -> Result<_, DbErr> {
+) -> Result<Option<CountedEdge>, OperationError> {
+    let rows = raw_sql::query(tx, UNFOLLOW, ends(edge)).await?;
+    let removed = rows.first().map(|row| {
         Ok(CountedEdge {
             edge,
             follower_counted: row.try_get("", "follower_counted")?,
             target_counted: row.try_get("", "target_counted")?,
         })
     });
-    let removed = removed.transpose();
-    removed.map_err(|error| errors::write(&error))
+    removed.transpose()
 }
 
-/// Writes what single events say, in an order that no other transaction meets the other way, and gives what the counts gain by
-/// it; leaves out the events of what another transaction has done before.
+/// Applies events to `follows` and `blocks`, in an order that prevents deadlocks, and returns the changes of the
+/// counts. Removes events whose change a concurrent transaction has made already. A block is stored with `name`.
 pub(super) async fn write(
     tx: &impl ConnectionTrait,
     events: &mut Vec<RelationshipEvent>,
     follows: &[CountedEdge],
-) -> Result<Deltas, WriteError> {
+    name: Option<&str>,
+) -> Result<Deltas, OperationError> {
     let mut ordered: Vec<&RelationshipEvent> = events.iter().collect();
     ordered.sort_by_key(|event| event.edge);
     let mut deltas = Deltas::default();
-    let mut done = Vec::new();
+    let mut applied = Vec::new();
     for event in ordered {
         let edge = event.edge;
-        let is_done = match event.kind {
+        let has_changed = match event.kind {
             RelationshipEventKind::Followed => {
                 let written = follow(tx, follows, event.at).await?;
                 for follow in follows {
@@ -94,31 +92,29 @@ pub(super) async fn write(
             RelationshipEventKind::Blocked => {
                 let [from, to] = ends(edge);
                 let at = event.at.as_utc().into();
-                let blocked = given::execute(tx, BLOCK, [from, to, at]).await;
-                let blocked = blocked.map_err(|error| errors::write(&error))?;
+                let values = [from, to, at, name.into()];
+                let blocked = raw_sql::execute(tx, BLOCK, values).await?;
                 blocked.rows_affected() > 0
             }
             RelationshipEventKind::Unblocked => {
-                let unblocked = given::execute(tx, UNBLOCK, ends(edge)).await;
-                let unblocked = unblocked.map_err(|error| errors::write(&error))?;
+                let unblocked = raw_sql::execute(tx, UNBLOCK, ends(edge)).await?;
                 unblocked.rows_affected() > 0
             }
         };
-        if is_done {
-            done.push(event.id);
+        if has_changed {
+            applied.push(event.id);
         }
     }
-    events.retain(|event| done.contains(&event.id));
+    events.retain(|event| applied.contains(&event.id));
     Ok(deltas)
 }
 
-/// Tells whether a user blocks anybody who is still there.
+/// Whether a user blocks any other user.
 pub(super) async fn has_blocks(
     tx: &impl ConnectionTrait,
     user: UserId,
-) -> Result<bool, WriteError> {
-    let found = given::query(tx, HAS_BLOCKS, [user.as_uuid().into()]).await;
-    let found = found.map_err(|error| errors::write(&error))?;
+) -> Result<bool, OperationError> {
+    let found = raw_sql::query(tx, HAS_BLOCKS, [user.as_uuid().into()]).await?;
     Ok(!found.is_empty())
 }
 
@@ -126,19 +122,17 @@ fn ends(edge: Edge) -> [sea_orm::Value; 2] {
     [edge.from().as_uuid().into(), edge.to().as_uuid().into()]
 }
 
-fn to_edge(row: &QueryResult) -> Result<Edge, StoreError> {
-    let end = |column: &str| -> Result<UserId, StoreError> {
-        let id: Result<Uuid, DbErr> = row.try_get("", column);
-        id.map(UserId::from_uuid)
-            .map_err(|error| errors::store(&error))
-    };
-    Edge::between(end("follower_id")?, end("target_id")?)
-        .ok_or_else(|| StoreError::Internal("a user follows itself".to_owned()))
+fn to_edge(row: &QueryResult) -> Result<Edge, OperationError> {
+    let end = |column: &str| row.try_get("", column).map(UserId::from_uuid);
+    let edge = Edge::between(end("follower_id")?, end("target_id")?);
+    Ok(edge.ok_or_else(|| {
+        StoreError::Internal("a stored follow has the same user twice".to_owned())
+    })?)
 }
 
 const FOLLOW: &str = "
     INSERT INTO follows (follower_id, target_id, created_at, follower_counted, target_counted)
-    SELECT g.a, g.b, $2, g.follower_counted, g.target_counted FROM {given} WHERE true ORDER BY g.a, g.b
+    SELECT g.a, g.b, $2, g.follower_counted, g.target_counted FROM {list} WHERE true ORDER BY g.a, g.b
     ON CONFLICT (follower_id, target_id) DO NOTHING
     RETURNING follower_id, target_id";
 
@@ -147,12 +141,10 @@ const UNFOLLOW: &str = "
     RETURNING follower_counted, target_counted";
 
 const BLOCK: &str = "
-    INSERT INTO blocks (blocker_id, target_id, created_at) VALUES ($1, $2, $3)
+    INSERT INTO blocks (blocker_id, target_id, created_at, target_username) VALUES ($1, $2, $3, $4)
     ON CONFLICT (blocker_id, target_id) DO NOTHING";
 
 const UNBLOCK: &str = "DELETE FROM blocks WHERE blocker_id = $1 AND target_id = $2";
 
 const HAS_BLOCKS: &str = "
-    SELECT 1 AS found FROM blocks AS b
-    WHERE b.blocker_id = $1 AND (SELECT 1 FROM users AS u WHERE u.id = b.target_id) IS NOT NULL
-    ORDER BY b.created_at LIMIT 1";
+    SELECT 1 AS found FROM blocks AS b WHERE b.blocker_id = $1 ORDER BY b.created_at LIMIT 1";

@@ -1,59 +1,124 @@
-//! Gives one page of a list, by keyset: each page costs the same, however far it is.
+//! Reads a page of followers, followed or blocked users, with keyset pagination: all pages cost the same.
 
-use chrono::{DateTime, Utc};
-use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Iden, Iterable, QueryResult, Value,
-};
-use user_domain::StoreError;
+use sea_orm::{ConnectionTrait, FromQueryResult, Iden, Iterable, QueryResult, Value};
 use user_domain::relationship::{
-    Related, RelatedList, RelatedPage, RelatedPosition, RelatedRequest,
+    FollowList, Related, RelatedList, RelatedName, RelatedNames, RelatedPage, RelatedPosition,
+    RelatedRequest,
 };
-use user_domain::values::Timestamp;
+use user_domain::values::{Timestamp, UserId};
 
+use crate::sea_orm::dialect::Dialect;
 use crate::sea_orm::entities::users::{Column, Model};
-use crate::sea_orm::presence::IS_COUNTED;
-use crate::sea_orm::{errors, given, row};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::relationships::locking::IS_COUNTED;
+use crate::sea_orm::{raw_sql, row};
 
-/// Gives one page; one more than asked for is read to know whether there is a next page.
+/// Returns one page. One more entry is read to find out whether there is a next page.
 pub(crate) async fn related(
     db: &impl ConnectionTrait,
-    request: &RelatedRequest,
-) -> Result<RelatedPage, StoreError> {
-    let (sql, values) = statement(db.get_database_backend(), request);
-    let rows = given::query(db, sql, values).await;
-    let rows = rows.map_err(|error| errors::store(&error))?;
-    let related = rows.iter().map(to_related);
-    let mut related = related.collect::<Result<Vec<Related>, _>>()?;
-    let limit = usize::from(request.limit);
-    let has_more = related.len() > limit;
-    related.truncate(limit);
-    let last = related.last().filter(|_| has_more);
-    let next = last.map(|last| RelatedPosition {
-        since: last.since,
-        id: last.user.id,
-    });
-    Ok(RelatedPage { related, next })
-}
-
-fn statement(backend: DatabaseBackend, request: &RelatedRequest) -> (String, Vec<Value>) {
-    let (table, own, other, shown) = match request.list {
-        RelatedList::Followers => ("follows", "target_id", "follower_id", IS_COUNTED),
-        RelatedList::Following => ("follows", "follower_id", "target_id", IS_COUNTED),
-        RelatedList::Blocks => ("blocks", "blocker_id", "target_id", "u.deleted_at IS NULL"),
-    };
-    // By name, since a column that a newer release adds would spoil a statement that is prepared.
+    request: &RelatedRequest<FollowList>,
+) -> Result<RelatedPage, OperationError> {
+    let request = &RelatedRequest::from(request);
+    // By name: with `*`, a column that a newer release adds would invalidate the prepared statement.
     let columns = Column::iter().map(|column| format!("u.{}", column.unquoted()));
     let columns: Vec<String> = columns.collect();
     let columns = columns.join(", ");
-    // From the list to the users and never the other way, whatever is believed of a table that has just been filled: it
-    // would look through all users for a page.
-    let users = match backend {
-        DatabaseBackend::Postgres => format!(
-            "CROSS JOIN LATERAL (SELECT u.* FROM users AS u WHERE u.id = e.{other} AND {shown} OFFSET 0) AS u
+    let related = rows(db, request, &columns, IS_COUNTED, to_related).await?;
+    let position = |one: &Related| (one.since, one.user.id);
+    let (related, next) = split_page(related, request, position);
+    Ok(RelatedPage { related, next })
+}
+
+/// Returns one page with names only, including suspended users.
+pub(crate) async fn related_names(
+    db: &impl ConnectionTrait,
+    request: &RelatedRequest,
+) -> Result<RelatedNames, OperationError> {
+    let names = match request.list {
+        RelatedList::Followers | RelatedList::Following => {
+            rows(db, request, "u.id, u.username", IS_NOT_DELETED, to_name).await?
+        }
+        RelatedList::Blocks => {
+            let source = Source {
+                columns: "e.target_id AS id, e.target_username AS username",
+                users: "WHERE".to_owned(),
+            };
+            fetch(db, request, source, to_name).await?
+        }
+    };
+    let (names, next) = split_page(names, request, |one| (one.since, one.id));
+    Ok(RelatedNames { names, next })
+}
+
+/// The SQL condition for users that are not deleted.
+const IS_NOT_DELETED: &str = "u.deleted_at IS NULL";
+
+async fn rows<T>(
+    db: &impl ConnectionTrait,
+    request: &RelatedRequest,
+    columns: &str,
+    condition: &str,
+    read: impl Fn(&QueryResult) -> Result<T, OperationError>,
+) -> Result<Vec<T>, OperationError> {
+    let (_, _, other) = columns_of(request.list);
+    // Forces the join order from the list to the users. With outdated statistics PostgreSQL would scan all users for a
+    // page.
+    let users = match Dialect::of(db) {
+        Dialect::Postgres => format!(
+            "CROSS JOIN LATERAL (SELECT u.* FROM users AS u WHERE u.id = e.{other} AND {condition} OFFSET 0) AS u
             WHERE"
         ),
-        _ => format!("CROSS JOIN users AS u WHERE u.id = e.{other} AND {shown} AND"),
+        Dialect::Sqlite => {
+            format!("CROSS JOIN users AS u WHERE u.id = e.{other} AND {condition} AND")
+        }
     };
+    fetch(db, request, Source { columns, users }, read).await
+}
+
+/// The columns and the join of a page.
+struct Source<'a> {
+    columns: &'a str,
+    /// The join with `users`, if the page needs it, up to the first condition.
+    users: String,
+}
+
+async fn fetch<T>(
+    db: &impl ConnectionTrait,
+    request: &RelatedRequest,
+    source: Source<'_>,
+    read: impl Fn(&QueryResult) -> Result<T, OperationError>,
+) -> Result<Vec<T>, OperationError> {
+    let (sql, values) = statement(request, &source);
+    let rows = raw_sql::query(db, sql, values).await?;
+    rows.iter().map(read).collect()
+}
+
+/// Removes the entry beyond the limit. Returns the position of the last entry if there was one beyond it.
+fn split_page<T>(
+    mut rows: Vec<T>,
+    request: &RelatedRequest,
+    position: impl Fn(&T) -> (Timestamp, UserId),
+) -> (Vec<T>, Option<RelatedPosition>) {
+    let limit = usize::from(request.limit);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| has_more).map(position);
+    let next = last.map(|(since, id)| RelatedPosition { since, id });
+    (rows, next)
+}
+
+/// Returns the table of a list, its column of the list's owner, and that of the listed users.
+fn columns_of(list: RelatedList) -> (&'static str, &'static str, &'static str) {
+    match list {
+        RelatedList::Followers => ("follows", "target_id", "follower_id"),
+        RelatedList::Following => ("follows", "follower_id", "target_id"),
+        RelatedList::Blocks => ("blocks", "blocker_id", "target_id"),
+    }
+}
+
+fn statement(request: &RelatedRequest, source: &Source<'_>) -> (String, Vec<Value>) {
+    let (table, own, other) = columns_of(request.list);
+    let Source { columns, users } = source;
     let mut conditions = vec![format!("e.{own} = $1")];
     let mut values: Vec<Value> = vec![
         request.user.as_uuid().into(),
@@ -81,16 +146,17 @@ fn statement(backend: DatabaseBackend, request: &RelatedRequest) -> (String, Vec
     (sql, values)
 }
 
-fn to_related(row: &QueryResult) -> Result<Related, StoreError> {
-    let read = || -> Result<(Model, DateTime<Utc>), DbErr> {
-        Ok((
-            Model::from_query_result(row, "")?,
-            row.try_get("", "since")?,
-        ))
-    };
-    let (user, since) = read().map_err(|error| errors::store(&error))?;
+fn to_name(row: &QueryResult) -> Result<RelatedName, OperationError> {
+    Ok(RelatedName {
+        id: UserId::from_uuid(row.try_get("", "id")?),
+        username: row.try_get("", "username")?,
+        since: Timestamp::from_utc(row.try_get("", "since")?),
+    })
+}
+
+fn to_related(row: &QueryResult) -> Result<Related, OperationError> {
     Ok(Related {
-        user: row::to_user(user)?,
-        since: Timestamp::from_utc(since),
+        user: row::to_user(Model::from_query_result(row, "")?)?,
+        since: Timestamp::from_utc(row.try_get("", "since")?),
     })
 }

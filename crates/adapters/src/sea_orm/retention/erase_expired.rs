@@ -1,51 +1,38 @@
-//! Removes a user whose deletion is over its time.
+//! Erases a deleted user after the retention time.
 
-use sea_orm::sea_query::{LockBehavior, LockType};
-use sea_orm::{ConnectionTrait, EntityTrait, QuerySelect};
-use user_domain::StoreError;
 use user_domain::values::UserId;
-use user_domain::write::{WriteContext, WriteError};
+use user_domain::write::WriteContext;
 
-use crate::guards::{Guard, Guards};
-use crate::sea_orm::entities::users::Entity;
-use crate::sea_orm::pool::Pool;
+use crate::guards::Guard;
+use crate::sea_orm::connection::{Pool, Transaction};
+use crate::sea_orm::digests::NameDigests;
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::transaction;
+use crate::sea_orm::users::change::lock_unless_held;
 use crate::sea_orm::users::erase::remove;
-use crate::sea_orm::{errors, row, transaction};
 
-/// Removes a user if its deletion is over its time, and tells whether it did.
+/// Erases a user if its retention time is over, and returns whether it did.
 pub(crate) async fn erase_expired(
     db: &Pool,
-    guards: Guards,
+    digests: &NameDigests,
     id: UserId,
     context: &WriteContext,
-) -> Result<bool, StoreError> {
-    let erased = async {
-        let tx = transaction::begin(db).await?;
-        let erased = transaction::bounded(Box::pin(write(&tx, guards, id, context))).await?;
-        transaction::commit(tx).await?;
-        Ok(erased)
-    };
-    erased.await.map_err(errors::unrefused)
+) -> Result<bool, OperationError> {
+    transaction::run(db, async |tx| write(tx, digests, id, context).await).await
 }
 
-/// The user is looked at again while its row is locked: since it was named it may have been restored. A row that
-/// another writer holds is passed over; there is a next time.
+/// Checks the user again while its row is locked, since it may have been restored after it was listed. A row that
+/// another transaction has locked is skipped until the next run.
 async fn write(
-    tx: &impl ConnectionTrait,
-    guards: Guards,
+    tx: &Transaction,
+    digests: &NameDigests,
     id: UserId,
     context: &WriteContext,
-) -> Result<bool, WriteError> {
-    let found = Entity::find_by_id(id.as_uuid())
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .one(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
-    let Some(found) = found else {
+) -> Result<bool, OperationError> {
+    let Some(user) = lock_unless_held(tx, id).await? else {
         return Ok(false);
     };
-    let user = row::to_user(found)?;
-    let event = if guards.stands(Guard::ExpiryCheck) {
+    let event = if tx.is_guarded(Guard::ExpiryCheck) {
         user.expire(context)
     } else {
         user.erase(context).ok()
@@ -53,6 +40,6 @@ async fn write(
     let Some(event) = event else {
         return Ok(false);
     };
-    remove(tx, guards, &user, &event, context.at).await?;
+    remove(tx, digests, &user, &event, context.at).await?;
     Ok(true)
 }

@@ -1,111 +1,113 @@
-//! Removes records whose time is over.
+//! Deletes expired records.
 //!
-//! Rows are removed by their places, found just before in the same statement: none is looked for a second time. On
-//! PostgreSQL those that somebody holds are passed over; whoever takes a record over meanwhile keeps it, since the
-//! condition is looked at again when the row is locked.
+//! Rows are deleted by their physical places, which the same statement has found, so that no row is searched twice. On
+//! PostgreSQL locked rows are skipped. A row that is renewed concurrently stays, since its lock checks the condition
+//! again.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
-use user_domain::StoreError;
+use sea_orm::{ConnectionTrait, DbErr, Value};
 use user_domain::ports::{Purged, Records};
-use user_domain::values::Timestamp;
-use user_domain::write::WriteError;
+use user_domain::user::EventKind;
+use user_domain::values::{Timestamp, UserId};
 
-use crate::sea_orm::pool::Pool;
-use crate::sea_orm::{errors, transaction};
+use crate::sea_orm::connection::Pool;
+use crate::sea_orm::dialect::Dialect;
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::{erased_ids, raw_sql, transaction};
 
-/// Removes one batch.
+/// Deletes one batch.
 pub(crate) async fn purge(
     db: &Pool,
     records: Records,
     at: Timestamp,
-) -> Result<Purged, StoreError> {
+) -> Result<Purged, OperationError> {
     let cutoff = records.cutoff(at).as_utc();
     let removed = match records {
-        Records::Events => purge_events(db, cutoff).await,
-        Records::IdempotencyKeys => purge_rows(db, IDEMPOTENCY_KEYS, cutoff).await,
-        Records::Usernames => purge_rows(db, USERNAMES, cutoff).await,
-        Records::LoginAttempts => purge_rows(db, LOGIN_ATTEMPTS, cutoff).await,
+        Records::Events => purge_events(db, cutoff).await?,
+        Records::IdempotencyKeys => purge_rows(db, IDEMPOTENCY_KEYS, cutoff).await?,
+        Records::Usernames => purge_rows(db, USERNAMES, cutoff).await?,
+        Records::LoginAttempts => purge_rows(db, LOGIN_ATTEMPTS, cutoff).await?,
     };
-    let removed = removed.map_err(errors::unrefused)?;
     Ok(Purged {
         removed,
-        // Of the oldest events some may be younger than others behind them.
+        // Events are not exactly ordered by time, so a batch with few deletions does not prove that none is left.
         has_more: match records {
             Records::Events => removed > 0,
             Records::IdempotencyKeys | Records::Usernames | Records::LoginAttempts => {
-                removed == u64::from(Purged::MOST)
+                removed == u64::from(Purged::MAX_BATCH)
             }
         },
     })
 }
 
-/// A statement in the words of each database.
-struct Words {
+/// A statement for each database. Its parameters are the cutoff and the maximum number of rows.
+struct DialectSql {
     postgres: &'static str,
     sqlite: &'static str,
 }
 
-impl Words {
-    fn statement(&self, backend: DatabaseBackend, cutoff: DateTime<Utc>) -> Statement {
-        let sql = match backend {
-            DatabaseBackend::Postgres => self.postgres,
-            _ => self.sqlite,
-        };
-        let most = i64::from(Purged::MOST);
-        Statement::from_sql_and_values(backend, sql, [cutoff.into(), most.into()])
+impl DialectSql {
+    fn on(&self, db: &impl ConnectionTrait) -> &'static str {
+        Dialect::of(db).choose(self.postgres, self.sqlite)
     }
 }
 
-async fn purge_rows(db: &Pool, words: Words, cutoff: DateTime<Utc>) -> Result<u64, WriteError> {
-    let tx = transaction::begin(db).await?;
-    let purged = async {
-        tx.execute_raw(words.statement(tx.get_database_backend(), cutoff))
-            .await
-            .map_err(|error| errors::write(&error))
-    };
-    let purged = transaction::bounded(purged).await?;
-    transaction::commit(tx).await?;
-    Ok(purged.rows_affected())
+fn parameters(cutoff: DateTime<Utc>) -> [Value; 2] {
+    [cutoff.into(), i64::from(Purged::MAX_BATCH).into()]
 }
 
-/// Removes events, and notes how far, in one transaction: who follows the outbox sees both or neither.
-async fn purge_events(db: &Pool, cutoff: DateTime<Utc>) -> Result<u64, WriteError> {
-    let tx = transaction::begin(db).await?;
-    let purged = async {
-        let removed = remove_events(&tx, cutoff).await;
-        removed.map_err(|error| errors::write(&error))
-    };
-    let purged = transaction::bounded(purged).await?;
-    transaction::commit(tx).await?;
-    Ok(purged)
+async fn purge_rows(
+    db: &Pool,
+    sql: DialectSql,
+    cutoff: DateTime<Utc>,
+) -> Result<u64, OperationError> {
+    transaction::run(db, async |tx| {
+        let purged = raw_sql::execute(tx, sql.on(tx), parameters(cutoff)).await?;
+        Ok(purged.rows_affected())
+    })
+    .await
 }
 
-async fn remove_events(tx: &impl ConnectionTrait, cutoff: DateTime<Utc>) -> Result<u64, DbErr> {
-    let backend = tx.get_database_backend();
-    let rows = tx.query_all_raw(EVENTS.statement(backend, cutoff)).await?;
+/// Deletes events and stores how far, in one transaction: a reader of the outbox sees both or neither.
+async fn purge_events(db: &Pool, cutoff: DateTime<Utc>) -> Result<u64, OperationError> {
+    transaction::run(db, async |tx| {
+        let (count, erased) = delete_events(tx, cutoff).await?;
+        erased_ids::insert_ids(tx, erased).await?;
+        Ok(count)
+    })
+    .await
+}
+
+/// Deletes events. Returns their number, and the users of deleted erasure events.
+async fn delete_events(
+    tx: &impl ConnectionTrait,
+    cutoff: DateTime<Utc>,
+) -> Result<(u64, Vec<UserId>), DbErr> {
+    let rows = raw_sql::query(tx, EVENTS.on(tx), parameters(cutoff)).await?;
     let mut last: Option<i64> = None;
+    let mut erased = Vec::new();
     for row in &rows {
         last = last.max(row.try_get("", "mark")?);
+        if row.try_get::<String>("", "kind")? == EventKind::Erased.as_str() {
+            erased.push(UserId::from_uuid(row.try_get("", "subject_id")?));
+        }
     }
     if let Some(last) = last {
-        let note = match backend {
-            DatabaseBackend::Postgres => {
-                Statement::from_sql_and_values(backend, POSTGRES_NOTE, [last.to_string().into()])
-            }
-            _ => Statement::from_sql_and_values(backend, SQLITE_NOTE, [last.into(), last.into()]),
+        let (sql, values) = match Dialect::of(tx) {
+            Dialect::Postgres => (POSTGRES_STORE_MARK, vec![last.to_string().into()]),
+            Dialect::Sqlite => (SQLITE_STORE_MARK, vec![last.into(), last.into()]),
         };
-        tx.execute_raw(note).await?;
+        raw_sql::execute(tx, sql, values).await?;
     }
-    Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+    Ok((u64::try_from(rows.len()).unwrap_or(u64::MAX), erased))
 }
 
-/// Looks at the oldest events only, by their numbers, which grow with time: where nothing is due nothing is walked, and
-/// the outbox needs no index on its times. What stands between younger ones waits for them.
+/// Reads only the oldest events by sequence number, which grows with time. A purge without expired events is therefore
+/// cheap, and the outbox needs no index on its times. An expired event after younger ones waits until those expire.
 ///
-/// What is marked is what the tail goes by. A transaction that lies ahead is none of this database's, which was restored
-/// from elsewhere.
-const EVENTS: Words = Words {
+/// `mark` is the value that positions in the outbox are compared with. A transaction id in the future belongs to
+/// another database from which the rows were restored.
+const EVENTS: DialectSql = DialectSql {
     postgres: "
         DELETE FROM events WHERE ctid = ANY (ARRAY (
             SELECT ctid FROM events
@@ -113,22 +115,23 @@ const EVENTS: Words = Words {
                 AND seq <= (SELECT max(seq) FROM (SELECT seq FROM events ORDER BY seq LIMIT $2) AS oldest)
             ORDER BY seq FOR UPDATE SKIP LOCKED
         ))
-        RETURNING CASE WHEN xid < pg_snapshot_xmax(pg_current_snapshot()) THEN xid::text::bigint END AS mark",
+        RETURNING CASE WHEN xid < pg_snapshot_xmax(pg_current_snapshot()) THEN xid::text::bigint END AS mark,
+            type AS kind, subject_id",
     sqlite: "
         DELETE FROM events
         WHERE at <= ? AND seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)
-        RETURNING seq AS mark",
+        RETURNING seq AS mark, type AS kind, subject_id",
 };
 
-const POSTGRES_NOTE: &str = "
+const POSTGRES_STORE_MARK: &str = "
     UPDATE store SET events_purged_to = $1::text::xid8
     WHERE events_purged_to IS NULL OR events_purged_to < $1::text::xid8
         OR events_purged_to >= pg_snapshot_xmax(pg_current_snapshot())";
 
-const SQLITE_NOTE: &str =
+const SQLITE_STORE_MARK: &str =
     "UPDATE store SET events_purged_to = ? WHERE coalesce(events_purged_to, 0) < ?";
 
-const IDEMPOTENCY_KEYS: Words = Words {
+const IDEMPOTENCY_KEYS: DialectSql = DialectSql {
     postgres: "
         DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY (
             SELECT ctid FROM idempotency_keys WHERE created_at <= $1
@@ -140,7 +143,7 @@ const IDEMPOTENCY_KEYS: Words = Words {
         )",
 };
 
-const USERNAMES: Words = Words {
+const USERNAMES: DialectSql = DialectSql {
     postgres: "
         DELETE FROM released_usernames WHERE ctid = ANY (ARRAY (
             SELECT ctid FROM released_usernames WHERE released_at <= $1
@@ -152,8 +155,8 @@ const USERNAMES: Words = Words {
         )",
 };
 
-/// Each row names the moment itself.
-const LOGIN_ATTEMPTS: Words = Words {
+/// Each row stores its own expiry time.
+const LOGIN_ATTEMPTS: DialectSql = DialectSql {
     postgres: "
         DELETE FROM login_attempts WHERE ctid = ANY (ARRAY (
             SELECT ctid FROM login_attempts WHERE forgotten_at <= $1

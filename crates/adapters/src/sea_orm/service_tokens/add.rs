@@ -3,28 +3,26 @@
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 use user_domain::service_token::AppliedToken;
 use user_domain::values::{Timestamp, TokenDigest};
-use user_domain::write::WriteError;
 
+use crate::sea_orm::connection::Pool;
 use crate::sea_orm::entities::service_tokens::{ActiveModel, Entity};
-use crate::sea_orm::pool::Pool;
-use crate::sea_orm::{errors, outbox, row, transaction};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::{outbox, row, transaction};
 
-/// Adds a token, with its event.
+/// Adds a token and its event, atomically.
 pub(crate) async fn add(
     db: &Pool,
     issued: &AppliedToken,
     digest: &TokenDigest,
-) -> Result<(), WriteError> {
-    let tx = transaction::begin(db).await?;
-    transaction::bounded(Box::pin(write(&tx, issued, digest))).await?;
-    transaction::commit(tx).await
+) -> Result<(), OperationError> {
+    transaction::run(db, async |tx| write(tx, issued, digest).await).await
 }
 
 async fn write(
     tx: &impl ConnectionTrait,
     issued: &AppliedToken,
     digest: &TokenDigest,
-) -> Result<(), WriteError> {
+) -> Result<(), OperationError> {
     let token = &issued.token;
     let row = ActiveModel {
         id: Set(token.id.as_uuid()),
@@ -39,9 +37,6 @@ async fn write(
         revoked_at: Set(token.revoked_at.map(Timestamp::as_utc)),
         last_used_at: Set(token.last_used_at.map(Timestamp::as_utc)),
     };
-    Entity::insert(row)
-        .exec_without_returning(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
+    Entity::insert(row).exec_without_returning(tx).await?;
     outbox::append_of_token(tx, &issued.event).await
 }

@@ -4,54 +4,58 @@ use std::sync::LazyLock;
 
 use sea_orm::ConnectionTrait;
 use user_domain::user::Applied;
-use user_domain::write::{WriteContext, WriteError, Written};
+use user_domain::write::{WriteContext, Written};
 
 use super::change::columns;
-use crate::guards::Guards;
-use crate::sea_orm::idempotency::{self, Turn};
-use crate::sea_orm::pool::Pool;
-use crate::sea_orm::{credentials, errors, given, names, row, transaction};
+use crate::sea_orm::connection::{Pool, Transaction};
+use crate::sea_orm::digests::NameDigests;
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::idempotency::{self, Claim};
+use crate::sea_orm::{credentials, raw_sql, released_usernames, row, transaction};
 
-/// Adds a user with its event and the record of its idempotency key, or none of them.
+/// Adds a user, its event, and the record of its idempotency key, atomically.
 pub(crate) async fn add(
     db: &Pool,
-    guards: Guards,
+    digests: &NameDigests,
     applied: &Applied,
     context: &WriteContext,
-) -> Result<Written, WriteError> {
-    let tx = transaction::begin(db).await?;
-    let written = transaction::bounded(write(&tx, guards, applied, context)).await?;
-    transaction::commit(tx).await?;
-    Ok(written)
+) -> Result<Written, OperationError> {
+    transaction::run(db, async |tx| write(tx, digests, applied, context).await).await
 }
 
 async fn write(
-    tx: &impl ConnectionTrait,
-    guards: Guards,
+    tx: &Transaction,
+    digests: &NameDigests,
     applied: &Applied,
     context: &WriteContext,
-) -> Result<Written, WriteError> {
-    if let Turn::Later(id) = idempotency::claim(tx, guards, applied.user.id, context).await? {
+) -> Result<Written, OperationError> {
+    let id = applied.user.id.as_uuid();
+    if let Claim::Replay(id) = idempotency::claim(tx, id, context).await? {
         return Ok(Written::Replayed(idempotency::subject(tx, id).await?));
     }
     insert(tx, applied).await?;
     if let Some(password) = &applied.password {
         credentials::write(tx, applied.user.id, password).await?;
     }
-    names::tell_unless_resting(tx, &applied.user, &applied.event, context.at).await?;
+    released_usernames::append_event_unless_reserved(
+        tx,
+        digests,
+        &applied.user,
+        &applied.event,
+        context.at,
+    )
+    .await?;
     Ok(Written::Applied(applied.user.clone()))
 }
 
-async fn insert(tx: &impl ConnectionTrait, applied: &Applied) -> Result<(), WriteError> {
-    given::execute(tx, INSERT.as_str(), row::to_values(&applied.user))
-        .await
-        .map_err(|error| errors::write(&error))?;
+async fn insert(tx: &impl ConnectionTrait, applied: &Applied) -> Result<(), OperationError> {
+    raw_sql::execute(tx, INSERT.as_str(), row::to_values(&applied.user)).await?;
     Ok(())
 }
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let names: Vec<String> = columns().map(|(column, _)| column).collect();
-    let places: Vec<String> = columns().map(|(_, place)| place).collect();
-    let (names, places) = (names.join(", "), places.join(", "));
-    format!("INSERT INTO users ({names}) VALUES ({places})")
+    let placeholders: Vec<String> = columns().map(|(_, placeholder)| placeholder).collect();
+    let (names, placeholders) = (names.join(", "), placeholders.join(", "));
+    format!("INSERT INTO users ({names}) VALUES ({placeholders})")
 });

@@ -2,105 +2,128 @@
 
 use std::sync::LazyLock;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, IdenStatic, Iterable};
+use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::{ConnectionTrait, EntityTrait, IdenStatic, Iterable, QuerySelect};
 use user_domain::StoreError;
 use user_domain::user::{Applied, Change, User};
 use user_domain::values::UserId;
 use user_domain::write::{WriteContext, WriteError, Written};
 
 use super::find;
-use crate::guards::{Guard, Guards};
-use crate::sea_orm::entities::users::Column;
-use crate::sea_orm::idempotency::{self, Turn};
-use crate::sea_orm::pool::Pool;
-use crate::sea_orm::presence::{self, Presence};
-use crate::sea_orm::{credentials, errors, given, names, outbox, row, transaction};
+use crate::guards::Guard;
+use crate::sea_orm::connection::{Pool, Transaction};
+use crate::sea_orm::dialect::Dialect;
+use crate::sea_orm::digests::NameDigests;
+use crate::sea_orm::entities::users::{Column, Entity};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::idempotency::{self, Claim};
+use crate::sea_orm::relationships::locking::{self, CountState};
+use crate::sea_orm::{credentials, outbox, raw_sql, released_usernames, row, transaction};
 
-/// Changes a user by [`User::apply`] while its row is locked, with the event and the record of the idempotency key.
+/// Changes a user by [`User::apply`] while its row is locked, and writes the event and the record of the idempotency
+/// key.
 pub(crate) async fn change(
     db: &Pool,
-    guards: Guards,
+    digests: &NameDigests,
     id: UserId,
     change: &Change,
     context: &WriteContext,
-) -> Result<Written, WriteError> {
-    let tx = transaction::begin(db).await?;
-    let written = transaction::bounded(Box::pin(write(&tx, guards, id, change, context))).await?;
-    transaction::commit(tx).await?;
-    Ok(written)
+) -> Result<Written, OperationError> {
+    transaction::run(db, async |tx| write(tx, digests, id, change, context).await).await
 }
 
 async fn write(
-    tx: &impl ConnectionTrait,
-    guards: Guards,
+    tx: &Transaction,
+    digests: &NameDigests,
     id: UserId,
     change: &Change,
     context: &WriteContext,
-) -> Result<Written, WriteError> {
-    if let Turn::Later(subject) = idempotency::claim(tx, guards, id, context).await? {
+) -> Result<Written, OperationError> {
+    if let Claim::Replay(subject) = idempotency::claim(tx, id.as_uuid(), context).await? {
         return Ok(Written::Replayed(idempotency::subject(tx, subject).await?));
     }
-    let user = lock(tx, guards, id).await?;
-    match user.apply(change, context)? {
-        None => Ok(Written::Unchanged(user)),
-        Some(applied) => {
-            store(tx, &applied, context).await?;
-            let (was, is) = (Presence::of(&user), Presence::of(&applied.user));
-            // Last, since others wait for it.
-            if was != is {
-                presence::change(tx, guards, &[(id, is)], context.at).await?;
-            }
-            Ok(Written::Applied(applied.user))
-        }
-    }
+    let user = lock(tx, id).await?;
+    Ok(match apply(tx, digests, &user, change, context).await? {
+        None => Written::Unchanged(user),
+        Some(user) => Written::Applied(user),
+    })
 }
 
-/// Reads a user so that nobody else changes it until the transaction ends.
-///
-/// PostgreSQL locks the row; on SQLite, which knows no such thing, the whole transaction is the only writer.
-pub(crate) async fn lock(
+/// Changes a user whose row is locked by [`User::apply`]. Returns the changed user, or `None` if nothing changes.
+pub(crate) async fn apply(
+    tx: &Transaction,
+    digests: &NameDigests,
+    user: &User,
+    change: &Change,
+    context: &WriteContext,
+) -> Result<Option<User>, OperationError> {
+    let Some(applied) = user.apply(change, context)? else {
+        return Ok(None);
+    };
+    store(tx, digests, &applied, context).await?;
+    if applied.user.ends_access_of(&context.actor, user) {
+        idempotency::note_ended_access(tx, context).await?;
+    }
+    let (before, after) = (CountState::of(user), CountState::of(&applied.user));
+    // Last, since concurrent transactions wait for this lock.
+    if before != after {
+        locking::record_status_changes(tx, &[(user.id, after)], context.at).await?;
+    }
+    Ok(Some(applied.user))
+}
+
+/// Reads a user and locks its row until the transaction ends. Returns `None` if the user does not exist or another
+/// transaction has locked the row.
+pub(crate) async fn lock_unless_held(
     tx: &impl ConnectionTrait,
-    guards: Guards,
     id: UserId,
-) -> Result<User, WriteError> {
-    let found = if guards.stands(Guard::RowLock) {
+) -> Result<Option<User>, OperationError> {
+    let found = Entity::find_by_id(id.as_uuid())
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .one(tx)
+        .await?;
+    Ok(found.map(row::to_user).transpose()?)
+}
+
+/// Reads a user and prevents concurrent changes of it until the transaction ends.
+///
+/// PostgreSQL locks the row. SQLite has no row locks; its write transaction is the only writer.
+pub(crate) async fn lock(tx: &Transaction, id: UserId) -> Result<User, OperationError> {
+    let found = if tx.is_guarded(Guard::RowLock) {
         find::by_id_locked(tx, id).await
     } else {
         find::by_id(tx, id).await
     };
-    let found = found
-        .map_err(|error| errors::write(&error))?
-        .ok_or(WriteError::NotFound)?;
+    let found = found?.ok_or(WriteError::NotFound)?;
     Ok(row::to_user(found)?)
 }
 
-/// Stores a change of a user whose row is locked, and tells the world.
+/// Stores a change of a user whose row is locked, and its event.
 pub(crate) async fn store(
     tx: &impl ConnectionTrait,
+    digests: &NameDigests,
     applied: &Applied,
     context: &WriteContext,
-) -> Result<(), WriteError> {
+) -> Result<(), OperationError> {
     let mut values = row::to_values(&applied.user);
-    let is_short = applied.released.is_none() && applied.password.is_none();
-    let tells = is_short && tx.get_database_backend() == DatabaseBackend::Postgres;
-    let sql = if tells {
+    let is_simple = applied.released.is_none() && applied.password.is_none();
+    let is_combined = is_simple && Dialect::of(tx).has_writing_ctes();
+    let sql = if is_combined {
         values.extend(outbox::to_values(&applied.event));
-        UPDATE_AND_TELL.as_str()
+        UPDATE_AND_APPEND_EVENT.as_str()
     } else {
         UPDATE.as_str()
     };
-    let updated = given::execute(tx, sql, values)
-        .await
-        .map_err(|error| errors::write(&error))?;
+    let updated = raw_sql::execute(tx, sql, values).await?;
     if updated.rows_affected() == 0 {
-        return Err(StoreError::Internal("a locked row has gone".to_owned()).into());
+        return Err(StoreError::Internal("a locked row does not exist".to_owned()).into());
     }
-    if tells {
+    if is_combined {
         return Ok(());
     }
     if let Some(released) = &applied.released {
-        names::refuse_resting(tx, &applied.user, context.at).await?;
-        names::release(tx, released, applied.user.id, context.at).await?;
+        released_usernames::reject_reserved(tx, digests, &applied.user, context.at).await?;
+        released_usernames::release(tx, released, applied.user.id, context.at).await?;
     }
     if let Some(password) = &applied.password {
         credentials::write(tx, applied.user.id, password).await?;
@@ -108,31 +131,31 @@ pub(crate) async fn store(
     outbox::append(tx, &applied.event).await
 }
 
-/// Writes a row that is locked, all columns but its id.
+/// Updates all columns of a locked row except its id.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let changed = columns().skip(1);
-    let changed = changed.map(|(column, place)| format!("{column} = {place}"));
+    let changed = changed.map(|(column, placeholder)| format!("{column} = {placeholder}"));
     let changed: Vec<String> = changed.collect();
     format!("UPDATE users SET {} WHERE id = $1", changed.join(", "))
 });
 
-/// The same, and the event, by one statement.
-static UPDATE_AND_TELL: LazyLock<String> = LazyLock::new(|| {
-    let taken = Column::iter().count();
-    let places = outbox::COLUMNS.split(", ").enumerate();
-    let places: Vec<String> = places
-        .map(|(at, _)| format!("${}", taken + at + 1))
+/// Updates the row and appends the event with one statement.
+static UPDATE_AND_APPEND_EVENT: LazyLock<String> = LazyLock::new(|| {
+    let user_values = Column::iter().count();
+    let placeholders = outbox::COLUMNS.split(", ").enumerate();
+    let placeholders: Vec<String> = placeholders
+        .map(|(at, _)| format!("${}", user_values + at + 1))
         .collect();
     format!(
-        "WITH told AS (INSERT INTO events ({}) VALUES ({})) {}",
+        "WITH event AS (INSERT INTO events ({}) VALUES ({})) {}",
         *outbox::COLUMNS,
-        places.join(", "),
+        placeholders.join(", "),
         *UPDATE
     )
 });
 
-/// The columns of a row and the places of their values in a statement written by hand, the id first.
+/// Returns the columns of a row and their placeholders for a hand-written statement, the id first.
 pub(super) fn columns() -> impl Iterator<Item = (String, String)> {
     let columns = Column::iter().zip(1..);
-    columns.map(|(column, place)| (format!("\"{}\"", column.as_str()), format!("${place}")))
+    columns.map(|(column, number)| (format!("\"{}\"", column.as_str()), format!("${number}")))
 }

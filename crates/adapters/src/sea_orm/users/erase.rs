@@ -1,62 +1,60 @@
-//! Removes a user for good.
+//! Erases a user.
 
-use sea_orm::{ConnectionTrait, EntityTrait};
+use sea_orm::EntityTrait;
 use user_domain::user::{Event, User};
 use user_domain::values::{Timestamp, UserId};
-use user_domain::write::{Erased, WriteContext, WriteError};
+use user_domain::write::{Erased, WriteContext};
 
 use super::change::lock;
-use crate::guards::Guards;
+use crate::sea_orm::connection::{Pool, Transaction};
+use crate::sea_orm::digests::NameDigests;
 use crate::sea_orm::entities::users::Entity;
-use crate::sea_orm::idempotency::{self, Turn};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::idempotency::{self, Claim};
 use crate::sea_orm::logins::attempts;
-use crate::sea_orm::pool::Pool;
-use crate::sea_orm::presence::{self, Presence};
-use crate::sea_orm::{errors, names, outbox, transaction};
+use crate::sea_orm::relationships::locking::{self, CountState};
+use crate::sea_orm::{erased_ids, outbox, released_usernames, transaction};
 
-/// Removes a user's row; its events stay, and its name rests.
+/// Deletes a user's row. Its events stay, and its names remain reserved as digests.
 pub(crate) async fn erase(
     db: &Pool,
-    guards: Guards,
+    digests: &NameDigests,
     id: UserId,
     context: &WriteContext,
-) -> Result<Erased, WriteError> {
-    let tx = transaction::begin(db).await?;
-    let erased = transaction::bounded(write(&tx, guards, id, context)).await?;
-    transaction::commit(tx).await?;
-    Ok(erased)
+) -> Result<Erased, OperationError> {
+    transaction::run(db, async |tx| write(tx, digests, id, context).await).await
 }
 
 async fn write(
-    tx: &impl ConnectionTrait,
-    guards: Guards,
+    tx: &Transaction,
+    digests: &NameDigests,
     id: UserId,
     context: &WriteContext,
-) -> Result<Erased, WriteError> {
-    if let Turn::Later(_) = idempotency::claim(tx, guards, id, context).await? {
+) -> Result<Erased, OperationError> {
+    if let Claim::Replay(_) = idempotency::claim(tx, id.as_uuid(), context).await? {
         return Ok(Erased::Replayed);
     }
-    let user = lock(tx, guards, id).await?;
+    let user = lock(tx, id).await?;
     let event = user.erase(context)?;
-    remove(tx, guards, &user, &event, context.at).await?;
+    remove(tx, digests, &user, &event, context.at).await?;
     Ok(Erased::Applied)
 }
 
-/// Removes a user whose row is locked, tells the world, and lets its name rest.
+/// Deletes a user whose row is locked and appends its event. Reserves its names as digests, and stores its ids as
+/// erased.
 pub(crate) async fn remove(
-    tx: &impl ConnectionTrait,
-    guards: Guards,
+    tx: &Transaction,
+    digests: &NameDigests,
     user: &User,
     event: &Event,
     at: Timestamp,
-) -> Result<(), WriteError> {
-    Entity::delete_by_id(user.id.as_uuid())
-        .exec(tx)
-        .await
-        .map_err(|error| errors::write(&error))?;
-    attempts::forget(tx, user.id).await?;
-    names::release(tx, &user.username, user.id, at).await?;
+) -> Result<(), OperationError> {
+    Entity::delete_by_id(user.id.as_uuid()).exec(tx).await?;
+    attempts::delete_of(tx, user.id).await?;
+    released_usernames::release(tx, &user.username, user.id, at).await?;
+    released_usernames::hash_names_of(tx, digests, user.id).await?;
+    erased_ids::insert(tx, user).await?;
     outbox::append(tx, event).await?;
-    // Last, since others wait for it.
-    presence::change(tx, guards, &[(user.id, Presence::Erased)], at).await
+    // Last, since concurrent transactions wait for this lock.
+    locking::record_status_changes(tx, &[(user.id, CountState::Erased)], at).await
 }

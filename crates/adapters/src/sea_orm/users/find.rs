@@ -4,24 +4,22 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, LazyLock};
 
-use sea_orm::sea_query::SimpleExpr;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, QueryFilter, QueryResult,
-    Value,
-};
-use user_domain::StoreError;
+use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryResult, Value};
 use user_domain::ports::{UserKey, UserKeys};
 use user_domain::user::User;
 use user_domain::values::UserId;
 
+use crate::sea_orm::dialect::Dialect;
 use crate::sea_orm::entities::users::{COLUMNS, Column, Entity, Model};
-use crate::sea_orm::{errors, given, many, row};
+use crate::sea_orm::errors::OperationError;
+use crate::sea_orm::{list_params, raw_sql, row};
 
 static BY_ID: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {} FROM users AS u WHERE u.id = $1", *COLUMNS));
 static BY_ID_LOCKED: LazyLock<String> = LazyLock::new(|| format!("{} FOR UPDATE", *BY_ID));
-/// One shape for any number of ids. The limit leaves PostgreSQL no way but the index, whatever it believes of a table that
-/// has just been filled.
+/// One SQL text for any number of ids. `LIMIT` makes PostgreSQL use the index, even with the statistics of a table that
+/// was empty.
 static BY_IDS: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {} FROM unnest($1::text::uuid[]) AS sought (id)
@@ -34,56 +32,45 @@ static BY_IDS: LazyLock<String> = LazyLock::new(|| {
 pub(crate) async fn find(
     db: &impl ConnectionTrait,
     key: &UserKey,
-) -> Result<Option<Arc<User>>, StoreError> {
+) -> Result<Option<Arc<User>>, OperationError> {
     let found = match key {
         UserKey::Id(id) => by_id(db, *id).await,
-        _ => Entity::find().filter(bears(key)).one(db).await,
+        _ => Entity::find().filter(matches_key(key)).one(db).await,
     };
-    found
-        .map_err(|error| errors::store(&error))?
-        .map(|found| row::to_user(found).map(Arc::new))
-        .transpose()
+    let user = found?.map(row::to_user).transpose()?;
+    Ok(user.map(Arc::new))
 }
 
 /// Finds a row by its id.
 pub(crate) async fn by_id(db: &impl ConnectionTrait, id: UserId) -> Result<Option<Model>, DbErr> {
-    first(&given::query(db, BY_ID.as_str(), [id.as_uuid().into()]).await?)
+    first(&raw_sql::query(db, BY_ID.as_str(), [id.as_uuid().into()]).await?)
 }
 
-/// Finds a row by its id, and locks it: on PostgreSQL alone, since SQLite knows no such thing.
+/// Finds a row by its id and locks it. SQLite has no row locks.
 pub(crate) async fn by_id_locked(
     tx: &impl ConnectionTrait,
     id: UserId,
 ) -> Result<Option<Model>, DbErr> {
-    if tx.get_database_backend() != DatabaseBackend::Postgres {
-        return by_id(tx, id).await;
-    }
-    first(&given::query(tx, BY_ID_LOCKED.as_str(), [id.as_uuid().into()]).await?)
+    let sql = Dialect::of(tx).choose(BY_ID_LOCKED.as_str(), BY_ID.as_str());
+    first(&raw_sql::query(tx, sql, [id.as_uuid().into()]).await?)
 }
 
 fn first(rows: &[QueryResult]) -> Result<Option<Model>, DbErr> {
     rows.first().map(Model::from_columns).transpose()
 }
 
-/// Finds rows by their ids, in no order, by a statement that is prepared once however many there are.
+/// Finds rows by their ids, in no order. On PostgreSQL one prepared statement serves any number of ids.
 async fn by_ids(db: &impl ConnectionTrait, ids: &[UserId]) -> Result<Vec<Model>, DbErr> {
-    if db.get_database_backend() != DatabaseBackend::Postgres {
-        let ids = many::padded(ids.iter().map(|id| id.as_uuid()));
+    if !Dialect::of(db).has_arrays() {
+        let ids = list_params::padded(ids.iter().map(|id| id.as_uuid()));
         return Entity::find().filter(Column::Id.is_in(ids)).all(db).await;
     }
-    let mut list = String::with_capacity(2 + 33 * ids.len());
-    let mut text = uuid::Uuid::encode_buffer();
-    for id in ids {
-        list.push(if list.is_empty() { '{' } else { ',' });
-        list.push_str(id.as_uuid().simple().encode_lower(&mut text));
-    }
-    list.push('}');
-    let rows = given::query(db, BY_IDS.as_str(), [list.into()]).await?;
+    let rows = raw_sql::query(db, BY_IDS.as_str(), [list_params::id_array(ids)]).await?;
     rows.iter().map(Model::from_columns).collect()
 }
 
-/// Matches whoever bears a key.
-pub(crate) fn bears(key: &UserKey) -> SimpleExpr {
+/// Returns the condition that a user has a key.
+pub(crate) fn matches_key(key: &UserKey) -> SimpleExpr {
     match key {
         UserKey::Id(id) => Column::Id.eq(id.as_uuid()),
         UserKey::Username(key) => Column::UsernameKey.eq(key.as_str()),
@@ -92,19 +79,26 @@ pub(crate) fn bears(key: &UserKey) -> SimpleExpr {
     }
 }
 
-/// Finds many users by one query.
+/// Returns a condition that matches no user: a comparison with NULL is never true. `ColumnTrait::eq` would write
+/// `IS NULL` instead, which matches rows of nullable columns.
+pub(crate) fn matches_nothing() -> SimpleExpr {
+    // Imported only here: elsewhere its `eq` and `is_in` would take precedence over those of `ColumnTrait`.
+    use sea_orm::sea_query::ExprTrait as _;
+
+    Expr::col(Column::UsernameKey.as_column_ref()).eq(Expr::val(None::<String>))
+}
+
+/// Finds many users with one query.
 pub(crate) async fn find_many(
     db: &impl ConnectionTrait,
     keys: &UserKeys,
-) -> Result<Vec<Option<Arc<User>>>, StoreError> {
+) -> Result<Vec<Option<Arc<User>>>, OperationError> {
     match keys {
         UserKeys::Ids(ids) => {
             if ids.is_empty() {
                 return Ok(Vec::new());
             }
-            let rows = by_ids(db, ids)
-                .await
-                .map_err(|error| errors::store(&error))?;
+            let rows = by_ids(db, ids).await?;
             let mut found = HashMap::with_capacity(rows.len());
             for row in rows {
                 found.insert(UserId::from_uuid(row.id), Arc::new(row::to_user(row)?));
@@ -140,12 +134,11 @@ async fn find_by<K: Clone + Eq + Hash + Into<Value>>(
     column: Column,
     keys: &[K],
     key_of: impl Fn(&Model) -> Option<K>,
-) -> Result<Vec<Option<Arc<User>>>, StoreError> {
+) -> Result<Vec<Option<Arc<User>>>, OperationError> {
     let rows = Entity::find()
-        .filter(column.is_in(many::padded(keys.iter().cloned())))
+        .filter(column.is_in(list_params::padded(keys.iter().cloned())))
         .all(db)
-        .await
-        .map_err(|error| errors::store(&error))?;
+        .await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {
         if let Some(key) = key_of(&row) {

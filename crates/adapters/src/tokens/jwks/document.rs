@@ -1,7 +1,9 @@
-//! A document of keys (JSON Web Key Set, RFC 7517), read strictly.
+//! Parses a JSON Web Key Set (RFC 7517) strictly.
 //!
-//! A key that cannot be used here, or should not be, is left out and the others count: an issuer may publish keys for
-//! other purposes and for algorithms to come.
+//! A key that is unsupported or unsafe is ignored, and the other keys are used: an issuer may publish keys for other
+//! purposes and for future algorithms.
+
+mod curves;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,66 +11,67 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 use user_domain::json::parse_strict;
 
-use crate::tokens::jwt::{Key, LONGEST_KEY_ID, algorithm_named};
+use crate::tokens::keys::PublicKey;
+use crate::tokens::token::{MAX_KEY_ID_BYTES, algorithm_named};
 
-/// The most keys of a document, those that are ignored included.
-pub(super) const MOST_KEYS: usize = 64;
-/// The members of a key that only its owner may know.
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-/// The bytes of a coordinate of P-256, and of a public key of Ed25519.
-const COORDINATE: usize = 32;
+/// The maximum number of keys in a document, including ignored ones.
+pub(super) const MAX_KEYS: usize = 64;
+/// The members that contain private key material.
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/// The length of a coordinate of P-256, and of a public key of Ed25519.
+const COORDINATE_BYTES: usize = 32;
 
-/// A document that was read.
+/// A parsed document.
 #[derive(Default)]
 pub(super) struct Document {
-    /// The keys that count.
-    pub(super) keys: Vec<Key>,
-    /// Those that do not.
-    pub(super) ignored: Vec<Ignored>,
+    /// The usable keys.
+    pub(super) keys: Vec<PublicKey>,
+    /// The ignored keys.
+    pub(super) ignored: Vec<IgnoredKey>,
 }
 
-/// A key that does not count.
+/// A key that is ignored.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ignored {
-    /// Its place in the document, from 0.
+pub(super) struct IgnoredKey {
+    /// Its index in the document.
     pub(super) place: usize,
-    /// Why, in words that hold nothing of it.
+    /// The reason, which contains nothing of the key.
     pub(super) reason: &'static str,
 }
 
-/// Why a text is no document of keys.
+/// Why a document is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum DocumentError {
     #[error("its document is not JSON without repeated names")]
     NotJson,
     #[error("its document has no array of keys")]
     NoKeys,
-    #[error("its document has more than {MOST_KEYS} keys")]
+    #[error("its document has more than {MAX_KEYS} keys")]
     TooMany,
     #[error("its document has no key that can be used")]
     NoneUsable,
 }
 
-/// Reads a document. One without any key that can be used is an error: it is more likely a mistake than a wish that
-/// nobody be let in.
+/// Parses a document. A document without a usable key is an error, because it is more likely a mistake than a request
+/// to reject every token.
 pub(super) fn read(text: &[u8]) -> Result<Document, DocumentError> {
     let document = parse_strict(text).map_err(|_| DocumentError::NotJson)?;
     let keys = document
         .get("keys")
         .and_then(Value::as_array)
         .ok_or(DocumentError::NoKeys)?;
-    if keys.len() > MOST_KEYS {
+    if keys.len() > MAX_KEYS {
         return Err(DocumentError::TooMany);
     }
     let mut read = Document::default();
     for (place, key) in keys.iter().enumerate() {
         match read_key(key) {
-            Ok(key) if read.has_twin_of(&key) => read.ignored.push(Ignored {
+            Ok(key) if read.has_duplicate_of(&key) => read.ignored.push(IgnoredKey {
                 place,
                 reason: "another key has its kid and its algorithm",
             }),
             Ok(key) => read.keys.push(key),
-            Err(reason) => read.ignored.push(Ignored { place, reason }),
+            Err(reason) => read.ignored.push(IgnoredKey { place, reason }),
         }
     }
     if read.keys.is_empty() {
@@ -78,7 +81,7 @@ pub(super) fn read(text: &[u8]) -> Result<Document, DocumentError> {
 }
 
 impl Document {
-    fn has_twin_of(&self, key: &Key) -> bool {
+    fn has_duplicate_of(&self, key: &PublicKey) -> bool {
         key.id.is_some()
             && self
                 .keys
@@ -87,12 +90,12 @@ impl Document {
     }
 }
 
-fn read_key(key: &Value) -> Result<Key, &'static str> {
+fn read_key(key: &Value) -> Result<PublicKey, &'static str> {
     let key = key.as_object().ok_or("it is no object")?;
     if text(key, "kty")? == Some("oct") {
         return Err("it is a shared secret, which must not be published");
     }
-    if PRIVATE.iter().any(|name| key.contains_key(*name)) {
+    if PRIVATE_MEMBERS.iter().any(|name| key.contains_key(*name)) {
         return Err("it is a private key, which must not be published");
     }
     let (algorithm, decoding) = match (text(key, "kty")?, text(key, "crv")?) {
@@ -103,10 +106,10 @@ fn read_key(key: &Value) -> Result<Key, &'static str> {
     };
     check_purpose(key, algorithm)?;
     let id = text(key, "kid")?;
-    if id.is_some_and(|id| id.len() > LONGEST_KEY_ID) {
+    if id.is_some_and(|id| id.len() > MAX_KEY_ID_BYTES) {
         return Err("its kid is too long");
     }
-    Ok(Key {
+    Ok(PublicKey {
         id: id.map(str::to_owned),
         algorithm,
         public: decoding,
@@ -141,17 +144,25 @@ fn rsa(key: &Map<String, Value>) -> Result<DecodingKey, &'static str> {
     if !(2048..=8192).contains(&bits) {
         return Err("its modulus has not 2048 to 8192 bits");
     }
+    if modulus.last().is_none_or(|last| last % 2 == 0) {
+        return Err("its modulus is even");
+    }
     let is_odd = exponent.last().is_some_and(|last| last % 2 == 1);
-    if !is_odd || exponent == [1] || exponent.len() > 4 {
-        return Err("its exponent is not one that keys have");
+    // FIPS 186-5, A.1.1: at least 65,537. More than four bytes would slow down every verification.
+    let is_large_enough = exponent.len() > 2;
+    if !is_odd || !is_large_enough || exponent.len() > 4 {
+        return Err("its exponent is not an odd number from 65537 to 4294967295");
     }
     Ok(DecodingKey::from_rsa_raw_components(&modulus, &exponent))
 }
 
 fn p256(key: &Map<String, Value>) -> Result<DecodingKey, &'static str> {
     let (x, y) = (bytes(key, "x")?, bytes(key, "y")?);
-    if x.len() != COORDINATE || y.len() != COORDINATE {
+    if x.len() != COORDINATE_BYTES || y.len() != COORDINATE_BYTES {
         return Err("its point has another length");
+    }
+    if !curves::is_on_p256(&x, &y) {
+        return Err("its point is not on the curve");
     }
     // SEC 1, 2.3.3: an uncompressed point.
     let point: Vec<u8> = [4].into_iter().chain(x).chain(y).collect();
@@ -160,10 +171,9 @@ fn p256(key: &Map<String, Value>) -> Result<DecodingKey, &'static str> {
 
 fn ed25519(key: &Map<String, Value>) -> Result<DecodingKey, &'static str> {
     let x = bytes(key, "x")?;
-    if x.len() != COORDINATE {
-        return Err("its point has another length");
-    }
-    Ok(DecodingKey::from_ed_der(&x))
+    let point: [u8; COORDINATE_BYTES] = x.try_into().map_err(|_| "its point has another length")?;
+    curves::check_ed25519(point)?;
+    Ok(DecodingKey::from_ed_der(&point))
 }
 
 fn text<'a>(key: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, &'static str> {

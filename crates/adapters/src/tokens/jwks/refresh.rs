@@ -1,205 +1,216 @@
-//! The thread that reads the keys, again and again.
+//! The task that refreshes the keys.
 
+use std::error::Error;
 use std::hash::{BuildHasher as _, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use metrics::{counter, gauge};
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 use user_domain::ports::Clock;
 
 use super::document::{self, Document};
-use super::source::Source;
-use super::{KEYS, Kept, LAST_SUCCESS, REFRESHES};
-use crate::tokens::jwt::{Key, Keys};
+use super::rate_limiter::RateLimiter;
+use super::source::KeySource;
+use crate::tokens::keys::{KeySet, PublicKey};
 
-/// How long after the first failure the keys are read again; twice as long after each further one.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-/// How long at most, so that a source that is back is found soon.
-const LAST_RETRY: Duration = Duration::from_mins(1);
+/// The wait after the first failure. It doubles with each further one.
+const MIN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// The longest wait after a failure, so that a recovered source is used soon.
+const MAX_RETRY_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What makes the thread go on before its time.
-pub(super) enum Wake {
-    /// Somebody asks for a key that is not known.
-    Refresh,
-    /// Nobody needs keys any more.
-    Stop,
+/// The refreshes, by outcome.
+const REFRESHES: &str = "jwks_refreshes_total";
+/// The number of accepted keys.
+const KEYS: &str = "jwks_keys";
+/// The time at which all sources were last read.
+const LAST_SUCCESS: &str = "jwks_last_success_timestamp_seconds";
+
+/// The keys and the progress of their refresh, which the task shares with the verifiers. By default, the first refresh
+/// is requested.
+#[derive(Default)]
+pub(super) struct RefreshState {
+    pub(super) keys: Arc<KeySet>,
+    /// Whether no refresh is running or requested.
+    pub(super) is_idle: bool,
+    /// The number of finished refreshes.
+    pub(super) finished: u64,
+    /// Whether every source has been read at least once.
+    pub(super) all_sources_read: bool,
+    /// Limits the refreshes that tokens request.
+    pub(super) limiter: RateLimiter,
 }
 
-/// Reads the keys from their sources, and keeps them where all can see them.
+/// Reads the keys from their sources and publishes them to the verifiers.
 pub(super) struct Refresher {
-    slots: Vec<Slot>,
+    sources: Vec<SourceState>,
     every: Duration,
-    kept: Arc<Kept>,
+    state: watch::Sender<RefreshState>,
     clock: Arc<dyn Clock>,
 }
 
-/// A source with what it last said that was good.
-struct Slot {
-    source: Source,
-    text: Option<Vec<u8>>,
-    keys: Vec<Key>,
+/// A source with its last valid document.
+struct SourceState {
+    source: KeySource,
+    last: Option<(Vec<u8>, Document)>,
 }
 
 impl Refresher {
     pub(super) fn new(
-        sources: Vec<Source>,
+        sources: Vec<KeySource>,
         every: Duration,
-        kept: Arc<Kept>,
+        state: watch::Sender<RefreshState>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let slot = |source| Slot {
-            source,
-            text: None,
-            keys: Vec::new(),
-        };
-        // From the start, so that an alert can tell zero from nothing.
+        // Registered at the start, so that an alert can distinguish zero from a missing metric.
         for outcome in ["ok", "error"] {
             counter!(REFRESHES, "outcome" => outcome).increment(0);
         }
         gauge!(KEYS).set(0.0);
         gauge!(LAST_SUCCESS).set(0.0);
+        let unread = |source| SourceState { source, last: None };
         Self {
-            slots: sources.into_iter().map(slot).collect(),
+            sources: sources.into_iter().map(unread).collect(),
             every,
-            kept,
+            state,
             clock,
         }
     }
 
-    /// Reads the keys until it is told to stop, or nobody is left who could tell it.
-    pub(super) fn run(mut self, wakes: &Receiver<Wake>) {
+    /// Refreshes the keys now, periodically and when a token requests it, for as long as the future is polled.
+    pub(super) async fn run(mut self) {
         let mut failures = 0_u32;
+        let mut requests = self.state.subscribe();
         loop {
-            self.kept.progress().running = true;
-            // Who has asked until now is answered by the attempt that begins here.
-            loop {
-                match wakes.try_recv() {
-                    Ok(Wake::Refresh) => {}
-                    Ok(Wake::Stop) | Err(TryRecvError::Disconnected) => return,
-                    Err(TryRecvError::Empty) => break,
-                }
-            }
-            failures = if self.attempt() {
+            self.state.send_modify(|state| state.is_idle = false);
+            failures = if self.refresh().await {
                 0
             } else {
                 failures.saturating_add(1)
             };
-            match wakes.recv_timeout(pause(self.every, failures)) {
-                Ok(Wake::Refresh) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            }
+            let requested = requests.wait_for(|state| !state.is_idle);
+            let _ = timeout(pause(self.every, failures), requested).await;
         }
     }
 
-    /// Makes one attempt, and tells whether every source was good.
-    pub(super) fn attempt(&mut self) -> bool {
-        // A defect must not end the thread: keys that nobody follows any more would be believed for ever.
-        let read = catch_unwind(AssertUnwindSafe(|| self.read_all()));
-        let is_whole = read.unwrap_or_else(|_| {
-            tracing::error!("reading the keys of tokens has failed by a defect");
-            false
-        });
-        self.end_of_attempt(is_whole);
-        is_whole
-    }
-
-    /// Reads every source, and tells whether all were good. What a bad one said before stays.
-    fn read_all(&mut self) -> bool {
-        let mut are_good = true;
-        let mut have_changed = false;
-        for slot in &mut self.slots {
-            match slot.read() {
-                Ok(has_changed) => have_changed |= has_changed,
+    /// Runs one refresh. Returns whether every source was valid. An invalid source keeps its previous keys.
+    pub(super) async fn refresh(&mut self) -> bool {
+        let (mut all_valid, mut any_changed) = (true, false);
+        for state in &mut self.sources {
+            match state.read().await {
+                Ok(has_changed) => any_changed |= has_changed,
                 Err(cause) => {
-                    are_good = false;
-                    let source = slot.source.kind();
-                    tracing::warn!(source, %cause, "the keys of tokens could not be read; those known stay");
+                    all_valid = false;
+                    let source = state.source.kind();
+                    tracing::warn!(source, %cause, "JWKS refresh failed; the known keys stay valid");
                 }
             }
         }
-        if have_changed {
-            self.publish();
-        }
-        are_good
-    }
-
-    fn publish(&self) {
-        let keys: Vec<Key> = self
-            .slots
-            .iter()
-            .flat_map(|slot| slot.keys.clone())
-            .collect();
-        let count = keys.len();
-        let mut kept = self
-            .kept
-            .keys
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *kept = Arc::new(Keys(keys));
-        drop(kept);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "there are a hundred or so at most"
-        )]
-        gauge!(KEYS).set(count as f64);
-        tracing::info!(keys = count, "the keys of tokens have changed");
-    }
-
-    fn end_of_attempt(&self, is_whole: bool) {
-        let outcome = if is_whole { "ok" } else { "error" };
+        let outcome = if all_valid { "ok" } else { "error" };
         counter!(REFRESHES, "outcome" => outcome).increment(1);
-        if is_whole {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "seconds since 1970 are far below 2^52"
-            )]
-            gauge!(LAST_SUCCESS).set(self.clock.now().as_utc().timestamp() as f64);
+        if all_valid {
+            let now = self.clock.now().as_utc().timestamp();
+            gauge!(LAST_SUCCESS).set(Duration::from_secs(now.unsigned_abs()));
         }
-        let mut progress = self.kept.progress();
-        progress.running = false;
-        progress.is_whole |= self.slots.iter().all(|slot| slot.text.is_some());
-        // While it is held: who asks now, asks for the next attempt.
-        self.kept.ended.send_modify(|ended| *ended += 1);
+        let keys = any_changed.then(|| Arc::new(self.keys()));
+        let all_read = self.sources.iter().all(|state| state.last.is_some());
+        // At once: a request after this change asks for the next refresh.
+        self.state.send_modify(|state| {
+            state.keys = keys.unwrap_or_else(|| state.keys.clone());
+            state.all_sources_read |= all_read;
+            state.is_idle = true;
+            state.finished += 1;
+        });
+        all_valid
+    }
+
+    /// Returns the keys of all sources, which have changed.
+    fn keys(&self) -> KeySet {
+        let documents = self.sources.iter().filter_map(|state| state.last.as_ref());
+        let keys: Vec<PublicKey> = documents
+            .flat_map(|(_, document)| document.keys.clone())
+            .collect();
+        gauge!(KEYS).set(u16::try_from(keys.len()).unwrap_or(u16::MAX));
+        tracing::info!(keys = keys.len(), "JWKS keys changed");
+        KeySet(keys)
     }
 }
 
-impl Slot {
-    /// Reads the source, and tells whether it says something new.
-    fn read(&mut self) -> Result<bool, String> {
-        let text = self.source.read().map_err(|error| error.to_string())?;
-        if self.text.as_ref() == Some(&text) {
+impl SourceState {
+    /// Reads the source. Returns whether its document has changed.
+    async fn read(&mut self) -> Result<bool, Box<dyn Error + Send + Sync>> {
+        let (text, document) = load_on_thread(self.source.clone()).await?;
+        if self.last.as_ref().is_some_and(|(last, _)| *last == text) {
             return Ok(false);
         }
-        let Document { keys, ignored } =
-            document::read(&text).map_err(|error| error.to_string())?;
-        for key in ignored {
+        for key in &document.ignored {
             let source = self.source.kind();
             tracing::warn!(
                 source,
                 place = key.place,
                 cause = key.reason,
-                "a key of tokens is ignored"
+                "JWKS key ignored"
             );
         }
-        self.keys = keys;
-        self.text = Some(text);
+        self.last = Some((text, document));
         Ok(true)
     }
 }
 
-/// How long to wait after so many failures in a row; at random somewhat less, so that replicas do not ask as one.
+/// Reads and parses a document on a thread of its own.
+///
+/// A thread of the runtime would keep the process from exiting while a source hangs. A thread that cannot be started and
+/// a panic are failures like any other: if they ended the refresh, withdrawn keys would be accepted for ever.
+async fn load_on_thread(
+    source: KeySource,
+) -> Result<(Vec<u8>, Document), Box<dyn Error + Send + Sync>> {
+    let (sender, loaded) = oneshot::channel();
+    let read = move || {
+        // No receiver is left if the refresh has been stopped.
+        let _ = sender.send(load(&source));
+    };
+    thread::Builder::new().name("jwks".to_owned()).spawn(read)?;
+    loaded
+        .await
+        .unwrap_or_else(|_| Err("its reader panicked".into()))
+}
+
+/// Reads and parses a document.
+fn load(source: &KeySource) -> Result<(Vec<u8>, Document), Box<dyn Error + Send + Sync>> {
+    let text = source.read()?;
+    let document = document::read(&text)?;
+    Ok((text, document))
+}
+
+/// Returns the wait after this number of consecutive failures. It is randomly shortened by up to 10 %, so that the
+/// replicas do not refresh at the same time.
 fn pause(every: Duration, failures: u32) -> Duration {
-    let whole = match failures.checked_sub(1) {
+    let longest = match failures.checked_sub(1) {
         None => every,
-        Some(doublings) => FIRST_RETRY
+        Some(doublings) => MIN_RETRY_INTERVAL
             .saturating_mul(2_u32.saturating_pow(doublings))
-            .min(LAST_RETRY)
+            .min(MAX_RETRY_INTERVAL)
             .min(every),
     };
     let draw = u16::try_from(RandomState::new().hash_one(failures) % 1000).unwrap_or_default();
-    whole.mul_f64(1.0 - f64::from(draw) / 10_000.0)
+    longest.mul_f64(1.0 - f64::from(draw) / 10_000.0)
+}
+
+/// Registers the descriptions of the metrics.
+pub fn describe_metrics() {
+    describe_counter!(
+        REFRESHES,
+        Unit::Count,
+        "Refreshes of the token verification keys, by outcome"
+    );
+    describe_gauge!(KEYS, Unit::Count, "Accepted token verification keys");
+    describe_gauge!(
+        LAST_SUCCESS,
+        Unit::Seconds,
+        "Unix time of the last read of the token verification keys from all sources; 0 before the first"
+    );
 }
 
 #[cfg(test)]
@@ -207,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_that_fails_is_asked_again_soon_and_then_ever_less_often() {
+    fn retries_back_off_up_to_the_refresh_interval() {
         let every = Duration::from_mins(5);
         for (failures, whole) in [(0, 300), (1, 1), (2, 2), (3, 4), (7, 60), (u32::MAX, 60)] {
             let whole = Duration::from_secs(whole);
@@ -221,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn replicas_do_not_ask_as_one() {
+    fn the_wait_is_random() {
         let every = Duration::from_mins(5);
         let pauses: std::collections::BTreeSet<_> = (0..20).map(|_| pause(every, 0)).collect();
         assert!(pauses.len() > 1);

@@ -1,4 +1,4 @@
-//! Where a document of keys comes from.
+//! Reads a key document from a URL or a file.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -9,67 +9,44 @@ use std::time::Duration;
 use rustls::crypto::ring;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
-use super::JwksOptions;
+/// The maximum length of a document in bytes.
+const MAX_DOCUMENT_BYTES: u64 = 256 * 1024;
+/// The time limit of a connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The time limit of a request, including redirects.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The maximum number of redirects.
+const MAX_REDIRECTS: u32 = 3;
 
-/// The most bytes of a document.
-pub(super) const LARGEST: u64 = 256 * 1024;
-/// How long a server may take to be connected.
-const CONNECT: Duration = Duration::from_secs(2);
-/// How long it may take for all, redirections included.
-const WHOLE: Duration = Duration::from_secs(5);
-/// How often it may send the service elsewhere.
-const REDIRECTS: u32 = 3;
-
-/// A source of keys.
-pub(super) enum Source {
-    /// A document at an address.
+/// A source of a key document.
+#[derive(Clone)]
+pub enum KeySource {
+    /// A document at a URL.
     Url {
-        /// Its address.
+        /// The URL.
         url: String,
-        /// The certificates to believe, as PEM.
+        /// The PEM file of the certificate authorities to trust for this server; `None` means those of the machine.
         ca_file: Option<PathBuf>,
     },
     /// A file.
     File(PathBuf),
 }
 
-/// Why a source gave no document. No address: it may hold what is secret.
+/// Why a document could not be read. The text contains no URL, which may contain a secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SourceError {
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
-    #[error("its document is larger than {LARGEST} bytes")]
+    #[error("its document is larger than {MAX_DOCUMENT_BYTES} bytes")]
     TooLarge,
-    #[error("its server answers {0}")]
-    Status(u16),
-    #[error("its server is not heard from in time ({0})")]
-    TooSlow(&'static str),
-    #[error("its server redirects too often")]
-    TooManyRedirects,
-    #[error("its server redirects from https to http")]
-    Downgrade,
-    #[error("its server's name is not known")]
-    HostNotFound,
-    #[error("TLS fails: {0}")]
-    Tls(String),
-    #[error("the file of certificates holds none")]
+    #[error("the certificate file contains no certificate")]
     NoCertificate,
-    #[error("HTTP fails")]
-    Http,
+    #[error("{}", describe(.0))]
+    Request(#[from] ureq::Error),
 }
 
-impl Source {
-    /// The sources that these options name.
-    pub(super) fn all(options: &JwksOptions) -> Vec<Self> {
-        let url = options.url.clone().map(|url| Self::Url {
-            url,
-            ca_file: options.ca_file.clone(),
-        });
-        let file = options.file.clone().map(Self::File);
-        file.into_iter().chain(url).collect()
-    }
-
-    /// What kind of source it is, for the log.
+impl KeySource {
+    /// The kind of the source, for the log.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Url { .. } => "url",
@@ -77,7 +54,7 @@ impl Source {
         }
     }
 
-    /// Reads the document, whole.
+    /// Reads the whole document.
     pub(super) fn read(&self) -> Result<Vec<u8>, SourceError> {
         match self {
             Self::Url { url, ca_file } => fetch(url, ca_file.as_deref()),
@@ -88,22 +65,24 @@ impl Source {
 
 fn read_limited(path: &Path) -> Result<Vec<u8>, SourceError> {
     let mut text = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut text)?;
-    if u64::try_from(text.len()).is_ok_and(|length| length <= LARGEST) {
+    File::open(path)?
+        .take(MAX_DOCUMENT_BYTES + 1)
+        .read_to_end(&mut text)?;
+    if u64::try_from(text.len()).is_ok_and(|length| length <= MAX_DOCUMENT_BYTES) {
         Ok(text)
     } else {
         Err(SourceError::TooLarge)
     }
 }
 
-/// Gets a document. Each time by a new connection: the next is minutes away, and the server's address may be another.
+/// Fetches a document over a new connection: the next fetch is minutes later, and the address of the server may change.
 fn fetch(url: &str, ca_file: Option<&Path>) -> Result<Vec<u8>, SourceError> {
     let agent = ureq::Agent::config_builder()
         .tls_config(tls(ca_file)?)
         .https_only(url.starts_with("https:"))
-        .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(WHOLE))
-        .max_redirects(REDIRECTS)
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_global(Some(REQUEST_TIMEOUT))
+        .max_redirects(MAX_REDIRECTS)
         .user_agent(concat!("user-service/", env!("CARGO_PKG_VERSION")))
         .proxy(None)
         .build()
@@ -116,9 +95,9 @@ fn fetch(url: &str, ca_file: Option<&Path>) -> Result<Vec<u8>, SourceError> {
         200 => Ok(answer
             .body_mut()
             .with_config()
-            .limit(LARGEST)
+            .limit(MAX_DOCUMENT_BYTES)
             .read_to_vec()?),
-        other => Err(SourceError::Status(other)),
+        other => Err(ureq::Error::StatusCode(other).into()),
     }
 }
 
@@ -147,23 +126,22 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, SourceError> {
     Ok(certificates)
 }
 
-impl From<ureq::Error> for SourceError {
-    fn from(error: ureq::Error) -> Self {
-        match error {
-            ureq::Error::StatusCode(status) => Self::Status(status),
-            ureq::Error::BodyExceedsLimit(_) => Self::TooLarge,
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-                Self::TooSlow("connecting")
-            }
-            ureq::Error::Timeout(_) => Self::TooSlow("answering"),
-            ureq::Error::TooManyRedirects => Self::TooManyRedirects,
-            ureq::Error::RequireHttpsOnly(_) => Self::Downgrade,
-            ureq::Error::HostNotFound => Self::HostNotFound,
-            ureq::Error::Io(error) => Self::Io(error),
-            ureq::Error::Rustls(error) => Self::Tls(error.to_string()),
-            ureq::Error::Tls(reason) => Self::Tls(reason.to_owned()),
-            ureq::Error::Pem(_) => Self::NoCertificate,
-            _ => Self::Http,
+/// Returns why a request failed.
+fn describe(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::StatusCode(status) => format!("its server answers {status}"),
+        ureq::Error::BodyExceedsLimit(_) => SourceError::TooLarge.to_string(),
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            "its server did not respond in time (connecting)".to_owned()
         }
+        ureq::Error::Timeout(_) => "its server did not respond in time (answering)".to_owned(),
+        ureq::Error::TooManyRedirects => "its server redirects too often".to_owned(),
+        ureq::Error::RequireHttpsOnly(_) => "its server redirects from https to http".to_owned(),
+        ureq::Error::HostNotFound => "the name of its server cannot be resolved".to_owned(),
+        ureq::Error::Io(error) => format!("it cannot be read: {error}"),
+        ureq::Error::Rustls(error) => format!("TLS failed: {error}"),
+        ureq::Error::Tls(reason) => format!("TLS failed: {reason}"),
+        ureq::Error::Pem(_) => SourceError::NoCertificate.to_string(),
+        _ => "HTTP failed".to_owned(),
     }
 }

@@ -1,14 +1,19 @@
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
 use user_domain::values::Timestamp;
 
 use super::*;
+use rate_limiter::BURST;
 
 const KEY: &str =
     r#"{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 /// `{"alg":"EdDSA","kid":"other"}`, an empty payload and an empty signature.
 const OF_ANOTHER: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6Im90aGVyIn0.e30.";
+
+/// The same with the `kid` of [`KEY`].
+const OF_KNOWN_KEY: &str = "eyJhbGciOiJFZERTQSIsImtpZCI6ImsifQ.e30.";
 
 struct Epoch;
 
@@ -19,126 +24,125 @@ impl Clock for Epoch {
 }
 
 fn of_file(file: PathBuf) -> Jwks {
-    let options = JwksOptions {
-        url: None,
-        ca_file: None,
-        file: Some(file),
-        refresh: Duration::from_hours(1),
-    };
-    Jwks::new(options, Arc::new(Epoch))
+    with_clock(file, Arc::new(Epoch))
+}
+
+fn with_clock(file: PathBuf, clock: Arc<dyn Clock>) -> Jwks {
+    Jwks::new(vec![KeySource::File(file)], Duration::from_hours(1), clock)
 }
 
 fn unknown() -> Token<'static> {
     Token::read(OF_ANOTHER).unwrap()
 }
 
-/// What reads the keys, at the test's word.
-fn refresher(jwks: &Jwks) -> Refresher {
-    let sources = Source::all(&jwks.options);
-    Refresher::new(
-        sources,
-        jwks.options.refresh,
-        jwks.kept.clone(),
-        jwks.clock.clone(),
-    )
-}
-
-#[tokio::test]
-async fn a_key_that_is_not_known_is_rejected_only_once_the_sources_have_been_read() {
+#[tokio::test(start_paused = true)]
+async fn an_unknown_key_is_rejected_only_after_all_sources_were_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");
     let jwks = of_file(file.clone());
-    let mut refresher = refresher(&jwks);
-    assert!(!refresher.attempt());
-    assert!(matches!(jwks.check_later(&unknown()).await, Later::NotYet));
+    let mut refresher = jwks.refresher();
+    assert!(!refresher.refresh().await);
+    assert_eq!(jwks.check_after_refresh(&unknown()).await, None);
     std::fs::write(&file, format!(r#"{{"keys":[{KEY}]}}"#)).unwrap();
-    assert!(refresher.attempt());
-    let later = jwks.check_later(&unknown()).await;
-    assert!(matches!(later, Later::Verdict(Verdict::Unknown)));
+    assert!(refresher.refresh().await);
+    let verdict = jwks.check_after_refresh(&unknown()).await;
+    assert_eq!(verdict, Some(KeyVerdict::Unknown));
+    let wrong = Token::read(OF_KNOWN_KEY).unwrap();
+    let verdict = jwks.check_after_refresh(&wrong).await;
+    assert_eq!(verdict, Some(KeyVerdict::Invalid));
     assert_eq!(jwks.known().0.len(), 1);
 }
 
-#[test]
-fn what_a_source_says_that_is_no_document_leaves_the_keys_as_they_are() {
+#[tokio::test]
+async fn an_invalid_document_keeps_the_keys() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");
     std::fs::write(&file, format!(r#"{{"keys":[{KEY}]}}"#)).unwrap();
     let jwks = of_file(file.clone());
-    let mut refresher = refresher(&jwks);
-    assert!(refresher.attempt());
-    let swollen = format!(r#"{{"keys":[{KEY}]}}{}"#, " ".repeat(256 * 1024));
-    for text in ["", "{}", r#"{"keys":[]}"#, &swollen] {
+    let mut refresher = jwks.refresher();
+    assert!(refresher.refresh().await);
+    let oversized = format!(r#"{{"keys":[{KEY}]}}{}"#, " ".repeat(256 * 1024));
+    for text in ["", "{}", r#"{"keys":[]}"#, &oversized] {
         std::fs::write(&file, text).unwrap();
-        assert!(!refresher.attempt(), "{text:.80}");
+        assert!(!refresher.refresh().await, "{text:.80}");
         assert_eq!(jwks.known().0.len(), 1, "{text:.80}");
     }
     std::fs::remove_file(&file).unwrap();
-    assert!(!refresher.attempt());
+    assert!(!refresher.refresh().await);
     assert_eq!(jwks.known().0.len(), 1);
     let another = KEY.replace(r#""kid":"k""#, r#""kid":"another""#);
     std::fs::write(&file, format!(r#"{{"keys":[{another}]}}"#)).unwrap();
-    assert!(refresher.attempt());
+    assert!(refresher.refresh().await);
     let known = jwks.known();
     assert!(
         known.has("another") && !known.has("k"),
-        "a good document is all that counts"
+        "a valid document replaces all keys"
     );
 }
 
-#[tokio::test]
-async fn whoever_asks_while_an_attempt_is_under_way_joins_it() {
+#[test]
+fn a_request_during_a_refresh_joins_it() {
     let jwks = of_file(PathBuf::from("/nowhere/keys.json"));
-    jwks.kept.progress().running = true;
+    // The first refresh needs no request.
     for _ in 0..100 {
-        assert!(jwks.ask().unwrap().had_begun);
+        assert_eq!(jwks.request_refresh(), Some(0));
     }
-    jwks.kept.progress().running = false;
-    // Nobody follows them, so that there is nobody to ask.
-    assert!(jwks.ask().is_none());
-    assert!(!jwks.kept.progress().running);
+    let finish = || {
+        jwks.state.send_modify(|state| {
+            state.is_idle = true;
+            state.finished += 1;
+        });
+    };
+    for finished in 1..=u64::from(BURST) {
+        finish();
+        for _ in 0..100 {
+            assert_eq!(jwks.request_refresh(), Some(finished));
+        }
+    }
+    finish();
+    assert_eq!(jwks.request_refresh(), None, "the rate limiter refuses");
+    assert!(jwks.state.borrow().is_idle);
 }
 
 #[tokio::test]
-async fn of_very_many_who_would_wait_the_last_are_answered_at_once() {
+async fn tokens_beyond_the_waiting_limit_are_answered_at_once() {
     let jwks = of_file(PathBuf::from("/nowhere/keys.json"));
-    jwks.kept.progress().running = true;
-    let tokens: Vec<Token<'_>> = (0..=MOST_WAITING).map(|_| unknown()).collect();
+    let tokens: Vec<Token<'_>> = (0..=MAX_WAITING_TOKENS).map(|_| unknown()).collect();
     let mut waiting: Vec<_> = tokens
         .iter()
-        .map(|token| Box::pin(jwks.check_later(token)))
+        .map(|token| Box::pin(jwks.check_after_refresh(token)))
         .collect();
     let mut last = waiting.pop().unwrap();
     for one in &mut waiting {
         assert!(one.now_or_never().is_none());
     }
-    let answer = last.as_mut().now_or_never();
-    assert!(matches!(answer, Some(Later::NotYet)));
+    assert_eq!(last.as_mut().now_or_never(), Some(None));
 }
 
-#[test]
-fn the_thread_ends_with_what_follows_it() {
-    struct Told(Arc<AtomicBool>);
-    impl Drop for Told {
+#[tokio::test]
+async fn the_refresh_ends_when_its_task_is_stopped() {
+    struct DropFlag(Arc<AtomicBool>);
+    impl Drop for DropFlag {
         fn drop(&mut self) {
             self.0.store(true, Ordering::SeqCst);
         }
     }
-    struct Watched(#[expect(dead_code, reason = "its end is what counts")] Told);
+    struct Watched(#[expect(dead_code, reason = "only its drop matters")] DropFlag);
     impl Clock for Watched {
         fn now(&self) -> Timestamp {
             Epoch.now()
         }
     }
     let has_ended = Arc::new(AtomicBool::new(false));
-    let options = of_file(PathBuf::from("/nowhere/keys.json")).options;
-    let jwks = Jwks::new(options, Arc::new(Watched(Told(has_ended.clone()))));
-    let followed = jwks.follow().unwrap();
-    let kept = Arc::downgrade(&jwks.kept);
-    drop(jwks);
-    drop(followed);
+    let clock = Watched(DropFlag(has_ended.clone()));
+    let jwks = with_clock(PathBuf::from("/nowhere/keys.json"), Arc::new(clock));
+    let task = tokio::spawn(async move { jwks.keep_fresh().await });
+    tokio::task::yield_now().await;
+    assert!(!has_ended.load(Ordering::SeqCst), "the refresh is running");
+    task.abort();
     let deadline = Instant::now() + Duration::from_mins(1);
-    while kept.strong_count() > 0 || !has_ended.load(Ordering::SeqCst) {
-        assert!(Instant::now() < deadline, "the thread goes on");
-        std::thread::sleep(Duration::from_millis(5));
+    while !has_ended.load(Ordering::SeqCst) {
+        assert!(Instant::now() < deadline, "the refresh keeps running");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -1,34 +1,54 @@
-//! What a token says, once its signature holds.
+//! The claims of a token.
 
 use chrono::DateTime;
 use serde_json::{Map, Value};
-use user_domain::ports::{TokenRejected, UserKey, VerifiedToken};
+use user_domain::Rejection;
+use user_domain::ports::{UserKey, VerifiedToken};
 use user_domain::values::{ExternalId, Role, Timestamp, UserId};
 
-use super::{JwtOptions, JwtSubject, rejected};
+use super::{JwtOptions, JwtSubject};
 
-/// What a token says, and when it may be believed.
+/// The claims in which issuers state the kind of a token.
+const KINDS: [&str; 4] = ["type", "token_use", "typ", "token_type"];
+/// The values of these claims that mean an access token, compared without case.
+const ACCESS: [&str; 3] = ["access", "bearer", "access_token"];
+
+/// The checked claims of a token, and its validity period.
 pub(super) struct Claims {
     pub(super) token: VerifiedToken,
     times: Times,
 }
 
-/// From when to when a token holds, in seconds since 1970.
-struct Times {
+/// The validity period of a token, in seconds since 1970.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    /// The later of `nbf` and `iat`.
     begins: Option<f64>,
     expires: f64,
 }
 
-/// Checks the claims. Unknown ones are ignored.
-pub(super) fn check(
+/// Checks that a token is an access token, and that it is valid now.
+///
+/// The result depends only on the text of the token and the time, not on the signature. The client may therefore see
+/// the reason.
+pub(super) fn check_text(
     claims: &Map<String, Value>,
     options: &JwtOptions,
     now: Timestamp,
-) -> Result<Claims, TokenRejected> {
+) -> Result<Times, Rejection> {
+    check_kind(claims)?;
     let times = Times::read(claims)?;
     times.check(options, now)?;
+    Ok(times)
+}
+
+/// Checks the other claims of a token. Unknown ones are ignored.
+pub(super) fn check(
+    claims: &Map<String, Value>,
+    times: Times,
+    options: &JwtOptions,
+) -> Result<Claims, Rejection> {
     check_parties(claims, options)?;
-    check_kind(claims)?;
     let token = VerifiedToken {
         subject: subject(claims, options.subject)?,
         claims_admin: claims_admin(claims)?,
@@ -38,66 +58,78 @@ pub(super) fn check(
 }
 
 impl Claims {
-    /// Checks again what alone can change about claims that have held before: the time.
+    /// Checks the validity period again. Nothing else about verified claims can change.
     pub(super) fn check_again(
         &self,
         options: &JwtOptions,
         now: Timestamp,
-    ) -> Result<(), TokenRejected> {
+    ) -> Result<(), Rejection> {
         self.times.check(options, now)
     }
 }
 
 impl Times {
-    fn read(claims: &Map<String, Value>) -> Result<Self, TokenRejected> {
+    fn read(claims: &Map<String, Value>) -> Result<Self, Rejection> {
+        let (not_before, issued) = (seconds(claims, "nbf")?, seconds(claims, "iat")?);
         Ok(Self {
-            expires: seconds(claims, "exp")?.ok_or_else(|| rejected("it has no exp"))?,
-            begins: seconds(claims, "nbf")?,
+            expires: seconds(claims, "exp")?.ok_or(Rejection::NoExpiry)?,
+            begins: [not_before, issued].into_iter().flatten().reduce(f64::max),
         })
     }
 
-    fn check(&self, options: &JwtOptions, now: Timestamp) -> Result<(), TokenRejected> {
+    fn check(self, options: &JwtOptions, now: Timestamp) -> Result<(), Rejection> {
         #[expect(
             clippy::cast_precision_loss,
-            reason = "the microseconds of this era fit 53 bits"
+            reason = "the microseconds since 1970 fit in 53 bits"
         )]
         let now = now.as_utc().timestamp_micros() as f64 / 1e6;
         let leeway = f64::from(options.leeway_seconds);
         if now >= self.expires + leeway {
-            return Err(rejected("it has expired"));
+            return Err(Rejection::Expired);
         }
         if self.begins.is_some_and(|begins| now + leeway < begins) {
-            return Err(rejected("it is not valid yet"));
+            return Err(Rejection::NotYetValid);
         }
         Ok(())
     }
 }
 
-fn check_parties(claims: &Map<String, Value>, options: &JwtOptions) -> Result<(), TokenRejected> {
+fn check_parties(claims: &Map<String, Value>, options: &JwtOptions) -> Result<(), Rejection> {
     let issuer = string(claims, "iss")?;
     if options.issuer.is_some() && issuer != options.issuer.as_deref() {
-        return Err(rejected("its issuer is another"));
+        return Err(Rejection::WrongIssuer);
     }
     let audience = strings(claims, "aud", true)?;
     match (&options.audience, audience) {
         (None, _) => Ok(()),
         (Some(wanted), Some(audience)) if audience.contains(&wanted.as_str()) => Ok(()),
-        (Some(_), _) => Err(rejected("its audience is another")),
+        (Some(_), _) => Err(Rejection::WrongAudience),
     }
 }
 
-/// Refuses refresh tokens and the like, by either name that issuers use.
-fn check_kind(claims: &Map<String, Value>) -> Result<(), TokenRejected> {
-    for name in ["type", "token_use"] {
-        if string(claims, name)?.is_some_and(|kind| kind != "access") {
-            return Err(rejected("it is not an access token"));
-        }
+/// Rejects refresh tokens, id tokens (OpenID Connect Core), logout tokens (OpenID Connect Back-Channel Logout) and
+/// other tokens that are not access tokens.
+fn check_kind(claims: &Map<String, Value>) -> Result<(), Rejection> {
+    let means_access = |name: &&str| claims.get(*name).is_none_or(is_access);
+    let is_logout_token = claims.contains_key("events");
+    let is_id_token = claims.contains_key("nonce") && claims.contains_key("at_hash");
+    if KINDS.iter().all(means_access) && !is_logout_token && !is_id_token {
+        return Ok(());
     }
-    Ok(())
+    Err(Rejection::NotAccessToken)
 }
 
-fn subject(claims: &Map<String, Value>, names: JwtSubject) -> Result<UserKey, TokenRejected> {
-    let unusable = || rejected("its subject names nobody");
+fn is_access(kind: &Value) -> bool {
+    let is_named = |kind: &str| {
+        ACCESS
+            .iter()
+            .any(|access| kind.eq_ignore_ascii_case(access))
+    };
+    kind.as_str().is_some_and(is_named)
+}
+
+fn subject(claims: &Map<String, Value>, names: JwtSubject) -> Result<UserKey, Rejection> {
+    let unusable = || Rejection::InvalidSubject;
     match (names, claims.get("sub")) {
         (JwtSubject::Id, Some(Value::String(text))) => {
             UserId::parse(text).map(UserKey::Id).map_err(|_| unusable())
@@ -118,57 +150,59 @@ fn external_id(text: &str) -> Option<UserKey> {
     ExternalId::parse(text).ok().map(UserKey::ExternalId)
 }
 
-fn claims_admin(claims: &Map<String, Value>) -> Result<bool, TokenRejected> {
+fn claims_admin(claims: &Map<String, Value>) -> Result<bool, Rejection> {
     let roles = strings(claims, "roles", false)?.unwrap_or_default();
     Ok(roles.into_iter().any(|role| role == Role::admin().as_str()))
 }
 
-/// Reads a `NumericDate`: seconds since 1970, perhaps with a fraction.
-fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, TokenRejected> {
+/// Reads a `NumericDate`: seconds since 1970, with an optional fraction.
+fn seconds(claims: &Map<String, Value>, name: &'static str) -> Result<Option<f64>, Rejection> {
     match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_f64().map(Some).ok_or_else(|| mistyped(name)),
+        Some(value) => value
+            .as_f64()
+            .map(Some)
+            .ok_or(Rejection::WrongClaimType(name)),
     }
 }
 
 fn string<'a>(
     claims: &'a Map<String, Value>,
-    name: &str,
-) -> Result<Option<&'a str>, TokenRejected> {
+    name: &'static str,
+) -> Result<Option<&'a str>, Rejection> {
     match claims.get(name) {
         None => Ok(None),
-        Some(value) => value.as_str().map(Some).ok_or_else(|| mistyped(name)),
+        Some(value) => value
+            .as_str()
+            .map(Some)
+            .ok_or(Rejection::WrongClaimType(name)),
     }
 }
 
-/// Reads an array of strings, or also a single one where `one_will_do`.
+/// Reads an array of strings, or a single string if `accepts_single`.
 fn strings<'a>(
     claims: &'a Map<String, Value>,
-    name: &str,
-    one_will_do: bool,
-) -> Result<Option<Vec<&'a str>>, TokenRejected> {
+    name: &'static str,
+    accepts_single: bool,
+) -> Result<Option<Vec<&'a str>>, Rejection> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(one)) if one_will_do => Ok(Some(vec![one])),
+        Some(Value::String(one)) if accepts_single => Ok(Some(vec![one])),
         Some(Value::Array(several)) => several
             .iter()
-            .map(|one| one.as_str().ok_or_else(|| mistyped(name)))
+            .map(|one| one.as_str().ok_or(Rejection::WrongClaimType(name)))
             .collect::<Result<_, _>>()
             .map(Some),
-        Some(_) => Err(mistyped(name)),
+        Some(_) => Err(Rejection::WrongClaimType(name)),
     }
 }
 
-/// Gives the moment of a `NumericDate`, rounded down.
+/// Converts a `NumericDate` to a timestamp, rounded down to microseconds.
 fn moment(seconds: f64) -> Option<Timestamp> {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a date out of range saturates, and is then no moment"
+        reason = "a date out of range saturates, and is then no valid timestamp"
     )]
     let micros = (seconds * 1e6).floor() as i64;
     DateTime::from_timestamp_micros(micros).map(Timestamp::from_utc)
-}
-
-fn mistyped(name: &str) -> TokenRejected {
-    rejected(&format!("its {name} has another type"))
 }

@@ -1,4 +1,4 @@
-//! The key and the service token of `dev`, made once and kept, so that tokens outlive a restart.
+//! The signing key and the service token of `dev`. They are stored, so that tokens stay valid after a restart.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -10,58 +10,58 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
 use super::sample::Sample;
-use crate::compose::{ComposeError, make_folder};
+use crate::compose::{ComposeError, create_folder};
 
 const FILE: &str = "dev-keys";
-/// Ten years: longer than anybody keeps a folder of sample data.
+/// Ten years, so that the tokens do not expire while the folder is in use.
 const TOKEN_SECONDS: i64 = 10 * 366 * 24 * 60 * 60;
 
-/// What `dev` signs and admits with.
+/// The keys of `dev`.
 pub(super) struct Keys {
     signing_key: String,
     service_token: String,
 }
 
-/// Why there are no keys.
+/// Why the keys cannot be loaded or created.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum KeysError {
     #[error(transparent)]
     Folder(#[from] ComposeError),
     #[error("data/{FILE} cannot be read or written: {0}")]
     File(#[from] io::Error),
-    #[error("data/{FILE} is not as it was written; remove it to start anew")]
-    Broken,
+    #[error("data/{FILE} is corrupt; remove it to create new keys")]
+    Corrupt,
 }
 
 impl Keys {
-    /// Reads the keys of a folder, or makes them there.
-    pub(super) fn kept_in(folder: &Path) -> Result<Self, KeysError> {
-        make_folder(folder)?;
+    /// Loads the keys from a folder, or creates them there.
+    pub(super) fn load_or_create(folder: &Path) -> Result<Self, KeysError> {
+        create_folder(folder)?;
         let path = folder.join(FILE);
         match fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text).ok_or(KeysError::Broken),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(&path),
+            Ok(text) => Self::parse(&text).ok_or(KeysError::Corrupt),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::create(&path),
             Err(error) => Err(error.into()),
         }
     }
 
     fn parse(text: &str) -> Option<Self> {
         let (signing_key, service_token) = text.trim_end().split_once('\n')?;
-        let sound = signing_key.len() >= 32 && service_token.len() >= 16;
-        sound.then(|| Self {
+        let is_valid = signing_key.len() >= 32 && service_token.len() >= 16;
+        is_valid.then(|| Self {
             signing_key: signing_key.to_owned(),
             service_token: service_token.to_owned(),
         })
     }
 
-    fn make(path: &Path) -> Result<Self, KeysError> {
+    fn create(path: &Path) -> Result<Self, KeysError> {
         let text = format!("{}\ndev-service-{}\n", random(32)?, random(18)?);
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(path)?.write_all(text.as_bytes())?;
-        Self::parse(&text).ok_or(KeysError::Broken)
+        Self::parse(&text).ok_or(KeysError::Corrupt)
     }
 
     pub(super) fn signing_key(&self) -> &str {
@@ -72,7 +72,7 @@ impl Keys {
         &self.service_token
     }
 
-    /// Signs a user's token; the same at each start, since it counts from the user's beginning.
+    /// Signs a token of a user. It is the same at every start, since it is issued at the creation time of the user.
     pub(super) fn token_of(&self, user: &Sample, roles: &[&str]) -> String {
         let issued = user.created_at.as_utc().timestamp();
         let claims = json!({
@@ -82,7 +82,7 @@ impl Keys {
             "iat": issued,
             "exp": issued + TOKEN_SECONDS,
         });
-        // Signing with HS256 fails for no key and no claims.
+        // Signing with HS256 cannot fail.
         encode(
             &Header::default(),
             &claims,

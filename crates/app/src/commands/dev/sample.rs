@@ -9,7 +9,7 @@ use user_domain::values::{ExternalId, Timestamp, UserId};
 
 use crate::compose::Composition;
 
-/// What a token needs to know of a sample user.
+/// What a token contains of a sample user.
 pub(super) struct Sample {
     pub(super) id: UserId,
     pub(super) created_at: Timestamp,
@@ -21,22 +21,22 @@ pub(super) struct Samples {
     pub(super) admin: Sample,
 }
 
-/// Why there are no sample users.
+/// Why the sample users cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SampleError {
     #[error(transparent)]
     Create(#[from] CreateUserError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the id {0} is not one")]
+    #[error("{0} is not a valid external id")]
     Id(&'static str),
 }
 
-/// The administrators' role.
+/// The role of administrators.
 const ADMIN: &str = "admin";
 
 impl Samples {
-    /// Finds the sample users, whatever they are called by now, or makes them.
+    /// Finds the sample users by external id, since they may have been renamed, or creates them.
     pub(super) async fn ensure(composition: &Composition) -> Result<Self, SampleError> {
         Ok(Self {
             user: ensure(composition, "dev:user", "ada", "Ada Lovelace", &[]).await?,
@@ -82,12 +82,12 @@ async fn ensure(
         },
         ..UserInput::default()
     };
-    let made = composition
+    let created = composition
         .use_cases()
         .create_user
         .run(&Caller::Operator, &input, WriteConditions::default())
         .await?;
-    let user = made.view.public();
+    let user = created.view.public();
     Ok(Sample {
         id: user.id,
         created_at: user.created_at,

@@ -5,21 +5,21 @@ use user_domain::service_token::TokenInput;
 use user_domain::use_cases::{IssueServiceTokenError, IssuedServiceToken, UseCases};
 use user_http::ServiceTokenRecord;
 
-use super::{line, on_tokens};
-use crate::cli::{CreateTokenArguments, Lifetime, Outcome};
-use crate::commands::{failed, result, say};
+use super::{to_json_line, with_token_use_cases};
+use crate::cli::{CommandOutcome, CreateTokenArguments, Lifetime};
+use crate::commands::{fail, print_message, print_result};
 
-pub(crate) async fn run(arguments: &CreateTokenArguments) -> Outcome {
-    on_tokens(async |use_cases| create(&use_cases, arguments).await).await
+pub(crate) async fn run(arguments: &CreateTokenArguments) -> CommandOutcome {
+    with_token_use_cases(async |use_cases| create(&use_cases, arguments).await).await
 }
 
-async fn create(use_cases: &UseCases, arguments: &CreateTokenArguments) -> Outcome {
+async fn create(use_cases: &UseCases, arguments: &CreateTokenArguments) -> CommandOutcome {
     let input = TokenInput {
         name: Some(arguments.name.clone()),
         scopes: Some(arguments.scopes.clone()),
         expires_in: match arguments.expires {
-            Lifetime::For(time) => Some(time.as_secs()),
-            Lifetime::Ever => None,
+            Lifetime::Limited(time) => Some(time.as_secs()),
+            Lifetime::Unlimited => None,
         },
         ..TokenInput::default()
     };
@@ -28,41 +28,42 @@ async fn create(use_cases: &UseCases, arguments: &CreateTokenArguments) -> Outco
         Ok(issued) => show(&issued, arguments.json),
         Err(IssueServiceTokenError::Invalid(faults)) => {
             for fault in faults {
-                say(format_args!(
+                print_message(format_args!(
                     "user-service: {}: {}",
                     option(fault.path()),
                     fault.detail()
                 ));
             }
-            Outcome::Misused
+            CommandOutcome::InvalidUsage
         }
         Err(error @ (IssueServiceTokenError::Denied(_) | IssueServiceTokenError::Store(_))) => {
-            failed(&error)
+            fail(&error)
         }
     }
 }
 
-fn show(issued: &IssuedServiceToken, as_json: bool) -> Outcome {
+fn show(issued: &IssuedServiceToken, as_json: bool) -> CommandOutcome {
     if as_json {
-        match line(&ServiceTokenRecord::from(issued)) {
-            Ok(line) => result(line),
-            Err(error) => return failed(&error),
+        match to_json_line(&ServiceTokenRecord::from(issued)) {
+            Ok(line) => print_result(line),
+            Err(error) => return fail(&error),
         }
     } else {
-        result(issued.expose());
+        print_result(issued.expose());
     }
     let token = &issued.token;
-    let end = token
-        .expires_at
-        .map_or_else(|| "never ends".to_owned(), |end| format!("ends at {end}"));
-    say(format_args!(
-        "token {} of {} {end}; keep it now, nobody can show it again",
+    let end = token.expires_at.map_or_else(
+        || "never expires".to_owned(),
+        |end| format!("expires at {end}"),
+    );
+    print_message(format_args!(
+        "token {} of {} {end}; store it now, it cannot be displayed again",
         token.id, token.name
     ));
-    Outcome::Done
+    CommandOutcome::Success
 }
 
-/// The option that a part of the input came by.
+/// The command line option of an input field.
 fn option(path: &[String]) -> &'static str {
     match path.first().map(String::as_str) {
         Some("scopes") => "--scope",

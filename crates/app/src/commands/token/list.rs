@@ -8,39 +8,39 @@ use user_domain::use_cases::UseCases;
 use user_domain::values::Timestamp;
 use user_http::ServiceTokenRecord;
 
-use super::{line, on_tokens};
-use crate::cli::Outcome;
+use super::{to_json_line, with_token_use_cases};
+use crate::cli::CommandOutcome;
 use crate::commands::table::{self, Row};
-use crate::commands::{failed, result, say};
+use crate::commands::{fail, print_message, print_result};
 
-pub(crate) async fn run(json: bool) -> Outcome {
-    on_tokens(async |use_cases| list(&use_cases, json).await).await
+pub(crate) async fn run(json: bool) -> CommandOutcome {
+    with_token_use_cases(async |use_cases| list(&use_cases, json).await).await
 }
 
-async fn list(use_cases: &UseCases, json: bool) -> Outcome {
+async fn list(use_cases: &UseCases, json: bool) -> CommandOutcome {
     let tokens = match use_cases.list_service_tokens.run(&Caller::Operator).await {
         Ok(tokens) => tokens,
-        Err(error) => return failed(&error),
+        Err(error) => return fail(&error),
     };
     if stdout().is_terminal() && !json {
         for line in table::lay_out(HEADINGS, tokens.iter().map(row)) {
-            result(line);
+            print_result(line);
         }
     } else {
         for token in &tokens {
-            match line(&ServiceTokenRecord::from(token)) {
-                Ok(line) => result(line),
-                Err(error) => return failed(&error),
+            match to_json_line(&ServiceTokenRecord::from(token)) {
+                Ok(line) => print_result(line),
+                Err(error) => return fail(&error),
             }
         }
     }
-    if tokens.len() >= ServiceToken::LISTED {
-        say(format_args!(
-            "the newest {}; there may be more",
+    if tokens.len() >= ServiceToken::MAX_LISTED {
+        print_message(format_args!(
+            "listed the newest {} tokens; there may be more",
             tokens.len()
         ));
     }
-    Outcome::Done
+    CommandOutcome::Success
 }
 
 const HEADINGS: [&str; 6] = ["ID", "NAME", "SCOPES", "EXPIRES", "REVOKED", "LAST USED"];

@@ -5,60 +5,60 @@ use std::io::{self, BufWriter, Write as _};
 use user_domain::directory::{CheckedQuery, DirectoryQuery, Sort};
 use user_domain::use_cases::ListUsers;
 
-use super::walk::Walk;
-use super::{line, misused, on_users};
-use crate::cli::{ExportArguments, Outcome};
-use crate::commands::{failed, say};
+use super::pages::Pages;
+use super::{to_json_line, usage_error, with_use_cases};
+use crate::cli::{CommandOutcome, ExportArguments};
+use crate::commands::{fail, print_message};
 
-/// What is kept back until there is enough to write.
-const BUFFER: usize = 256 * 1024;
+/// The size of the output buffer.
+const BUFFER_BYTES: usize = 256 * 1024;
 
-pub(crate) async fn run(arguments: &ExportArguments) -> Outcome {
+pub(crate) async fn run(arguments: &ExportArguments) -> CommandOutcome {
     let wanted = DirectoryQuery {
         status: Some(arguments.status.clone()),
-        // New users come behind the place of the walk, so that it ends, and nobody moves in this order.
+        // In this order, new users are appended and existing users never move. So the export ends, and is complete.
         sort: Some(Sort::CreatedAscending.as_str().to_owned()),
         ..DirectoryQuery::default()
     };
     let query = match wanted.check() {
         Ok(query) => query,
-        Err(faults) => return misused(&faults),
+        Err(faults) => return usage_error(&faults),
     };
-    on_users(async |_, use_cases| export(&use_cases.list_users, query).await).await
+    with_use_cases(async |_, use_cases| export(&use_cases.list_users, query).await).await
 }
 
-async fn export(users: &ListUsers, query: CheckedQuery) -> Outcome {
-    let mut walk = Walk::new(users, query);
-    let mut out = BufWriter::with_capacity(BUFFER, io::stdout());
+async fn export(users: &ListUsers, query: CheckedQuery) -> CommandOutcome {
+    let mut pages = Pages::new(users, query);
+    let mut out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout());
     let mut count = 0_u64;
     loop {
-        let users = match walk.next().await {
+        let users = match pages.next().await {
             Ok(Some(users)) => users,
             Ok(None) => break,
-            Err(error) => return failed(&error),
+            Err(error) => return fail(&error),
         };
         for user in &users {
-            let line = match line(user) {
+            let line = match to_json_line(user) {
                 Ok(line) => line,
-                Err(error) => return failed(&error),
+                Err(error) => return fail(&error),
             };
             if let Err(error) = writeln!(out, "{line}") {
-                return unwritten(&error);
+                return write_failure(&error);
             }
             count += 1;
         }
     }
     if let Err(error) = out.flush() {
-        return unwritten(&error);
+        return write_failure(&error);
     }
-    say(format_args!("{count} users exported"));
-    Outcome::Done
+    print_message(format_args!("{count} users exported"));
+    CommandOutcome::Success
 }
 
-/// A reader that has seen enough is no failure; a full disk is one.
-fn unwritten(error: &io::Error) -> Outcome {
+/// A closed pipe is not a failure; a full disk is one.
+fn write_failure(error: &io::Error) -> CommandOutcome {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        return Outcome::Done;
+        return CommandOutcome::Success;
     }
-    failed(&format_args!("the users cannot be written: {error}"))
+    fail(&format_args!("cannot write the users: {error}"))
 }

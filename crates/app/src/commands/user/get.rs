@@ -5,52 +5,53 @@ use std::io::{IsTerminal as _, stdout};
 use user_domain::Freshness;
 use user_domain::caller::Caller;
 use user_domain::ports::UserKey;
-use user_domain::use_cases::Sought;
+use user_domain::use_cases::UserSelector;
 use user_domain::view::UserView;
 use user_http::UserRecord;
 
-use super::{key, line, on_users};
-use crate::cli::Outcome;
-use crate::commands::{failed, result, say};
+use super::{INVALID_USER_KEY, parse_user_key, to_json_line, with_use_cases};
+use crate::cli::CommandOutcome;
+use crate::commands::{fail, print_message, print_result};
 
-pub(crate) async fn run(user: &str) -> Outcome {
-    let Some(key) = key(user) else {
-        say("user-service: give a user's id, username, email address, or external:ID");
-        return Outcome::Misused;
+pub(crate) async fn run(user: &str) -> CommandOutcome {
+    let Some(key) = parse_user_key(user) else {
+        print_message(INVALID_USER_KEY);
+        return CommandOutcome::InvalidUsage;
     };
-    on_users(async |_, use_cases| {
+    with_use_cases(async |_, use_cases| {
         let found = use_cases
             .find_user
-            .run(&Caller::Operator, &sought(&key), Freshness::Current)
+            .run(&Caller::Operator, &user_selector(&key), Freshness::Current)
             .await;
         match found {
-            Ok(found) => show(&found.view),
-            Err(error) => failed(&error),
+            Ok(found) => print_user(&found.view),
+            Err(error) => fail(&error),
         }
     })
     .await
 }
 
-pub(super) fn sought(key: &UserKey) -> Sought {
+pub(super) fn user_selector(key: &UserKey) -> UserSelector {
     match key {
-        UserKey::Id(id) => Sought::Id(id.to_string()),
-        UserKey::Username(name) => Sought::Username(name.as_str().to_owned()),
-        UserKey::Email(email) => Sought::Email(email.as_str().to_owned()),
-        UserKey::ExternalId(id) => Sought::ExternalId(id.as_str().to_owned()),
+        UserKey::Id(id) => UserSelector::Id(id.to_string()),
+        UserKey::Username(name) => UserSelector::Username(name.as_str().to_owned()),
+        UserKey::Email(email) => UserSelector::Email(email.as_str().to_owned()),
+        UserKey::ExternalId(id) => UserSelector::ExternalId(id.as_str().to_owned()),
     }
 }
 
-fn show(view: &UserView) -> Outcome {
+/// Prints a user as JSON: with line breaks on a terminal, otherwise as one line.
+pub(super) fn print_user(view: &UserView) -> CommandOutcome {
     let written = if stdout().is_terminal() {
         serde_json::to_string_pretty(&UserRecord::from(view)).map_err(|error| error.to_string())
     } else {
-        line(view).map_err(|error| error.to_string())
+        to_json_line(view).map_err(|error| error.to_string())
     };
     match written {
         Ok(written) => {
-            result(written);
-            Outcome::Done
+            print_result(written);
+            CommandOutcome::Success
         }
-        Err(error) => failed(&error),
+        Err(error) => fail(&error),
     }
 }

@@ -2,47 +2,44 @@
 
 use user_domain::caller::Caller;
 use user_domain::ports::UserKey;
-use user_domain::use_cases::GrantRoleError;
+use user_domain::use_cases::{GrantRoleError, UseCases};
 use user_domain::values::Role;
 
-use super::key;
-use crate::cli::Outcome;
-use crate::commands::{on_store, result, say};
-use crate::compose::Composition;
+use super::{INVALID_ROLE, INVALID_USER_KEY, parse_user_key, with_use_cases};
+use crate::cli::CommandOutcome;
+use crate::commands::{print_message, print_result};
 
-pub(crate) async fn run(user: &str, role: &str) -> Outcome {
-    let (Some(key), Ok(role)) = (key(user), Role::parse(role)) else {
-        say(
-            "user-service: give a user's id, username or email address, and a role of 1 to 64 of a-z 0-9 : _ -",
-        );
-        return Outcome::Misused;
+pub(crate) async fn run(user: &str, role: &str) -> CommandOutcome {
+    let Some(key) = parse_user_key(user) else {
+        print_message(INVALID_USER_KEY);
+        return CommandOutcome::InvalidUsage;
     };
-    on_store(async |_, composition| grant(composition, &key, role).await).await
+    let Ok(role) = Role::parse(role) else {
+        print_message(INVALID_ROLE);
+        return CommandOutcome::InvalidUsage;
+    };
+    with_use_cases(async |_, use_cases| grant(&use_cases, &key, role).await).await
 }
 
-async fn grant(composition: &Composition, key: &UserKey, role: Role) -> Outcome {
-    match composition
-        .use_cases()
-        .grant_role
-        .run(&Caller::Operator, key, role)
-        .await
-    {
+async fn grant(use_cases: &UseCases, key: &UserKey, role: Role) -> CommandOutcome {
+    let grant = &use_cases.grant_role;
+    match grant.run(&Caller::Operator, key, role).await {
         Ok(written) => {
             let user = written.view.public();
             let roles = written.view.own().map_or_else(Vec::new, |own| {
                 own.roles.iter().map(ToString::to_string).collect()
             });
-            result(format_args!(
+            print_result(format_args!(
                 "{} {} {}",
                 user.id,
                 user.username,
                 roles.join(",")
             ));
-            Outcome::Done
+            CommandOutcome::Success
         }
         Err(error) => {
-            say(format_args!("user-service: {}", describe(&error)));
-            Outcome::Failed
+            print_message(format_args!("user-service: {}", describe(&error)));
+            CommandOutcome::Failure
         }
     }
 }

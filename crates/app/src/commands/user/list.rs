@@ -1,35 +1,36 @@
 //! `user list`
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stdout};
 
 use user_domain::directory::{CheckedQuery, DirectoryQuery};
 use user_domain::use_cases::ListUsers;
 use user_domain::view::UserView;
 
-use super::walk::Walk;
-use super::{line, misused, on_users};
-use crate::cli::{ListArguments, Outcome};
+use super::pages::Pages;
+use super::{to_json_line, usage_error, with_use_cases};
+use crate::cli::{CommandOutcome, ListArguments};
 use crate::commands::table::{self, Row};
-use crate::commands::{failed, result, say};
+use crate::commands::{fail, print_message, print_result};
 
-pub(crate) async fn run(arguments: &ListArguments) -> Outcome {
+pub(crate) async fn run(arguments: &ListArguments) -> CommandOutcome {
     let query = match query(arguments).check() {
         Ok(query) => query,
-        Err(faults) => return misused(&faults),
+        Err(faults) => return usage_error(&faults),
     };
-    on_users(async |_, use_cases| list(arguments, &use_cases.list_users, query).await).await
+    with_use_cases(async |_, use_cases| list(arguments, &use_cases.list_users, query).await).await
 }
 
-async fn list(arguments: &ListArguments, users: &ListUsers, query: CheckedQuery) -> Outcome {
+async fn list(arguments: &ListArguments, users: &ListUsers, query: CheckedQuery) -> CommandOutcome {
     let as_table = stdout().is_terminal() && !arguments.json;
     let mut left = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
-    let mut walk = Walk::new(users, query);
+    let mut pages = Pages::new(users, query);
     let mut shown = Vec::new();
     while left > 0 {
-        let mut users = match walk.next().await {
+        let mut users = match pages.next().await {
             Ok(Some(users)) => users,
             Ok(None) => break,
-            Err(error) => return failed(&error),
+            Err(error) => return fail(&error),
         };
         users.truncate(left);
         left -= users.len();
@@ -38,24 +39,24 @@ async fn list(arguments: &ListArguments, users: &ListUsers, query: CheckedQuery)
             continue;
         }
         for user in &users {
-            match line(user) {
-                Ok(line) => result(line),
-                Err(error) => return failed(&error),
+            match to_json_line(user) {
+                Ok(line) => print_result(line),
+                Err(error) => return fail(&error),
             }
         }
     }
     if as_table {
         for line in table::lay_out(HEADINGS, shown.iter().map(row)) {
-            result(line);
+            print_result(line);
         }
         if left == 0 {
-            say(format_args!(
-                "the first {}; there may be more: --limit",
+            print_message(format_args!(
+                "listed the first {} users; there may be more (see --limit)",
                 arguments.limit
             ));
         }
     }
-    Outcome::Done
+    CommandOutcome::Success
 }
 
 fn query(arguments: &ListArguments) -> DirectoryQuery {
@@ -63,7 +64,9 @@ fn query(arguments: &ListArguments) -> DirectoryQuery {
         status,
         role,
         created_since,
+        created_until,
         updated_since,
+        updated_until,
         email,
         external_id,
         username_prefix,
@@ -73,14 +76,17 @@ fn query(arguments: &ListArguments) -> DirectoryQuery {
         json: _,
     } = arguments.clone();
     DirectoryQuery {
-        status,
-        role,
+        status: (!status.is_empty()).then_some(status),
+        role: (!role.is_empty()).then_some(role),
         created_since,
+        created_until,
         updated_since,
+        updated_until,
         email,
         external_id,
         username_prefix,
         q,
+        metadata: BTreeMap::new(),
         sort: Some(sort),
         limit: None,
     }

@@ -1,4 +1,4 @@
-//! How `DATABASE_URI` and its neighbours are read.
+//! The settings of the database.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn assert_sqlite(uri: &str, expected: &str) {
 }
 
 #[test]
-fn every_scheme_of_postgresql_becomes_one() {
+fn all_postgresql_schemes_are_normalized() {
     for scheme in [
         "postgres",
         "postgresql",
@@ -55,7 +55,7 @@ fn percent_encodings_of_a_password_are_kept() {
 }
 
 #[test]
-fn a_password_may_hold_what_sqlalchemy_lets_it_hold() {
+fn unescaped_characters_of_a_password_are_accepted_as_in_sqlalchemy() {
     assert_postgres("postgresql://u:p#w@db/users", "postgres://u:p%23w@db/users");
     assert_postgres(
         "postgresql://u:p/w?x@db/users",
@@ -66,7 +66,7 @@ fn a_password_may_hold_what_sqlalchemy_lets_it_hold() {
 }
 
 #[test]
-fn a_host_with_a_port_is_not_taken_for_credentials() {
+fn a_host_with_a_port_is_not_parsed_as_credentials() {
     assert_postgres(
         "postgresql://db:5432/users?application_name=a%40b",
         "postgres://db:5432/users?application_name=a%40b",
@@ -94,7 +94,7 @@ fn a_local_socket_keeps_its_credentials() {
 }
 
 #[test]
-fn tls_is_never_weaker_than_asked_for() {
+fn tls_is_never_weaker_than_requested() {
     assert_postgres(
         "postgresql://db/users?sslmode=verify-full",
         "postgres://db/users?sslmode=verify-full",
@@ -147,7 +147,7 @@ fn a_malformed_postgresql_uri_is_refused() {
 }
 
 #[test]
-fn sqlite_takes_three_slashes_for_a_relative_and_four_for_an_absolute_path() {
+fn sqlite_paths_are_relative_after_three_slashes_and_absolute_after_four() {
     assert_sqlite("sqlite:///relative.db", "relative.db");
     assert_sqlite("sqlite:///data/users.db", "data/users.db");
     assert_sqlite("sqlite:////var/lib/users.db", "/var/lib/users.db");
@@ -156,7 +156,7 @@ fn sqlite_takes_three_slashes_for_a_relative_and_four_for_an_absolute_path() {
 }
 
 #[test]
-fn sqlite_must_be_a_file_that_can_be_written() {
+fn sqlite_must_be_a_writable_file() {
     for uri in [
         "sqlite://",
         "sqlite:///",
@@ -186,7 +186,7 @@ fn other_databases_are_refused_by_name() {
 }
 
 #[test]
-fn without_any_store_users_are_kept_in_a_file_with_a_warning() {
+fn without_database_uri_users_are_stored_in_a_file_with_a_warning() {
     let settings = load(&[]);
     assert!(settings.database.defaulted);
     assert_eq!(
@@ -275,4 +275,40 @@ fn connections_and_migrations_have_bounds_and_defaults() {
         "MIGRATE_ON_START",
         "True or False",
     );
+}
+
+#[test]
+fn indexed_metadata_is_a_list_of_public_and_private_keys() {
+    let keys = |text: &str| {
+        load(&[("INDEXED_METADATA", text)])
+            .database
+            .indexed_metadata
+    };
+    let named = |text: &str| {
+        keys(text)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(load(&[]).database.indexed_metadata, None);
+    assert_eq!(keys(""), None);
+    assert_eq!(keys("none"), Some(Vec::new()));
+    assert_eq!(
+        named("public.plan, private.crm.id,public.plan"),
+        ["public.plan", "private.crm.id"]
+    );
+    for (text, reason) in [
+        ("public.plan,user.theme", "entry 2: Must be public.<key>"),
+        ("plan", "entry 1"),
+        ("public.plan,none", "entry 2"),
+        ("public.", "at least 1"),
+        ("public.a\"b", "quotation mark"),
+        (
+            "public.1,public.2,public.3,public.4,public.5,public.6,public.7,public.8,public.9",
+            "at most 8 keys",
+        ),
+    ] {
+        assert_refused(&[("INDEXED_METADATA", text)], "INDEXED_METADATA", reason);
+    }
 }

@@ -1,10 +1,10 @@
-//! Which keys tokens of users may be signed with.
+//! The settings of the keys that sign tokens of users.
 
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::{KEY, assert_refused, faults, load};
+use super::{KEY, assert_refused, errors, load};
 use crate::keys;
 
 const OTHER: &str = "another-key-of-32-bytes-at-the-least";
@@ -18,7 +18,7 @@ fn has_warning(variables: &[(&str, &str)], variable: &str) -> bool {
 }
 
 #[test]
-fn without_published_keys_a_secret_is_required_and_with_them_a_sealing_key_will_do() {
+fn a_secret_is_required_unless_there_are_published_keys_and_a_sealing_key() {
     assert_refused(&[("JWT_SECRET_KEY", "")], "JWT_SECRET_KEY", "is required");
     let published = [("JWT_SECRET_KEY", ""), ("JWT_JWKS_URL", URL)];
     assert_refused(&published, "SEALING_KEY", "is required");
@@ -31,7 +31,7 @@ fn without_published_keys_a_secret_is_required_and_with_them_a_sealing_key_will_
 }
 
 #[test]
-fn an_address_of_keys_is_http_without_a_password() {
+fn the_url_of_keys_is_http_without_a_password() {
     for url in [
         "auth.example.org/keys",
         "ftp://auth.example.org/keys",
@@ -57,7 +57,7 @@ fn an_address_of_keys_is_http_without_a_password() {
 }
 
 #[test]
-fn files_of_keys_and_certificates_are_there() {
+fn files_of_keys_and_certificates_must_exist() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");
     std::fs::write(&file, "").unwrap();
@@ -78,7 +78,7 @@ fn files_of_keys_and_certificates_are_there() {
 }
 
 #[test]
-fn keys_are_read_again_after_ten_seconds_to_a_day() {
+fn the_refresh_interval_of_keys_is_ten_seconds_to_a_day() {
     for (seconds, is_good) in [
         ("9", false),
         ("10", true),
@@ -96,7 +96,7 @@ fn keys_are_read_again_after_ten_seconds_to_a_day() {
 }
 
 #[test]
-fn the_secret_before_is_another_of_at_least_32_bytes() {
+fn the_previous_secret_differs_and_has_at_least_32_bytes() {
     let previous = "JWT_SECRET_KEY_PREVIOUS";
     let tokens = load(&[(previous, OTHER)]).tokens;
     assert_eq!(
@@ -111,12 +111,12 @@ fn the_secret_before_is_another_of_at_least_32_bytes() {
         ("SEALING_KEY", OTHER),
         (previous, OTHER),
     ];
-    assert_refused(&alone, previous, "needs JWT_SECRET_KEY");
-    assert_eq!(faults(&alone).faults().len(), 1);
+    assert_refused(&alone, previous, "requires JWT_SECRET_KEY");
+    assert_eq!(errors(&alone).errors().len(), 1);
 }
 
 #[test]
-fn a_secret_that_is_replaced_without_a_sealing_key_is_warned_of() {
+fn replacing_the_secret_without_a_sealing_key_causes_a_warning() {
     let replaced = ("JWT_SECRET_KEY_PREVIOUS", OTHER);
     assert!(has_warning(&[replaced], "SEALING_KEY"));
     assert!(!has_warning(
@@ -127,7 +127,7 @@ fn a_secret_that_is_replaced_without_a_sealing_key_is_warned_of() {
 }
 
 #[test]
-fn the_old_secret_as_sealing_key_keeps_every_derived_key() {
+fn the_old_secret_as_sealing_key_keeps_all_derived_keys() {
     let derived = |variables: &[(&str, &str)]| -> [u8; 32] {
         keys::derive(&load(variables).tokens, "anything")
     };

@@ -1,4 +1,4 @@
-//! Which source goes before which.
+//! The sources of settings and their precedence.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{KEY, Settings, Sources, assert_refused, load, sources};
 
-/// Writes a file into a directory that lasts as long as the first of the two.
+/// Writes a file to a temporary directory, which is removed when the first value is dropped.
 fn file(name: &str, text: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
@@ -15,14 +15,14 @@ fn file(name: &str, text: &str) -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-fn with_dot_env(text: &str) -> Result<Settings, super::SettingsFaults> {
+pub(super) fn with_dot_env(text: &str) -> Result<Settings, super::SettingsErrors> {
     let (_directory, path) = file(".env", text);
     let mut sources = sources(&[]);
     sources.dot_env = Some(path);
     Settings::load(&sources)
 }
 
-fn with_file(name: &str, text: &str) -> Result<Settings, super::SettingsFaults> {
+pub(super) fn with_file(name: &str, text: &str) -> Result<Settings, super::SettingsErrors> {
     let (_directory, path) = file(name, text);
     let mut sources = sources(&[]);
     sources.file = Some(path);
@@ -30,7 +30,7 @@ fn with_file(name: &str, text: &str) -> Result<Settings, super::SettingsFaults> 
 }
 
 #[test]
-fn the_environment_goes_before_dot_env_before_the_file_before_defaults() {
+fn the_environment_overrides_dot_env_then_the_file_then_defaults() {
     let (_one, dot_env) = file(".env", "PORT=2\nLOG_LEVEL=warn\nJWT_ISSUER=dot-env\n");
     let (_two, named) = file(
         "settings.toml",
@@ -62,7 +62,7 @@ fn an_empty_variable_counts_as_unset() {
 }
 
 #[test]
-fn an_empty_variable_lets_a_lower_layer_through() {
+fn an_empty_variable_does_not_override_a_lower_layer() {
     let (_directory, path) = file(".env", "PORT=7");
     let mut sources = sources(&[("PORT", "")]);
     sources.dot_env = Some(path);
@@ -70,24 +70,24 @@ fn an_empty_variable_lets_a_lower_layer_through() {
 }
 
 #[test]
-fn a_value_that_is_not_utf_8_is_a_fault_only_where_it_is_ours() {
+fn a_value_that_is_not_utf_8_is_an_error_only_for_settings() {
     let mut sources = sources(&[]);
     sources.not_unicode.insert("LESSCHARSET".to_owned());
     assert!(Settings::load(&sources).is_ok());
     sources.not_unicode.insert("JWT_SECRET_KEY".to_owned());
     sources.environment.remove("JWT_SECRET_KEY");
-    let faults = Settings::load(&sources).unwrap_err();
-    assert_eq!(faults.to_string(), "JWT_SECRET_KEY: is not valid UTF-8");
+    let errors = Settings::load(&sources).unwrap_err();
+    assert_eq!(errors.to_string(), "JWT_SECRET_KEY: is not valid UTF-8");
 }
 
 #[test]
-fn other_programs_variables_are_left_alone() {
+fn variables_of_other_programs_are_ignored() {
     assert!(with_dot_env("POSTGRES_PASSWORD=a b $c\nnot a line\n'\nPORT=7\n").is_ok());
     assert!(Settings::load(&sources(&[("FLASK_APP", "app"), ("port", "x")])).is_ok());
 }
 
 #[test]
-fn dot_env_takes_quotes_exports_and_comments() {
+fn dot_env_supports_quotes_exports_and_comments() {
     let text =
         "\u{feff}# first\r\nexport PORT=7\r\nJWT_ISSUER='a $b # c' # why\nJWT_AUDIENCE=\"x y\"\n";
     let settings = with_dot_env(text).unwrap();
@@ -99,13 +99,13 @@ fn dot_env_takes_quotes_exports_and_comments() {
 #[test]
 fn a_dollar_in_dot_env_must_be_quoted() {
     for line in ["SEALING_KEY=abc$HOME", "SEALING_KEY=\"${PATH}\""] {
-        let faults = with_dot_env(line).unwrap_err().to_string();
-        assert!(faults.starts_with("SEALING_KEY: has a `$`"), "{faults}");
+        let errors = with_dot_env(line).unwrap_err().to_string();
+        assert!(errors.starts_with("SEALING_KEY: has a `$`"), "{errors}");
     }
 }
 
 #[test]
-fn dot_env_takes_a_list_with_spaces_after_its_commas() {
+fn dot_env_supports_lists_with_spaces_after_commas() {
     let settings =
         with_dot_env("ALLOWED_API_TOKENS=posts-service-token, auth-service-token \n").unwrap();
     assert_eq!(settings.tokens.allowed_api_tokens.len(), 2);
@@ -113,13 +113,13 @@ fn dot_env_takes_a_list_with_spaces_after_its_commas() {
 
 #[test]
 fn an_unreadable_line_of_dot_env_is_named_but_not_quoted() {
-    let faults = with_dot_env("SEALING_KEY=\"planted planted").unwrap_err();
+    let errors = with_dot_env("SEALING_KEY=\"planted planted").unwrap_err();
     assert!(
-        faults
+        errors
             .to_string()
             .starts_with("SEALING_KEY: cannot be read")
     );
-    assert!(!format!("{faults:?}").contains("planted"));
+    assert!(!format!("{errors:?}").contains("planted"));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn dot_env_does_not_change_the_process_environment() {
 }
 
 #[test]
-fn a_file_has_numbers_switches_and_lists() {
+fn a_file_can_contain_numbers_booleans_and_lists() {
     let toml = "PORT = 7\ndebug = true\nallowed_api_tokens = ['one-token-of-sixteen', 'another-token-of-16']";
     let yaml = "port: 7\ndebug: true\njwt_issuer: null\nallowed_api_tokens:\n  - one-token-of-sixteen\n  - another-token-of-16";
     for (name, text) in [("a.toml", toml), ("a.yaml", yaml), ("a.yml", yaml)] {
@@ -146,15 +146,15 @@ fn a_file_has_numbers_switches_and_lists() {
 }
 
 #[test]
-fn an_unknown_key_of_the_file_is_a_fault() {
-    let faults = with_file("a.toml", "prot = 7").unwrap_err().to_string();
-    assert_eq!(faults, "CONFIG_FILE: has an unknown key `prot`");
+fn an_unknown_key_in_the_file_is_an_error() {
+    let errors = with_file("a.toml", "prot = 7").unwrap_err().to_string();
+    assert_eq!(errors, "CONFIG_FILE: has an unknown key `prot`");
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_a_fault_without_its_text() {
-    let faults = with_file("a.toml", "sealing_key = planted planted").unwrap_err();
-    assert_eq!(faults.to_string(), "CONFIG_FILE: is not valid TOML or YAML");
+fn an_unreadable_file_is_an_error_that_does_not_quote_it() {
+    let errors = with_file("a.toml", "sealing_key = planted planted").unwrap_err();
+    assert_eq!(errors.to_string(), "CONFIG_FILE: is not valid TOML or YAML");
     assert!(
         with_file("a.ini", "")
             .unwrap_err()

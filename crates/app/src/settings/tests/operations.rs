@@ -1,11 +1,11 @@
-//! The settings of those who watch the service.
+//! The settings of the management port and traces.
 
 use secrecy::ExposeSecret;
 
 use super::{assert_refused, load};
 
 #[test]
-fn the_management_port_is_another_one() {
+fn the_management_port_differs_from_the_port() {
     assert_eq!(load(&[]).server.management_port, None);
     let settings = load(&[("MANAGEMENT_PORT", "9090")]);
     assert_eq!(settings.server.management_port, Some(9090));
@@ -14,7 +14,7 @@ fn the_management_port_is_another_one() {
     assert_refused(
         &[("MANAGEMENT_PORT", "5000")],
         "MANAGEMENT_PORT",
-        "another port than PORT",
+        "differ from PORT",
     );
     assert_refused(&[("MANAGEMENT_PORT", "x")], "MANAGEMENT_PORT", "0 to 65535");
 }
@@ -55,7 +55,7 @@ fn a_collector_is_an_http_address_without_a_password() {
 }
 
 #[test]
-fn what_the_collector_asks_for_is_decoded_and_never_shown() {
+fn headers_of_the_collector_are_decoded_and_never_shown() {
     let settings = load(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318"),
         (

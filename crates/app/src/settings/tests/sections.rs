@@ -1,28 +1,34 @@
-//! Each section's own rules, but the database's.
+//! The rules of each section except the database.
 
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
 use super::super::{JwtSubject, LogFormat, LogLevel};
-use super::{assert_refused, faults, load};
+use super::{assert_refused, errors, load};
 
 #[test]
 fn a_missing_signing_key_is_refused() {
     assert_refused(&[("JWT_SECRET_KEY", "")], "JWT_SECRET_KEY", "is required");
 }
 
+/// A key of 32 characters that looks random.
+const RANDOM: &str = "bXk7QwZt2MfR9sLpY4vHcD8nGjU3eaT6";
+
 #[test]
 fn a_signing_key_is_measured_in_bytes() {
-    let short = "x".repeat(31);
-    assert_refused(&[("JWT_SECRET_KEY", &short)], "JWT_SECRET_KEY", "32 bytes");
-    load(&[("JWT_SECRET_KEY", &"x".repeat(32))]);
-    load(&[("JWT_SECRET_KEY", &"ü".repeat(16))]);
+    assert_refused(
+        &[("JWT_SECRET_KEY", &RANDOM[1..])],
+        "JWT_SECRET_KEY",
+        "32 bytes",
+    );
+    load(&[("JWT_SECRET_KEY", RANDOM)]);
+    load(&[("JWT_SECRET_KEY", "äöüéèòñåçßâêîôûæø")]);
 }
 
 #[test]
 fn a_signing_key_keeps_its_white_space_with_a_warning() {
-    let key = format!("{}\n", "x".repeat(32));
+    let key = format!("{RANDOM}\n");
     let settings = load(&[("JWT_SECRET_KEY", &key)]);
     let kept = settings.tokens.jwt_secret_key.as_ref().unwrap();
     assert_eq!(kept.expose_secret(), key);
@@ -37,13 +43,31 @@ fn a_signing_key_keeps_its_white_space_with_a_warning() {
 #[test]
 fn a_sealing_key_is_optional_but_not_short() {
     assert!(load(&[]).tokens.sealing_key.is_none());
-    assert!(
-        load(&[("SEALING_KEY", &"x".repeat(32))])
-            .tokens
-            .sealing_key
-            .is_some()
-    );
+    let settings = load(&[("SEALING_KEY", RANDOM)]);
+    assert!(settings.tokens.sealing_key.is_some());
     assert_refused(&[("SEALING_KEY", "short")], "SEALING_KEY", "32 bytes");
+}
+
+#[test]
+fn weak_keys_and_service_tokens_are_refused() {
+    let repeated = "a".repeat(32);
+    let published = "a-string-secret-at-least-256-bits-long";
+    for (weak, reason) in [(&*repeated, "repeats itself"), (published, "documentation")] {
+        for variable in ["JWT_SECRET_KEY", "SEALING_KEY", "ALLOWED_API_TOKENS"] {
+            assert_refused(&[(variable, weak)], variable, reason);
+        }
+        assert_refused(
+            &[("JWT_SECRET_KEY_PREVIOUS", weak), ("SEALING_KEY", RANDOM)],
+            "JWT_SECRET_KEY_PREVIOUS",
+            reason,
+        );
+        let both = format!("{RANDOM},{weak}");
+        assert_refused(
+            &[("ALLOWED_API_TOKENS", &both)],
+            "ALLOWED_API_TOKENS",
+            "entry 2",
+        );
+    }
 }
 
 #[test]
@@ -69,11 +93,12 @@ fn leeway_is_at_most_five_seconds() {
 }
 
 #[test]
-fn service_tokens_are_trimmed_and_neither_empty_nor_repeated() {
-    let settings = load(&[("ALLOWED_API_TOKENS", " one, ,two ,,one,")]);
+fn service_tokens_are_trimmed_without_empty_and_repeated_entries() {
+    let (one, two) = (RANDOM, "h4Gq8Zc1Xn6Wb3Tk");
+    let settings = load(&[("ALLOWED_API_TOKENS", &format!(" {one}, ,{two} ,,{one},"))]);
     let tokens = &settings.tokens.allowed_api_tokens;
     let tokens: Vec<&str> = tokens.iter().map(ExposeSecret::expose_secret).collect();
-    assert_eq!(tokens, ["one", "two"]);
+    assert_eq!(tokens, [one, two]);
     assert!(load(&[]).tokens.allowed_api_tokens.is_empty());
     assert!(
         load(&[("ALLOWED_API_TOKENS", ", ,")])
@@ -84,20 +109,17 @@ fn service_tokens_are_trimmed_and_neither_empty_nor_repeated() {
 }
 
 #[test]
-fn a_short_service_token_is_accepted_with_a_warning() {
-    let is_warned = |tokens| {
-        let settings = load(&[("ALLOWED_API_TOKENS", tokens)]);
-        settings
-            .warnings()
-            .iter()
-            .any(|warning| warning.starts_with("ALLOWED_API_TOKENS"))
-    };
-    assert!(is_warned("fifteen-letters"));
-    assert!(!is_warned("sixteen--letters"));
+fn a_short_service_token_is_refused() {
+    load(&[("ALLOWED_API_TOKENS", "sixteen--letters")]);
+    assert_refused(
+        &[("ALLOWED_API_TOKENS", "sixteen--letters,fifteen-letters")],
+        "ALLOWED_API_TOKENS",
+        "entry 2 has under 16 characters",
+    );
 }
 
 #[test]
-fn the_server_listens_everywhere_on_port_5000_unless_told_otherwise() {
+fn the_server_listens_on_all_addresses_at_port_5000_by_default() {
     let server = load(&[]).server;
     assert_eq!(
         (server.host.to_string().as_str(), server.port),
@@ -121,7 +143,7 @@ fn the_server_listens_everywhere_on_port_5000_unless_told_otherwise() {
 }
 
 #[test]
-fn what_is_not_an_address_port_or_count_is_refused() {
+fn malformed_addresses_ports_and_counts_are_refused() {
     assert_refused(&[("HOST", "example.org")], "HOST", "IP address");
     assert_refused(&[("PORT", "65536")], "PORT", "0 to 65535");
     assert_refused(&[("HTTP_WORKERS", "0")], "HTTP_WORKERS", "1 to 1024");
@@ -133,7 +155,7 @@ fn what_is_not_an_address_port_or_count_is_refused() {
 }
 
 #[test]
-fn the_base_path_is_empty_or_begins_with_a_slash_and_ends_without() {
+fn the_base_path_is_normalized_to_a_leading_slash_only() {
     for (given, kept) in [
         ("/", ""),
         ("users", "/users"),
@@ -156,7 +178,7 @@ fn the_base_path_is_empty_or_begins_with_a_slash_and_ends_without() {
 }
 
 #[test]
-fn cors_origins_are_kept_as_browsers_write_them() {
+fn cors_origins_are_normalized_as_browsers_write_them() {
     let origins = |given| {
         load(&[("CORS_ALLOWED_ORIGINS", given)])
             .server
@@ -172,7 +194,42 @@ fn cors_origins_are_kept_as_browsers_write_them() {
 }
 
 #[test]
-fn what_is_not_an_origin_is_refused_by_its_place() {
+fn cors_header_fields_are_lower_case_without_repetitions() {
+    let headers = |given| {
+        load(&[("CORS_ALLOWED_HEADERS", given)])
+            .server
+            .cors_allowed_headers
+    };
+    assert!(headers("").is_empty());
+    assert_eq!(
+        headers("X-Client-Version, x-b3-traceid,,x-client-version"),
+        ["x-client-version", "x-b3-traceid"]
+    );
+    for given in ["x-a,*", "x-a,x b", "x-a,x:b", "x-a,\u{eb}"] {
+        assert_refused(
+            &[("CORS_ALLOWED_HEADERS", given)],
+            "CORS_ALLOWED_HEADERS",
+            "entry 2",
+        );
+    }
+}
+
+#[test]
+fn cors_header_fields_without_an_origin_cause_a_warning() {
+    let is_warned = |variables: &[(&str, &str)]| {
+        load(variables)
+            .warnings()
+            .iter()
+            .any(|warning| warning.starts_with("CORS_ALLOWED_HEADERS"))
+    };
+    let headers = ("CORS_ALLOWED_HEADERS", "x-a");
+    assert!(is_warned(&[headers]));
+    assert!(!is_warned(&[headers, ("CORS_ALLOWED_ORIGINS", "*")]));
+    assert!(!is_warned(&[("CORS_ALLOWED_HEADERS", "")]));
+}
+
+#[test]
+fn an_invalid_origin_is_refused_with_its_position() {
     for given in [
         "https://a.org,b.org",
         "https://a.org,https://b.org/path",
@@ -226,12 +283,12 @@ fn log_levels_and_formats_have_names() {
         assert_eq!(load(&[("LOG_LEVEL", name)]).log.level.to_string(), name);
     }
     assert_eq!(load(&[("LOG_LEVEL", "WARNING")]).log.level, LogLevel::Warn);
-    let faults = faults(&[("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml"), ("DEBUG", "2")]);
-    assert_eq!(faults.faults().len(), 3);
+    let errors = errors(&[("LOG_LEVEL", "loud"), ("LOG_FORMAT", "xml"), ("DEBUG", "2")]);
+    assert_eq!(errors.errors().len(), 3);
 }
 
 #[test]
-fn a_redis_url_is_checked_and_kept() {
+fn a_redis_url_is_validated_and_not_changed() {
     let uri = ("DATABASE_URI", "postgresql://db/users");
     for url in ["redis://localhost", "rediss://:secret@cache:6380/1"] {
         let settings = load(&[uri, ("REDIS_URL", url)]);
@@ -259,7 +316,7 @@ fn the_memory_of_the_cache_has_bounds_and_a_default() {
 }
 
 #[test]
-fn certificates_are_a_file_that_is_there() {
+fn certificates_must_be_an_existing_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, "").unwrap();
@@ -278,7 +335,7 @@ fn certificates_are_a_file_that_is_there() {
 }
 
 #[test]
-fn passwords_are_hashed_as_owasp_recommends_unless_told_otherwise() {
+fn the_defaults_of_password_hashing_are_those_of_owasp() {
     let usual = load(&[]);
     let parameters = |settings: &super::super::Settings| {
         let passwords = &settings.passwords;
@@ -313,7 +370,7 @@ fn passwords_are_hashed_as_owasp_recommends_unless_told_otherwise() {
 }
 
 #[test]
-fn each_lane_of_a_hash_has_its_memory() {
+fn each_lane_of_a_hash_needs_at_least_8_kib() {
     let lanes = ("ARGON2_PARALLELISM", "2");
     load(&[("ARGON2_MEMORY_KIB", "16"), lanes]);
     assert_refused(
@@ -324,7 +381,7 @@ fn each_lane_of_a_hash_has_its_memory() {
 }
 
 #[test]
-fn little_memory_for_a_hash_is_warned_of() {
+fn little_memory_for_a_hash_causes_a_warning() {
     let warned = |memory| {
         let settings = load(&[("ARGON2_MEMORY_KIB", memory)]);
         let is_named = |warning: &String| warning.starts_with("ARGON2_MEMORY_KIB");

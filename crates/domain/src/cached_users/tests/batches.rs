@@ -5,20 +5,20 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// Expects one look for these users.
+/// Expects one lookup of these users.
 fn expect_look_up(cache: &mut MockUserCache, ids: Vec<UserId>, answers: Vec<Lookup>) {
     cache
         .expect_look_up()
-        .withf(move |asked| asked == ids)
+        .withf(move |requested| requested == ids)
         .times(1)
         .return_once(|_| answers);
 }
 
-/// Expects one question to the store.
-fn expect_question(reader: &mut MockUserReader, keys: UserKeys, found: Vec<Option<Arc<User>>>) {
+/// Expects one query of the store.
+fn expect_query(reader: &mut MockUserReader, keys: UserKeys, found: Vec<Option<Arc<User>>>) {
     reader
         .expect_find_many()
-        .withf(move |asked| *asked == keys)
+        .withf(move |requested| *requested == keys)
         .times(1)
         .return_once(|_| Ok(found));
 }
@@ -35,24 +35,24 @@ fn names(users: &[&User]) -> UserKeys {
 }
 
 #[tokio::test]
-async fn the_cache_is_looked_into_once_and_the_store_asked_once_for_what_is_missing() {
-    let [alice, bob] = ["alice", "bob"].map(somebody);
-    let (a, b, nobody) = (alice.id, bob.id, user_id());
+async fn a_batch_makes_one_cache_lookup_and_one_query_for_the_misses() {
+    let [alice, bob] = ["alice", "bob"].map(sample_user);
+    let (a, b, absent) = (alice.id, bob.id, user_id());
     let (mut cache, mut reader, leases) = (
         MockUserCache::new(),
         MockUserReader::new(),
         Leases::default(),
     );
-    let answers = vec![leases.miss(b), hit(Some(&alice)), leases.miss(nobody)];
-    expect_look_up(&mut cache, vec![b, a, nobody], answers);
-    expect_question(
+    let answers = vec![leases.miss(b), hit(Some(&alice)), leases.miss(absent)];
+    expect_look_up(&mut cache, vec![b, a, absent], answers);
+    expect_query(
         &mut reader,
-        UserKeys::Ids(vec![b, b, nobody]),
+        UserKeys::Ids(vec![b, b, absent]),
         vec![Some(bob.clone()), Some(bob.clone()), None],
     );
     expect_fill(&mut cache, b, Some(&bob));
-    expect_fill(&mut cache, nobody, None);
-    let keys = UserKeys::Ids(vec![b, a, b, nobody, a]);
+    expect_fill(&mut cache, absent, None);
+    let keys = UserKeys::Ids(vec![b, a, b, absent, a]);
     let found = reading(reader, cache)
         .read_many(&keys, Freshness::Bounded)
         .await;
@@ -67,17 +67,17 @@ async fn the_cache_is_looked_into_once_and_the_store_asked_once_for_what_is_miss
 }
 
 #[tokio::test]
-async fn a_batch_of_hits_asks_no_store_and_an_empty_one_nobody() {
-    let alice = somebody("alice");
-    let (a, nobody) = (alice.id, user_id());
+async fn a_batch_of_hits_makes_no_query_and_an_empty_one_no_lookup() {
+    let alice = sample_user("alice");
+    let (a, absent) = (alice.id, user_id());
     let mut cache = MockUserCache::new();
     expect_look_up(
         &mut cache,
-        vec![a, nobody],
+        vec![a, absent],
         vec![hit(Some(&alice)), hit(None)],
     );
     let users = reading(MockUserReader::new(), cache);
-    let keys = UserKeys::Ids(vec![a, nobody]);
+    let keys = UserKeys::Ids(vec![a, absent]);
     let found = users.read_many(&keys, Freshness::Bounded).await;
     assert_eq!(found, readings(&[(Some(&alice), HIT), (None, HIT)]));
     for freshness in [Freshness::Bounded, Freshness::Current] {
@@ -86,11 +86,12 @@ async fn a_batch_of_hits_asks_no_store_and_an_empty_one_nobody() {
     }
 }
 
-/// By four names: one whose bearer is known, one that was given up, one whose bearer is not known, one never heard.
+/// Four names: one of a cached user, one that its hinted user has released, one of a user that is not cached, and one
+/// without a hint.
 #[tokio::test]
-async fn names_are_looked_for_by_their_hints_and_the_rest_in_the_store() {
-    let [alice, bob, carol, dave] = ["alice", "bob", "carol", "dave"].map(somebody);
-    let former = somebody("former");
+async fn names_are_looked_up_by_their_hints_and_otherwise_in_the_store() {
+    let [alice, bob, carol, dave] = ["alice", "bob", "carol", "dave"].map(sample_user);
+    let former = sample_user("former");
     let (mut cache, mut reader, leases) = (
         MockUserCache::new(),
         MockUserReader::new(),
@@ -105,7 +106,7 @@ async fn names_are_looked_for_by_their_hints_and_the_rest_in_the_store() {
         let key = by_name(user);
         cache
             .expect_hint()
-            .withf(move |asked| *asked == key)
+            .withf(move |requested| *requested == key)
             .return_const(hint);
     }
     expect_look_up(
@@ -113,12 +114,12 @@ async fn names_are_looked_for_by_their_hints_and_the_rest_in_the_store() {
         vec![alice.id, former.id, carol.id],
         vec![hit(Some(&alice)), hit(Some(&former)), leases.miss(carol.id)],
     );
-    expect_question(
+    expect_query(
         &mut reader,
         names(&[&bob, &carol, &dave]),
         vec![Some(bob.clone()), Some(carol.clone()), None],
     );
-    expect_notice(&mut cache, &bob);
+    expect_observe(&mut cache, &bob);
     expect_fill(&mut cache, carol.id, Some(&carol));
     let found = reading(reader, cache)
         .read_many(&names(&[&alice, &bob, &carol, &dave]), Freshness::Bounded)
@@ -133,8 +134,8 @@ async fn names_are_looked_for_by_their_hints_and_the_rest_in_the_store() {
 }
 
 #[tokio::test]
-async fn two_names_that_lead_to_one_user_are_one_look_and_one_of_them_is_right() {
-    let (alice, former) = (somebody("alice"), somebody("former"));
+async fn two_names_with_hints_to_one_user_make_one_lookup() {
+    let (alice, former) = (sample_user("alice"), sample_user("former"));
     for is_known in [true, false] {
         for order in [[&alice, &former], [&former, &alice]] {
             let (mut cache, mut reader, leases) = (
@@ -150,21 +151,21 @@ async fn two_names_that_lead_to_one_user_are_one_look_and_one_of_them_is_right()
             };
             expect_look_up(&mut cache, vec![alice.id], vec![answer]);
             let id = alice.id;
-            let bearer = alice.clone();
+            let owner = alice.clone();
             reader.expect_find_many().times(1).returning(move |keys| {
-                let find = |key: UserKey| key.names(&bearer).then(|| bearer.clone());
+                let find = |key: UserKey| key.identifies(&owner).then(|| owner.clone());
                 Ok(keys.each().into_iter().map(find).collect())
             });
             if is_known {
-                cache.expect_notice().times(..=1).return_const(());
+                cache.expect_observe().times(..=1).return_const(());
             } else {
                 expect_fill(&mut cache, id, Some(&alice));
             }
             let users = reading(reader, cache);
             let keys = names(&[order[0], order[1]]);
             let found = users.read_many(&keys, Freshness::Bounded).await;
-            for (reading, sought) in found.unwrap().into_iter().zip(order) {
-                assert_eq!(reading.user.is_some(), sought.id == alice.id);
+            for (reading, requested) in found.unwrap().into_iter().zip(order) {
+                assert_eq!(reading.user.is_some(), requested.id == alice.id);
             }
             assert_eq!(leases.returned(), usize::from(!is_known));
         }
@@ -172,22 +173,22 @@ async fn two_names_that_lead_to_one_user_are_one_look_and_one_of_them_is_right()
 }
 
 #[tokio::test]
-async fn a_lease_of_somebody_who_was_not_found_by_the_name_is_given_back_unfilled() {
-    let (former, bearer) = (somebody("former"), somebody("alice"));
-    for found in [Some(&bearer), None] {
+async fn a_lease_of_a_user_that_the_name_does_not_find_is_returned_unfilled() {
+    let (former, owner) = (sample_user("former"), sample_user("alice"));
+    for found in [Some(&owner), None] {
         let (mut cache, mut reader, leases) = (
-            hinting(&by_name(&bearer), Some(former.id)),
+            hinting(&by_name(&owner), Some(former.id)),
             MockUserReader::new(),
             Leases::default(),
         );
         let answers = vec![leases.miss(former.id)];
         expect_look_up(&mut cache, vec![former.id], answers);
-        expect_question(&mut reader, names(&[&bearer]), vec![found.cloned()]);
+        expect_query(&mut reader, names(&[&owner]), vec![found.cloned()]);
         if let Some(found) = found {
-            expect_notice(&mut cache, found);
+            expect_observe(&mut cache, found);
         }
         let answer = reading(reader, cache)
-            .read_many(&names(&[&bearer]), Freshness::Bounded)
+            .read_many(&names(&[&owner]), Freshness::Bounded)
             .await;
         assert_eq!(answer, readings(&[(found, MISSED)]));
         assert_eq!(leases.returned(), 1);
@@ -195,13 +196,13 @@ async fn a_lease_of_somebody_who_was_not_found_by_the_name_is_given_back_unfille
 }
 
 #[tokio::test]
-async fn addresses_are_asked_of_the_store_alone_and_each_user_noticed_once() {
-    let alice = somebody("alice");
+async fn emails_are_read_from_the_store_and_each_user_is_reported_once() {
+    let alice = sample_user("alice");
     let (mut cache, mut reader) = (MockUserCache::new(), MockUserReader::new());
     let address = EmailKey::from(&alice.email);
     let keys = UserKeys::Emails(vec![address.clone(), address]);
-    expect_question(&mut reader, keys.clone(), vec![Some(alice.clone()); 2]);
-    expect_notice(&mut cache, &alice);
+    expect_query(&mut reader, keys.clone(), vec![Some(alice.clone()); 2]);
+    expect_observe(&mut cache, &alice);
     let found = reading(reader, cache)
         .read_many(&keys, Freshness::Bounded)
         .await;
@@ -209,10 +210,10 @@ async fn addresses_are_asked_of_the_store_alone_and_each_user_noticed_once() {
     assert_eq!(found, readings(&[expected, expected]));
 }
 
-/// Two batches that first waited for each other's leases would wait for ever.
+/// Two batches that wait for each other's leases first would deadlock.
 #[tokio::test]
-async fn arrivals_are_awaited_only_after_the_own_leases_are_filled() {
-    let [alice, bob] = ["alice", "bob"].map(somebody);
+async fn in_flight_reads_are_awaited_after_the_batch_has_filled_its_own_leases() {
+    let [alice, bob] = ["alice", "bob"].map(sample_user);
     let (mut cache, mut reader, leases) = (
         MockUserCache::new(),
         MockUserReader::new(),
@@ -220,14 +221,14 @@ async fn arrivals_are_awaited_only_after_the_own_leases_are_filled() {
     );
     let (filled, arrives) = oneshot::channel::<()>();
     let (other, returned) = (bob.clone(), leases.clone());
-    let arrival: Arrival = Box::pin(async move {
+    let other_read: InFlight = Box::pin(async move {
         arrives.await.unwrap();
-        assert_eq!(returned.returned(), 1, "no lease is in hand");
+        assert_eq!(returned.returned(), 1, "the lease is returned");
         Some(Some(other))
     });
-    let answers = vec![Lookup::Coming(arrival), leases.miss(alice.id)];
+    let answers = vec![Lookup::InFlight(other_read), leases.miss(alice.id)];
     expect_look_up(&mut cache, vec![bob.id, alice.id], answers);
-    expect_question(
+    expect_query(
         &mut reader,
         UserKeys::Ids(vec![alice.id]),
         vec![Some(alice.clone())],
@@ -243,44 +244,47 @@ async fn arrivals_are_awaited_only_after_the_own_leases_are_filled() {
         users.read_many(&keys, Freshness::Bounded),
     )
     .await
-    .expect("a batch that does not wait for itself");
-    let joined = (Some(&bob), Source::Joined);
-    assert_eq!(found, readings(&[joined, (Some(&alice), MISSED), joined]));
+    .expect("the batch does not deadlock");
+    let coalesced = (Some(&bob), Source::Coalesced);
+    assert_eq!(
+        found,
+        readings(&[coalesced, (Some(&alice), MISSED), coalesced])
+    );
 }
 
-/// A lease that is of no use is not kept while another reader is waited for either.
+/// An unused lease must not be held while waiting for another reader.
 #[tokio::test]
-async fn a_lease_that_was_not_filled_is_given_back_before_arrivals_are_awaited() {
-    let [former, bearer, bob] = ["former", "alice", "bob"].map(somebody);
+async fn an_unfilled_lease_is_returned_before_in_flight_reads_are_awaited() {
+    let [former, owner, bob] = ["former", "alice", "bob"].map(sample_user);
     let (mut cache, mut reader, leases) = (
         MockUserCache::new(),
         MockUserReader::new(),
         Leases::default(),
     );
     cache.expect_hint().times(2).returning({
-        let (bearer, former, bob) = (by_name(&bearer), former.id, bob.id);
-        move |key| Some(if *key == bearer { former } else { bob })
+        let (owner, former, bob) = (by_name(&owner), former.id, bob.id);
+        move |key| Some(if *key == owner { former } else { bob })
     });
     let (other, returned) = (bob.clone(), leases.clone());
-    let arrival: Arrival = Box::pin(async move {
+    let other_read: InFlight = Box::pin(async move {
         assert_eq!(returned.returned(), 1);
         Some(Some(other))
     });
-    let answers = vec![leases.miss(former.id), Lookup::Coming(arrival)];
+    let answers = vec![leases.miss(former.id), Lookup::InFlight(other_read)];
     expect_look_up(&mut cache, vec![former.id, bob.id], answers);
-    expect_question(&mut reader, names(&[&bearer]), vec![None]);
+    expect_query(&mut reader, names(&[&owner]), vec![None]);
     let found = reading(reader, cache)
-        .read_many(&names(&[&bearer, &bob]), Freshness::Bounded)
+        .read_many(&names(&[&owner, &bob]), Freshness::Bounded)
         .await;
     assert_eq!(
         found,
-        readings(&[(None, MISSED), (Some(&bob), Source::Joined)])
+        readings(&[(None, MISSED), (Some(&bob), Source::Coalesced)])
     );
 }
 
 #[tokio::test]
-async fn what_did_not_arrive_is_asked_of_the_store_in_one_more_question() {
-    let [alice, bob, former] = ["alice", "bob", "former"].map(somebody);
+async fn abandoned_in_flight_reads_are_read_in_one_more_query() {
+    let [alice, bob, former] = ["alice", "bob", "former"].map(sample_user);
     let (mut cache, mut reader) = (MockUserCache::new(), MockUserReader::new());
     let ids = [
         (by_name(&alice), alice.id),
@@ -290,16 +294,16 @@ async fn what_did_not_arrive_is_asked_of_the_store_in_one_more_question() {
     cache
         .expect_hint()
         .returning(move |key| ids.iter().find(|(name, _)| name == key).map(|(_, id)| *id));
-    // The first gave up; who arrives for the second bears another name.
-    let answers = vec![giving_up(), coming(Some(&former))];
+    // The first read was abandoned; the second found a user with another name.
+    let answers = vec![abandoned(), in_flight(Some(&former))];
     expect_look_up(&mut cache, vec![alice.id, former.id], answers);
-    expect_question(
+    expect_query(
         &mut reader,
         names(&[&alice, &bob]),
         vec![Some(alice.clone()), Some(bob.clone())],
     );
-    expect_notice(&mut cache, &alice);
-    expect_notice(&mut cache, &bob);
+    expect_observe(&mut cache, &alice);
+    expect_observe(&mut cache, &bob);
     let found = reading(reader, cache)
         .read_many(&names(&[&alice, &bob]), Freshness::Bounded)
         .await;
@@ -308,43 +312,43 @@ async fn what_did_not_arrive_is_asked_of_the_store_in_one_more_question() {
 }
 
 #[tokio::test]
-async fn a_current_batch_does_not_look_into_the_cache_but_tells_it() {
-    let alice = somebody("alice");
+async fn a_current_batch_bypasses_the_cache_but_updates_it() {
+    let alice = sample_user("alice");
     let (mut cache, mut reader) = (MockUserCache::new(), MockUserReader::new());
-    let nobody = user_id();
-    let keys = UserKeys::Ids(vec![alice.id, nobody]);
-    expect_question(&mut reader, keys.clone(), vec![Some(alice.clone()), None]);
-    expect_notice(&mut cache, &alice);
-    expect_notice_of_absence(&mut cache, nobody);
+    let absent = user_id();
+    let keys = UserKeys::Ids(vec![alice.id, absent]);
+    expect_query(&mut reader, keys.clone(), vec![Some(alice.clone()), None]);
+    expect_observe(&mut cache, &alice);
+    expect_observed_absence(&mut cache, absent);
     let found = reading(reader, cache)
         .read_many(&keys, Freshness::Current)
         .await;
-    let expected = [(Some(&alice), Source::Asked), (None, Source::Asked)];
+    let expected = [(Some(&alice), Source::Bypassed), (None, Source::Bypassed)];
     assert_eq!(found, readings(&expected));
 }
 
 #[tokio::test]
-async fn a_batch_of_which_something_was_unvouched_says_so() {
-    let [alice, bob] = ["alice", "bob"].map(somebody);
+async fn a_batch_with_a_stale_miss_has_a_stale_source() {
+    let [alice, bob] = ["alice", "bob"].map(sample_user);
     let (mut cache, mut reader, leases) = (
         MockUserCache::new(),
         MockUserReader::new(),
         Leases::default(),
     );
     let answers = vec![
-        Lookup::Miss(leases.of(alice.id), Missed::Unvouched),
+        Lookup::Miss(leases.of(alice.id), MissReason::Stale),
         leases.miss(bob.id),
     ];
     let keys = UserKeys::Ids(vec![alice.id, bob.id]);
     expect_look_up(&mut cache, vec![alice.id, bob.id], answers);
     let found = vec![Some(alice.clone()), Some(bob.clone())];
-    expect_question(&mut reader, keys.clone(), found);
+    expect_query(&mut reader, keys.clone(), found);
     expect_fill(&mut cache, alice.id, Some(&alice));
     expect_fill(&mut cache, bob.id, Some(&bob));
     let found = reading(reader, cache)
         .read_many(&keys, Freshness::Bounded)
         .await;
-    let stale = Source::Store(Missed::Unvouched);
+    let stale = Source::Store(MissReason::Stale);
     assert_eq!(
         found,
         readings(&[(Some(&alice), stale), (Some(&bob), stale)])
@@ -352,8 +356,8 @@ async fn a_batch_of_which_something_was_unvouched_says_so() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_store_is_passed_on_and_all_leases_given_back() {
-    let [alice, bob] = ["alice", "bob"].map(somebody);
+async fn a_store_error_is_returned_and_all_leases_are_returned() {
+    let [alice, bob] = ["alice", "bob"].map(sample_user);
     let (mut cache, mut reader, leases) = (
         MockUserCache::new(),
         MockUserReader::new(),
@@ -364,25 +368,25 @@ async fn an_error_of_the_store_is_passed_on_and_all_leases_given_back() {
     reader
         .expect_find_many()
         .times(1)
-        .returning(|_| Err(away()));
+        .returning(|_| Err(unavailable()));
     let keys = UserKeys::Ids(vec![alice.id, bob.id]);
     let found = reading(reader, cache)
         .read_many(&keys, Freshness::Bounded)
         .await;
-    assert_eq!((found, leases.returned()), (Err(away()), 2));
+    assert_eq!((found, leases.returned()), (Err(unavailable()), 2));
 }
 
 #[tokio::test]
-async fn an_error_of_the_store_after_an_arrival_that_gave_up_is_passed_on() {
-    let alice = somebody("alice");
+async fn a_store_error_after_an_abandoned_in_flight_read_is_returned() {
+    let alice = sample_user("alice");
     let (mut cache, mut reader) = (MockUserCache::new(), MockUserReader::new());
-    expect_look_up(&mut cache, vec![alice.id], vec![giving_up()]);
+    expect_look_up(&mut cache, vec![alice.id], vec![abandoned()]);
     reader
         .expect_find_many()
         .times(1)
-        .returning(|_| Err(away()));
+        .returning(|_| Err(unavailable()));
     let found = reading(reader, cache)
         .read_many(&UserKeys::Ids(vec![alice.id]), Freshness::Bounded)
         .await;
-    assert_eq!(found, Err(away()));
+    assert_eq!(found, Err(unavailable()));
 }

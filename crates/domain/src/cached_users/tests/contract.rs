@@ -1,4 +1,4 @@
-//! With a cache before it, a store keeps every promise that it keeps alone.
+//! Runs the contract suites on a store behind a cache: the store's contract must still hold.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -7,18 +7,20 @@ use crate::ports::NoCache;
 use crate::ports::UserCache;
 use crate::test_support::contracts::{ImportUnderTest, RelationshipsUnderTest, StoreUnderTest};
 use crate::test_support::fakes::{FakeCache, FakeStore};
-use crate::{CachedRelationships, CachedRetention, CachedUsers};
+use crate::{CachedRelationships, CachedRetention, CachedSuspensions, CachedUsers};
 
 fn behind(cache: impl UserCache + 'static) -> StoreUnderTest {
     let store = Arc::new(FakeStore::default());
     let cache = Arc::new(cache);
     let retention = CachedRetention::new(store.clone(), cache.clone());
+    let suspensions = CachedSuspensions::new(store.clone(), cache.clone());
     let users = CachedUsers::new(store.clone(), store.clone(), cache);
     let users = Arc::new(users);
     StoreUnderTest {
         reader: users.clone(),
         writer: users,
         retention: Arc::new(retention),
+        suspension_ends: Arc::new(suspensions),
         ..StoreUnderTest::from(store)
     }
 }
@@ -41,7 +43,7 @@ fn relationships_behind(cache: impl UserCache + 'static) -> RelationshipsUnderTe
             },
             import: uncached.store.import,
         },
-        upkeep: uncached.upkeep,
+        count_maintenance: uncached.count_maintenance,
     }
 }
 

@@ -1,22 +1,22 @@
-//! A reader that is slower than a write, over a cache that keeps its promises.
+//! Races between a slow reader and a write, with a cache that keeps its contract.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::*;
 use crate::test_support::fakes::{FakeCache, FakeStore};
-use crate::test_support::samples::call;
+use crate::test_support::samples::set_name;
 
-/// Reads from the store at once, and tells what it read when it is let go.
+/// Reads from the store at once, but returns the result only after a permit.
 struct SlowReader {
     store: Arc<FakeStore>,
     has_read: Semaphore,
-    may_tell: Semaphore,
+    may_return: Semaphore,
 }
 
 impl SlowReader {
-    async fn linger(&self) {
+    async fn wait_for_permit(&self) {
         self.has_read.add_permits(1);
-        self.may_tell
+        self.may_return
             .acquire()
             .await
             .map(SemaphorePermit::forget)
@@ -28,43 +28,43 @@ impl SlowReader {
 impl UserReader for SlowReader {
     async fn find(&self, key: &UserKey) -> Result<Option<Arc<User>>, StoreError> {
         let found = self.store.find(key).await;
-        self.linger().await;
+        self.wait_for_permit().await;
         found
     }
 
     async fn find_many(&self, keys: &UserKeys) -> Result<Vec<Option<Arc<User>>>, StoreError> {
         let found = self.store.find_many(keys).await;
-        self.linger().await;
+        self.wait_for_permit().await;
         found
     }
 }
 
-/// What may happen to a user while somebody reads it.
+/// A write during a slow read.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Meanwhile {
+enum ConcurrentWrite {
     Added,
     Changed,
     Erased,
-    /// Changed, and read by others who fill the cache.
+    /// Changed, and then read by another reader, which fills the cache.
     ChangedAndRead,
 }
 
-/// How the slow reader asks.
+/// The kind of read.
 #[derive(Debug, Clone, Copy)]
-enum Question {
+enum ReadKind {
     One(Freshness),
     Many(Freshness),
 }
 
-struct World {
+struct RaceFixture {
     slow: Arc<SlowReader>,
-    /// Reads through the slow reader.
-    slowly: CachedUsers,
-    /// Reads and writes past it, through the same cache.
+    /// Reads with the slow reader.
+    slow_users: CachedUsers,
+    /// Reads and writes without the slow reader, with the same cache.
     users: CachedUsers,
 }
 
-impl World {
+impl RaceFixture {
     fn new() -> Self {
         let (store, cache) = (
             Arc::new(FakeStore::default()),
@@ -73,98 +73,108 @@ impl World {
         let slow = Arc::new(SlowReader {
             store: store.clone(),
             has_read: Semaphore::new(0),
-            may_tell: Semaphore::new(0),
+            may_return: Semaphore::new(0),
         });
         Self {
-            slowly: CachedUsers::new(slow.clone(), store.clone(), cache.clone()),
+            slow_users: CachedUsers::new(slow.clone(), store.clone(), cache.clone()),
             users: CachedUsers::new(store.clone(), store, cache),
             slow,
         }
     }
 
-    /// Lets something happen between a slow reader's question and its answer, and gives the answer.
+    /// Starts a slow read, makes a write during it, and returns the result of the read.
     async fn read_slowly(
         &self,
-        question: Question,
+        kind: ReadKind,
         applied: &Applied,
-        meanwhile: Meanwhile,
+        write: ConcurrentWrite,
     ) -> Option<Arc<User>> {
-        let (slowly, id) = (self.slowly.clone(), applied.user.id);
+        let (slow_users, id) = (self.slow_users.clone(), applied.user.id);
         let reader = tokio::spawn(async move {
-            match question {
-                Question::One(freshness) => {
-                    let reading = slowly.read(&UserKey::Id(id), freshness).await;
+            match kind {
+                ReadKind::One(freshness) => {
+                    let reading = slow_users.read(&UserKey::Id(id), freshness).await;
                     reading.unwrap().user
                 }
-                Question::Many(freshness) => {
-                    let readings = slowly.read_many(&UserKeys::Ids(vec![id]), freshness).await;
+                ReadKind::Many(freshness) => {
+                    let readings = slow_users
+                        .read_many(&UserKeys::Ids(vec![id]), freshness)
+                        .await;
                     readings.unwrap().pop().unwrap().user
                 }
             }
         });
         self.slow.has_read.acquire().await.unwrap().forget();
-        match meanwhile {
-            Meanwhile::Added => drop(self.users.add(applied, &context()).await.unwrap()),
-            Meanwhile::Changed | Meanwhile::ChangedAndRead => {
-                let change = call("Alice");
+        match write {
+            ConcurrentWrite::Added => drop(self.users.add(applied, &context()).await.unwrap()),
+            ConcurrentWrite::Changed | ConcurrentWrite::ChangedAndRead => {
+                let change = set_name("Alice");
                 self.users.change(id, &change, &context()).await.unwrap();
             }
-            Meanwhile::Erased => {
+            ConcurrentWrite::Erased => {
                 self.users.erase(id, &context()).await.unwrap();
             }
         }
-        if meanwhile == Meanwhile::ChangedAndRead {
+        if write == ConcurrentWrite::ChangedAndRead {
             self.users.find(&UserKey::Id(id)).await.unwrap();
         }
-        self.slow.may_tell.add_permits(1);
+        self.slow.may_return.add_permits(1);
         reader.await.unwrap()
     }
 }
 
-fn version(user: Option<&Arc<User>>) -> i64 {
-    user.map_or(0, |user| user.version.get())
+fn revision(user: Option<&Arc<User>>) -> i64 {
+    user.map_or(0, |user| user.revision.get())
 }
 
 #[tokio::test]
-async fn what_a_slow_reader_read_before_a_write_is_not_cached() {
-    for question in [
-        Question::One(Freshness::Bounded),
-        Question::One(Freshness::Current),
-        Question::Many(Freshness::Bounded),
-        Question::Many(Freshness::Current),
+async fn a_value_read_before_a_write_is_not_cached_after_it() {
+    for kind in [
+        ReadKind::One(Freshness::Bounded),
+        ReadKind::One(Freshness::Current),
+        ReadKind::Many(Freshness::Bounded),
+        ReadKind::Many(Freshness::Current),
     ] {
-        for (meanwhile, before, after) in [
-            (Meanwhile::Added, 0, 1),
-            (Meanwhile::Changed, 1, 2),
-            (Meanwhile::ChangedAndRead, 1, 2),
-            (Meanwhile::Erased, 1, 0),
+        for (write, before, after) in [
+            (ConcurrentWrite::Added, 0, 1),
+            (ConcurrentWrite::Changed, 1, 2),
+            (ConcurrentWrite::ChangedAndRead, 1, 2),
+            (ConcurrentWrite::Erased, 1, 0),
         ] {
-            let world = World::new();
+            let fixture = RaceFixture::new();
             let applied = registered(&new_user("alice"), &context());
-            if meanwhile != Meanwhile::Added {
-                world.slow.store.put(&applied);
+            if write != ConcurrentWrite::Added {
+                fixture.slow.store.put(&applied);
             }
-            let told = world.read_slowly(question, &applied, meanwhile).await;
-            assert_eq!(version(told.as_ref()), before);
+            let read = fixture.read_slowly(kind, &applied, write).await;
+            assert_eq!(revision(read.as_ref()), before);
             for _ in 0..3 {
-                let found = world.users.find(&by_id(&applied.user)).await.unwrap();
-                let found = version(found.as_ref());
-                assert_eq!(found, after, "{question:?} {meanwhile:?}");
+                let found = fixture.users.find(&by_id(&applied.user)).await.unwrap();
+                let found = revision(found.as_ref());
+                assert_eq!(found, after, "{kind:?} {write:?}");
             }
         }
     }
 }
 
-/// The guard that the race above leans on: with no write in between, what the reader read is cached.
+/// The control of the race above: without a write in between, the value is cached.
 #[tokio::test]
-async fn what_a_slow_reader_read_is_cached_if_nobody_wrote() {
-    let world = World::new();
+async fn a_value_of_a_slow_read_is_cached_without_a_write() {
+    let fixture = RaceFixture::new();
     let applied = registered(&new_user("alice"), &context());
-    world.slow.store.put(&applied);
-    world.slow.may_tell.add_permits(1);
+    fixture.slow.store.put(&applied);
+    fixture.slow.may_return.add_permits(1);
     let key = by_id(&applied.user);
-    let first = world.slowly.read(&key, Freshness::Bounded).await.unwrap();
+    let first = fixture
+        .slow_users
+        .read(&key, Freshness::Bounded)
+        .await
+        .unwrap();
     assert_eq!(first.source, MISSED);
-    let second = world.slowly.read(&key, Freshness::Bounded).await.unwrap();
+    let second = fixture
+        .slow_users
+        .read(&key, Freshness::Bounded)
+        .await
+        .unwrap();
     assert_eq!(second.source, HIT);
 }

@@ -1,4 +1,4 @@
-//! What the cache hears of changes of relationships.
+//! Cache updates after changes of relationships.
 
 use std::slice::from_ref;
 
@@ -6,9 +6,9 @@ use mockall::Sequence;
 
 use super::*;
 use crate::CachedRelationships;
-use crate::ports::{Eyes, MockRelationships, RelationshipWritten, Relationships as _};
+use crate::ports::{MockRelationships, Perspective, RelationshipWritten, Relationships as _};
 use crate::relationship::{
-    Edge, FollowOutcome, NewFollow, RelatedList, RelatedPage, RelatedRequest, RelationshipChange,
+    Edge, FollowList, FollowOutcome, NewFollow, RelatedPage, RelatedRequest, RelationshipChange,
     RelationshipWrite,
 };
 
@@ -20,7 +20,7 @@ fn by(actor: UserId, change: RelationshipChange) -> RelationshipWrite {
     RelationshipWrite {
         edge: Edge::between(actor, user_id()).unwrap(),
         change,
-        event_ids: [context().event_id; RelationshipWrite::MOST_EVENTS],
+        event_ids: [context().event_id; RelationshipWrite::MAX_EVENTS],
     }
 }
 
@@ -28,7 +28,7 @@ fn cached(relationships: MockRelationships, cache: MockUserCache) -> CachedRelat
     CachedRelationships::new(Arc::new(relationships), Arc::new(cache))
 }
 
-/// A store that comes to this once, and a cache that gives a lease before.
+/// Returns a store that expects one write, and a cache that expects a lease before it.
 fn writing(
     actor: UserId,
     outcome: &Outcome,
@@ -44,7 +44,7 @@ fn writing(
     let mut relationships = MockRelationships::new();
     let outcome = outcome.clone();
     relationships
-        .expect_relate()
+        .expect_change_relationship()
         .times(1)
         .in_sequence(order)
         .return_once(|_, _| outcome);
@@ -52,9 +52,9 @@ fn writing(
 }
 
 #[tokio::test]
-async fn who_begins_or_ceases_to_block_is_put_before_anybody_is_told() {
+async fn a_block_change_updates_the_cached_user_before_it_returns() {
     for change in OF_BLOCKS {
-        let user = somebody("alice");
+        let user = sample_user("alice");
         let outcome = Ok(RelationshipWritten::Applied(Some((*user).clone())));
         let mut order = Sequence::new();
         let (relationships, mut cache) = writing(user.id, &outcome, &mut order);
@@ -66,14 +66,14 @@ async fn who_begins_or_ceases_to_block_is_put_before_anybody_is_told() {
             .in_sequence(&mut order)
             .return_const(());
         let written = cached(relationships, cache)
-            .relate(&by(user.id, change), &context())
+            .change_relationship(&by(user.id, change), &context())
             .await;
         assert_eq!(written, outcome);
     }
 }
 
 #[tokio::test]
-async fn who_blocks_is_forgotten_where_nobody_says_what_it_is() {
+async fn a_block_change_without_a_user_in_the_result_invalidates_the_user() {
     let unknown = StoreError::OutcomeUnknown("the answer was lost".to_owned());
     for outcome in [
         Ok(RelationshipWritten::Applied(None)),
@@ -92,7 +92,7 @@ async fn who_blocks_is_forgotten_where_nobody_says_what_it_is() {
                 .in_sequence(&mut order)
                 .return_const(());
             let written = cached(relationships, cache)
-                .relate(&by(actor, change), &context())
+                .change_relationship(&by(actor, change), &context())
                 .await;
             assert_eq!(written, outcome);
         }
@@ -100,25 +100,25 @@ async fn who_blocks_is_forgotten_where_nobody_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_block_that_was_refused_leaves_the_cache_as_it_is() {
+async fn a_refused_block_does_not_change_the_cache() {
     for outcome in [
         Err(WriteError::NotFound),
         Err(WriteError::KeyReused),
-        Err(away().into()),
+        Err(unavailable().into()),
         Err(StoreError::Internal("a defect".to_owned()).into()),
     ] {
         let actor = user_id();
         let (relationships, cache) = writing(actor, &outcome, &mut Sequence::new());
         let write = by(actor, RelationshipChange::Block);
         let written = cached(relationships, cache)
-            .relate(&write, &context())
+            .change_relationship(&write, &context())
             .await;
         assert_eq!(written, outcome);
     }
 }
 
 #[tokio::test]
-async fn a_follow_does_not_concern_the_cache() {
+async fn a_follow_does_not_use_the_cache() {
     for change in [RelationshipChange::Follow, RelationshipChange::Unfollow] {
         for outcome in [
             Ok(RelationshipWritten::Applied(None)),
@@ -127,11 +127,11 @@ async fn a_follow_does_not_concern_the_cache() {
             let mut relationships = MockRelationships::new();
             let answer = outcome.clone();
             relationships
-                .expect_relate()
+                .expect_change_relationship()
                 .times(1)
                 .return_once(|_, _| answer);
             let written = cached(relationships, MockUserCache::new())
-                .relate(&by(user_id(), change), &context())
+                .change_relationship(&by(user_id(), change), &context())
                 .await;
             assert_eq!(written, outcome);
         }
@@ -139,7 +139,7 @@ async fn a_follow_does_not_concern_the_cache() {
 }
 
 #[tokio::test]
-async fn everything_else_is_asked_of_the_store_alone() {
+async fn every_other_call_goes_to_the_store_only() {
     let user = user_id();
     let mut store = MockRelationships::new();
     store
@@ -148,11 +148,13 @@ async fn everything_else_is_asked_of_the_store_alone() {
     store
         .expect_hidden_from()
         .return_once(|_, others| Ok(others.iter().copied().collect()));
-    store.expect_ties().return_once(|_, _, _| Ok(vec![None]));
+    store
+        .expect_relationship_flags()
+        .return_once(|_, _, _| Ok(vec![None]));
     store
         .expect_related()
         .return_once(|_| Ok(RelatedPage::default()));
-    store.expect_counts().return_once(|_, _| Err(away()));
+    store.expect_counts().return_once(|_, _| Err(unavailable()));
     let cached = cached(store, MockUserCache::new());
     let follow = NewFollow {
         edge: Edge::between(user, user_id()).unwrap(),
@@ -160,7 +162,7 @@ async fn everything_else_is_asked_of_the_store_alone() {
     };
     let request = RelatedRequest {
         user,
-        list: RelatedList::Blocks,
+        list: FollowList::Following,
         viewer: None,
         after: None,
         limit: 1,
@@ -171,8 +173,13 @@ async fn everything_else_is_asked_of_the_store_alone() {
     );
     let hidden = cached.hidden_from(user_id(), &[user]).await.unwrap();
     assert!(hidden.contains(&user));
-    let ties = cached.ties(user, &[user_id()], Eyes::All).await;
-    assert_eq!(ties, Ok(vec![None]));
+    let flags = cached
+        .relationship_flags(user, &[user_id()], Perspective::All)
+        .await;
+    assert_eq!(flags, Ok(vec![None]));
     assert_eq!(cached.related(&request).await, Ok(RelatedPage::default()));
-    assert_eq!(cached.counts(from_ref(&user), None).await, Err(away()));
+    assert_eq!(
+        cached.counts(from_ref(&user), None).await,
+        Err(unavailable())
+    );
 }

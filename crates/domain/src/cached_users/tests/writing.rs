@@ -1,13 +1,13 @@
 use mockall::Sequence;
 
 use super::*;
-use crate::test_support::samples::call;
+use crate::test_support::samples::set_name;
 use crate::user::ChangeRefused;
 use crate::write::UniqueField;
 
 type Outcome = Result<Written, WriteError>;
 
-/// Users over mocks; a read fails the test.
+/// Returns a writer with mocks; a read fails the test.
 fn writing(writer: MockUserWriter, cache: MockUserCache) -> CachedUsers {
     CachedUsers::new(
         Arc::new(MockUserReader::new()),
@@ -16,17 +16,17 @@ fn writing(writer: MockUserWriter, cache: MockUserCache) -> CachedUsers {
     )
 }
 
-/// The ways to write that give a user back.
+/// A method of the port that writes and returns a user.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+enum WriteMethod {
     Add,
     Change,
 }
 
-const WAYS: [Way; 2] = [Way::Add, Way::Change];
+const WRITE_METHODS: [WriteMethod; 2] = [WriteMethod::Add, WriteMethod::Change];
 
-impl Way {
-    /// Expects one write of this user that comes to this.
+impl WriteMethod {
+    /// Expects one call of this method for a user.
     fn expect(
         self,
         writer: &mut MockUserWriter,
@@ -58,7 +58,7 @@ impl Way {
         match self {
             Self::Add => users.add(applied, &context()).await,
             Self::Change => {
-                let change = call("Alice");
+                let change = set_name("Alice");
                 users.change(applied.user.id, &change, &context()).await
             }
         }
@@ -74,7 +74,7 @@ fn expect_lease(cache: &mut MockUserCache, id: UserId, leases: &Leases, order: &
     let leases = leases.clone();
     cache
         .expect_lease()
-        .withf(move |asked| *asked == id)
+        .withf(move |requested| *requested == id)
         .times(1)
         .in_sequence(order)
         .returning(move |id| leases.of(id));
@@ -88,20 +88,20 @@ fn refusals() -> [WriteError; 8] {
         WriteError::Refused(ChangeRefused::NotFound),
         WriteError::Refused(ChangeRefused::PreconditionFailed),
         WriteError::Refused(ChangeRefused::Invalid(Vec::new())),
-        WriteError::Store(away()),
+        WriteError::Store(unavailable()),
         WriteError::Store(StoreError::Internal("a row is broken".to_owned())),
     ]
 }
 
 fn unknown_outcome() -> WriteError {
     WriteError::Store(StoreError::OutcomeUnknown(
-        "the link broke at the commit".to_owned(),
+        "the connection was lost at the commit".to_owned(),
     ))
 }
 
 #[tokio::test]
-async fn what_a_write_made_is_put_under_a_lease_from_before_it() {
-    for way in WAYS {
+async fn a_written_user_is_cached_under_a_lease_from_before_the_write() {
+    for method in WRITE_METHODS {
         let (applied, mut order) = (registered_user("alice"), Sequence::new());
         let (mut writer, mut cache, leases) = (
             MockUserWriter::new(),
@@ -111,22 +111,22 @@ async fn what_a_write_made_is_put_under_a_lease_from_before_it() {
         let (id, made) = (applied.user.id, applied.user.clone());
         expect_lease(&mut cache, id, &leases, &mut order);
         let outcome = Ok(Written::Applied(made.clone()));
-        way.expect(&mut writer, id, outcome.clone(), &mut order);
+        method.expect(&mut writer, id, outcome.clone(), &mut order);
         cache
             .expect_put()
             .withf(move |lease, user| lease.id() == id && **user == made)
             .times(1)
             .in_sequence(&mut order)
-            .returning(|lease, _| assert!(lease.into_slip::<Slip>().is_some()));
+            .returning(|lease, _| assert!(lease.into_token::<Token>().is_some()));
         let users = writing(writer, cache);
-        assert_eq!(way.write(&users, &applied).await, outcome, "{way:?}");
+        assert_eq!(method.write(&users, &applied).await, outcome, "{method:?}");
     }
 }
 
 #[tokio::test]
-async fn a_write_that_changed_nothing_now_fills_what_it_read() {
-    for way in WAYS {
-        for told in [Written::Unchanged, Written::Replayed] {
+async fn a_write_without_effect_caches_the_user_that_it_read() {
+    for method in WRITE_METHODS {
+        for result in [Written::Unchanged, Written::Replayed] {
             let (applied, mut order) = (registered_user("alice"), Sequence::new());
             let (mut writer, mut cache, leases) = (
                 MockUserWriter::new(),
@@ -135,41 +135,41 @@ async fn a_write_that_changed_nothing_now_fills_what_it_read() {
             );
             let (id, now) = (applied.user.id, Arc::new(applied.user.clone()));
             expect_lease(&mut cache, id, &leases, &mut order);
-            let outcome = Ok(told(applied.user.clone()));
-            way.expect(&mut writer, id, outcome.clone(), &mut order);
+            let outcome = Ok(result(applied.user.clone()));
+            method.expect(&mut writer, id, outcome.clone(), &mut order);
             expect_fill(&mut cache, id, Some(&now));
             let users = writing(writer, cache);
-            assert_eq!(way.write(&users, &applied).await, outcome, "{way:?}");
+            assert_eq!(method.write(&users, &applied).await, outcome, "{method:?}");
         }
     }
 }
 
-/// A repeated addition finds the user that the first made, under an id that this one did not lease.
+/// A repeated creation finds the user of the first one, which has another id than the lease.
 #[tokio::test]
-async fn a_repetition_that_finds_another_user_notices_it() {
-    for way in WAYS {
-        for told in [Written::Unchanged, Written::Replayed] {
+async fn a_repetition_that_finds_another_user_passes_it_to_the_cache() {
+    for method in WRITE_METHODS {
+        for result in [Written::Unchanged, Written::Replayed] {
             let (applied, mut order) = (registered_user("alice"), Sequence::new());
-            let first = somebody("alice");
+            let first = sample_user("alice");
             let (mut writer, mut cache, leases) = (
                 MockUserWriter::new(),
                 MockUserCache::new(),
                 Leases::default(),
             );
             expect_lease(&mut cache, applied.user.id, &leases, &mut order);
-            let outcome = Ok(told((*first).clone()));
-            way.expect(&mut writer, applied.user.id, outcome.clone(), &mut order);
-            expect_notice(&mut cache, &first);
+            let outcome = Ok(result((*first).clone()));
+            method.expect(&mut writer, applied.user.id, outcome.clone(), &mut order);
+            expect_observe(&mut cache, &first);
             let users = writing(writer, cache);
-            assert_eq!(way.write(&users, &applied).await, outcome, "{way:?}");
+            assert_eq!(method.write(&users, &applied).await, outcome, "{method:?}");
             assert_eq!(leases.returned(), 1);
         }
     }
 }
 
 #[tokio::test]
-async fn a_refused_write_touches_nothing_and_gives_its_lease_back() {
-    for way in WAYS {
+async fn a_refused_write_changes_nothing_and_returns_its_lease() {
+    for method in WRITE_METHODS {
         for error in refusals() {
             let (applied, mut order) = (registered_user("alice"), Sequence::new());
             let (mut writer, mut cache, leases) = (
@@ -178,17 +178,17 @@ async fn a_refused_write_touches_nothing_and_gives_its_lease_back() {
                 Leases::default(),
             );
             expect_lease(&mut cache, applied.user.id, &leases, &mut order);
-            way.expect(&mut writer, applied.user.id, Err(error.clone()), &mut order);
+            method.expect(&mut writer, applied.user.id, Err(error.clone()), &mut order);
             let users = writing(writer, cache);
-            assert_eq!(way.write(&users, &applied).await, Err(error));
+            assert_eq!(method.write(&users, &applied).await, Err(error));
             assert_eq!(leases.returned(), 1);
         }
     }
 }
 
 #[tokio::test]
-async fn after_a_write_of_unknown_outcome_the_user_is_forgotten() {
-    for way in WAYS {
+async fn a_write_with_an_unknown_outcome_invalidates_the_user() {
+    for method in WRITE_METHODS {
         let (applied, mut order) = (registered_user("alice"), Sequence::new());
         let (mut writer, mut cache, leases) = (
             MockUserWriter::new(),
@@ -197,7 +197,7 @@ async fn after_a_write_of_unknown_outcome_the_user_is_forgotten() {
         );
         let id = applied.user.id;
         expect_lease(&mut cache, id, &leases, &mut order);
-        way.expect(&mut writer, id, Err(unknown_outcome()), &mut order);
+        method.expect(&mut writer, id, Err(unknown_outcome()), &mut order);
         cache
             .expect_forget()
             .withf(move |forgotten| *forgotten == id)
@@ -205,13 +205,13 @@ async fn after_a_write_of_unknown_outcome_the_user_is_forgotten() {
             .in_sequence(&mut order)
             .return_const(());
         let users = writing(writer, cache);
-        assert_eq!(way.write(&users, &applied).await, Err(unknown_outcome()));
+        assert_eq!(method.write(&users, &applied).await, Err(unknown_outcome()));
         assert_eq!(leases.returned(), 1);
     }
 }
 
 #[tokio::test]
-async fn an_erased_user_is_forgotten_and_so_is_one_that_may_have_been() {
+async fn a_certain_or_possible_erasure_invalidates_the_user() {
     for outcome in [
         Ok(Erased::Applied),
         Ok(Erased::Replayed),
@@ -219,13 +219,13 @@ async fn an_erased_user_is_forgotten_and_so_is_one_that_may_have_been() {
     ] {
         let (id, mut order) = (user_id(), Sequence::new());
         let (mut writer, mut cache) = (MockUserWriter::new(), MockUserCache::new());
-        let told = outcome.clone();
+        let result = outcome.clone();
         writer
             .expect_erase()
             .withf(move |erased, _| *erased == id)
             .times(1)
             .in_sequence(&mut order)
-            .return_once(|_, _| told);
+            .return_once(|_, _| result);
         cache
             .expect_forget()
             .withf(move |forgotten| *forgotten == id)
@@ -238,11 +238,11 @@ async fn an_erased_user_is_forgotten_and_so_is_one_that_may_have_been() {
 }
 
 #[tokio::test]
-async fn a_refused_erasure_touches_nothing() {
+async fn a_refused_erasure_does_not_change_the_cache() {
     for error in refusals() {
         let mut writer = MockUserWriter::new();
-        let told = error.clone();
-        writer.expect_erase().return_once(|_, _| Err(told));
+        let result = error.clone();
+        writer.expect_erase().return_once(|_, _| Err(result));
         let users = writing(writer, MockUserCache::new());
         assert_eq!(users.erase(user_id(), &context()).await, Err(error));
     }

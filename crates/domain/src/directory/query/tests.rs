@@ -1,5 +1,5 @@
 use super::*;
-use crate::test_support::samples::{external_id, seconds, username};
+use crate::test_support::samples::{external_id, seconds};
 
 fn faults_of(query: &DirectoryQuery) -> Vec<(String, String)> {
     let faults = query.check().unwrap_err();
@@ -11,52 +11,67 @@ fn faults_of(query: &DirectoryQuery) -> Vec<(String, String)> {
 
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "it is what a parameter that is there looks like"
+    reason = "it is the type of a present parameter"
 )]
 fn given(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn prefix(text: &str) -> Option<String> {
-    let query = DirectoryQuery {
-        username_prefix: given(text),
-        ..DirectoryQuery::default()
-    };
-    query.check().unwrap().filter.username_prefix
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is the type of a present parameter"
+)]
+fn listed(names: &[&str]) -> Option<Vec<String>> {
+    Some(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 #[test]
-fn an_empty_query_is_the_newest_fifty_who_are_not_deleted() {
+fn an_empty_query_is_the_newest_50_users_that_are_not_deleted() {
     let checked = DirectoryQuery::default().check().unwrap();
     assert_eq!(checked.filter, DirectoryFilter::default());
-    assert_eq!(checked.filter.statuses, [Status::Active, Status::Suspended]);
+    assert_eq!(
+        checked.filter.statuses,
+        [Status::Active, Status::Suspended].into()
+    );
     assert_eq!((checked.sort, checked.limit), (Sort::CreatedDescending, 50));
 }
 
 #[test]
-fn every_part_of_a_query_is_taken() {
+fn every_parameter_of_a_query_is_parsed() {
+    let key = MetadataKey::parse("public.plan").unwrap();
+    let value = |text: &str| MetadataValue::parse(text).unwrap();
     let query = DirectoryQuery {
-        status: given("deleted,active"),
-        role: given("admin"),
+        status: listed(&["deleted", "active", "deleted"]),
+        role: listed(&["b", "admin", "b"]),
         created_since: given("2026-01-02T04:04:05.678901+01:00"),
-        updated_since: given("2026-01-02T03:04:06.678901Z"),
+        created_until: given("2026-01-03"),
+        updated_since: given("2026-01-02 03:04:06.678901+0000"),
+        updated_until: given("2026-01-03T01:00:00 01:00"),
         email: given("ALICE@Example.ORG"),
         external_id: given("A1"),
         username_prefix: given("Ali"),
         q: given("STRAẞE"),
+        metadata: [(
+            key.clone(),
+            vec!["b".to_owned(), "a,c".to_owned(), "b".to_owned()],
+        )]
+        .into(),
         sort: given("username"),
         limit: given("200"),
     };
     let checked = query.check().unwrap();
     let filter = DirectoryFilter {
-        statuses: vec![Status::Deleted, Status::Active],
-        role: Some(Role::admin()),
+        statuses: [Status::Active, Status::Deleted].into(),
+        roles: [Role::admin(), Role::parse("b").unwrap()].into(),
         created_since: Some(seconds(0)),
+        created_until: Some(Timestamp::parse("2026-01-03T00:00:00Z").unwrap()),
         updated_since: Some(seconds(1)),
+        updated_until: Some(Timestamp::parse("2026-01-03T00:00:00Z").unwrap()),
         email: Some(EmailKey::parse("alice@example.org").unwrap()),
         external_id: Some(external_id("A1")),
-        username_prefix: given("ali"),
-        search: given("strasse"),
+        username_prefix: Some(UsernamePrefix::parse("ali").unwrap()),
+        search: Some(SearchTerm::parse("strasse").unwrap()),
+        metadata: [(key, [value("a,c"), value("b")].into())].into(),
     };
     assert_eq!(
         checked,
@@ -69,16 +84,23 @@ fn every_part_of_a_query_is_taken() {
 }
 
 #[test]
-fn every_faulty_part_of_a_query_is_told_at_once() {
+fn every_invalid_parameter_of_a_query_is_reported() {
     let query = DirectoryQuery {
-        status: given("gone"),
-        role: given("Not Ok"),
+        status: listed(&["active", "gone", "lost"]),
+        role: listed(&["Not Ok"]),
         created_since: given("yesterday"),
+        created_until: given(""),
+        updated_until: given("2026-02-30"),
         updated_since: given("2026-13-01T00:00:00Z"),
         email: given("nowhere"),
         external_id: given("a b"),
         username_prefix: given(""),
         q: given("a"),
+        metadata: [(
+            MetadataKey::parse("private.a.b").unwrap(),
+            vec!["\0".to_owned()],
+        )]
+        .into(),
         sort: given("-username"),
         limit: given("0"),
     };
@@ -86,11 +108,14 @@ fn every_faulty_part_of_a_query_is_told_at_once() {
         ("status", "unknown"),
         ("role", "forbidden_character"),
         ("created_since", "format"),
+        ("created_until", "format"),
         ("updated_since", "format"),
+        ("updated_until", "format"),
         ("email", "format"),
         ("external_id", "forbidden_character"),
         ("username_prefix", "too_short"),
         ("q", "too_short"),
+        ("metadata.private.a.b", "forbidden_character"),
         ("sort", "unknown"),
         ("limit", "out_of_range"),
     ];
@@ -127,7 +152,7 @@ fn a_limit_is_a_whole_number_from_1_to_200() {
 }
 
 #[test]
-fn a_search_is_of_2_to_64_characters_and_holds_no_controls() {
+fn a_search_has_2_to_64_characters_and_no_control_characters() {
     let with = |text: &str| DirectoryQuery {
         q: given(text),
         ..DirectoryQuery::default()
@@ -141,20 +166,24 @@ fn a_search_is_of_2_to_64_characters_and_holds_no_controls() {
 }
 
 #[test]
-fn a_prefix_has_the_form_of_the_keys_it_is_compared_with() {
-    for (name, beginning) in [
-        ("Straße", "STRAß"),
-        ("Ångström", "a\u{30a}NG"),
-        ("ЯНА", "Ян"),
-        ("Alice", "ALICE"),
-    ] {
-        let key = username(name).key().to_owned();
-        let prefix = prefix(beginning).unwrap();
-        assert!(key.starts_with(&prefix), "{prefix} does not begin {key}");
-    }
+fn a_list_of_any_length_is_a_set() {
+    let query = DirectoryQuery {
+        status: Some(vec!["active".to_owned(); 1_000]),
+        role: Some(vec!["admin".to_owned(); 1_000]),
+        ..DirectoryQuery::default()
+    };
+    let filter = query.check().unwrap().filter;
+    assert_eq!(filter.statuses, [Status::Active].into());
+    assert_eq!(filter.roles, [Role::admin()].into());
 }
 
 #[test]
-fn a_prefix_keeps_wildcards_as_they_are() {
-    assert_eq!(prefix("A%_\\").as_deref(), Some("a%_\\"));
+fn more_roles_than_a_user_can_have_are_refused() {
+    let with = |count: usize| DirectoryQuery {
+        role: Some((0..count).map(|number| format!("r{number}")).collect()),
+        ..DirectoryQuery::default()
+    };
+    assert!(with(Roles::MAX).check().is_ok());
+    let too_many = [("role".to_owned(), "too_many".to_owned())];
+    assert_eq!(faults_of(&with(Roles::MAX + 1)), too_many);
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::test_support::samples::start;
 use crate::user::Standing;
 
 fn text(text: &str) -> Raw<String> {
@@ -17,7 +18,7 @@ fn input() -> RecordInput {
 }
 
 fn faults(input: RecordInput) -> Vec<(String, String)> {
-    let faults = input.check().unwrap_err();
+    let faults = input.check(start()).unwrap_err();
     faults
         .iter()
         .map(|fault| (fault.path().join("."), fault.code().to_owned()))
@@ -28,38 +29,38 @@ fn fault(path: &str, code: &str) -> (String, String) {
     (path.to_owned(), code.to_owned())
 }
 
-fn moment(text: &str) -> Timestamp {
+fn timestamp(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
 }
 
 #[test]
-fn a_record_of_name_and_address_has_no_past_and_says_nothing_of_deletion() {
-    let record = input().check().unwrap();
+fn a_minimal_record_has_no_history_and_unspecified_presence() {
+    let record = input().check(start()).unwrap();
     assert_eq!(record.id, None);
-    assert_eq!(record.past, Past::default());
-    assert_eq!(record.presence, Presence::Untold);
+    assert_eq!(record.history, ImportedHistory::default());
+    assert_eq!(record.presence, Presence::Unspecified);
     assert_eq!(record.user.username.as_str(), "ann");
 }
 
 #[test]
-fn every_member_of_a_record_is_taken() {
+fn every_member_of_a_record_is_used() {
     let id = "0199b8f2-7c1e-7000-8000-00000000000a";
-    let mut whole = input();
-    whole.id = text(id);
-    whole.version = Raw::Value(7);
-    whole.created_at = text("2019-01-02T03:04:05Z");
-    whole.updated_at = text("2020-01-02T03:04:05Z");
-    whole.tokens_valid_after = text("2021-01-02T03:04:05Z");
-    whole.user.status = text("suspended");
-    let record = whole.check().unwrap();
+    let mut record_input = input();
+    record_input.id = text(id);
+    record_input.version = Raw::Value(7);
+    record_input.created_at = text("2019-01-02T03:04:05Z");
+    record_input.updated_at = text("2020-01-02T03:04:05Z");
+    record_input.tokens_valid_after = text("2021-01-02T03:04:05Z");
+    record_input.user.status = text("suspended");
+    let record = record_input.check(start()).unwrap();
     assert_eq!(record.id, Some(UserId::parse(id).unwrap()));
     assert_eq!(
-        record.past,
-        Past {
+        record.history,
+        ImportedHistory {
             version: Version::from_i64(7),
-            created_at: Some(moment("2019-01-02T03:04:05Z")),
-            updated_at: Some(moment("2020-01-02T03:04:05Z")),
-            tokens_valid_after: Some(moment("2021-01-02T03:04:05Z")),
+            created_at: Some(timestamp("2019-01-02T03:04:05Z")),
+            updated_at: Some(timestamp("2020-01-02T03:04:05Z")),
+            tokens_valid_after: Some(timestamp("2021-01-02T03:04:05Z")),
         }
     );
     assert_eq!(record.presence, Presence::Present);
@@ -67,19 +68,19 @@ fn every_member_of_a_record_is_taken() {
 }
 
 #[test]
-fn a_deleted_record_keeps_since_when_and_the_status_behind_the_deletion() {
+fn a_deleted_record_keeps_deletion_time_and_standing() {
     let mut deleted = input();
     deleted.user.status = text("deleted");
     deleted.deleted_at = text("2020-01-02T03:04:05Z");
     deleted.standing = text("suspended");
-    let record = deleted.check().unwrap();
-    let since = moment("2020-01-02T03:04:05Z");
-    assert_eq!(record.presence, Presence::Deleted(Some(since)));
+    let record = deleted.check(start()).unwrap();
+    let deleted_at = timestamp("2020-01-02T03:04:05Z");
+    assert_eq!(record.presence, Presence::Deleted(Some(deleted_at)));
     assert_eq!(record.user.rest.standing, Some(Standing::Suspended));
 }
 
 #[test]
-fn nulls_of_a_record_are_as_good_as_absence() {
+fn null_members_of_a_record_equal_absent_ones() {
     let nulls = RecordInput {
         id: Raw::Null,
         version: Raw::Null,
@@ -90,18 +91,18 @@ fn nulls_of_a_record_are_as_good_as_absence() {
         tokens_valid_after: Raw::Null,
         ..input()
     };
-    assert_eq!(nulls.check(), input().check());
+    assert_eq!(nulls.check(start()), input().check(start()));
 }
 
 #[test]
-fn every_fault_of_a_record_is_told_at_once() {
+fn all_faults_of_a_record_are_reported_at_once() {
     let mut faulty = input();
     faulty.user.email = text("nowhere");
-    faulty.user.status = text("gone");
+    faulty.user.status = text("unknown");
     faulty.id = text("42");
     faulty.version = Raw::Value(0);
     faulty.created_at = text("yesterday");
-    faulty.updated_at = Raw::Mistyped("a string");
+    faulty.updated_at = Raw::WrongType("a string");
     assert_eq!(
         faults(faulty),
         [
@@ -116,20 +117,20 @@ fn every_fault_of_a_record_is_told_at_once() {
 }
 
 #[test]
-fn a_version_that_leaves_no_room_for_changes_is_refused() {
+fn a_version_above_the_maximum_is_rejected() {
     for (number, expected) in [(1_i64 << 52, vec![]), ((1 << 52) + 1, vec!["version"])] {
         let record = RecordInput {
             version: Raw::Value(number),
             ..input()
         };
-        let refused = record.check().err().unwrap_or_default();
+        let refused = record.check(start()).err().unwrap_or_default();
         let paths: Vec<String> = refused.iter().map(|fault| fault.path().join(".")).collect();
         assert_eq!(paths, expected, "{number}");
     }
 }
 
 #[test]
-fn what_is_said_of_a_deletion_needs_the_status_deleted() {
+fn deletion_members_need_the_status_deleted() {
     let mut active = input();
     active.user.status = text("active");
     active.deleted_at = text("2020-01-02T03:04:05Z");
@@ -144,9 +145,50 @@ fn what_is_said_of_a_deletion_needs_the_status_deleted() {
 }
 
 #[test]
-fn a_user_does_not_change_before_it_is_made() {
+fn an_update_before_the_creation_is_rejected() {
     let mut early = input();
     early.created_at = text("2020-01-02T03:04:05Z");
     early.updated_at = text("2020-01-02T03:04:04Z");
     assert_eq!(faults(early), [fault("updated_at", "contradiction")]);
+}
+
+#[test]
+fn times_in_the_future_or_before_1970_are_rejected() {
+    type Member = fn(&mut RecordInput) -> &mut Raw<String>;
+    let members: [(&str, Member); 4] = [
+        ("created_at", |input| &mut input.created_at),
+        ("updated_at", |input| &mut input.updated_at),
+        ("deleted_at", |input| &mut input.deleted_at),
+        ("tokens_valid_after", |input| &mut input.tokens_valid_after),
+    ];
+    let tolerated = start().plus(Timestamp::CLOCK_TOLERANCE);
+    for (name, member) in members {
+        let codes = |time: &str| {
+            let mut record = input();
+            record.user.status = text("deleted");
+            *member(&mut record) = text(time);
+            let refused = record.check(start()).err().unwrap_or_default();
+            let found = refused.iter().map(|refused| {
+                assert_eq!(refused.path(), [name]);
+                refused.code().to_owned()
+            });
+            found.collect::<Vec<String>>()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(codes(&tolerated.to_string()), none, "{name}");
+        assert_eq!(codes("1970-01-01T00:00:00Z"), none, "{name}");
+        let late = tolerated.plus(std::time::Duration::from_micros(1));
+        assert_eq!(codes(&late.to_string()), ["future"], "{name}");
+        assert_eq!(codes("9999-12-31T23:59:59Z"), ["future"], "{name}");
+        assert_eq!(codes("1969-12-31T23:59:59Z"), ["too_early"], "{name}");
+    }
+}
+
+#[test]
+fn a_deletion_before_the_creation_is_rejected() {
+    let mut early = input();
+    early.user.status = text("deleted");
+    early.created_at = text("2020-01-02T03:04:05Z");
+    early.deleted_at = text("2020-01-02T03:04:04Z");
+    assert_eq!(faults(early), [fault("deleted_at", "contradiction")]);
 }

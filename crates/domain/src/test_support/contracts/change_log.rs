@@ -1,20 +1,21 @@
-//! The promises of [`crate::ports::ChangeLog`].
+//! The contract of [`crate::ports::ChangeLog`].
 
+mod before;
 mod since;
 
+pub use before::*;
 pub use since::*;
 
 use super::{StoreUnderTest, expected};
+use crate::ports::{EventsRequest, UserEvent};
 use crate::test_support::samples::{
-    awkward_user, call, context, context_at, context_expecting, context_under, edit, merge_public,
-    new_user, registered, rename, seconds, user_id,
+    awkward_user, context, context_at, context_expecting, context_with_key, edit, merge_public,
+    new_user, registered, rename, seconds, set_name, user_id,
 };
 use crate::user::{Change, EventKind, UserEdits};
 
-/// Each write that took effect has the event that the domain made for it, oldest first.
-pub async fn each_applied_write_has_the_event_that_the_domain_made_in_order(
-    store: &StoreUnderTest,
-) {
+/// Each applied write stores the event that the domain created for it. Events are in write order.
+pub async fn each_applied_write_stores_its_domain_event_in_order(store: &StoreUnderTest) {
     let first = context_at(seconds(0));
     let added = registered(&awkward_user("alice"), &first);
     store
@@ -25,9 +26,9 @@ pub async fn each_applied_write_has_the_event_that_the_domain_made_in_order(
     let mut events = vec![added.event];
     let mut user = added.user;
     let changes = [
-        call("Alice"),
+        set_name("Alice"),
         Change::Activate,
-        Change::Suspend,
+        Change::suspend(),
         rename("alicia"),
         merge_public(r#"{"z":null}"#),
         Change::Delete,
@@ -51,45 +52,45 @@ pub async fn each_applied_write_has_the_event_that_the_domain_made_in_order(
     assert_eq!(store.events(user.id).await, events);
 }
 
-/// Writes of one moment keep the order in which they took effect.
-pub async fn events_of_one_moment_come_in_order_of_version(store: &StoreUnderTest) {
+/// Events with the same time keep the order of their writes.
+pub async fn events_at_one_time_are_ordered_by_version(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     for number in 0..20 {
         store
-            .changed(user.id, &call(&format!("Alice {number}")))
+            .changed(user.id, &set_name(&format!("Alice {number}")))
             .await;
     }
     let versions: Vec<i64> = store
         .events(user.id)
         .await
         .iter()
-        .map(|event| event.version.get())
+        .map(|event| event.revision.get())
         .collect();
     assert_eq!(versions, (1..=21).collect::<Vec<_>>());
 }
 
-/// A clock that was set back does not turn the order around.
-pub async fn events_come_in_order_of_version_though_the_clock_went_back(store: &StoreUnderTest) {
+/// A clock that is set back does not change the order of events.
+pub async fn events_are_ordered_by_version_after_a_clock_step_back(store: &StoreUnderTest) {
     let user = store
         .added_with(&new_user("alice"), &context_at(seconds(60)))
         .await;
     store
-        .changed_with(user.id, &call("one"), &context_at(seconds(30)))
+        .changed_with(user.id, &set_name("one"), &context_at(seconds(30)))
         .await;
     store
-        .changed_with(user.id, &call("two"), &context_at(seconds(10)))
+        .changed_with(user.id, &set_name("two"), &context_at(seconds(10)))
         .await;
     let versions: Vec<i64> = store
         .events(user.id)
         .await
         .iter()
-        .map(|event| event.version.get())
+        .map(|event| event.revision.get())
         .collect();
     assert_eq!(versions, [1, 2, 3]);
 }
 
-/// A write that changed nothing tells nothing.
-pub async fn an_unchanged_write_has_no_event(store: &StoreUnderTest) {
+/// A change without effect creates no event.
+pub async fn a_write_without_effect_has_no_event(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     for change in [
         rename("alice"),
@@ -106,13 +107,13 @@ pub async fn an_unchanged_write_has_no_event(store: &StoreUnderTest) {
     assert_eq!(store.events(user.id).await.len(), 1);
 }
 
-/// A write that was refused tells nothing.
+/// A refused write creates no event.
 pub async fn a_refused_write_has_no_event(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     store.added(&new_user("bob")).await;
     let stale = store
         .writer
-        .change(user.id, &call("Alice"), &context_expecting(7))
+        .change(user.id, &set_name("Alice"), &context_expecting(7))
         .await;
     let taken = store
         .writer
@@ -131,26 +132,26 @@ pub async fn a_refused_write_has_no_event(store: &StoreUnderTest) {
     assert_eq!(store.events(refused.user.id).await, []);
 }
 
-/// A write that was repeated under its idempotency key tells what it did once.
+/// Replays of a write create no further event.
 pub async fn a_replayed_write_has_one_event(store: &StoreUnderTest) {
     let user = store
-        .added_with(&new_user("alice"), &context_under("add", 1))
+        .added_with(&new_user("alice"), &context_with_key("add", 1))
         .await;
     store
-        .add(&new_user("alice"), &context_under("add", 1))
+        .add(&new_user("alice"), &context_with_key("add", 1))
         .await
         .expect("a replay");
     for _ in 0..3 {
         store
             .writer
-            .change(user.id, &call("Alice"), &context_under("change", 1))
+            .change(user.id, &set_name("Alice"), &context_with_key("change", 1))
             .await
             .expect("a change");
     }
     for _ in 0..3 {
         store
             .writer
-            .erase(user.id, &context_under("erase", 1))
+            .erase(user.id, &context_with_key("erase", 1))
             .await
             .expect("an erasure");
     }
@@ -166,26 +167,57 @@ pub async fn a_replayed_write_has_one_event(store: &StoreUnderTest) {
     );
 }
 
-/// The log about one user tells nothing of others.
-pub async fn the_events_of_one_user_are_not_mixed_with_anothers(store: &StoreUnderTest) {
+/// The events of a user contain no events of other users.
+pub async fn events_are_separate_per_user(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let bob = store.added(&new_user("bob")).await;
-    store.changed(alice.id, &call("Alice")).await;
-    store.changed(bob.id, &call("Bob")).await;
+    store.changed(alice.id, &set_name("Alice")).await;
+    store.changed(bob.id, &set_name("Bob")).await;
     let events = store.events(alice.id).await;
     assert_eq!(events.len(), 2);
     assert!(events.iter().all(|event| event.subject_id == alice.id));
 }
 
-/// Nothing happened to a user that never was.
+/// An unknown user has no events.
 pub async fn an_unknown_user_has_no_events(store: &StoreUnderTest) {
     assert_eq!(store.events(user_id()).await, []);
 }
 
-/// What happened to a user is known after it is gone.
+/// Pages of events have no gaps, and only the last has no next position.
+pub async fn events_are_paged_newest_first(store: &StoreUnderTest) {
+    let user = store.added(&new_user("alice")).await;
+    for number in 0..5 {
+        store.changed(user.id, &set_name(&number.to_string())).await;
+    }
+    let (mut versions, mut before) = (Vec::new(), None);
+    for (size, has_more) in [(4, true), (2, false)] {
+        let request = EventsRequest {
+            user: user.id,
+            before,
+            limit: 4,
+        };
+        let page = store.change_log.about(&request).await.expect("a page");
+        assert_eq!((page.events.len(), page.next.is_some()), (size, has_more));
+        versions.extend(page.events.iter().map(|event| match event {
+            UserEvent::User(event) => event.version.get(),
+            UserEvent::Relationship(event) => panic!("{event:?}"),
+        }));
+        before = page.next;
+    }
+    assert_eq!(versions, [6, 5, 4, 3, 2, 1]);
+    let request = EventsRequest {
+        user: user.id,
+        before: None,
+        limit: 6,
+    };
+    let page = store.change_log.about(&request).await.expect("a page");
+    assert_eq!((page.events.len(), page.next), (6, None));
+}
+
+/// The events of a user remain after its erasure.
 pub async fn the_events_of_a_user_outlive_its_erasure(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
-    store.changed(user.id, &call("Alice")).await;
+    store.changed(user.id, &set_name("Alice")).await;
     store.erased(user.id).await;
     let kinds: Vec<EventKind> = store
         .events(user.id)
@@ -199,12 +231,12 @@ pub async fn the_events_of_a_user_outlive_its_erasure(store: &StoreUnderTest) {
     );
 }
 
-/// Events hold nothing of what a person is called or where it is reached.
-pub async fn events_hold_nothing_personal(store: &StoreUnderTest) {
+/// Events contain no names, contact data or profile values.
+pub async fn events_contain_no_personal_data(store: &StoreUnderTest) {
     let user = store.added(&awkward_user("Some.Body")).await;
     store.changed(user.id, &rename("Some.Body.Else")).await;
     store.erased(user.id).await;
-    let told = format!("{:?}", store.events(user.id).await).to_lowercase();
+    let logged = format!("{:?}", store.events(user.id).await).to_lowercase();
     for personal in [
         "some.body",
         "o'brien",
@@ -216,8 +248,8 @@ pub async fn events_hold_nothing_personal(store: &StoreUnderTest) {
         "da'rk",
     ] {
         assert!(
-            !told.contains(personal),
-            "the events hold {personal}: {told}"
+            !logged.contains(personal),
+            "the events hold {personal}: {logged}"
         );
     }
 }

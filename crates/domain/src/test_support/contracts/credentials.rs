@@ -1,4 +1,4 @@
-//! The promises of [`crate::ports::Credentials`] and [`crate::ports::LoginAttempts`], and of the writes of passwords.
+//! The contract of [`crate::ports::Credentials`] and [`crate::ports::LoginAttempts`], and of password writes.
 
 mod attempts;
 mod passwords;
@@ -15,14 +15,14 @@ use crate::ports::{Credentials, LoginAttempts, UserKey};
 use crate::test_support::fakes::FakeStore;
 use crate::values::{StoredPassword, UserId};
 
-/// An empty store, read without a cache, and the ports of passwords on it.
+/// An empty store, read without a cache, and its ports for passwords.
 #[derive(Clone)]
 pub struct CredentialsUnderTest {
     /// The store.
     pub store: ImportUnderTest,
-    /// What reads passwords.
+    /// Reads stored passwords.
     pub credentials: Arc<dyn Credentials>,
-    /// What counts failures.
+    /// Counts failed logins.
     pub attempts: Arc<dyn LoginAttempts>,
 }
 
@@ -47,7 +47,7 @@ impl Deref for CredentialsUnderTest {
 }
 
 impl Default for CredentialsUnderTest {
-    /// Gives an empty [`FakeStore`].
+    /// Returns an empty [`FakeStore`].
     fn default() -> Self {
         let store = Arc::new(FakeStore::default());
         Self {
@@ -60,7 +60,10 @@ impl Default for CredentialsUnderTest {
 
 impl CredentialsUnderTest {
     async fn password(&self, id: UserId) -> Option<StoredPassword> {
-        let found = self.credentials.find_credential(&UserKey::Id(id)).await;
-        found.expect("an answer").and_then(|found| found.password)
+        let found = self
+            .credentials
+            .find_credential(Some(UserKey::Id(id)))
+            .await;
+        found.expect("a result").and_then(|found| found.password)
     }
 }

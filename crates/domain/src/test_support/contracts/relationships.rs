@@ -1,14 +1,14 @@
-//! The promises of [`crate::ports::Relationships`] and [`crate::ports::RelationshipUpkeep`].
+//! The contract of [`crate::ports::Relationships`] and [`crate::ports::FollowCountMaintenance`].
 
 mod blocks;
 mod counts;
+mod flags;
 mod follows;
 mod idempotency;
 mod lists;
 mod log;
 mod model;
 mod races;
-mod ties;
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -18,22 +18,24 @@ use std::sync::Arc;
 
 pub use blocks::*;
 pub use counts::*;
+pub use flags::*;
 pub use follows::*;
 pub use idempotency::*;
 pub use lists::*;
 pub use log::*;
 pub use model::*;
 pub use races::*;
-pub use ties::*;
 
 use super::{ImportUnderTest, StoreUnderTest};
+use crate::import::ImportLedger;
 use crate::ports::{
-    ChangeLog, Eyes, RelationshipUpkeep, RelationshipWritten, Relationships, Retention,
-    ServiceTokenRegistry, Settled, UserDirectory, UserImport, UserReader, UserWriter,
+    ChangeLog, FollowCountMaintenance, PendingCountsBatch, Perspective, RelationshipWritten,
+    Relationships, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory, UserImport,
+    UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::relationship::{
-    Counts, Edge, FollowOutcome, NewFollow, RelatedList, RelatedRequest, RelationshipChange,
-    RelationshipWrite, Ties,
+    Counts, Edge, FollowList, FollowOutcome, NewFollow, RelatedList, RelatedRequest,
+    RelationshipChange, RelationshipFlags, RelationshipWrite,
 };
 use crate::test_support::fakes::{FakeStore, SequentialIds};
 use crate::test_support::samples::{context, import, new_user, record, user_id};
@@ -42,21 +44,21 @@ use crate::values::UserId;
 use crate::write::{WriteContext, WriteError};
 use crate::{StoreError, ports::IdGenerator as _};
 
-/// Far from the ids of samples, which may stand in the same store.
+/// Far from the ids of the samples, which may be in the same store.
 static EVENT_IDS: SequentialIds = SequentialIds::starting_at(1 << 40);
 
-/// More batches than any settling of a contract needs: one that does not end fails instead of going on for ever.
-const MOST_BATCHES: usize = 300;
+/// More batches than any contract test needs. Maintenance that never ends fails instead of looping forever.
+const MAX_BATCHES: usize = 300;
 
-/// An empty store, and the ports of relationships on it.
+/// An empty store and its ports for relationships.
 #[derive(Clone)]
 pub struct RelationshipsUnderTest {
     /// The store.
     pub store: ImportUnderTest,
-    /// What keeps relationships.
+    /// Stores relationships.
     pub relationships: Arc<dyn Relationships>,
-    /// What keeps their counts.
-    pub upkeep: Arc<dyn RelationshipUpkeep>,
+    /// Maintains the follow counts.
+    pub count_maintenance: Arc<dyn FollowCountMaintenance>,
 }
 
 impl fmt::Debug for RelationshipsUnderTest {
@@ -85,55 +87,60 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + UserRecords
         + Retention
         + ServiceTokenRegistry
+        + WriteRecords
+        + SuspensionEnds
         + UserImport
         + Relationships
-        + RelationshipUpkeep
+        + FollowCountMaintenance
         + 'static,
 {
-    /// Tries one value that is all these ports.
+    /// Uses one value as all these ports.
     fn from(store: Arc<S>) -> Self {
         Self {
             relationships: store.clone(),
-            upkeep: store.clone(),
+            count_maintenance: store.clone(),
             store: store.into(),
         }
     }
 }
 
 impl Default for RelationshipsUnderTest {
-    /// Gives an empty [`FakeStore`].
+    /// Returns an empty [`FakeStore`].
     fn default() -> Self {
         Self::from(Arc::new(FakeStore::default()))
     }
 }
 
 impl RelationshipsUnderTest {
-    /// Keeps something alive for as long as the store.
+    /// Keeps a value alive for as long as the store.
     #[must_use]
-    pub fn keeping(mut self, kept: impl Any + Send + Sync) -> Self {
-        self.store = self.store.keeping(kept);
+    pub fn with_resource(mut self, resource: impl Any + Send + Sync) -> Self {
+        self.store = self.store.with_resource(resource);
         self
     }
 
-    /// Adds some users, in the order of their ids.
+    /// Adds users and returns their ids in ascending order.
     async fn people<const N: usize>(&self) -> [UserId; N] {
         let people = self.crowd(N).await;
-        people.try_into().expect("as many as were added")
+        people.try_into().expect("all added users")
     }
 
-    /// Adds many users, at most 500, in the order of their ids.
+    /// Adds up to 500 users in one batch and returns their ids in ascending order.
     async fn crowd(&self, size: usize) -> Vec<UserId> {
         let names = (0..size).map(|number| format!("person{number:03}"));
         let batch: Vec<_> = names.map(|name| import(record(new_user(&name)))).collect();
-        let outcomes = self.store.import.import(&batch).await.expect("a batch");
+        let ledger = ImportLedger::default();
+        let plan = self.store.import.import(&batch, &ledger).await;
+        let outcomes = plan.expect("a batch").outcomes;
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         batch.iter().map(|one| one.fresh_id).collect()
     }
 
-    /// Adds users of names that nobody else has, in the order of their ids.
-    async fn added_crowd(&self, size: usize) -> Vec<UserId> {
+    /// Adds users with unique usernames and returns their ids in ascending order.
+    async fn people_with_unique_names(&self, size: usize) -> Vec<UserId> {
         let mut crowd = Vec::new();
         for _ in 0..size {
             let id = user_id();
@@ -148,16 +155,16 @@ impl RelationshipsUnderTest {
         self.find(id).await.expect("the user")
     }
 
-    async fn try_to(
+    async fn try_change(
         &self,
         from: UserId,
         change: RelationshipChange,
         to: UserId,
     ) -> Result<RelationshipWritten, WriteError> {
-        self.try_with(from, change, to, &context()).await
+        self.try_change_with(from, change, to, &context()).await
     }
 
-    async fn try_with(
+    async fn try_change_with(
         &self,
         from: UserId,
         change: RelationshipChange,
@@ -165,10 +172,12 @@ impl RelationshipsUnderTest {
         context: &WriteContext,
     ) -> Result<RelationshipWritten, WriteError> {
         let write = write(from, change, to);
-        self.relationships.relate(&write, context).await
+        self.relationships
+            .change_relationship(&write, context)
+            .await
     }
 
-    /// Makes a change that nothing stands in the way of.
+    /// Changes a relationship and asserts that the write was applied.
     async fn relate(&self, from: UserId, change: RelationshipChange, to: UserId) {
         self.relate_with(from, change, to, &context()).await;
     }
@@ -180,7 +189,7 @@ impl RelationshipsUnderTest {
         to: UserId,
         context: &WriteContext,
     ) {
-        let written = self.try_with(from, change, to, context).await;
+        let written = self.try_change_with(from, change, to, context).await;
         assert!(
             matches!(written, Ok(RelationshipWritten::Applied(_))),
             "{written:?}"
@@ -200,85 +209,110 @@ impl RelationshipsUnderTest {
         done.expect("a batch of follows")
     }
 
-    /// Gives what a user is to others, to whoever sees everything.
-    async fn ties(&self, user: UserId, others: &[UserId]) -> Vec<Option<Ties>> {
-        self.ties_seen(user, others, Eyes::All).await
+    /// Returns the flags between a user and others, without hiding blocks.
+    async fn flags(&self, user: UserId, others: &[UserId]) -> Vec<Option<RelationshipFlags>> {
+        self.flags_seen_with(user, others, Perspective::All).await
     }
 
-    async fn ties_seen(&self, user: UserId, others: &[UserId], eyes: Eyes) -> Vec<Option<Ties>> {
-        let ties = self.relationships.ties(user, others, eyes).await;
-        ties.expect("an answer")
+    async fn flags_seen_with(
+        &self,
+        user: UserId,
+        others: &[UserId],
+        perspective: Perspective,
+    ) -> Vec<Option<RelationshipFlags>> {
+        let flags = self
+            .relationships
+            .relationship_flags(user, others, perspective)
+            .await;
+        flags.expect("a result")
     }
 
-    /// Gives what two users who are there are to each other.
-    async fn tie(&self, user: UserId, other: UserId) -> Ties {
-        let ties = self.ties(user, &[other]).await;
-        ties.into_iter().flatten().next().expect("the other")
+    /// Returns the flags between two existing users.
+    async fn flags_between(&self, user: UserId, other: UserId) -> RelationshipFlags {
+        let flags = self.flags(user, &[other]).await;
+        flags.into_iter().flatten().next().expect("the other user")
     }
 
     async fn hidden_from(&self, viewer: UserId, others: &[UserId]) -> HashSet<UserId> {
         let hidden = self.relationships.hidden_from(viewer, others).await;
-        hidden.expect("an answer")
+        hidden.expect("a result")
     }
 
-    /// Gives a whole list in its order, at most 200.
-    async fn list(&self, user: UserId, list: RelatedList, viewer: Option<UserId>) -> Vec<UserId> {
+    /// Returns a complete list of at most 200 users in its order.
+    async fn list(&self, user: UserId, list: FollowList, viewer: Option<UserId>) -> Vec<UserId> {
         let request = RelatedRequest {
             user,
             list,
             viewer,
             after: None,
-            limit: RelatedRequest::MOST,
+            limit: RelatedRequest::MAX_LIMIT,
         };
         let page = self.relationships.related(&request).await.expect("a page");
-        assert_eq!(page.next, None, "a longer list than this counts");
+        assert_eq!(page.next, None, "the list has more than one page");
         page.related.iter().map(|one| one.user.id).collect()
     }
 
     async fn followers(&self, user: UserId) -> Vec<UserId> {
-        self.list(user, RelatedList::Followers, None).await
+        self.list(user, FollowList::Followers, None).await
     }
 
     async fn following(&self, user: UserId) -> Vec<UserId> {
-        self.list(user, RelatedList::Following, None).await
+        self.list(user, FollowList::Following, None).await
     }
 
     async fn blocks(&self, user: UserId) -> Vec<UserId> {
-        self.list(user, RelatedList::Blocks, None).await
+        let blocks = self.blocks_with_names(user).await;
+        blocks.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Returns the at most 200 users that a user blocks, with the usernames stored with the blocks.
+    async fn blocks_with_names(&self, user: UserId) -> Vec<(UserId, Option<String>)> {
+        let request = RelatedRequest {
+            user,
+            list: RelatedList::Blocks,
+            viewer: None,
+            after: None,
+            limit: RelatedRequest::MAX_LIMIT,
+        };
+        let page = self.relationships.related_names(&request).await;
+        let page = page.expect("a page");
+        assert_eq!(page.next, None, "the list has more than one page");
+        let names = page.names.into_iter();
+        names.map(|one| (one.id, one.username)).collect()
     }
 
     async fn counts(&self, users: &[UserId], viewer: Option<UserId>) -> Vec<Counts> {
         let counts = self.relationships.counts(users, viewer).await;
-        let counts = counts.expect("an answer");
+        let counts = counts.expect("a result");
         assert_eq!(counts.len(), users.len());
         counts
     }
 
-    /// Counts one user's followers and those it follows, for whoever sees everything.
+    /// Returns the numbers of followers and followed users of one user, without hiding blocks.
     async fn count(&self, user: UserId) -> (u64, u64) {
         let counts = self.counts(&[user], None).await;
         let counts = counts.first().expect("a count");
         (counts.followers, counts.following)
     }
 
-    /// Settles until nothing is left.
-    async fn settle_all(&self) {
-        for _ in 0..MOST_BATCHES {
-            let settled = self.settle().await.expect("an answer");
-            assert!(settled.relationships <= u64::from(Settled::MOST));
-            if !settled.has_more && settled.waiting == 0 {
+    /// Applies pending counts until none are left.
+    async fn apply_all_pending(&self) {
+        for _ in 0..MAX_BATCHES {
+            let batch = self.apply_pending().await.expect("a result");
+            assert!(batch.relationships <= u64::from(PendingCountsBatch::MAX_RELATIONSHIPS));
+            if !batch.has_more && batch.waiting == 0 {
                 return;
             }
         }
-        panic!("there is always more to settle");
+        panic!("pending counts remain");
     }
 
-    async fn settle(&self) -> Result<Settled, StoreError> {
-        self.upkeep.settle().await
+    async fn apply_pending(&self) -> Result<PendingCountsBatch, StoreError> {
+        self.count_maintenance.apply_pending().await
     }
 
-    /// Asserts that each of some users, as far as they are there, is counted as its lists say, through everybody's eyes.
-    async fn assert_counts_are_lists(&self, people: &[UserId]) {
+    /// Asserts that the counts of all existing users equal the lengths of their lists, for every viewer.
+    async fn assert_counts_match_lists(&self, people: &[UserId]) {
         let mut there = Vec::new();
         for user in people {
             let found = self.find(*user).await;
@@ -286,15 +320,15 @@ impl RelationshipsUnderTest {
         }
         let viewers = there.iter().copied().map(Some).chain([None]);
         for viewer in viewers {
-            self.assert_counts_are_lists_for(&there, viewer).await;
+            self.assert_counts_match_lists_for(&there, viewer).await;
         }
     }
 
-    async fn assert_counts_are_lists_for(&self, users: &[UserId], viewer: Option<UserId>) {
+    async fn assert_counts_match_lists_for(&self, users: &[UserId], viewer: Option<UserId>) {
         let counts = self.counts(users, viewer).await;
         for (user, counts) in users.iter().zip(counts) {
-            let followers = self.list(*user, RelatedList::Followers, viewer).await;
-            let following = self.list(*user, RelatedList::Following, viewer).await;
+            let followers = self.list(*user, FollowList::Followers, viewer).await;
+            let following = self.list(*user, FollowList::Following, viewer).await;
             assert_eq!(
                 (counts.followers, counts.following),
                 (length(&followers), length(&following)),

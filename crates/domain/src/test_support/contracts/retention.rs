@@ -1,4 +1,4 @@
-//! The promises of [`crate::ports::Retention`].
+//! The contract of [`crate::ports::Retention`].
 
 mod records;
 
@@ -12,16 +12,16 @@ use crate::ports::{ExpiredUser, Purged, Records, UserKey};
 use crate::test_support::samples::{awkward_user, context_at, new_user, seconds, start, user_id};
 use crate::user::{Actor, Change, EventKind, Status, User};
 use crate::values::{EmailKey, Timestamp, UserId, UsernameKey};
-use crate::write::{NAME_REST, UniqueField, WriteContext, WriteError, Written};
+use crate::write::{USERNAME_RESERVATION, UniqueField, WriteContext, WriteError, Written};
 
-const MOMENT: Duration = Duration::from_micros(1);
+const MICROSECOND: Duration = Duration::from_micros(1);
 
-/// The first moment at which what was deleted at [`start`] is over its time.
+/// The first moment at which a user that was deleted at [`start`] expires.
 fn due() -> Timestamp {
-    start().plus(User::RESTORABLE)
+    start().plus(User::RESTORE_PERIOD)
 }
 
-/// The context in which time erases at a moment.
+/// The context of the retention worker at a moment.
 fn purging_at(at: Timestamp) -> WriteContext {
     WriteContext {
         actor: Actor::retention(),
@@ -38,40 +38,40 @@ impl StoreUnderTest {
     }
 
     async fn expired(&self, at: Timestamp, after: Option<ExpiredUser>) -> Vec<ExpiredUser> {
-        self.retention.expired(at, after).await.expect("an answer")
+        self.retention.expired(at, after).await.expect("a result")
     }
 
     async fn erase_expired(&self, id: UserId, at: Timestamp) -> bool {
         let erased = self.retention.erase_expired(id, &purging_at(at)).await;
-        erased.expect("an answer")
+        erased.expect("a result")
     }
 
     async fn purge(&self, records: Records, at: Timestamp) -> Purged {
-        self.retention.purge(records, at).await.expect("an answer")
+        self.retention.purge(records, at).await.expect("a result")
     }
 }
 
-/// A deleted user can be restored for 30 days, and is erased at the end of the last.
-pub async fn a_user_deleted_for_30_days_is_erased_and_no_sooner(store: &StoreUnderTest) {
+/// A deleted user can be restored for 30 days and expires at the end of the last.
+pub async fn a_deleted_user_is_erased_after_30_days_and_not_earlier(store: &StoreUnderTest) {
     let id = store.deleted("alice", start()).await;
-    let last = due().minus(MOMENT);
+    let last = due().minus(MICROSECOND);
     assert_eq!(store.expired(last, None).await, []);
     assert!(!store.erase_expired(id, last).await);
     assert!(store.find(id).await.is_some());
 
-    let named = ExpiredUser {
+    let listed = ExpiredUser {
         deleted_at: start(),
         id,
     };
-    assert_eq!(store.expired(due(), None).await, [named]);
+    assert_eq!(store.expired(due(), None).await, [listed]);
     assert!(store.erase_expired(id, due()).await);
     assert_eq!(store.find(id).await, None);
     assert_eq!(store.expired(due(), None).await, []);
     assert!(!store.erase_expired(id, due()).await);
 }
 
-/// What is left of an expired user is what is left of an erased one.
-pub async fn an_expired_user_leaves_nothing_but_events_and_a_resting_name(store: &StoreUnderTest) {
+/// The expiry of a user leaves the same records as its erasure.
+pub async fn an_expired_user_leaves_only_events_and_a_reserved_name(store: &StoreUnderTest) {
     let new = awkward_user("alice");
     let alice = store.added(&new).await;
     let deleted = store.changed(alice.id, &Change::Delete).await;
@@ -83,15 +83,15 @@ pub async fn an_expired_user_leaves_nothing_but_events_and_a_resting_name(store:
         UserKey::Id(alice.id),
         UserKey::Username(UsernameKey::from(&alice.username)),
         UserKey::Email(EmailKey::from(&alice.email)),
-        UserKey::ExternalId(alice.external_id.clone().expect("an older id")),
+        UserKey::ExternalId(alice.external_id.clone().expect("an external id")),
     ] {
         assert_eq!(store.find_by(&key).await, None, "{key:?}");
     }
-    let everybody = DirectoryFilter {
+    let any_status = DirectoryFilter {
         statuses: Status::ALL.into_iter().collect(),
         ..DirectoryFilter::default()
     };
-    assert_eq!(store.directory.count(&everybody).await, Ok(0));
+    assert_eq!(store.directory.count(&any_status).await, Ok(0));
 
     let events = store.events(alice.id).await;
     let event = events.last().expect("an event");
@@ -102,12 +102,12 @@ pub async fn an_expired_user_leaves_nothing_but_events_and_a_resting_name(store:
         (EventKind::Erased, "retention")
     );
 
-    // The address and the older id are free at once, and the name when it has rested from the erasure on.
+    // Email address and external id are free immediately, the username 90 days after the erasure.
     let mut successor = awkward_user("somebody");
     successor.email = new.email.clone();
     store.added_with(&successor, &context_at(due())).await;
-    let free = due().plus(NAME_REST);
-    let early = context_at(free.minus(MOMENT));
+    let free = due().plus(USERNAME_RESERVATION);
+    let early = context_at(free.minus(MICROSECOND));
     assert_eq!(
         store.add(&new_user("ALICE"), &early).await,
         Err(WriteError::Taken(UniqueField::Username))
@@ -117,14 +117,14 @@ pub async fn an_expired_user_leaves_nothing_but_events_and_a_resting_name(store:
         .await;
 }
 
-/// Age alone does not make anybody due, and nobody who is absent is.
-pub async fn only_the_deleted_are_named_and_erased(store: &StoreUnderTest) {
+/// Active, suspended, restored and unknown users do not expire, however old they are.
+pub async fn only_deleted_users_expire(store: &StoreUnderTest) {
     let active = store.added(&new_user("active")).await.id;
     let suspended = store.added(&new_user("suspended")).await.id;
-    store.changed(suspended, &Change::Suspend).await;
+    store.changed(suspended, &Change::suspend()).await;
     let restored = store.deleted("restored", start()).await;
     store.changed(restored, &Change::Restore).await;
-    let later = due().plus(User::RESTORABLE);
+    let later = due().plus(User::RESTORE_PERIOD);
     assert_eq!(store.expired(later, None).await, []);
     for id in [active, suspended, restored] {
         assert!(!store.erase_expired(id, later).await);
@@ -133,12 +133,12 @@ pub async fn only_the_deleted_are_named_and_erased(store: &StoreUnderTest) {
     assert!(!store.erase_expired(user_id(), later).await);
 }
 
-/// A walk names everybody who is due once, whether or not those before were erased.
-pub async fn expired_users_are_named_longest_deleted_first_batch_by_batch(store: &StoreUnderTest) {
-    let most = usize::from(ExpiredUser::MOST);
+/// Paging returns every expired user once, whether or not the users of earlier pages were erased.
+pub async fn expired_users_are_listed_oldest_deletion_first_in_batches(store: &StoreUnderTest) {
+    let most = usize::from(ExpiredUser::MAX_BATCH);
     let mut expected = Vec::new();
     for number in 0..most + 5 {
-        // Two of each moment, the later moments first.
+        // Two users for each time, latest time first.
         let after_start = u64::try_from(most - number.min(most) / 2).expect("a number");
         let deleted_at = seconds(after_start);
         let id = store.deleted(&format!("leaver{number}"), deleted_at).await;
@@ -157,8 +157,8 @@ pub async fn expired_users_are_named_longest_deleted_first_batch_by_batch(store:
     assert_eq!(store.expired(at, second.last().copied()).await, []);
 }
 
-/// Who was restored after being named is not erased, and nothing is told of it.
-pub async fn a_user_restored_since_it_was_named_is_kept(store: &StoreUnderTest) {
+/// A user that is restored after being listed is not erased and has no further event.
+pub async fn a_user_restored_after_being_listed_is_kept(store: &StoreUnderTest) {
     let id = store.deleted("alice", start()).await;
     assert_eq!(store.expired(due(), None).await.len(), 1);
     let restored = store
@@ -169,8 +169,8 @@ pub async fn a_user_restored_since_it_was_named_is_kept(store: &StoreUnderTest) 
     assert_eq!(store.events(id).await.len(), 3);
 }
 
-/// The time counts from the latest deletion.
-pub async fn a_user_deleted_again_has_its_30_days_again(store: &StoreUnderTest) {
+/// The 30 days start at the latest deletion.
+pub async fn a_second_deletion_starts_a_new_30_day_period(store: &StoreUnderTest) {
     let id = store.deleted("alice", start()).await;
     let later = seconds(1);
     store
@@ -181,25 +181,29 @@ pub async fn a_user_deleted_again_has_its_30_days_again(store: &StoreUnderTest) 
         .await;
     assert_eq!(store.expired(due(), None).await, []);
     assert!(!store.erase_expired(id, due()).await);
-    assert!(store.erase_expired(id, later.plus(User::RESTORABLE)).await);
+    assert!(
+        store
+            .erase_expired(id, later.plus(User::RESTORE_PERIOD))
+            .await
+    );
 }
 
-/// Of racing purges one erases the user, once.
+/// One of several racing purges erases the user.
 pub async fn of_racing_purges_one_erases_the_user(store: &StoreUnderTest) {
     let id = store.deleted("alice", start()).await;
     let erased = race(store, 8, |store, _| async move {
         store.erase_expired(id, due()).await
     })
     .await;
-    // Who meets another's lock leaves the user to it, and that one may have lost a race itself.
+    // A purge skips a user that another purge has locked. All racing purges may skip it, so one more runs after them.
     let by_racers = erased.iter().filter(|erased| **erased).count();
     let by_the_next = usize::from(store.erase_expired(id, due()).await);
     assert_eq!(by_racers + by_the_next, 1, "{erased:?}");
     assert_eq!(store.events(id).await.len(), 3);
 }
 
-/// A restoration that was acknowledged brought the user back, whatever raced it; one that found nobody came too late.
-pub async fn restorations_that_race_a_purge_bring_back_whom_they_say(store: &StoreUnderTest) {
+/// An acknowledged restoration keeps the user despite racing purges. A restoration that finds no user came too late.
+pub async fn an_acknowledged_restoration_survives_a_racing_purge(store: &StoreUnderTest) {
     let mut ids = Vec::new();
     for number in 0..16 {
         ids.push(store.deleted(&format!("leaver{number}"), start()).await);
@@ -215,7 +219,7 @@ pub async fn restorations_that_race_a_purge_bring_back_whom_they_say(store: &Sto
             match store.writer.change(id, &Change::Restore, &context).await {
                 Ok(Written::Applied(_)) => true,
                 Err(WriteError::NotFound) => false,
-                other => panic!("a restoration came to {other:?}"),
+                other => panic!("unexpected outcome of a restoration: {other:?}"),
             }
         }
     })

@@ -1,34 +1,38 @@
-//! The promises of [`crate::ports::ServiceTokenRegistry`], and what the log of changes tells of tokens.
+//! The contract of [`crate::ports::ServiceTokenRegistry`], and of the token events in the change log.
 
 use super::{StoreUnderTest, race};
-use crate::ports::{KeptToken, TokenUse};
+use crate::ports::{StoredServiceToken, TokenRevocation, TokenUse};
 use crate::service_token::{NewServiceToken, ServiceToken};
 use crate::test_support::samples::{
-    call, context, context_at, issued_token, new_user, seconds, token_id,
+    context, context_at, issued_token, new_user, seconds, set_name, token_id,
 };
 use crate::values::{ServiceTokenId, UserId};
+use crate::write::WriteError;
 
 const RACERS: usize = 8;
 
 impl StoreUnderTest {
-    async fn token_added(&self, name: &str, at: u64) -> KeptToken {
+    async fn token_added(&self, name: &str, at: u64) -> StoredServiceToken {
         let (issued, digest) = issued_token(name, &context_at(seconds(at)));
         let added = self.service_tokens.add_token(&issued, &digest).await;
         assert_eq!(added, Ok(()));
-        KeptToken {
+        StoredServiceToken {
             token: issued.token,
             digest,
         }
     }
 
-    async fn token(&self, id: ServiceTokenId) -> Option<KeptToken> {
-        self.service_tokens.find_token(id).await.expect("an answer")
+    async fn token(&self, id: ServiceTokenId) -> Option<StoredServiceToken> {
+        self.service_tokens.find_token(id).await.expect("a result")
     }
 
     async fn revoked(&self, id: ServiceTokenId, at: u64) -> Option<ServiceToken> {
         let context = context_at(seconds(at));
-        let revoked = self.service_tokens.revoke_token(id, &context).await;
-        revoked.expect("an answer")
+        match self.service_tokens.revoke_token(id, &context).await {
+            Ok(TokenRevocation::Revoked(token)) => Some(token),
+            Err(WriteError::NotFound) => None,
+            other => panic!("expected a token or none, got {other:?}"),
+        }
     }
 
     async fn note(&self, id: ServiceTokenId, at: u64) {
@@ -38,16 +42,16 @@ impl StoreUnderTest {
     }
 
     async fn token_events(&self, from: &crate::ports::LogPosition) -> Vec<ServiceTokenId> {
-        let told = self.change_log.since(from).await.expect("an answer");
-        assert!(told.complete);
-        let mut tokens = told.tokens;
+        let result = self.change_log.since(from).await.expect("a result");
+        assert!(result.complete);
+        let mut tokens = result.tokens;
         tokens.sort();
         tokens
     }
 }
 
-/// A token is found with its digest, each value as it was made.
-pub async fn a_token_is_found_as_it_was_made(store: &StoreUnderTest) {
+/// A token and its digest are stored exactly as issued.
+pub async fn a_token_is_found_as_issued(store: &StoreUnderTest) {
     let ends = store.token_added("posts", 0).await;
     let new = NewServiceToken {
         name: ends.token.name.clone(),
@@ -65,12 +69,12 @@ pub async fn a_token_is_found_as_it_was_made(store: &StoreUnderTest) {
     let token = lasts.token;
     assert_eq!(
         store.token(token.id).await,
-        Some(KeptToken { token, digest })
+        Some(StoredServiceToken { token, digest })
     );
 }
 
-/// Nobody has a token that was never made.
-pub async fn an_unknown_token_is_none(store: &StoreUnderTest) {
+/// A token that was never issued is not found and cannot be revoked or marked as used.
+pub async fn an_unknown_token_is_not_found(store: &StoreUnderTest) {
     store.token_added("posts", 0).await;
     let unknown = token_id();
     assert_eq!(store.token(unknown).await, None);
@@ -79,9 +83,9 @@ pub async fn an_unknown_token_is_none(store: &StoreUnderTest) {
     assert_eq!(store.token(unknown).await, None);
 }
 
-/// A list has all tokens, whatever has become of them, the newest first.
-pub async fn tokens_are_listed_the_newest_first(store: &StoreUnderTest) {
-    let list = async || store.service_tokens.list_tokens().await.expect("an answer");
+/// The list includes revoked tokens and is sorted by creation time, newest first.
+pub async fn tokens_are_listed_newest_first(store: &StoreUnderTest) {
+    let list = async || store.service_tokens.list_tokens().await.expect("a result");
     assert_eq!(list().await, vec![]);
     let second = store.token_added("posts", 20).await.token;
     let first = store.token_added("posts", 10).await.token;
@@ -91,34 +95,34 @@ pub async fn tokens_are_listed_the_newest_first(store: &StoreUnderTest) {
     assert_eq!(list().await, vec![beside, third, second, first]);
 }
 
-/// Whoever finds a token after its revocation was acknowledged finds it revoked.
+/// A reader sees a revocation as soon as it is acknowledged.
 pub async fn a_revoked_token_is_found_revoked(store: &StoreUnderTest) {
-    let kept = store.token_added("posts", 0).await;
+    let stored = store.token_added("posts", 0).await;
     let other = store.token_added("posts", 0).await;
-    let revoked = store.revoked(kept.token.id, 5).await.expect("a token");
+    let revoked = store.revoked(stored.token.id, 5).await.expect("a token");
     let expected = ServiceToken {
         revoked_at: Some(seconds(5)),
-        ..kept.token
+        ..stored.token
     };
     assert_eq!(revoked, expected);
     let found = store.token(expected.id).await.expect("a token");
-    assert_eq!((found.token, found.digest), (expected, kept.digest));
+    assert_eq!((found.token, found.digest), (expected, stored.digest));
     assert_eq!(store.token(other.token.id).await, Some(other));
 }
 
-/// A token that was revoked before stays as it was, and nothing more is told.
-pub async fn a_second_revocation_leaves_the_first(store: &StoreUnderTest) {
-    let kept = store.token_added("posts", 0).await;
-    let first = store.revoked(kept.token.id, 5).await;
-    let position = store.change_log.position().await.expect("an answer");
-    assert_eq!(store.revoked(kept.token.id, 9).await, first);
+/// A token that is already revoked stays unchanged, without a further event.
+pub async fn a_second_revocation_keeps_the_first(store: &StoreUnderTest) {
+    let stored = store.token_added("posts", 0).await;
+    let first = store.revoked(stored.token.id, 5).await;
+    let position = store.change_log.position().await.expect("a result");
+    assert_eq!(store.revoked(stored.token.id, 9).await, first);
     assert_eq!(store.token_events(&position).await, vec![]);
 }
 
-/// Of racing revocations one takes effect, and all give the same token.
+/// One of several racing revocations takes effect, and all return the same token.
 pub async fn racing_revocations_revoke_once(store: &StoreUnderTest) {
     let id = store.token_added("posts", 0).await.token.id;
-    let position = store.change_log.position().await.expect("an answer");
+    let position = store.change_log.position().await.expect("a result");
     let moments = race(store, RACERS, move |store, number| async move {
         let at = u64::try_from(number).expect("a small number") + 1;
         store
@@ -133,11 +137,11 @@ pub async fn racing_revocations_revoke_once(store: &StoreUnderTest) {
     assert_eq!(store.token_events(&position).await, vec![id]);
 }
 
-/// The last use is noted; what is noted late does not replace it, and nothing of it is told.
-pub async fn a_use_is_noted_and_never_goes_backwards(store: &StoreUnderTest) {
+/// The last use is recorded. An earlier use that is reported late does not replace it. Uses create no events.
+pub async fn the_last_use_of_a_token_only_moves_forward(store: &StoreUnderTest) {
     let id = store.token_added("posts", 0).await.token.id;
     let other = store.token_added("posts", 0).await.token.id;
-    let position = store.change_log.position().await.expect("an answer");
+    let position = store.change_log.position().await.expect("a result");
     let last_use = async |id| store.token(id).await.expect("a token").token.last_used_at;
     assert_eq!(last_use(id).await, None);
     store.note(id, 60).await;
@@ -155,8 +159,8 @@ pub async fn a_use_is_noted_and_never_goes_backwards(store: &StoreUnderTest) {
     assert_eq!(store.token_events(&position).await, vec![]);
 }
 
-/// Whichever replica notes last, the latest use stays.
-pub async fn racing_notes_leave_the_latest(store: &StoreUnderTest) {
+/// The latest use wins, in whichever order replicas report their uses.
+pub async fn racing_uses_of_a_token_keep_the_latest(store: &StoreUnderTest) {
     let one = store.token_added("posts", 0).await.token.id;
     let two = store.token_added("posts", 0).await.token.id;
     race(store, RACERS, move |store, number| async move {
@@ -170,33 +174,31 @@ pub async fn racing_notes_leave_the_latest(store: &StoreUnderTest) {
     })
     .await;
     for id in [one, two] {
-        let kept = store.token(id).await.expect("a token");
-        assert_eq!(kept.token.last_used_at, Some(seconds(7)));
+        let stored = store.token(id).await.expect("a token");
+        assert_eq!(stored.token.last_used_at, Some(seconds(7)));
     }
 }
 
-/// What is made and revoked is told to whoever follows the log, beside the users.
-pub async fn tokens_that_were_made_and_revoked_are_told_in_the_log_of_changes(
-    store: &StoreUnderTest,
-) {
+/// Pollers of the change log see issued and revoked tokens along with changed users.
+pub async fn the_change_log_reports_issued_and_revoked_tokens(store: &StoreUnderTest) {
     let old = store.token_added("posts", 0).await.token.id;
-    let position = store.change_log.position().await.expect("an answer");
+    let position = store.change_log.position().await.expect("a result");
     let new = store.token_added("posts", 0).await.token.id;
     let user = store.added(&new_user("alice")).await.id;
     store.revoked(old, 5).await;
-    store.changed(user, &call("Alice")).await;
-    let told = store.change_log.since(&position).await.expect("an answer");
-    assert!(told.complete);
-    let users: Vec<UserId> = told.changed.iter().map(|changed| changed.id).collect();
+    store.changed(user, &set_name("Alice")).await;
+    let result = store.change_log.since(&position).await.expect("a result");
+    assert!(result.complete);
+    let users: Vec<UserId> = result.changed.iter().map(|changed| changed.id).collect();
     assert_eq!(users, vec![user, user]);
     assert_eq!(store.token_events(&position).await, vec![old, new]);
-    assert_eq!(store.token_events(&told.position).await, vec![]);
+    assert_eq!(store.token_events(&result.position).await, vec![]);
 }
 
-/// A user's events are its own, also beside a token of the same number.
-pub async fn the_events_of_tokens_are_none_of_users(store: &StoreUnderTest) {
-    let kept = store.token_added("posts", 0).await;
-    store.revoked(kept.token.id, 5).await;
-    let namesake = UserId::from_uuid(kept.token.id.as_uuid());
+/// Events of a token are not returned for a user with the same UUID.
+pub async fn token_events_are_not_user_events(store: &StoreUnderTest) {
+    let stored = store.token_added("posts", 0).await;
+    store.revoked(stored.token.id, 5).await;
+    let namesake = UserId::from_uuid(stored.token.id.as_uuid());
     assert_eq!(store.events(namesake).await, vec![]);
 }

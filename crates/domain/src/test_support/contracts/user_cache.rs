@@ -1,7 +1,7 @@
-//! The promises of [`crate::ports::UserCache`].
+//! The contract of [`crate::ports::UserCache`].
 //!
-//! A cache may always not know. What is promised is therefore mostly what it never says; only right after something was
-//! told to it and nothing else happened must it know.
+//! A cache may miss at any time. The contract therefore states mostly what a cache must never return. A hit is required
+//! only directly after a fill or put with no other event in between.
 
 mod leases;
 mod races;
@@ -14,27 +14,27 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ports::{Arrival, Lease, Lookup, Missed, UserCache, UserKey};
+use crate::ports::{InFlight, Lease, Lookup, MissReason, UserCache, UserKey};
 use crate::test_support::fakes::FakeCache;
 use crate::test_support::samples::{
-    call, context, external_id, new_user, registered, rename, user_id,
+    context, external_id, new_user, registered, rename, set_name, user_id,
 };
 use crate::user::{Change, Edit, User};
 use crate::values::{UserId, UsernameKey};
 
-/// How often a cache of which nothing is vouched for just then is asked again, and after which pause.
-const LOOKS: usize = 500;
-const PAUSE: Duration = Duration::from_millis(20);
-/// For how long another reader is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often, and at which interval, a lookup is repeated while the cache is stale.
+const MAX_LOOKUPS: usize = 500;
+const LOOKUP_INTERVAL: Duration = Duration::from_millis(20);
+/// The maximum wait for the result of another reader.
+const READER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An empty cache, ready to be asked.
+/// An empty cache that is ready for lookups.
 #[derive(Clone)]
 pub struct CacheUnderTest {
     /// The port of the same name.
     pub cache: Arc<dyn UserCache>,
-    /// What has to live as long as the cache does, such as a connection; dropped with the last clone.
-    pub keeps: Option<Arc<dyn Any + Send + Sync>>,
+    /// A value that must live as long as the cache, such as a connection. Dropped with the last clone.
+    pub resource: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl fmt::Debug for CacheUnderTest {
@@ -51,111 +51,121 @@ impl AsRef<Self> for CacheUnderTest {
 
 impl<C: UserCache + 'static> From<Arc<C>> for CacheUnderTest {
     fn from(cache: Arc<C>) -> Self {
-        Self { cache, keeps: None }
+        Self {
+            cache,
+            resource: None,
+        }
     }
 }
 
 impl Default for CacheUnderTest {
-    /// Gives an empty [`FakeCache`].
+    /// Returns an empty [`FakeCache`].
     fn default() -> Self {
         Self::from(Arc::new(FakeCache::default()))
     }
 }
 
 impl CacheUnderTest {
-    /// Keeps something alive for as long as the cache.
+    /// Keeps a value alive for as long as the cache.
     #[must_use]
-    pub fn keeping(mut self, kept: impl Any + Send + Sync) -> Self {
-        self.keeps = Some(Arc::new(kept));
+    pub fn with_resource(mut self, resource: impl Any + Send + Sync) -> Self {
+        self.resource = Some(Arc::new(resource));
         self
     }
 
-    /// Looks for many; again for a while if nothing vouches just then for what is known.
+    /// Looks up a batch, and repeats it for a while if the cache is stale.
     async fn look_up(&self, ids: &[UserId]) -> Vec<Lookup> {
-        let mut looks = 0;
+        let mut lookups = 0;
         loop {
-            looks += 1;
+            lookups += 1;
             let answers = self.cache.look_up(ids).await;
-            let is_unvouched =
-                |answer: &Lookup| matches!(answer, Lookup::Miss(_, Missed::Unvouched));
-            if !answers.iter().any(is_unvouched) || looks == LOOKS {
+            let is_stale = |answer: &Lookup| matches!(answer, Lookup::Miss(_, MissReason::Stale));
+            if !answers.iter().any(is_stale) || lookups == MAX_LOOKUPS {
                 return answers;
             }
             drop(answers);
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(LOOKUP_INTERVAL).await;
         }
     }
 
-    async fn look(&self, id: UserId) -> Lookup {
+    async fn look_up_one(&self, id: UserId) -> Lookup {
         let mut answers = self.look_up(&[id]).await;
-        assert_eq!(answers.len(), 1, "one answer for one id");
-        answers.pop().expect("an answer")
+        assert_eq!(answers.len(), 1, "one result for one id");
+        answers.pop().expect("a result")
     }
 
-    /// Leases a user that is not known.
-    async fn missed(&self, id: UserId) -> Lease {
-        match self.look(id).await {
+    /// Returns the lease of a user that must be a miss.
+    async fn miss(&self, id: UserId) -> Lease {
+        match self.look_up_one(id).await {
             Lookup::Miss(lease, _) => lease,
             other => panic!("expected a miss, got {other:?}"),
         }
     }
 
-    /// The version that is known: 0 of an absence, none if the cache cannot tell.
-    async fn known(&self, id: UserId) -> Option<i64> {
-        match self.look(id).await {
+    /// Returns the cached revision: 0 for a cached absence, `None` for a miss.
+    async fn cached_revision(&self, id: UserId) -> Option<i64> {
+        match self.look_up_one(id).await {
             Lookup::Hit(hit) => {
                 if let Some(user) = &hit.user {
-                    assert_eq!(user.id, id, "the user who was asked for");
+                    assert_eq!(user.id, id, "the requested user");
                 }
-                if let Some(at_once) = self.cache.known(id) {
-                    assert_eq!(at_once.user, hit.user, "what is known without waiting");
+                if let Some(at_once) = self.cache.peek(id) {
+                    assert_eq!(at_once.user, hit.user, "peek and look_up agree");
                 }
-                Some(version(hit.user.as_ref()))
+                Some(revision(hit.user.as_ref()))
             }
             Lookup::Miss(lease, _) => {
-                assert_eq!(lease.id(), id, "a lease of the user who was asked for");
-                assert!(self.cache.known(id).is_none(), "a look is a miss");
+                assert_eq!(lease.id(), id, "a lease of the requested user");
+                assert!(
+                    self.cache.peek(id).is_none(),
+                    "peek returned what a lookup missed"
+                );
                 None
             }
-            Lookup::Coming(_) => panic!("nobody holds a lease"),
+            Lookup::InFlight(_) => panic!("no other reader holds a lease"),
         }
     }
 
-    /// Asserts that this version is known or nothing: nothing older, and nothing that never was.
+    /// Asserts that the user is cached at this revision or is a miss.
     async fn assert_newest_or_nothing(&self, id: UserId, newest: i64) {
-        let known = self.known(id).await;
+        let known = self.cached_revision(id).await;
         assert!(
             known.is_none_or(|known| known == newest),
             "{known:?} instead of {newest}"
         );
     }
 
-    /// Fills in what a store tells after this.
-    async fn filled(&self, id: UserId, found: Option<&Arc<User>>) {
-        let lease = self.missed(id).await;
+    /// Fills the cache with what the store returned after a miss.
+    async fn fill(&self, id: UserId, found: Option<&Arc<User>>) {
+        let lease = self.miss(id).await;
         self.cache.fill(lease, found.cloned());
     }
 }
 
-fn version(user: Option<&Arc<User>>) -> i64 {
-    user.map_or(0, |user| user.version.get())
+fn revision(user: Option<&Arc<User>>) -> i64 {
+    user.map_or(0, |user| user.revision.get())
 }
 
-/// What another reader found, as soon as it has.
-async fn arrived(arrival: Arrival) -> Option<Option<Arc<User>>> {
-    tokio::time::timeout(PATIENCE, arrival)
+/// Waits for the result of another reader. `None` if that read was abandoned.
+async fn result_of(in_flight: InFlight) -> Option<Option<Arc<User>>> {
+    tokio::time::timeout(READER_TIMEOUT, in_flight)
         .await
-        .expect("an arrival that ends with its lease")
+        .expect("an in_flight that ends with its lease")
 }
 
-/// One user at so many versions, the first first, with a name and an older id.
-fn history(versions: usize) -> Vec<Arc<User>> {
+/// The revisions of one user with an external id, oldest first. Every second change is internal.
+fn history(revisions: usize) -> Vec<Arc<User>> {
     let mut new = new_user("alice");
     new.rest.external_id = Edit::Set(external_id("4711"));
     let mut user = registered(&new, &context()).user;
     let mut history = vec![Arc::new(user.clone())];
-    for number in 1..versions {
-        user = next(&user, &call(&number.to_string()));
+    for number in 1..revisions {
+        let change = if number % 2 == 0 {
+            Change::SetHasBlocks(number % 4 == 2)
+        } else {
+            set_name(&number.to_string())
+        };
+        user = next(&user, &change);
         history.push(Arc::new(user.clone()));
     }
     history
@@ -169,97 +179,97 @@ fn next(user: &User, change: &Change) -> User {
         .user
 }
 
-/// Three versions of one user.
-fn three() -> [Arc<User>; 3] {
-    history(3).try_into().expect("three versions")
+/// Three revisions of one user. The last two have the same version.
+fn three_revisions() -> [Arc<User>; 3] {
+    history(3).try_into().expect("three revisions")
 }
 
-/// An empty cache knows nothing, and says so with a lease of each.
-pub async fn who_was_never_seen_is_a_miss(cache: &CacheUnderTest) {
+/// A lookup in an empty cache is a miss with a lease of that user.
+pub async fn an_unknown_id_is_a_miss(cache: &CacheUnderTest) {
     let id = user_id();
-    let lease = cache.missed(id).await;
+    let lease = cache.miss(id).await;
     assert_eq!(lease.id(), id);
     assert_eq!(cache.cache.lease(id).id(), id);
 }
 
-/// What a reader filled in is known to the next.
-pub async fn a_fill_is_a_hit_afterwards(cache: &CacheUnderTest) {
-    let [user, ..] = three();
-    cache.filled(user.id, Some(&user)).await;
+/// A user that a reader filled in is a hit for the next reader.
+pub async fn a_filled_user_is_a_hit(cache: &CacheUnderTest) {
+    let [user, ..] = three_revisions();
+    cache.fill(user.id, Some(&user)).await;
     for _ in 0..3 {
-        match cache.look(user.id).await {
+        match cache.look_up_one(user.id).await {
             Lookup::Hit(hit) => assert_eq!(hit.user.as_deref(), Some(&*user)),
             other => panic!("expected a hit, got {other:?}"),
         }
     }
 }
 
-/// What a write put is known to the next reader.
-pub async fn a_put_is_a_hit_afterwards(cache: &CacheUnderTest) {
-    let [first, second, _] = three();
+/// A user that a write put is a hit for the next reader.
+pub async fn a_put_user_is_a_hit(cache: &CacheUnderTest) {
+    let [first, second, _] = three_revisions();
     for user in [first, second] {
         let lease = cache.cache.lease(user.id);
         cache.cache.put(lease, user.clone()).await;
-        let known = cache.known(user.id).await;
-        assert_eq!(known, Some(user.version.get()));
+        let known = cache.cached_revision(user.id).await;
+        assert_eq!(known, Some(user.revision.get()));
     }
 }
 
-/// That there is nobody is known as well, of this id only.
-pub async fn an_absence_is_remembered(cache: &CacheUnderTest) {
-    let (nobody, another) = (user_id(), user_id());
-    cache.filled(nobody, None).await;
-    assert_eq!(cache.known(nobody).await, Some(0));
-    assert_eq!(cache.known(another).await, None);
+/// The absence of a user is cached, for its id only.
+pub async fn an_absent_user_is_cached(cache: &CacheUnderTest) {
+    let (absent, another) = (user_id(), user_id());
+    cache.fill(absent, None).await;
+    assert_eq!(cache.cached_revision(absent).await, Some(0));
+    assert_eq!(cache.cached_revision(another).await, None);
 }
 
-/// Who is created is seen at once, though it was known that there is nobody.
-pub async fn an_absence_ends_when_the_user_is_put(cache: &CacheUnderTest) {
-    let [user, ..] = three();
-    cache.filled(user.id, None).await;
+/// A created user is visible immediately, even if its absence was cached.
+pub async fn a_put_replaces_a_cached_absence(cache: &CacheUnderTest) {
+    let [user, ..] = three_revisions();
+    cache.fill(user.id, None).await;
     let lease = cache.cache.lease(user.id);
     cache.cache.put(lease, user.clone()).await;
     cache.assert_newest_or_nothing(user.id, 1).await;
 }
 
-/// Who was found elsewhere is no longer nobody.
-pub async fn an_absence_ends_when_the_user_is_noticed(cache: &CacheUnderTest) {
-    let [user, ..] = three();
-    cache.filled(user.id, None).await;
-    cache.cache.notice(&user);
+/// An absence is no longer cached once the user is observed.
+pub async fn an_observation_removes_a_cached_absence(cache: &CacheUnderTest) {
+    let [user, ..] = three_revisions();
+    cache.fill(user.id, None).await;
+    cache.cache.observe(&user);
     cache.assert_newest_or_nothing(user.id, 1).await;
 }
 
-/// What is older than what was noticed is not given any more.
-pub async fn a_notice_of_a_newer_version_drops_the_older(cache: &CacheUnderTest) {
-    let [first, second, _] = three();
-    cache.filled(first.id, Some(&first)).await;
-    cache.cache.notice(&second);
+/// Revisions older than an observed one are no longer returned.
+pub async fn an_observed_newer_version_removes_the_older(cache: &CacheUnderTest) {
+    let [first, second, _] = three_revisions();
+    cache.fill(first.id, Some(&first)).await;
+    cache.cache.observe(&second);
     cache.assert_newest_or_nothing(first.id, 2).await;
 }
 
-/// A notice that comes late takes nothing away.
-pub async fn a_notice_of_an_older_version_keeps_the_newer(cache: &CacheUnderTest) {
-    let [first, second, _] = three();
-    cache.filled(second.id, Some(&second)).await;
+/// A late observation of an older revision removes nothing.
+pub async fn an_observed_older_version_keeps_the_newer(cache: &CacheUnderTest) {
+    let [first, second, _] = three_revisions();
+    cache.fill(second.id, Some(&second)).await;
     for user in [&first, &second] {
-        cache.cache.notice(user);
-        assert_eq!(cache.known(second.id).await, Some(2));
+        cache.cache.observe(user);
+        assert_eq!(cache.cached_revision(second.id).await, Some(2));
     }
 }
 
-/// What was filled in earlier makes way for what is newer.
-pub async fn a_newer_fill_replaces_what_is_older(cache: &CacheUnderTest) {
-    let [first, second, _] = three();
+/// A later fill with a newer revision replaces the cached one.
+pub async fn a_newer_fill_replaces_an_older_value(cache: &CacheUnderTest) {
+    let [first, second, _] = three_revisions();
     let (slow, quick) = (cache.cache.lease(first.id), cache.cache.lease(first.id));
     cache.cache.fill(quick, Some(first.clone()));
     cache.cache.fill(slow, Some(second));
     cache.assert_newest_or_nothing(first.id, 2).await;
 }
 
-/// Of two readers the slower may have read the older: it never wins.
-pub async fn an_older_fill_never_replaces_what_is_newer(cache: &CacheUnderTest) {
-    let [first, second, _] = three();
+/// The slower of two readers may have read an older revision. It must not win.
+pub async fn an_older_fill_never_replaces_a_newer_value(cache: &CacheUnderTest) {
+    let [first, second, _] = three_revisions();
     for older in [Some(first.clone()), None] {
         let (slow, quick) = (cache.cache.lease(first.id), cache.cache.lease(first.id));
         cache.cache.fill(quick, Some(second.clone()));
@@ -268,55 +278,55 @@ pub async fn an_older_fill_never_replaces_what_is_newer(cache: &CacheUnderTest) 
     }
 }
 
-/// Of a user who was forgotten nothing is known, and it can be learnt anew, be it after a while.
-pub async fn who_was_forgotten_is_a_miss_and_may_be_filled_anew(cache: &CacheUnderTest) {
-    let [first, second, _] = three();
+/// A forgotten user is a miss. It can be filled again, possibly after a delay.
+pub async fn a_forgotten_user_is_a_miss_and_can_be_filled_again(cache: &CacheUnderTest) {
+    let [first, second, _] = three_revisions();
     for known in [Some(&second), None] {
         cache.cache.forget(first.id).await;
-        cache.filled(first.id, known).await;
+        cache.fill(first.id, known).await;
         cache.cache.forget(first.id).await;
-        assert_eq!(cache.known(first.id).await, None);
+        assert_eq!(cache.cached_revision(first.id).await, None);
     }
-    for _ in 0..LOOKS {
-        cache.filled(first.id, Some(&first)).await;
-        if cache.known(first.id).await == Some(1) {
+    for _ in 0..MAX_LOOKUPS {
+        cache.fill(first.id, Some(&first)).await;
+        if cache.cached_revision(first.id).await == Some(1) {
             return;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(LOOKUP_INTERVAL).await;
     }
-    panic!("who was forgotten is never known again");
+    panic!("a forgotten user is never cached again");
 }
 
-/// What happens to one user says nothing of another.
-pub async fn users_do_not_meet(cache: &CacheUnderTest) {
-    let [alice, _, newer] = three();
-    let [bob, ..] = three();
-    let lease = cache.missed(bob.id).await;
-    cache.filled(alice.id, Some(&alice)).await;
-    cache.cache.notice(&newer);
+/// Operations on one user do not affect others.
+pub async fn users_are_cached_independently(cache: &CacheUnderTest) {
+    let [alice, _, newer] = three_revisions();
+    let [bob, ..] = three_revisions();
+    let lease = cache.miss(bob.id).await;
+    cache.fill(alice.id, Some(&alice)).await;
+    cache.cache.observe(&newer);
     cache.cache.forget(alice.id).await;
     cache.cache.fill(lease, Some(bob.clone()));
-    assert_eq!(cache.known(alice.id).await, None);
-    assert_eq!(cache.known(bob.id).await, Some(1));
+    assert_eq!(cache.cached_revision(alice.id).await, None);
+    assert_eq!(cache.cached_revision(bob.id).await, Some(1));
 }
 
-/// Each id has its answer, in its place.
-pub async fn answers_come_in_the_order_of_the_ids(cache: &CacheUnderTest) {
-    let [user, ..] = three();
-    let (nobody, unknown) = (user_id(), user_id());
-    cache.filled(user.id, Some(&user)).await;
-    cache.filled(nobody, None).await;
+/// A lookup returns one result for each id, in order.
+pub async fn a_lookup_keeps_the_order_of_the_ids(cache: &CacheUnderTest) {
+    let [user, ..] = three_revisions();
+    let (absent, unknown) = (user_id(), user_id());
+    cache.fill(user.id, Some(&user)).await;
+    cache.fill(absent, None).await;
     for ids in [
-        [user.id, nobody, unknown],
-        [unknown, user.id, nobody],
-        [nobody, unknown, user.id],
+        [user.id, absent, unknown],
+        [unknown, user.id, absent],
+        [absent, unknown, user.id],
     ] {
         let answers = cache.look_up(&ids).await;
         assert_eq!(answers.len(), ids.len());
         for (id, answer) in ids.into_iter().zip(answers) {
             match answer {
-                Lookup::Hit(hit) if id == user.id => assert_eq!(version(hit.user.as_ref()), 1),
-                Lookup::Hit(hit) if id == nobody => assert_eq!(hit.user, None),
+                Lookup::Hit(hit) if id == user.id => assert_eq!(revision(hit.user.as_ref()), 1),
+                Lookup::Hit(hit) if id == absent => assert_eq!(hit.user, None),
                 Lookup::Miss(lease, _) if id == unknown => assert_eq!(lease.id(), unknown),
                 other => panic!("{other:?} for {id:?}"),
             }
@@ -325,8 +335,8 @@ pub async fn answers_come_in_the_order_of_the_ids(cache: &CacheUnderTest) {
     assert!(cache.cache.look_up(&[]).await.is_empty());
 }
 
-/// A full batch is one look.
-pub async fn five_hundred_ids_are_looked_up_at_once(cache: &CacheUnderTest) {
+/// The largest batch is accepted in one call.
+pub async fn a_lookup_of_500_ids_is_one_call(cache: &CacheUnderTest) {
     let ids: Vec<UserId> = (0..500).map(|_| user_id()).collect();
     let answers = cache.look_up(&ids).await;
     assert_eq!(answers.len(), ids.len());
@@ -344,35 +354,35 @@ pub async fn five_hundred_ids_are_looked_up_at_once(cache: &CacheUnderTest) {
     assert_eq!(answers.iter().filter(|one| is_absence(one)).count(), 500);
 }
 
-/// A name or older id leads to whom it was seen with last, however the cache came to see it.
-pub async fn hints_lead_to_who_was_filled_noticed_or_put(cache: &CacheUnderTest) {
-    for told in ["filled", "noticed", "put"] {
-        let mut new = new_user(&format!("who.was.{told}"));
-        new.rest.external_id = Edit::Set(external_id(told));
+/// A username or external id maps to the user that last had it, however the cache saw that user.
+pub async fn hints_find_filled_observed_and_put_users(cache: &CacheUnderTest) {
+    for operation in ["filled", "observed", "put"] {
+        let mut new = new_user(&format!("user.was.{operation}"));
+        new.rest.external_id = Edit::Set(external_id(operation));
         let user = Arc::new(registered(&new, &context()).user);
         let keys = [
             UserKey::Username(UsernameKey::from(&user.username)),
-            UserKey::ExternalId(external_id(told)),
+            UserKey::ExternalId(external_id(operation)),
         ];
         for key in &keys {
             assert_eq!(cache.cache.hint(key), None, "{key:?}");
         }
-        let lease = cache.missed(user.id).await;
-        match told {
+        let lease = cache.miss(user.id).await;
+        match operation {
             "filled" => cache.cache.fill(lease, Some(user.clone())),
-            "noticed" => cache.cache.notice(&user),
+            "observed" => cache.cache.observe(&user),
             _ => cache.cache.put(lease, user.clone()).await,
         }
         for key in &keys {
-            assert_eq!(cache.cache.hint(key), Some(user.id), "{told} {key:?}");
+            assert_eq!(cache.cache.hint(key), Some(user.id), "{operation} {key:?}");
         }
     }
 }
 
-/// A new name leads to its bearer as soon as the cache has seen it.
-pub async fn a_hint_follows_a_change_of_name(cache: &CacheUnderTest) {
-    let [first, ..] = three();
-    cache.filled(first.id, Some(&first)).await;
+/// A new username maps to its user as soon as the cache has seen the rename.
+pub async fn a_hint_follows_a_rename(cache: &CacheUnderTest) {
+    let [first, ..] = three_revisions();
+    cache.fill(first.id, Some(&first)).await;
     let renamed = Arc::new(next(&first, &rename("alicia")));
     let lease = cache.cache.lease(first.id);
     cache.cache.put(lease, renamed.clone()).await;

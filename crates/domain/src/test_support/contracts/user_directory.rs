@@ -1,10 +1,12 @@
-//! The promises of [`crate::ports::UserDirectory`].
+//! The contract of [`crate::ports::UserDirectory`].
 
 mod filters;
-mod walks;
+mod metadata;
+mod paging;
 
 pub use filters::*;
-pub use walks::*;
+pub use metadata::*;
+pub use paging::*;
 
 use super::StoreUnderTest;
 use crate::directory::{DirectoryFilter, PageRequest, Position, Sort};
@@ -20,17 +22,17 @@ fn names(users: &[User]) -> Vec<&str> {
     users.iter().map(|user| user.username.as_str()).collect()
 }
 
-/// A filter that lets everybody pass.
-fn everybody() -> DirectoryFilter {
+/// A filter that matches every user.
+fn users_of_any_status() -> DirectoryFilter {
     DirectoryFilter {
-        statuses: Status::ALL.to_vec(),
+        statuses: Status::ALL.into(),
         ..DirectoryFilter::default()
     }
 }
 
 async fn page(store: &StoreUnderTest, sort: Sort, after: Option<Position>, limit: u16) -> Page {
     let request = PageRequest {
-        filter: everybody(),
+        filter: users_of_any_status(),
         sort,
         after,
         limit,
@@ -38,11 +40,22 @@ async fn page(store: &StoreUnderTest, sort: Sort, after: Option<Position>, limit
     store.directory.page(&request).await.expect("a page")
 }
 
-/// More pages than any walk of a contract needs: a walk that goes round in circles fails instead of filling memory.
-const MOST_PAGES: usize = 300;
+/// Asserts that a filter matches exactly these usernames, both in the pages and in the count.
+async fn assert_matches(store: &StoreUnderTest, filter: DirectoryFilter, expected: &[&str]) {
+    assert_eq!(
+        store.directory.count(&filter).await,
+        Ok(expected.len() as u64),
+        "{filter:?}"
+    );
+    let listed = all_pages(store, &filter, Sort::Username, 2).await;
+    assert_eq!(names(&listed), expected, "{filter:?}");
+}
 
-/// Walks to the end, page by page.
-async fn walk(
+/// More pages than any contract test needs. A pagination loop that never ends fails instead of exhausting memory.
+const MAX_PAGES: usize = 300;
+
+/// Returns the users of all pages.
+async fn all_pages(
     store: &StoreUnderTest,
     filter: &DirectoryFilter,
     sort: Sort,
@@ -55,7 +68,7 @@ async fn walk(
         after: None,
         limit,
     };
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let page = store.directory.page(&request).await.expect("a page");
         assert!(page.users.len() <= usize::from(limit));
         users.extend(page.users);
@@ -64,5 +77,5 @@ async fn walk(
             return users;
         }
     }
-    panic!("the walk by {sort:?} does not end");
+    panic!("the pagination by {sort:?} does not end");
 }

@@ -1,6 +1,7 @@
-//! The promises of [`crate::ports::UserImport`].
+//! The contract of [`crate::ports::UserImport`].
 
 mod batches;
+mod dry_run;
 mod refusals;
 
 use std::any::Any;
@@ -9,28 +10,33 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use batches::*;
+pub use dry_run::*;
 pub use refusals::*;
 
 use super::{StoreUnderTest, assert_same};
+use crate::Fault;
 use crate::directory::DirectoryFilter;
-use crate::import::{Import, ImportOutcome, Imported};
+use crate::import::{Import, ImportLedger, ImportOutcome, Imported, MatchBy};
 use crate::ports::{
-    ChangeLog, Retention, ServiceTokenRegistry, UserDirectory, UserImport, UserReader, UserWriter,
+    ChangeLog, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory, UserImport,
+    UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::test_support::fakes::FakeStore;
 use crate::test_support::samples::{
     awkward_user, context_at, external_id, import, line, new_user, record, seconds, user_id,
     username,
 };
-use crate::user::{Change, Edit, EventKind, NewUser, Past, Presence, Record, Status, User};
+use crate::user::{
+    Change, Edit, EventKind, ImportedHistory, NewUser, Presence, Record, Status, User,
+};
 use crate::values::{UserId, Version};
 
-/// An empty store, read without a cache, and the port that brings many users into it.
+/// An empty store, read without a cache, and its import port.
 #[derive(Clone)]
 pub struct ImportUnderTest {
     /// The store.
     pub store: StoreUnderTest,
-    /// What is tried.
+    /// The import port of the store.
     pub import: Arc<dyn UserImport>,
 }
 
@@ -60,12 +66,15 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + UserRecords
         + Retention
         + ServiceTokenRegistry
+        + WriteRecords
+        + SuspensionEnds
         + UserImport
         + 'static,
 {
-    /// Tries one value that is all these ports.
+    /// Uses one value as all these ports.
     fn from(store: Arc<S>) -> Self {
         Self {
             import: store.clone(),
@@ -75,22 +84,28 @@ where
 }
 
 impl Default for ImportUnderTest {
-    /// Gives an empty [`FakeStore`].
+    /// Returns an empty [`FakeStore`].
     fn default() -> Self {
         Self::from(Arc::new(FakeStore::default()))
     }
 }
 
 impl ImportUnderTest {
-    /// Keeps something alive for as long as the store.
+    /// Keeps a value alive for as long as the store.
     #[must_use]
-    pub fn keeping(mut self, kept: impl Any + Send + Sync) -> Self {
-        self.store = self.store.keeping(kept);
+    pub fn with_resource(mut self, resource: impl Any + Send + Sync) -> Self {
+        self.store = self.store.with_resource(resource);
         self
     }
 
+    /// Imports a batch in a run of its own.
     async fn run(&self, batch: &[Import]) -> Vec<ImportOutcome> {
-        let outcomes = self.import.import(batch).await.expect("an imported batch");
+        self.run_in(batch, &ImportLedger::default()).await
+    }
+
+    async fn run_in(&self, batch: &[Import], ledger: &ImportLedger) -> Vec<ImportOutcome> {
+        let plan = self.import.import(batch, ledger).await;
+        let outcomes = plan.expect("an imported batch").outcomes;
         assert_eq!(outcomes.len(), batch.len());
         outcomes
     }
@@ -105,18 +120,30 @@ impl ImportUnderTest {
         outcomes.pop().expect("an outcome")
     }
 
-    async fn everybody(&self) -> u64 {
+    /// Imports a record in a run that may match it to a user by this value.
+    async fn match_one(&self, match_by: MatchBy, record: Record) -> ImportOutcome {
+        let ledger = matching(match_by);
+        let mut outcomes = self.run_in(&[import(record)], &ledger).await;
+        outcomes.pop().expect("an outcome")
+    }
+
+    async fn user_count(&self) -> u64 {
         let filter = DirectoryFilter {
-            statuses: Status::ALL.to_vec(),
+            statuses: Status::ALL.into(),
             ..DirectoryFilter::default()
         };
-        self.directory.count(&filter).await.expect("an answer")
+        self.directory.count(&filter).await.expect("a result")
     }
 
     async fn kinds(&self, id: UserId) -> Vec<EventKind> {
         let events = self.events(id).await;
         events.iter().map(|event| event.kind).collect()
     }
+}
+
+/// The ledger of a run that may match records to users by this value.
+fn matching(match_by: MatchBy) -> ImportLedger {
+    ImportLedger::new(Some(match_by), [])
 }
 
 fn created(outcome: &ImportOutcome) -> UserId {
@@ -145,19 +172,19 @@ fn with_external_id(name: &str, id: &str) -> NewUser {
     new
 }
 
-fn called(new: &NewUser, name: &str) -> NewUser {
+fn with_name(new: &NewUser, name: &str) -> NewUser {
     let mut new = new.clone();
     new.rest.profile.name = Edit::Set(line(name));
     new
 }
 
-/// What is stored is what the domain makes of the record, and its event says so.
-pub async fn an_imported_user_is_the_one_that_the_domain_makes(store: &ImportUnderTest) {
+/// The stored user and its event are the ones that the domain creates from the record.
+pub async fn an_imported_user_is_stored_as_the_domain_creates_it(store: &ImportUnderTest) {
     let id = user_id();
     let whole = Record {
         id: Some(id),
         presence: Presence::Deleted(Some(seconds(9))),
-        past: Past {
+        history: ImportedHistory {
             version: Version::from_i64(7),
             created_at: Some(seconds(1)),
             updated_at: Some(seconds(9)),
@@ -182,8 +209,8 @@ pub async fn an_imported_user_is_the_one_that_the_domain_makes(store: &ImportUnd
     }
 }
 
-/// A batch that was imported is there, and is left as it is.
-pub async fn an_import_done_again_changes_nothing_and_tells_nothing(store: &ImportUnderTest) {
+/// Importing the same batch again leaves its users unchanged.
+pub async fn a_repeated_import_changes_nothing_and_logs_no_event(store: &ImportUnderTest) {
     let batch = [import(record(awkward_user("alice")))];
     let [outcome] = store.run_these(&batch).await;
     let id = created(&outcome);
@@ -191,13 +218,13 @@ pub async fn an_import_done_again_changes_nothing_and_tells_nothing(store: &Impo
     let [first] = batch;
     let again = import(first.record.clone());
     assert_eq!(store.run(&[again]).await, [Ok(Imported::Unchanged(id))]);
-    // The very same batch, as after a commit whose answer was lost.
+    // The same batch with the same ids, as after a commit whose response was lost.
     assert_eq!(store.run(&[first]).await, [Ok(Imported::Created(id))]);
     assert_same(&store.find(id).await.expect("the user"), &before);
     assert_eq!(store.kinds(id).await, [EventKind::Created]);
 }
 
-/// Each of the four keys leads to the user, alone.
+/// Each of the four keys is sufficient to find the user.
 pub async fn an_import_finds_its_user_by_each_key(store: &ImportUnderTest) {
     let alice = with_external_id("Alice", "42");
     let id = created(&store.run_one(record(alice.clone())).await);
@@ -215,29 +242,60 @@ pub async fn an_import_finds_its_user_by_each_key(store: &ImportUnderTest) {
         email: stored_email,
         ..new_user("annie")
     };
-    for record in [
-        by_id,
-        record(by_external_id),
-        record(by_username),
-        record(by_email),
+    for (match_by, record) in [
+        (None, by_id),
+        (None, record(by_external_id)),
+        (Some(MatchBy::Username), record(by_username)),
+        (Some(MatchBy::Email), record(by_email)),
     ] {
         let wanted = record.user.clone();
-        assert_eq!(store.run_one(record).await, Ok(Imported::Updated(id)));
+        let ledger = ImportLedger::new(match_by, []);
+        let outcomes = store.run_in(&[import(record)], &ledger).await;
+        assert_eq!(outcomes, [Ok(Imported::Updated(id))]);
         let user = store.find(id).await.expect("the user");
         assert_eq!(user.username.as_str(), wanted.username.as_str());
         assert_eq!(user.email.as_str(), wanted.email.as_str());
         assert_eq!(user.external_id, Some(external_id("42")));
     }
-    assert_eq!(store.everybody().await, 1);
+    assert_eq!(store.user_count().await, 1);
 }
 
-/// A change of several fields is one change, as the domain makes it.
-pub async fn an_import_changes_what_differs_with_one_event(store: &ImportUnderTest) {
+/// Email address and username match a user only if the run allows it. Otherwise the record is refused and the error
+/// names the owner of the value.
+pub async fn a_record_without_a_match_that_collides_is_refused(store: &ImportUnderTest) {
+    let user = store.added(&new_user("alice")).await;
+    let same_email = NewUser {
+        email: user.email.clone(),
+        ..new_user("bob")
+    };
+    let same_username = NewUser {
+        username: username("ALICE"),
+        ..new_user("carol")
+    };
+    for (new, path, other) in [
+        (same_email, "email", MatchBy::Username),
+        (same_username, "username", MatchBy::Email),
+    ] {
+        for ledger in [ImportLedger::default(), matching(other)] {
+            let outcomes = store.run_in(&[import(record(new.clone()))], &ledger).await;
+            let outcome = outcomes.first().expect("an outcome for each record");
+            assert_refused(outcome, path, "taken");
+            let faults = outcome.as_ref().expect_err("a refusal");
+            let names_the_other = |fault: &Fault| fault.detail().contains(&user.id.to_string());
+            assert!(faults.iter().any(names_the_other));
+        }
+    }
+    assert_same(&store.find(user.id).await.expect("the user"), &user);
+    assert_eq!(store.user_count().await, 1);
+}
+
+/// All differences are applied as one change, as the domain defines it.
+pub async fn an_import_applies_all_differences_with_one_event(store: &ImportUnderTest) {
     let alice = new_user("alice");
     let user = store.added(&alice).await;
     let mut next = import(Record {
         presence: Presence::Present,
-        ..record(called(&alice, "Alice"))
+        ..record(with_name(&alice, "Alice"))
     });
     next.context = context_at(seconds(5));
     next.record.user.rest.email_verified = Some(true);
@@ -246,7 +304,8 @@ pub async fn an_import_changes_what_differs_with_one_event(store: &ImportUnderTe
         .apply(&change, &next.context)
         .expect("a change that is admitted")
         .expect("a change that changes");
-    assert_eq!(store.run(&[next]).await, [Ok(Imported::Updated(user.id))]);
+    let outcomes = store.run_in(&[next], &matching(MatchBy::Email)).await;
+    assert_eq!(outcomes, [Ok(Imported::Updated(user.id))]);
     assert_same(&store.find(user.id).await.expect("the user"), &wanted.user);
     assert_eq!(store.events(user.id).await.last(), Some(&wanted.event));
     assert_eq!(
@@ -255,12 +314,12 @@ pub async fn an_import_changes_what_differs_with_one_event(store: &ImportUnderTe
     );
 }
 
-/// Who is there keeps its id and its beginning, whatever the record says.
-pub async fn an_import_keeps_the_id_and_the_past_of_who_is_there(store: &ImportUnderTest) {
+/// An existing user keeps its id and its creation data, whatever the record contains.
+pub async fn an_import_keeps_id_and_creation_of_an_existing_user(store: &ImportUnderTest) {
     let alice = new_user("alice");
     let user = store.added(&alice).await;
     let other_past = Record {
-        past: Past {
+        history: ImportedHistory {
             version: Version::from_i64(70),
             created_at: Some(seconds(1)),
             updated_at: Some(seconds(2)),
@@ -274,13 +333,17 @@ pub async fn an_import_keeps_the_id_and_the_past_of_who_is_there(store: &ImportU
     );
     let other_id = Record {
         id: Some(user_id()),
-        ..record(called(&alice, "Alice"))
+        ..record(with_name(&alice, "Alice"))
     };
-    assert_refused(&store.run_one(other_id).await, "id", "conflict");
+    assert_refused(
+        &store.match_one(MatchBy::Email, other_id).await,
+        "id",
+        "conflict",
+    );
     assert_same(&store.find(user.id).await.expect("the user"), &user);
 }
 
-/// A record that says so deletes its user, once.
+/// A record with a deletion deletes its user. Importing it again changes nothing.
 pub async fn a_deletion_is_imported(store: &ImportUnderTest) {
     let alice = new_user("alice");
     let id = store.added(&alice).await.id;
@@ -288,32 +351,13 @@ pub async fn a_deletion_is_imported(store: &ImportUnderTest) {
         presence: Presence::Deleted(Some(seconds(3))),
         ..record(alice)
     };
-    let outcomes = store.run(&[import(deleted.clone()), import(deleted)]).await;
-    assert_eq!(
-        outcomes,
-        [Ok(Imported::Updated(id)), Ok(Imported::Unchanged(id))]
-    );
+    let outcome = store.match_one(MatchBy::Email, deleted.clone()).await;
+    assert_eq!(outcome, Ok(Imported::Updated(id)));
+    assert_eq!(store.run_one(deleted).await, Ok(Imported::Unchanged(id)));
     let user = store.find(id).await.expect("the user");
     assert_eq!(user.deleted_at, Some(seconds(3)));
     assert_eq!(
         store.kinds(id).await,
         [EventKind::Created, EventKind::Deleted]
     );
-}
-
-/// A rehearsal comes to the same outcomes and leaves everything as it is.
-pub async fn a_rehearsal_tells_what_an_import_does_and_writes_nothing(store: &ImportUnderTest) {
-    let alice = new_user("alice");
-    let user = store.added(&alice).await;
-    let batch = [
-        import(record(called(&alice, "Alice"))),
-        import(record(new_user("bob"))),
-        import(record(new_user("\u{430}lice"))),
-    ];
-    let rehearsed = store.import.rehearse(&batch).await.expect("a rehearsal");
-    assert_same(&store.find(user.id).await.expect("the user"), &user);
-    assert_eq!(store.everybody().await, 1);
-    assert_eq!(store.kinds(user.id).await, [EventKind::Created]);
-    assert_eq!(store.run(&batch).await, rehearsed);
-    assert_eq!(store.everybody().await, 2);
 }

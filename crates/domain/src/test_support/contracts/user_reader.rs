@@ -1,12 +1,12 @@
-//! The promises of [`crate::ports::UserReader`].
+//! The contract of [`crate::ports::UserReader`].
 
 use std::sync::Arc;
 
 use super::{StoreUnderTest, assert_same, expected as expected_after};
 use crate::ports::{UserKey, UserKeys};
 use crate::test_support::samples::{
-    awkward_user, call, context, context_at, edit, email, external_id, merge_public, new_user,
-    registered, rename, seconds, user_id, username,
+    awkward_user, context, context_at, edit, email, external_id, merge_public, new_user,
+    registered, rename, seconds, set_name, user_id, username,
 };
 use crate::user::{Change, Edit, NewUser, User, UserEdits};
 use crate::values::{EmailKey, UserId, UsernameKey};
@@ -34,7 +34,7 @@ fn ids(users: &[Option<Arc<User>>]) -> Vec<Option<UserId>> {
         .collect()
 }
 
-/// A user is found by its id, its name, its address and its older id.
+/// A user is found by id, username, email address and external id.
 pub async fn a_user_is_found_by_each_of_its_keys(store: &StoreUnderTest) {
     let user = store
         .added(&new_user_with_external_id("Alice", "4711"))
@@ -46,8 +46,8 @@ pub async fn a_user_is_found_by_each_of_its_keys(store: &StoreUnderTest) {
     }
 }
 
-/// However a name or address is typed, it names the same user.
-pub async fn a_user_is_found_by_a_name_or_address_in_another_spelling(store: &StoreUnderTest) {
+/// Spellings of a username or email address with the same key find the same user.
+pub async fn a_user_is_found_by_any_spelling_of_name_or_email(store: &StoreUnderTest) {
     let new = NewUser {
         email: email("Jurgen.Strasse@BÜCHER.example"),
         ..new_user("JÜRGEN")
@@ -65,8 +65,8 @@ pub async fn a_user_is_found_by_a_name_or_address_in_another_spelling(store: &St
     }
 }
 
-/// A key that is nobody's finds nobody.
-pub async fn a_key_that_is_nobodys_finds_nobody(store: &StoreUnderTest) {
+/// A key that no user has finds no user.
+pub async fn an_unknown_key_finds_no_user(store: &StoreUnderTest) {
     store.added(&new_user_with_external_id("alice", "1")).await;
     let stranger = registered(&new_user_with_external_id("bob", "2"), &context());
     for key in keys_of(&stranger.user) {
@@ -74,8 +74,8 @@ pub async fn a_key_that_is_nobodys_finds_nobody(store: &StoreUnderTest) {
     }
 }
 
-/// An id and an older id are different spaces, though their texts be alike.
-pub async fn an_older_id_that_looks_like_an_id_is_not_taken_for_one(store: &StoreUnderTest) {
+/// User ids and external ids are separate namespaces, even for equal texts.
+pub async fn an_external_id_is_never_mistaken_for_a_user_id(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let bob = store
         .added(&new_user_with_external_id("bob", &alice.id.to_string()))
@@ -91,7 +91,7 @@ pub async fn an_older_id_that_looks_like_an_id_is_not_taken_for_one(store: &Stor
     assert_eq!(store.find(alice.id).await.as_deref(), Some(&alice));
 }
 
-/// Deleted is not gone: who may see it is not a store's affair.
+/// A store returns deleted users. The use cases decide which callers may see them.
 pub async fn a_deleted_user_is_found_by_each_of_its_keys(store: &StoreUnderTest) {
     let user = store.added(&new_user_with_external_id("alice", "1")).await;
     let deleted = store.changed(user.id, &Change::Delete).await;
@@ -104,17 +104,17 @@ pub async fn a_deleted_user_is_found_by_each_of_its_keys(store: &StoreUnderTest)
     }
 }
 
-/// Readers see each acknowledged write at once, by every key.
+/// A reader sees each acknowledged write immediately, by every key.
 pub async fn a_reader_sees_the_last_acknowledged_write(store: &StoreUnderTest) {
     let new = new_user_with_external_id("alice", "1");
     let mut user = store.added(&new).await;
     let changes = [
-        call("Alice"),
+        set_name("Alice"),
         rename("alicia"),
-        Change::Suspend,
+        Change::suspend(),
         Change::Delete,
         Change::Restore,
-        call("Al"),
+        set_name("Al"),
     ];
     for change in changes {
         for key in keys_of(&user) {
@@ -143,8 +143,8 @@ pub async fn a_reader_sees_the_last_acknowledged_write(store: &StoreUnderTest) {
     }
 }
 
-/// Who was sought before it existed is found as soon as it does.
-pub async fn a_user_sought_before_it_was_added_is_found_after(store: &StoreUnderTest) {
+/// A lookup that found no user does not affect later lookups.
+pub async fn a_lookup_before_creation_does_not_hide_the_new_user(store: &StoreUnderTest) {
     let context = context();
     let applied = registered(&new_user_with_external_id("alice", "1"), &context);
     for key in keys_of(&applied.user) {
@@ -164,8 +164,8 @@ pub async fn a_user_sought_before_it_was_added_is_found_after(store: &StoreUnder
     }
 }
 
-/// A name or address that a user gave up finds it no longer.
-pub async fn a_key_that_was_given_up_finds_nobody(store: &StoreUnderTest) {
+/// A username or email address that a user no longer has finds no user.
+pub async fn a_former_username_or_email_finds_no_user(store: &StoreUnderTest) {
     let before = store.added(&new_user("alice")).await;
     let change = edit(UserEdits {
         username: Some(username("alicia")),
@@ -187,16 +187,14 @@ pub async fn a_key_that_was_given_up_finds_nobody(store: &StoreUnderTest) {
     );
 }
 
-/// Many are found in the keys' order, an answer for each key, repeated and absent ones included.
-pub async fn many_are_found_in_the_order_of_their_keys_with_duplicates_and_gaps(
-    store: &StoreUnderTest,
-) {
+/// A batch returns one result for each key, in the order of the keys, also for repeated and unknown keys.
+pub async fn a_batch_keeps_key_order_with_duplicates_and_missing_users(store: &StoreUnderTest) {
     let alice = store.added(&new_user_with_external_id("alice", "1")).await;
     let bob = store.added(&new_user_with_external_id("bob", "2")).await;
     let (a, b) = (alice.id, bob.id);
     let name = |text: &str| UsernameKey::parse(text).expect("a name");
     let address = |user: &User| EmailKey::from(&user.email);
-    let nobody = EmailKey::parse("nobody@example.org").expect("an address");
+    let unknown = EmailKey::parse("nobody@example.org").expect("an address");
     let questions = [
         UserKeys::Ids(vec![b, a, user_id(), b, b]),
         UserKeys::Usernames(vec![
@@ -209,14 +207,14 @@ pub async fn many_are_found_in_the_order_of_their_keys_with_duplicates_and_gaps(
         UserKeys::Emails(vec![
             address(&bob),
             address(&alice),
-            nobody,
+            unknown,
             address(&bob),
             address(&bob),
         ]),
         UserKeys::ExternalIds(["2", "1", "3", "2", "2"].map(external_id).to_vec()),
     ];
     for keys in questions {
-        let found = store.reader.find_many(&keys).await.expect("an answer");
+        let found = store.reader.find_many(&keys).await.expect("a result");
         assert_eq!(
             ids(&found),
             [Some(b), Some(a), None, Some(b), Some(b)],
@@ -230,20 +228,20 @@ pub async fn many_are_found_in_the_order_of_their_keys_with_duplicates_and_gaps(
     }
 }
 
-/// Deleted users are among the many as they are alone.
-pub async fn deleted_users_are_among_the_many(store: &StoreUnderTest) {
+/// A batch lookup returns deleted users like a single lookup does.
+pub async fn a_batch_includes_deleted_users(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let deleted = store.changed(alice.id, &Change::Delete).await;
     let found = store
         .reader
         .find_many(&UserKeys::Ids(vec![alice.id]))
         .await
-        .expect("an answer");
+        .expect("a result");
     assert_eq!(found, [Some(Arc::new(deleted))]);
 }
 
-/// No keys, no answers.
-pub async fn no_keys_find_no_users(store: &StoreUnderTest) {
+/// An empty batch returns an empty result.
+pub async fn an_empty_batch_finds_no_users(store: &StoreUnderTest) {
     store.added(&new_user("alice")).await;
     let questions = [
         UserKeys::Ids(Vec::new()),
@@ -260,8 +258,8 @@ pub async fn no_keys_find_no_users(store: &StoreUnderTest) {
     }
 }
 
-/// A full batch is one question.
-pub async fn five_hundred_keys_are_answered_at_once(store: &StoreUnderTest) {
+/// The largest batch is accepted in one call.
+pub async fn a_batch_of_500_keys_is_one_call(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let mut keys: Vec<UserId> = (0..499).map(|_| user_id()).collect();
     keys.push(alice.id);
@@ -269,14 +267,14 @@ pub async fn five_hundred_keys_are_answered_at_once(store: &StoreUnderTest) {
         .reader
         .find_many(&UserKeys::Ids(keys))
         .await
-        .expect("an answer");
+        .expect("a result");
     assert_eq!(found.len(), 500);
     assert_eq!(found.iter().flatten().count(), 1);
     assert_eq!(found.last().cloned().flatten().as_deref(), Some(&alice));
 }
 
-/// What is read equals what was written: every field, character, digit and microsecond.
-pub async fn every_value_survives_storage_exactly(store: &StoreUnderTest) {
+/// A stored user equals the written one in every field, character, digit and microsecond.
+pub async fn every_value_is_stored_exactly(store: &StoreUnderTest) {
     let context = context_at(seconds(1));
     let applied = registered(&awkward_user("Ünï.𠜎-9"), &context);
     let written = store
@@ -292,18 +290,18 @@ pub async fn every_value_survives_storage_exactly(store: &StoreUnderTest) {
         .reader
         .find_many(&UserKeys::Ids(vec![applied.user.id]))
         .await
-        .expect("an answer");
+        .expect("a result");
     assert_same(
         many.first().and_then(Option::as_ref).expect("the user"),
         &applied.user,
     );
 }
 
-/// What a change writes survives too, the order of metadata's members included.
-pub async fn every_value_survives_a_change_exactly(store: &StoreUnderTest) {
+/// A change stores every value exactly, including the order of the metadata members.
+pub async fn a_change_keeps_every_value_exactly(store: &StoreUnderTest) {
     let user = store.added(&awkward_user("alice")).await;
     let changes = [
-        merge_public(r#"{"z":2.50,"new":{"é":9007199254740993},"a":1E400}"#),
+        merge_public(r#"{"z":2.50,"new":{"é":9007199254740993},"a":1E40}"#),
         Change::Delete,
         Change::Restore,
         Change::Activate,

@@ -1,16 +1,18 @@
-//! The promises of [`crate::ports::UserWriter`].
+//! The contract of [`crate::ports::UserWriter`] and [`crate::ports::WriteRecords`].
 
 mod add;
 mod change;
 mod erase;
 mod idempotency;
 mod names;
+mod records;
 
 pub use add::*;
 pub use change::*;
 pub use erase::*;
 pub use idempotency::*;
 pub use names::*;
+pub use records::*;
 
 use super::{StoreUnderTest, expect_applied, expected, race};
 use crate::directory::DirectoryFilter;
@@ -19,36 +21,36 @@ use crate::write::{UniqueField, WriteError, Written};
 
 type Outcome = Result<Written, WriteError>;
 
-/// What a write comes to that is done, by the user it leaves.
+/// The outcome of an applied write that left this user.
 #[expect(clippy::unnecessary_wraps, reason = "it is compared with outcomes")]
 fn applied(user: &User) -> Outcome {
     Ok(Written::Applied(user.clone()))
 }
 
-/// What a write comes to that was done before, by the user as it is now.
+/// The outcome of a replayed write, with the current user.
 #[expect(clippy::unnecessary_wraps, reason = "it is compared with outcomes")]
 fn replayed(user: &User) -> Outcome {
     Ok(Written::Replayed(user.clone()))
 }
 
-fn taken(field: UniqueField) -> Outcome {
+pub(super) fn taken(field: UniqueField) -> Outcome {
     Err(WriteError::Taken(field))
 }
 
-fn times(outcomes: &[Outcome], is_one: impl Fn(&Outcome) -> bool) -> usize {
+fn count_of(outcomes: &[Outcome], is_one: impl Fn(&Outcome) -> bool) -> usize {
     outcomes.iter().filter(|outcome| is_one(outcome)).count()
 }
 
-/// How many users there are, deleted ones included.
-async fn everybody(store: &StoreUnderTest) -> u64 {
+/// The number of users, including deleted ones.
+async fn user_count(store: &StoreUnderTest) -> u64 {
     let filter = DirectoryFilter {
-        statuses: Status::ALL.to_vec(),
+        statuses: Status::ALL.into(),
         ..DirectoryFilter::default()
     };
-    store.directory.count(&filter).await.expect("an answer")
+    store.directory.count(&filter).await.expect("a result")
 }
 
-/// Asserts that exactly one of the racers was let in, and all others were told which value was taken.
+/// Asserts that exactly one write was applied and that all others failed because this field is taken.
 async fn assert_one_winner(store: &StoreUnderTest, outcomes: &[Outcome], field: UniqueField) {
     let winners: Vec<&User> = outcomes
         .iter()
@@ -62,7 +64,7 @@ async fn assert_one_winner(store: &StoreUnderTest, outcomes: &[Outcome], field: 
         .collect();
     assert_eq!(winners.len(), 1, "{outcomes:?}");
     assert_eq!(
-        times(outcomes, |outcome| *outcome == taken(field)),
+        count_of(outcomes, |outcome| *outcome == taken(field)),
         outcomes.len() - 1,
         "{outcomes:?}"
     );

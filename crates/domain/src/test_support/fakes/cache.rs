@@ -3,11 +3,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::ports::{Hit, Lease, Lookup, Missed, Tier, UserCache, UserKey, Voucher};
+use crate::ports::{FreshnessSource, Hit, Lease, Lookup, MissReason, Tier, UserCache, UserKey};
 use crate::user::User;
 use crate::values::{UserId, UsernameKey};
 
-/// A cache in memory that keeps the port's promises; it remembers everything and lets nobody wait for another.
+/// An in-memory cache that fulfills the contract. It never evicts, and no reader waits for another.
 #[derive(Debug, Default)]
 pub struct FakeCache {
     state: Mutex<State>,
@@ -16,17 +16,20 @@ pub struct FakeCache {
 #[derive(Debug, Default)]
 struct State {
     known: HashMap<UserId, Option<Arc<User>>>,
-    /// How often each user has been written: a lease taken before is void.
-    written: HashMap<UserId, u64>,
+    /// The number of writes to each user. A lease from before the latest write is invalid.
+    writes: HashMap<UserId, u64>,
     hints: HashMap<UserKey, UserId>,
 }
 
-/// The number of writes that the lease has seen.
-struct Slip(u64);
+/// The number of writes to the user when the lease was taken.
+struct LeaseToken(u64);
 
 impl State {
-    fn leased(&self, id: UserId) -> Lease {
-        Lease::new(id, Slip(self.written.get(&id).copied().unwrap_or_default()))
+    fn lease_for(&self, id: UserId) -> Lease {
+        Lease::new(
+            id,
+            LeaseToken(self.writes.get(&id).copied().unwrap_or_default()),
+        )
     }
 
     fn remember(&mut self, user: &Arc<User>) {
@@ -42,11 +45,11 @@ impl State {
         }
     }
 
-    /// Drops what is older than a version, and voids the leases.
-    fn expect_at_least(&mut self, id: UserId, version: i64) {
-        *self.written.entry(id).or_default() += 1;
+    /// Removes a value older than a revision and invalidates all leases of the user.
+    fn require_revision(&mut self, id: UserId, revision: i64) {
+        *self.writes.entry(id).or_default() += 1;
         let known = self.known.get(&id);
-        if known.is_some_and(|known| version_of(known.as_ref()) < version) {
+        if known.is_some_and(|known| revision_of(known.as_ref()) < revision) {
             self.known.remove(&id);
         }
     }
@@ -58,8 +61,8 @@ impl FakeCache {
     }
 }
 
-fn version_of(user: Option<&Arc<User>>) -> i64 {
-    user.map_or(0, |user| user.version.get())
+fn revision_of(user: Option<&Arc<User>>) -> i64 {
+    user.map_or(0, |user| user.revision.get())
 }
 
 #[async_trait]
@@ -71,19 +74,19 @@ impl UserCache for FakeCache {
                 Some(user) => Lookup::Hit(Hit {
                     user: user.clone(),
                     tier: Tier::Process,
-                    vouched_by: Voucher::Store,
+                    freshness_source: FreshnessSource::Store,
                 }),
-                None => Lookup::Miss(state.leased(*id), Missed::Unknown),
+                None => Lookup::Miss(state.lease_for(*id), MissReason::Unknown),
             })
             .collect()
     }
 
-    fn known(&self, id: UserId) -> Option<Hit> {
+    fn peek(&self, id: UserId) -> Option<Hit> {
         let user = self.state().known.get(&id).cloned()?;
         Some(Hit {
             user,
             tier: Tier::Process,
-            vouched_by: Voucher::Store,
+            freshness_source: FreshnessSource::Store,
         })
     }
 
@@ -92,20 +95,20 @@ impl UserCache for FakeCache {
     }
 
     fn lease(&self, id: UserId) -> Lease {
-        self.state().leased(id)
+        self.state().lease_for(id)
     }
 
     fn fill(&self, lease: Lease, found: Option<Arc<User>>) {
         let mut state = self.state();
         let id = lease.id();
-        let current = state.written.get(&id).copied().unwrap_or_default();
+        let current = state.writes.get(&id).copied().unwrap_or_default();
         let older = state
             .known
             .get(&id)
-            .is_some_and(|known| version_of(known.as_ref()) > version_of(found.as_ref()));
+            .is_some_and(|known| revision_of(known.as_ref()) > revision_of(found.as_ref()));
         if lease
-            .into_slip::<Slip>()
-            .is_none_or(|slip| slip.0 != current)
+            .into_token::<LeaseToken>()
+            .is_none_or(|token| token.0 != current)
             || older
         {
             return;
@@ -118,29 +121,29 @@ impl UserCache for FakeCache {
         }
     }
 
-    fn notice(&self, user: &User) {
+    fn observe(&self, user: &User) {
         let mut state = self.state();
         state.remember_names(user);
-        state.expect_at_least(user.id, user.version.get());
+        state.require_revision(user.id, user.revision.get());
     }
 
-    fn notice_absence(&self, id: UserId) {
-        self.state().expect_at_least(id, i64::MAX);
+    fn observe_absence(&self, id: UserId) {
+        self.state().require_revision(id, i64::MAX);
     }
 
     async fn put(&self, lease: Lease, user: Arc<User>) {
         let mut state = self.state();
-        let current = state.written.get(&user.id).copied().unwrap_or_default();
-        state.expect_at_least(user.id, user.version.get());
+        let current = state.writes.get(&user.id).copied().unwrap_or_default();
+        state.require_revision(user.id, user.revision.get());
         let is_latest = lease
-            .into_slip::<Slip>()
-            .is_some_and(|slip| slip.0 == current);
+            .into_token::<LeaseToken>()
+            .is_some_and(|token| token.0 == current);
         if is_latest && !state.known.contains_key(&user.id) {
             state.remember(&user);
         }
     }
 
     async fn forget(&self, id: UserId) {
-        self.state().expect_at_least(id, i64::MAX);
+        self.state().require_revision(id, i64::MAX);
     }
 }

@@ -2,22 +2,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::ports::{Clock, IdGenerator};
+use crate::StoreError;
+use crate::ports::{Clock, ClockReading, IdGenerator, StoreClock};
 use crate::values::{ServiceTokenId, Timestamp, TokenDigest, TokenSecret, UserId};
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that changes only when it is set or advanced.
 #[derive(Debug)]
 pub struct FixedClock(Mutex<Timestamp>);
 
 impl FixedClock {
-    /// Tells another time from now on.
+    /// Sets the time.
     pub fn set(&self, now: Timestamp) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Goes on by this much.
+    /// Advances the time.
     pub fn advance(&self, by: Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = now.plus(by);
@@ -36,12 +38,27 @@ impl Clock for FixedClock {
     }
 }
 
-/// A clock that goes on by a second at each look, so that no two moments are the same.
+#[async_trait]
+impl StoreClock for FixedClock {
+    async fn read(&self) -> Result<ClockReading, StoreError> {
+        Ok(agreeing(self.now()))
+    }
+}
+
+/// A reading in which the clocks of store and machine agree.
+fn agreeing(now: Timestamp) -> ClockReading {
+    ClockReading {
+        store: now,
+        machine: now,
+    }
+}
+
+/// A clock that advances by one second with each reading, so that no two readings are equal.
 #[derive(Debug)]
 pub struct SteppingClock(FixedClock);
 
 impl SteppingClock {
-    /// Goes on by this much, besides.
+    /// Advances the time in addition to the steps.
     pub fn advance(&self, by: Duration) {
         self.0.advance(by);
     }
@@ -62,21 +79,28 @@ impl Clock for SteppingClock {
     }
 }
 
-/// Ids of the form of a `UUIDv7`, each greater than the one before.
+#[async_trait]
+impl StoreClock for SteppingClock {
+    async fn read(&self) -> Result<ClockReading, StoreError> {
+        Ok(agreeing(self.now()))
+    }
+}
+
+/// A source of ids in `UUIDv7` format, each greater than the one before.
 #[derive(Debug)]
 pub struct SequentialIds(AtomicU64);
 
 impl SequentialIds {
-    /// The milliseconds of 2026-01-01, as the first 48 bits of a `UUIDv7` tell the time, and the version.
+    /// The first half of each id: 2026-01-01 in milliseconds in the first 48 bits, as in a `UUIDv7`, and the version.
     const FIRST_HALF: u64 = (1_767_225_600_000 << 16) | 0x7000;
     const VARIANT: u64 = 1 << 63;
 
-    /// Begins with the first.
+    /// Starts with number 1.
     pub const fn new() -> Self {
         Self::starting_at(1)
     }
 
-    /// Begins with this one, for tests with two sources of ids that must not meet.
+    /// Starts with this number, for tests with two sources that must not return the same ids.
     pub const fn starting_at(number: u64) -> Self {
         Self(AtomicU64::new(number))
     }
@@ -106,7 +130,7 @@ impl IdGenerator for SequentialIds {
         ServiceTokenId::from_uuid(self.next())
     }
 
-    /// A secret that anybody can guess; its digest is of no known kind.
+    /// Returns a predictable secret and its digest, which is the complement of its bytes.
     fn token_secret(&self) -> (TokenSecret, TokenDigest) {
         let (first, second) = self.next().as_u64_pair();
         let mut bytes = [0; 32];

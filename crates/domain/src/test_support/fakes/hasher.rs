@@ -1,16 +1,16 @@
 use async_trait::async_trait;
 
-use crate::ports::{Decoys, HashingError, PasswordHasher, Verdict};
+use crate::ports::{DummyHashes, HashingError, PasswordHasher, Verdict};
 use crate::values::{
-    PasswordHash, PasswordOrigin, PreparedPassword, StoredPassword, TypedPassword,
+    PasswordHash, PasswordOrigin, PreparedPassword, StoredPassword, SubmittedPassword,
 };
 
-/// Hashes nothing: a hash is the password behind a mark, `own:` or, of an older platform, `old:`.
+/// A hasher whose hash is the plain password with the prefix `own:`, or `old:` for an imported password.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FakeHasher;
 
 impl FakeHasher {
-    /// Gives what is stored of a password.
+    /// Returns the stored form of a password.
     pub fn stored(password: &str) -> StoredPassword {
         StoredPassword {
             hash: PasswordHash::from_store(format!("own:{password}")),
@@ -18,7 +18,7 @@ impl FakeHasher {
         }
     }
 
-    /// Gives what is stored of a password that an older platform hashed.
+    /// Returns the stored form of a password that was imported from an older platform.
     pub fn imported(password: &str) -> StoredPassword {
         StoredPassword {
             hash: PasswordHash::from_store(format!("old:{password}")),
@@ -35,7 +35,7 @@ impl PasswordHasher for FakeHasher {
 
     async fn verify(
         &self,
-        password: TypedPassword,
+        password: SubmittedPassword,
         stored: StoredPassword,
     ) -> Result<Verdict, HashingError> {
         let hash = stored.hash.expose();
@@ -47,8 +47,8 @@ impl PasswordHasher for FakeHasher {
     }
 }
 
-impl Decoys for FakeHasher {
-    fn stand_in(&self, _: &str) -> StoredPassword {
-        Self::stored("of nobody")
+impl DummyHashes for FakeHasher {
+    fn for_identifier(&self, _: &str) -> StoredPassword {
+        Self::stored("dummy")
     }
 }

@@ -10,32 +10,34 @@ use state::State;
 
 use crate::StoreError;
 use crate::directory::{DirectoryFilter, PageRequest};
-use crate::import::{Import, ImportOutcome};
-use crate::lockout::{Lockout, LoginAttempt, Tries};
+use crate::import::{Import, ImportLedger, Plan, StoreSnapshot};
+use crate::lockout::{AccountAttempts, Lockout, LoginAttempt};
 use crate::ports::{
-    ChangeLog, Changes, Credentials, ExpiredUser, HashingError, ImportError, KeptToken,
-    LogPosition, LoginAttempts, LoginTurn, Page, Purged, Records, Retention, SchemaState,
-    ServiceTokenRegistry, StoreHealth, StoredCredential, TokenUse, UserDirectory, UserImport,
-    UserKey, UserKeys, UserReader, UserWriter,
+    ChangeLog, Changes, Credentials, EventPage, EventPosition, EventsRequest, ExpiredUser,
+    HashingError, ImportError, LogPosition, LoginAttempts, LoginLock, Page, PastChanges, Purged,
+    Records, ReservedName, Retention, SchemaState, ServiceTokenRegistry, StoreHealth,
+    StoredCredential, StoredRecords, StoredServiceToken, SuspensionEnds, TokenRevocation, TokenUse,
+    UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserRecords, UserWriter,
+    WriteRecords,
 };
 use crate::service_token::{AppliedToken, ServiceToken};
-use crate::user::{Applied, Change, Event, User};
-use crate::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, UserId};
-use crate::write::{Erased, WriteContext, WriteError, Written};
+use crate::user::{Actor, Applied, Change, User};
+use crate::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, UserId, Username};
+use crate::write::{Erased, Idempotency, RecordedWrite, WriteContext, WriteError, Written};
 
-/// A store in memory, which keeps every promise of the ports it stands for.
+/// An in-memory store that fulfills the contracts of all storage ports.
 ///
-/// One lock makes each write whole and puts racing writes one after another.
+/// One lock makes each write atomic and serializes racing writes.
 #[derive(Debug, Default)]
 pub struct FakeStore {
     state: Mutex<State>,
 }
 
 impl FakeStore {
-    /// Puts a user in as it is, with the event that tells of it.
+    /// Stores a user as it is, together with its event.
     ///
     /// # Panics
-    /// When something that only one may have is taken.
+    /// If a unique value is taken.
     pub fn put(&self, applied: &Applied) {
         let context = WriteContext {
             actor: applied.event.actor.clone(),
@@ -49,15 +51,15 @@ impl FakeStore {
             .expect("a store without this user");
     }
 
-    /// Gives a user that is there.
+    /// Returns an existing user.
     ///
     /// # Panics
-    /// When there is none of this id.
+    /// If no user has this id.
     pub fn find_by_id(&self, id: UserId) -> Arc<User> {
         self.state().find(&UserKey::Id(id)).expect("a user")
     }
 
-    /// Answers so from now on when asked for the state of its schema.
+    /// Sets the schema state that the store reports.
     pub fn set_schema(&self, schema: SchemaState) {
         self.state().schema = schema;
     }
@@ -101,6 +103,18 @@ impl UserWriter for FakeStore {
 }
 
 #[async_trait]
+impl WriteRecords for FakeStore {
+    async fn find_write(
+        &self,
+        actor: &Actor,
+        idempotency: &Idempotency,
+        at: Timestamp,
+    ) -> Result<Option<RecordedWrite>, StoreError> {
+        Ok(self.state().find_write(actor, idempotency, at))
+    }
+}
+
+#[async_trait]
 impl UserDirectory for FakeStore {
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
         directory::page(self.state().users(), request)
@@ -113,8 +127,8 @@ impl UserDirectory for FakeStore {
 
 #[async_trait]
 impl ChangeLog for FakeStore {
-    async fn about(&self, user: UserId) -> Result<Vec<Event>, StoreError> {
-        Ok(self.state().events_about(user))
+    async fn about(&self, request: &EventsRequest) -> Result<EventPage, StoreError> {
+        Ok(self.state().events_about(request))
     }
 
     async fn position(&self) -> Result<LogPosition, StoreError> {
@@ -123,6 +137,25 @@ impl ChangeLog for FakeStore {
 
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
         Ok(self.state().changes_since(position))
+    }
+
+    async fn before(
+        &self,
+        position: Option<EventPosition>,
+        limit: u16,
+    ) -> Result<PastChanges, StoreError> {
+        Ok(self.state().changes_before(position, limit))
+    }
+}
+
+#[async_trait]
+impl UserRecords for FakeStore {
+    async fn records_of(&self, user: UserId) -> Result<StoredRecords, StoreError> {
+        Ok(self.state().records_of(user))
+    }
+
+    async fn release_name(&self, name: &Username) -> Result<Vec<ReservedName>, StoreError> {
+        Ok(self.state().release_name(name))
     }
 }
 
@@ -146,6 +179,17 @@ impl Retention for FakeStore {
 }
 
 #[async_trait]
+impl SuspensionEnds for FakeStore {
+    async fn due(&self, at: Timestamp) -> Result<Vec<UserId>, StoreError> {
+        Ok(self.state().due_suspensions(at))
+    }
+
+    async fn end(&self, id: UserId, context: &WriteContext) -> Result<Option<User>, StoreError> {
+        Ok(self.state().end_suspension(id, context))
+    }
+}
+
+#[async_trait]
 impl StoreHealth for FakeStore {
     async fn schema(&self) -> Result<SchemaState, StoreError> {
         Ok(self.state().schema)
@@ -154,19 +198,22 @@ impl StoreHealth for FakeStore {
 
 #[async_trait]
 impl UserImport for FakeStore {
-    async fn import(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
-        Ok(self.state().import(batch))
+    async fn import(&self, batch: &[Import], ledger: &ImportLedger) -> Result<Plan, ImportError> {
+        Ok(self.state().import(batch, ledger))
     }
 
-    async fn rehearse(&self, batch: &[Import]) -> Result<Vec<ImportOutcome>, ImportError> {
-        Ok(self.state().plan(batch).outcomes)
+    async fn snapshot(&self, _: &[Import]) -> Result<StoreSnapshot, StoreError> {
+        Ok(self.state().import_snapshot())
     }
 }
 
 #[async_trait]
 impl Credentials for FakeStore {
-    async fn find_credential(&self, key: &UserKey) -> Result<Option<StoredCredential>, StoreError> {
-        Ok(self.state().credential(key))
+    async fn find_credential(
+        &self,
+        key: Option<UserKey>,
+    ) -> Result<Option<StoredCredential>, StoreError> {
+        Ok(key.and_then(|key| self.state().credential(&key)))
     }
 
     async fn rehash(
@@ -181,9 +228,9 @@ impl Credentials for FakeStore {
 
 #[async_trait]
 impl LoginAttempts for FakeStore {
-    /// Lets everybody in at once: tests that race do so on real stores.
-    async fn enter(&self, _: &LoginAttempt) -> Result<LoginTurn, HashingError> {
-        Ok(LoginTurn::holding(()))
+    /// Never waits. Tests of racing logins use real stores.
+    async fn lock(&self, _: &LoginAttempt) -> Result<LoginLock, HashingError> {
+        Ok(LoginLock::new(()))
     }
 
     async fn lockout(&self, attempt: &LoginAttempt) -> Result<Lockout, StoreError> {
@@ -206,12 +253,12 @@ impl LoginAttempts for FakeStore {
         Ok(lockout.admits(at))
     }
 
-    async fn of_user(&self, user: UserId, at: Timestamp) -> Result<(Tries, u64), StoreError> {
-        Ok(self.state().tries_of(user, at))
+    async fn of_user(&self, user: UserId, at: Timestamp) -> Result<AccountAttempts, StoreError> {
+        Ok(self.state().attempts_of(user, at))
     }
 
     async fn clear(&self, user: UserId) -> Result<(), StoreError> {
-        self.state().clear_tries(user);
+        self.state().clear_attempts(user);
         Ok(())
     }
 }
@@ -226,7 +273,10 @@ impl ServiceTokenRegistry for FakeStore {
         self.state().add_token(issued, digest)
     }
 
-    async fn find_token(&self, id: ServiceTokenId) -> Result<Option<KeptToken>, StoreError> {
+    async fn find_token(
+        &self,
+        id: ServiceTokenId,
+    ) -> Result<Option<StoredServiceToken>, StoreError> {
         Ok(self.state().find_token(id))
     }
 
@@ -238,8 +288,8 @@ impl ServiceTokenRegistry for FakeStore {
         &self,
         id: ServiceTokenId,
         context: &WriteContext,
-    ) -> Result<Option<ServiceToken>, StoreError> {
-        Ok(self.state().revoke_token(id, context))
+    ) -> Result<TokenRevocation, WriteError> {
+        self.state().revoke_token(id, context)
     }
 
     async fn note_used(&self, uses: &[TokenUse]) -> Result<(), StoreError> {

@@ -4,27 +4,29 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use crate::Rejection;
 use crate::StoreError;
 use crate::caller::ServiceCaller;
 use crate::ports::{
-    ServiceTokens, TokenRejected, TokenVerifier, UserKey, VerifiedToken, VerifyTokenError,
+    FindServiceError, ServiceTokenVerifier, TokenVerifier, UserKey, VerifiedToken, VerifyTokenError,
 };
+use crate::service_token::ServiceToken;
 use crate::values::UserId;
 
-/// Admits the tokens it was told of, and rejects all others.
+/// A verifier that accepts the registered tokens and rejects all others.
 #[derive(Default)]
 pub struct FakeTokens(Mutex<HashMap<String, VerifiedToken>>);
 
 impl FakeTokens {
-    /// Admits a token from now on.
-    pub fn admit(&self, token: &str, says: VerifiedToken) {
+    /// Registers a token.
+    pub fn admit(&self, token: &str, verified: VerifiedToken) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(token.to_owned(), says);
+            .insert(token.to_owned(), verified);
     }
 
-    /// Admits a token of a user, which claims nothing else.
+    /// Registers a token of a user without further claims.
     pub fn admit_user(&self, token: &str, id: UserId) {
         self.admit(
             token,
@@ -50,21 +52,21 @@ impl TokenVerifier for FakeTokens {
         tokens
             .get(token)
             .cloned()
-            .ok_or_else(|| TokenRejected("it is unknown to the fake".to_owned()).into())
+            .ok_or(VerifyTokenError::Rejected(Rejection::NotJwt))
     }
 
-    fn remembered(&self, token: &str) -> Option<VerifiedToken> {
+    fn verify_cached(&self, token: &str) -> Option<VerifiedToken> {
         let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.get(token).cloned()
     }
 }
 
-/// Knows the services it was told of.
+/// A registry of services by their tokens.
 #[derive(Default)]
 pub struct FakeServiceTokens(Mutex<HashMap<String, ServiceCaller>>);
 
 impl FakeServiceTokens {
-    /// Knows a service by this token from now on.
+    /// Registers the token of a service.
     pub fn admit(&self, token: &str, service: ServiceCaller) {
         self.0
             .lock()
@@ -80,13 +82,17 @@ impl fmt::Debug for FakeServiceTokens {
 }
 
 #[async_trait]
-impl ServiceTokens for FakeServiceTokens {
-    async fn find(&self, token: &str) -> Result<Option<ServiceCaller>, StoreError> {
+impl ServiceTokenVerifier for FakeServiceTokens {
+    async fn find(&self, token: &str) -> Result<Option<ServiceCaller>, FindServiceError> {
         Ok(self
             .0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(token)
             .cloned())
+    }
+
+    async fn find_revoked(&self, _: &str) -> Result<Option<ServiceToken>, StoreError> {
+        Ok(None)
     }
 }

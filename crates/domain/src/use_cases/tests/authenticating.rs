@@ -1,4 +1,5 @@
 use super::*;
+use crate::Rejection;
 use crate::caller::{Caller, ServiceCaller, UserCaller};
 use crate::ports::{UserKey, VerifiedToken};
 use crate::test_support::fakes::Fakes;
@@ -20,16 +21,16 @@ async fn caller(fakes: &Fakes, credential: &Credential) -> Option<Caller> {
 }
 
 fn admit(fakes: &Fakes, token: &str, id: UserId, claims_admin: bool) {
-    let says = VerifiedToken {
+    let verified = VerifiedToken {
         subject: UserKey::Id(id),
         claims_admin,
         issued_at: Some(seconds(0)),
     };
-    fakes.tokens.admit(token, says);
+    fakes.tokens.admit(token, verified);
 }
 
 #[tokio::test]
-async fn a_user_is_whom_its_token_names() {
+async fn a_token_authenticates_its_subject() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     admit(&fakes, "token", id, false);
@@ -42,7 +43,7 @@ async fn a_user_is_whom_its_token_names() {
 }
 
 #[tokio::test]
-async fn a_user_may_be_named_by_its_older_id() {
+async fn a_token_may_name_its_user_by_external_id() {
     let fakes = Fakes::default();
     let mut new = new_user("alice");
     new.rest.external_id = Edit::Set(external_id("42"));
@@ -65,7 +66,7 @@ async fn a_user_may_be_named_by_its_older_id() {
 }
 
 #[tokio::test]
-async fn an_administrator_is_whom_both_the_token_and_the_stored_user_call_one() {
+async fn an_administrator_needs_the_role_in_token_and_store() {
     for (stored_as_admin, claims_admin) in
         [(false, false), (false, true), (true, false), (true, true)]
     {
@@ -89,33 +90,44 @@ async fn an_administrator_is_whom_both_the_token_and_the_stored_user_call_one() 
 }
 
 #[tokio::test]
-async fn a_token_of_a_user_who_is_suspended_deleted_or_gone_is_worth_nothing() {
+async fn a_token_of_a_suspended_deleted_or_erased_user_is_rejected() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     admit(&fakes, "token", id, false);
     let users = fakes.ports().users();
-    for change in [Change::Suspend, Change::Delete] {
+    for change in [Change::suspend(), Change::Delete] {
         users.change(id, &change, &context()).await.unwrap();
         assert_eq!(caller(&fakes, &bearer("token")).await, None, "{change:?}");
     }
     for change in [Change::Restore, Change::Activate] {
         users.change(id, &change, &context()).await.unwrap();
     }
+    assert_eq!(
+        caller(&fakes, &bearer("token")).await,
+        None,
+        "a restored user needs a new token"
+    );
+    let later = VerifiedToken {
+        subject: UserKey::Id(id),
+        claims_admin: false,
+        issued_at: Some(seconds(10_000_000_000)),
+    };
+    fakes.tokens.admit("token", later);
     assert!(caller(&fakes, &bearer("token")).await.is_some());
     users.erase(id, &context()).await.unwrap();
     assert_eq!(caller(&fakes, &bearer("token")).await, None);
 }
 
 #[tokio::test]
-async fn a_token_of_nobody_or_that_is_unknown_is_worth_nothing() {
+async fn an_unknown_token_or_subject_is_rejected() {
     let fakes = Fakes::default();
-    fakes.tokens.admit_user("nobodys", user_id());
-    assert_eq!(caller(&fakes, &bearer("nobodys")).await, None);
+    fakes.tokens.admit_user("absent-subject", user_id());
+    assert_eq!(caller(&fakes, &bearer("absent-subject")).await, None);
     assert_eq!(caller(&fakes, &bearer("unknown")).await, None);
 }
 
 #[tokio::test]
-async fn a_service_is_known_by_its_token_in_either_place() {
+async fn a_service_token_is_accepted_in_both_headers() {
     let fakes = Fakes::default();
     let service = ServiceCaller::with_all_scopes("posts");
     fakes.service_tokens.admit("secret", service.clone());
@@ -132,7 +144,7 @@ async fn a_service_is_known_by_its_token_in_either_place() {
 }
 
 #[tokio::test]
-async fn a_users_token_is_none_of_a_service() {
+async fn a_user_token_is_not_accepted_as_a_service_token() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     admit(&fakes, "token", id, false);
@@ -143,11 +155,59 @@ async fn a_users_token_is_none_of_a_service() {
 }
 
 #[test]
-fn a_credential_does_not_print() {
+fn debug_hides_the_credential() {
     for credential in [
         bearer("secret"),
         Credential::ServiceToken("secret".to_owned()),
     ] {
         assert!(!format!("{credential:?}").contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn each_rejection_of_a_subject_has_its_own_reason() {
+    let fakes = Fakes::default();
+    let id = stored_user(&fakes, "alice").user.id;
+    admit(&fakes, "token", id, false);
+    let users = fakes.ports().users();
+    let rejection = async || {
+        let authenticate = fakes.use_cases().authenticate;
+        authenticate.run(&bearer("token")).await.unwrap_err()
+    };
+    for (change, expected) in [
+        (Change::SignOut, Rejection::SignedOut),
+        (Change::suspend(), Rejection::SuspendedSubject),
+        (Change::Delete, Rejection::DeletedSubject),
+    ] {
+        users.change(id, &change, &context()).await.unwrap();
+        assert_eq!(rejection().await, expected.into(), "{change:?}");
+    }
+    users.erase(id, &context()).await.unwrap();
+    assert_eq!(rejection().await, Rejection::UnknownSubject.into());
+}
+
+#[test]
+fn only_facts_in_the_token_are_described_to_the_client() {
+    for described in [
+        Rejection::NotJwt,
+        Rejection::NotAccessToken,
+        Rejection::NoExpiry,
+        Rejection::Expired,
+        Rejection::NotYetValid,
+    ] {
+        let description = described.description().unwrap();
+        // The characters of RFC 6750, section 3.
+        let is_permitted = |byte| matches!(byte, 0x20..=0x21 | 0x23..=0x5B | 0x5D..=0x7E);
+        assert!(description.bytes().all(is_permitted), "{description}");
+    }
+    for withheld in [
+        Rejection::WrongSignature,
+        Rejection::UnknownKey,
+        Rejection::RevokedServiceToken,
+        Rejection::SuspendedSubject,
+        Rejection::UnknownSubject,
+        Rejection::SignedOut,
+    ] {
+        assert_eq!(withheld.description(), None, "{withheld}");
     }
 }

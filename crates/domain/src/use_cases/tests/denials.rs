@@ -1,20 +1,32 @@
-//! Who may not is told so before anything else is looked at: neither the input, nor a store, nor the clock.
+//! Permissions are checked before the input, a store or the clock is used.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::*;
 use crate::Freshness;
 use crate::caller::{Caller, Scope, ServiceCaller};
-use crate::directory::{DirectoryFilter, PageRequest, Sort};
+use crate::directory::{DirectoryFilter, MetadataKey, MetadataValue, PageRequest, Sort};
 use crate::permissions::Denied;
-use crate::ports::UserKey;
+use crate::ports::{MockClock, UserKey};
 use crate::test_support::mocks::untouched_ports;
-use crate::test_support::samples::{email, external_id, person, service, user_id};
+use crate::test_support::samples::{email, external_id, person, seconds, service, user_id};
 use crate::use_cases::*;
+use crate::user::SuspensionInput;
 use crate::values::{EmailKey, Role, UserId};
 
 fn use_cases() -> UseCases {
     UseCases::new(&untouched_ports())
+}
+
+/// Use cases with a clock, because dates of an input are compared with the current time.
+fn use_cases_with_a_clock() -> UseCases {
+    let mut clock = MockClock::new();
+    clock.expect_now().return_const(seconds(0));
+    UseCases::new(&Ports {
+        clock: Arc::new(clock),
+        ..untouched_ports()
+    })
 }
 
 fn service_with(scopes: &[Scope]) -> Caller {
@@ -33,18 +45,18 @@ fn page_of(filter: DirectoryFilter) -> PageRequest {
     }
 }
 
-/// What each use case answers to a caller, as far as it is a denial; all others would touch a port.
+/// Returns the denial of each use case for a caller. Any other result would call a port.
 async fn denials(caller: &Caller, target: UserId) -> Vec<(&'static str, Option<Denied>)> {
     let on = use_cases();
     let conditions = WriteConditions::default;
-    let everybody = DirectoryFilter::default();
+    let no_filter = DirectoryFilter::default();
     let create = on
         .create_user
         .run(caller, &input("alice"), conditions())
         .await;
     let update = on
         .update_user
-        .run(caller, target, &called("A"), conditions())
+        .run(caller, target, &name_update("A"), conditions())
         .await;
     let replace = on
         .replace_user
@@ -53,8 +65,8 @@ async fn denials(caller: &Caller, target: UserId) -> Vec<(&'static str, Option<D
     let delete = on.delete_user.run(caller, target, conditions()).await;
     let erase = on.erase_user.run(caller, target, conditions()).await;
     let suspend = on
-        .change_status
-        .run(caller, target, StatusChange::Suspend, conditions())
+        .suspend_user
+        .run(caller, target, &SuspensionInput::default(), conditions())
         .await;
     let activate = on
         .change_status
@@ -72,7 +84,7 @@ async fn denials(caller: &Caller, target: UserId) -> Vec<(&'static str, Option<D
         .find_user
         .run(
             caller,
-            &Sought::ExternalId("1".to_owned()),
+            &UserSelector::ExternalId("1".to_owned()),
             Freshness::Current,
         )
         .await;
@@ -92,9 +104,12 @@ async fn denials(caller: &Caller, target: UserId) -> Vec<(&'static str, Option<D
             Freshness::Bounded,
         )
         .await;
-    let list = on.list_users.run(caller, &page_of(everybody.clone())).await;
-    let count = on.count_users.run(caller, &everybody).await;
-    let export = on.export_user.run(caller, target).await;
+    let list = on.list_users.run(caller, &page_of(no_filter.clone())).await;
+    let count = on.count_users.run(caller, &no_filter).await;
+    let export = on
+        .export_user
+        .run(caller, target, &ExportPositions::default())
+        .await;
     vec![
         (
             "create",
@@ -107,7 +122,7 @@ async fn denials(caller: &Caller, target: UserId) -> Vec<(&'static str, Option<D
         ("replace", edit_denial(replace)),
         ("delete", status_denial(delete)),
         ("erase", status_denial(erase)),
-        ("suspend", status_denial(suspend)),
+        ("suspend", suspension_denial(suspend)),
         ("activate", status_denial(activate)),
         ("restore", status_denial(restore)),
         (
@@ -142,6 +157,13 @@ fn status_denial<T>(result: Result<T, ChangeStatusError>) -> Option<Denied> {
     }
 }
 
+fn suspension_denial<T>(result: Result<T, SuspendUserError>) -> Option<Denied> {
+    match result {
+        Err(SuspendUserError::Status(error)) => status_denial::<()>(Err(error)),
+        _ => None,
+    }
+}
+
 fn find_denial<T>(result: Result<T, FindUserError>) -> Option<Denied> {
     if let Err(FindUserError::Denied(denied)) = result {
         Some(denied)
@@ -167,20 +189,20 @@ fn list_denial<T>(result: Result<T, ListUsersError>) -> Option<Denied> {
 }
 
 #[tokio::test]
-async fn a_person_is_denied_everything_about_others_without_touching_a_port() {
+async fn a_user_is_denied_operations_on_others_before_any_port_call() {
     for (use_case, denied) in denials(&person(user_id()), user_id()).await {
         assert_eq!(denied, Some(Denied::Forbidden), "{use_case}");
     }
 }
 
 #[tokio::test]
-async fn a_service_without_scopes_is_told_the_scope_it_lacks_without_touching_a_port() {
+async fn a_denied_service_learns_the_missing_scope_before_any_port_call() {
     let lacking = denials(&service_with(&[]), user_id()).await;
     let scopes: Vec<(&str, Scope)> = lacking
         .into_iter()
         .map(|(use_case, denied)| match denied {
             Some(Denied::InsufficientScope(scope)) => (use_case, scope),
-            other => panic!("{use_case} came to {other:?}"),
+            other => panic!("{use_case} returned {other:?}"),
         })
         .collect();
     let expected = [
@@ -204,7 +226,7 @@ async fn a_service_without_scopes_is_told_the_scope_it_lacks_without_touching_a_
 }
 
 #[tokio::test]
-async fn a_forbidden_field_is_told_before_a_faulty_one() {
+async fn a_forbidden_field_is_reported_before_an_invalid_one() {
     let id = user_id();
     let both = UserInput {
         username: text("!"),
@@ -221,7 +243,7 @@ async fn a_forbidden_field_is_told_before_a_faulty_one() {
             .await,
     ] {
         let Some(Denied::ForbiddenFields(faults)) = edit_denial(result) else {
-            panic!("the field was not forbidden");
+            panic!("the field is not forbidden");
         };
         let paths: Vec<_> = faults.iter().map(|fault| fault.path().join(".")).collect();
         assert_eq!(paths, ["status"]);
@@ -229,9 +251,9 @@ async fn a_forbidden_field_is_told_before_a_faulty_one() {
 }
 
 #[tokio::test]
-async fn a_faulty_input_never_reaches_a_store() {
+async fn an_invalid_input_never_reaches_a_store() {
     let id = user_id();
-    let on = use_cases();
+    let on = use_cases_with_a_clock();
     let wrong = UserInput {
         email: text("nowhere"),
         ..input("alice")
@@ -256,7 +278,7 @@ async fn a_faulty_input_never_reaches_a_store() {
 #[tokio::test]
 async fn a_replacement_without_a_version_never_reaches_a_store() {
     let id = user_id();
-    let replaced = use_cases()
+    let replaced = use_cases_with_a_clock()
         .replace_user
         .run(&person(id), id, &input("alice"), WriteConditions::default())
         .await;
@@ -267,7 +289,7 @@ async fn a_replacement_without_a_version_never_reaches_a_store() {
 }
 
 #[tokio::test]
-async fn a_service_that_may_only_read_does_not_seek_by_address_in_the_directory() {
+async fn an_email_filter_needs_the_private_read_scope() {
     let caller = service_with(&[Scope::UsersRead]);
     let by_email = DirectoryFilter {
         email: Some(EmailKey::from(&email("a@b.example"))),
@@ -289,39 +311,82 @@ async fn a_service_that_may_only_read_does_not_seek_by_address_in_the_directory(
     );
 }
 
+fn by_metadata(key: &str) -> DirectoryFilter {
+    let value = MetadataValue::parse("7").unwrap();
+    DirectoryFilter {
+        metadata: [(MetadataKey::parse(key).unwrap(), [value].into())].into(),
+        ..DirectoryFilter::default()
+    }
+}
+
 #[tokio::test]
-async fn nobody_but_a_user_is_me() {
+async fn filters_and_sorts_by_hidden_fields_need_the_private_read_scope() {
+    let caller = service_with(&[Scope::UsersRead]);
+    let denied = Some(Denied::InsufficientScope(Scope::UsersReadPrivate));
+    for hidden in [
+        DirectoryFilter {
+            updated_since: Some(seconds(0)),
+            ..DirectoryFilter::default()
+        },
+        DirectoryFilter {
+            updated_until: Some(seconds(0)),
+            ..DirectoryFilter::default()
+        },
+        DirectoryFilter {
+            roles: [Role::admin()].into(),
+            ..DirectoryFilter::default()
+        },
+        by_metadata("private.crm_id"),
+    ] {
+        let page = page_of(hidden.clone());
+        let listed = use_cases().list_users.run(&caller, &page).await;
+        assert_eq!(list_denial(listed), denied, "{hidden:?}");
+        let counted = use_cases().count_users.run(&caller, &hidden).await;
+        assert_eq!(list_denial(counted), denied, "{hidden:?}");
+    }
+    let shown = by_metadata("public.plan");
+    assert_eq!(list_users::permit_filter(&caller, &shown), Ok(()));
+    let sorted = PageRequest {
+        sort: Sort::Updated,
+        ..page_of(DirectoryFilter::default())
+    };
+    let listed = use_cases().list_users.run(&caller, &sorted).await;
+    assert_eq!(list_denial(listed), denied);
+}
+
+#[tokio::test]
+async fn only_a_user_can_request_me() {
     for caller in [service("auth"), Caller::Operator] {
         let found = use_cases()
             .find_user
-            .run(&caller, &Sought::Me, Freshness::Bounded)
+            .run(&caller, &UserSelector::Me, Freshness::Bounded)
             .await;
         assert_eq!(found, Err(FindUserError::Denied(Denied::Forbidden)));
     }
 }
 
 #[tokio::test]
-async fn a_key_that_can_be_nobodys_is_not_sought() {
+async fn an_invalid_key_is_not_looked_up() {
     let caller = service("auth");
-    for sought in [
-        Sought::Id("42".to_owned()),
-        Sought::Id("{019b76da-a800-7000-8000-000000000040}".to_owned()),
-        Sought::Username("a@b".to_owned()),
-        Sought::ExternalId("a b".to_owned()),
+    for selector in [
+        UserSelector::Id("42".to_owned()),
+        UserSelector::Id("{019b76da-a800-7000-8000-000000000040}".to_owned()),
+        UserSelector::Username("a@b".to_owned()),
+        UserSelector::ExternalId("a b".to_owned()),
     ] {
         assert_eq!(
             use_cases()
                 .find_user
-                .run(&caller, &sought, Freshness::Bounded)
+                .run(&caller, &selector, Freshness::Bounded)
                 .await,
             Err(FindUserError::NotFound),
-            "{sought:?}"
+            "{selector:?}"
         );
     }
-    let nobodys = BatchKeys::Ids(vec!["x".to_owned(); MAX_BATCH]);
+    let invalid_ids = BatchKeys::Ids(vec!["x".to_owned(); MAX_BATCH]);
     let found = use_cases()
         .batch_users
-        .run(&caller, &nobodys, Freshness::Bounded)
+        .run(&caller, &invalid_ids, Freshness::Bounded)
         .await
         .unwrap();
     assert_eq!(found.views.len(), MAX_BATCH);
@@ -340,7 +405,7 @@ async fn a_key_that_can_be_nobodys_is_not_sought() {
 }
 
 #[tokio::test]
-async fn a_batch_of_more_than_500_keys_is_not_sought() {
+async fn a_batch_of_more_than_500_keys_is_rejected() {
     let id = external_id("1").to_string();
     let keys = BatchKeys::ExternalIds(vec![id; MAX_BATCH + 1]);
     assert_eq!(

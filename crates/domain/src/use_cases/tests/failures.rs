@@ -1,4 +1,4 @@
-//! What a failing store says reaches the caller as it was said.
+//! Errors of ports reach the caller unchanged.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use crate::directory::{DirectoryFilter, PageRequest, Sort};
 use crate::ports::{UserKey, VerifyTokenError};
 use crate::test_support::fakes::Fakes;
 use crate::test_support::mocks::{
-    MockChangeLog, MockServiceTokens, MockTokenVerifier, MockUserDirectory, MockUserReader,
+    MockChangeLog, MockServiceTokenVerifier, MockTokenVerifier, MockUserDirectory, MockUserReader,
     MockUserWriter, untouched_ports,
 };
-use crate::test_support::samples::{call, service, user, user_id, username};
+use crate::test_support::samples::{service, set_name, user, user_id, username};
 use crate::use_cases::*;
-use crate::user::{Change, ChangeRefused};
+use crate::user::{Change, ChangeRefused, SuspensionInput};
 use crate::values::{Role, UsernameKey};
 use crate::write::{UniqueField, WriteError};
-use crate::{Freshness, StoreError};
+use crate::{Freshness, Rejection, StoreError};
 
 fn away() -> StoreError {
     StoreError::Unavailable("the pool is empty".to_owned())
@@ -25,7 +25,7 @@ fn unknown_outcome() -> StoreError {
     StoreError::OutcomeUnknown("the link broke at the commit".to_owned())
 }
 
-/// Use cases on a writer that answers every write so, and on nothing else but a clock and ids.
+/// Use cases on a writer that fails every write, a clock and ids.
 fn with_writer(error: &WriteError) -> UseCases {
     let mut writer = MockUserWriter::new();
     let (added, changed, erased) = (error.clone(), error.clone(), error.clone());
@@ -56,7 +56,7 @@ fn with_reader(reader: MockUserReader) -> UseCases {
 }
 
 #[tokio::test]
-async fn what_a_store_says_of_a_failed_write_reaches_the_caller() {
+async fn a_store_error_of_a_write_reaches_the_caller() {
     let (caller, id) = (service("auth"), user_id());
     let conditions = WriteConditions::default;
     let any = || WriteConditions {
@@ -76,7 +76,7 @@ async fn what_a_store_says_of_a_failed_write_reaches_the_caller() {
         assert_eq!(created, Err(CreateUserError::Store(error.clone())));
         let updated = on
             .update_user
-            .run(&caller, id, &called("A"), conditions())
+            .run(&caller, id, &name_update("A"), conditions())
             .await;
         assert_eq!(updated, Err(EditUserError::Store(error.clone())));
         let replaced = on
@@ -89,10 +89,13 @@ async fn what_a_store_says_of_a_failed_write_reaches_the_caller() {
         let erased = on.erase_user.run(&caller, id, conditions()).await;
         assert_eq!(erased, Err(ChangeStatusError::Store(error.clone())));
         let suspended = on
-            .change_status
-            .run(&caller, id, StatusChange::Suspend, conditions())
+            .suspend_user
+            .run(&caller, id, &SuspensionInput::default(), conditions())
             .await;
-        assert_eq!(suspended, Err(ChangeStatusError::Store(error.clone())));
+        assert_eq!(
+            suspended,
+            Err(ChangeStatusError::Store(error.clone()).into())
+        );
         let granted = on
             .grant_role
             .run(&caller, &UserKey::Id(id), Role::admin())
@@ -102,7 +105,7 @@ async fn what_a_store_says_of_a_failed_write_reaches_the_caller() {
 }
 
 #[tokio::test]
-async fn what_a_store_says_of_a_failed_read_reaches_the_caller() {
+async fn a_store_error_of_a_read_reaches_the_caller() {
     let caller = service("auth");
     let mut reader = MockUserReader::new();
     reader.expect_find().returning(|_| Err(away()));
@@ -111,7 +114,11 @@ async fn what_a_store_says_of_a_failed_read_reaches_the_caller() {
     let id = user_id();
     let found = on
         .find_user
-        .run(&caller, &Sought::Id(id.to_string()), Freshness::Bounded)
+        .run(
+            &caller,
+            &UserSelector::Id(id.to_string()),
+            Freshness::Bounded,
+        )
         .await;
     assert_eq!(found, Err(FindUserError::Store(away())));
     let found = on
@@ -124,7 +131,9 @@ async fn what_a_store_says_of_a_failed_read_reaches_the_caller() {
         .await;
     assert_eq!(found, Err(BatchUsersError::Store(away())));
     assert_eq!(
-        on.export_user.run(&caller, id).await,
+        on.export_user
+            .run(&caller, id, &ExportPositions::default())
+            .await,
         Err(FindUserError::Store(away()))
     );
     let by_name = UserKey::Username(UsernameKey::from(&username("alice")));
@@ -133,7 +142,7 @@ async fn what_a_store_says_of_a_failed_read_reaches_the_caller() {
 }
 
 #[tokio::test]
-async fn what_a_directory_says_of_its_failure_reaches_the_caller() {
+async fn a_directory_error_reaches_the_caller() {
     let mut directory = MockUserDirectory::new();
     directory.expect_page().returning(|_| Err(away()));
     directory.expect_count().returning(|_| Err(away()));
@@ -160,7 +169,7 @@ async fn what_a_directory_says_of_its_failure_reaches_the_caller() {
 }
 
 #[tokio::test]
-async fn an_export_without_its_events_is_none() {
+async fn an_export_fails_if_its_events_cannot_be_read() {
     let mut reader = MockUserReader::new();
     reader
         .expect_find()
@@ -170,29 +179,34 @@ async fn an_export_without_its_events_is_none() {
     let ports = Ports {
         reader: Arc::new(reader),
         change_log: Arc::new(change_log),
-        ..untouched_ports()
+        ..Fakes::default().ports()
     };
     let exported = UseCases::new(&ports)
         .export_user
-        .run(&service("auth"), user_id())
+        .run(&service("auth"), user_id(), &ExportPositions::default())
         .await;
     assert_eq!(exported, Err(FindUserError::Store(away())));
 }
 
-/// To call a token bad because a store is away would sign everybody out.
+/// Rejecting tokens during a store outage would sign out all users.
 #[tokio::test]
-async fn a_store_that_is_away_does_not_make_a_credential_bad() {
+async fn an_unavailable_store_does_not_reject_a_credential() {
     let credential = Credential::Bearer("token".to_owned());
-    let mut service_tokens = MockServiceTokens::new();
-    service_tokens.expect_find().returning(|_| Err(away()));
+    let mut service_tokens = MockServiceTokenVerifier::new();
+    service_tokens
+        .expect_find()
+        .returning(|_| Err(away().into()));
+    let mut tokens = MockTokenVerifier::new();
+    tokens.expect_verify_cached().returning(|_| None);
     let ports = Ports {
         service_tokens: Arc::new(service_tokens),
+        tokens: Arc::new(tokens),
         ..untouched_ports()
     };
     let answer = UseCases::new(&ports).authenticate.run(&credential).await;
     assert_eq!(answer, Err(AuthenticateError::Store(away())));
 
-    let mut service_tokens = MockServiceTokens::new();
+    let mut service_tokens = MockServiceTokenVerifier::new();
     service_tokens.expect_find().returning(|_| Ok(None));
     let fakes = Fakes::default();
     fakes.tokens.admit_user("token", user_id());
@@ -209,10 +223,11 @@ async fn a_store_that_is_away_does_not_make_a_credential_bad() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_known_yet_does_not_make_a_credential_bad() {
-    let mut service_tokens = MockServiceTokens::new();
+async fn unavailable_keys_do_not_reject_a_credential() {
+    let mut service_tokens = MockServiceTokenVerifier::new();
     service_tokens.expect_find().returning(|_| Ok(None));
     let mut tokens = MockTokenVerifier::new();
+    tokens.expect_verify_cached().returning(|_| None);
     tokens
         .expect_verify()
         .returning(|_| Err(VerifyTokenError::Unavailable("away".to_owned())));
@@ -228,8 +243,8 @@ async fn a_key_that_is_not_known_yet_does_not_make_a_credential_bad() {
 }
 
 #[tokio::test]
-async fn a_services_token_is_never_tried_as_a_users() {
-    let mut service_tokens = MockServiceTokens::new();
+async fn a_service_token_is_never_verified_as_a_user_token() {
+    let mut service_tokens = MockServiceTokenVerifier::new();
     service_tokens.expect_find().returning(|_| Ok(None));
     let mut tokens = MockTokenVerifier::new();
     tokens.expect_verify().never();
@@ -242,11 +257,11 @@ async fn a_services_token_is_never_tried_as_a_users() {
         .authenticate
         .run(&Credential::ServiceToken("token".to_owned()))
         .await;
-    assert!(matches!(answer, Err(AuthenticateError::Rejected(_))));
+    assert_eq!(answer, Err(Rejection::UnknownServiceToken.into()));
 }
 
 #[tokio::test]
-async fn a_refusal_that_a_use_case_cannot_have_caused_is_a_fault_of_the_store() {
+async fn an_impossible_refusal_is_an_internal_store_error() {
     let (caller, id) = (service("auth"), user_id());
     let impossible = [
         WriteError::Taken(UniqueField::Email),
@@ -260,7 +275,7 @@ async fn a_refusal_that_a_use_case_cannot_have_caused_is_a_fault_of_the_store() 
             .run(
                 &caller,
                 id,
-                StatusChange::Suspend,
+                StatusChange::Activate,
                 WriteConditions::default(),
             )
             .await;
@@ -284,12 +299,12 @@ async fn a_refusal_that_a_use_case_cannot_have_caused_is_a_fault_of_the_store() 
 }
 
 #[tokio::test]
-async fn a_write_is_asked_of_the_store_once_and_never_retried() {
+async fn a_write_is_sent_once_and_never_retried() {
     let mut writer = MockUserWriter::new();
     writer
         .expect_change()
         .withf(|_, change: &Change, context| {
-            *change == call("Alice")
+            *change == set_name("Alice")
                 && context.actor.as_str() == "service:auth"
                 && context.idempotency.is_none()
         })
@@ -309,7 +324,7 @@ async fn a_write_is_asked_of_the_store_once_and_never_retried() {
         .run(
             &caller,
             user_id(),
-            &called("Alice"),
+            &name_update("Alice"),
             WriteConditions::default(),
         )
         .await;

@@ -1,17 +1,19 @@
-//! Imports: what races and failures come to, and who may not.
+//! Imports: races, failures and permissions.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
 use crate::caller::Caller;
-use crate::import::{Import, ImportOutcome, Imported};
+use crate::import::{
+    Import, ImportLedger, ImportOutcome, Imported, MatchBy, Plan, StoreSnapshot, plan,
+};
 use crate::input::RecordInput;
 use crate::permissions::Denied;
 use crate::ports::{Clock as _, ImportError, UserKey, UserReader as _};
 use crate::test_support::mocks::{MockUserImport, untouched_ports};
 use crate::test_support::samples::{administrator, import, person, record, service, user_id};
-use crate::use_cases::{FindUserError, ImportMode, ImportRun, Ports, Sought, UseCases};
+use crate::use_cases::{FindUserError, ImportMode, ImportRun, Ports, UseCases, UserSelector};
 use crate::write::UniqueField;
 use crate::{Freshness, StoreError};
 
@@ -32,25 +34,42 @@ fn on(port: MockUserImport) -> UseCases {
 
 async fn run(port: MockUserImport, batch: &mut [Import]) -> ImportRun {
     let import = on(port).import_users;
+    let mut ledger = ImportLedger::default();
     import
-        .run(&Caller::Operator, batch, ImportMode::Write)
+        .run(&Caller::Operator, batch, &mut ledger, ImportMode::Write)
         .await
         .unwrap()
 }
 
+/// The plan of a store that creates a user for each record.
+fn created(batch: &[Import]) -> Plan {
+    let created = batch
+        .iter()
+        .map(|import| Ok(Imported::Created(import.fresh_id)));
+    Plan {
+        outcomes: created.collect(),
+        ..Plan::default()
+    }
+}
+
 #[tokio::test]
-async fn nobody_but_the_operator_imports() {
+async fn only_the_operator_may_import() {
     for caller in [administrator(), person(user_id()), service("posts")] {
         let run = on(MockUserImport::new())
             .import_users
-            .run(&caller, &mut batch(1), ImportMode::Write)
+            .run(
+                &caller,
+                &mut batch(1),
+                &mut ImportLedger::default(),
+                ImportMode::Write,
+            )
             .await;
         assert_eq!(run, Err(Denied::Forbidden));
     }
 }
 
 #[tokio::test]
-async fn no_records_ask_no_store() {
+async fn an_empty_batch_does_not_call_the_store() {
     let run = run(MockUserImport::new(), &mut []).await;
     assert_eq!(run, ImportRun::default());
 }
@@ -60,26 +79,21 @@ async fn a_batch_that_lost_a_race_is_imported_record_by_record() {
     let mut port = MockUserImport::new();
     port.expect_import()
         .times(4)
-        .returning(|batch| match batch {
-            [one] => Ok(vec![Ok(Imported::Created(one.fresh_id))]),
+        .returning(|batch, _| match batch {
+            [_] => Ok(created(batch)),
             _ => Err(ImportError::Raced(UniqueField::Email)),
         });
     let mut batch = batch(3);
     let run = run(port, &mut batch).await;
-    let created = batch
-        .iter()
-        .map(|import| Ok(Imported::Created(import.fresh_id)));
-    assert_eq!(run.outcomes, created.collect::<Vec<_>>());
+    assert_eq!(run.outcomes, created(&batch).outcomes);
     assert_eq!(run.stopped, None);
 }
 
 #[tokio::test]
-async fn a_record_that_loses_race_after_race_is_refused_and_its_neighbours_are_not() {
+async fn a_record_that_loses_every_race_is_rejected_alone() {
     let mut port = MockUserImport::new();
-    port.expect_import().returning(|batch| match batch {
-        [one] if one.record.user.username.as_str() != "user1" => {
-            Ok(vec![Ok(Imported::Created(one.fresh_id))])
-        }
+    port.expect_import().returning(|batch, _| match batch {
+        [one] if one.record.user.username.as_str() != "user1" => Ok(created(batch)),
         _ => Err(ImportError::Raced(UniqueField::Email)),
     });
     let run = run(port, &mut batch(3)).await;
@@ -90,12 +104,12 @@ async fn a_record_that_loses_race_after_race_is_refused_and_its_neighbours_are_n
 }
 
 #[tokio::test]
-async fn a_store_that_fails_in_the_middle_tells_how_far_it_came() {
+async fn a_store_failure_keeps_the_outcomes_before_it() {
     let away = || StoreError::Unavailable("away".to_owned());
     let mut port = MockUserImport::new();
-    port.expect_import().returning(move |batch| match batch {
+    port.expect_import().returning(move |batch, _| match batch {
         [one] if one.record.user.username.as_str() == "user2" => Err(away().into()),
-        [one] => Ok(vec![Ok(Imported::Created(one.fresh_id))]),
+        [_] => Ok(created(batch)),
         _ => Err(ImportError::Raced(UniqueField::Username)),
     });
     let run = run(port, &mut batch(4)).await;
@@ -103,18 +117,19 @@ async fn a_store_that_fails_in_the_middle_tells_how_far_it_came() {
     assert_eq!(run.stopped, Some(away()));
 }
 
-/// Runs one record and tells what became of it.
+/// Imports one record and returns its outcome.
 async fn run_one(on: &UseCases, import: &mut Import) -> ImportOutcome {
     let batch = std::slice::from_mut(import);
+    let mut ledger = ImportLedger::new(Some(MatchBy::Email), []);
     let run = on
         .import_users
-        .run(&Caller::Operator, batch, ImportMode::Write)
+        .run(&Caller::Operator, batch, &mut ledger, ImportMode::Write)
         .await;
     run.unwrap().outcomes.pop().unwrap()
 }
 
 #[tokio::test]
-async fn what_an_import_does_is_of_the_moment_of_its_try_and_not_of_the_check_long_before() {
+async fn an_import_has_the_time_of_its_attempt_not_of_its_validation() {
     let fakes = Fakes::default();
     let on = fakes.use_cases();
     let check = |input: UserInput| {
@@ -122,11 +137,11 @@ async fn what_an_import_does_is_of_the_moment_of_its_try_and_not_of_the_check_lo
             user: input,
             ..RecordInput::default()
         };
-        on.import_users.check(&Caller::Operator, record).unwrap()
+        on.import_users.check(&Caller::Operator, record, 1).unwrap()
     };
     let mut made = check(input("alice"));
     let mut changed = check(UserInput {
-        profile: called("Alice").profile,
+        profile: name_update("Alice").profile,
         ..input("alice")
     });
     let alice = made.fresh_id;
@@ -135,14 +150,14 @@ async fn what_an_import_does_is_of_the_moment_of_its_try_and_not_of_the_check_lo
         let before = fakes.clock.now();
         assert!(run_one(&on, import).await.is_ok());
         let user = fakes.store.find(&UserKey::Id(alice)).await.unwrap();
-        let log = fakes.store.about(alice).await.unwrap();
+        let log = events_of(&*fakes.store, alice).await;
         assert!(user.unwrap().updated_at > before);
         assert!(log.last().unwrap().at > before);
     }
 }
 
 #[tokio::test]
-async fn a_try_after_one_whose_outcome_was_lost_finds_done_what_that_one_did() {
+async fn a_repeated_attempt_finds_the_result_of_a_lost_one() {
     let fakes = Fakes::default();
     let on = fakes.use_cases();
     let record = RecordInput {
@@ -152,7 +167,7 @@ async fn a_try_after_one_whose_outcome_was_lost_finds_done_what_that_one_did() {
         },
         ..RecordInput::default()
     };
-    let mut import = on.import_users.check(&Caller::Operator, record).unwrap();
+    let mut import = on.import_users.check(&Caller::Operator, record, 1).unwrap();
     let first = run_one(&on, &mut import).await;
     let key = UserKey::Id(import.fresh_id);
     let stored = fakes.store.find(&key).await;
@@ -164,41 +179,84 @@ async fn a_try_after_one_whose_outcome_was_lost_finds_done_what_that_one_did() {
 }
 
 #[tokio::test]
-async fn every_try_of_a_record_that_races_others_has_a_moment_and_an_event_of_its_own() {
-    let tries = Arc::new(Mutex::new(Vec::new()));
-    let told = tries.clone();
+async fn every_attempt_of_a_record_has_its_own_time_and_event() {
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let recorded = attempts.clone();
     let mut port = MockUserImport::new();
-    port.expect_import().returning(move |batch| {
+    port.expect_import().returning(move |batch, _| {
         let context = &batch[0].context;
-        told.lock().unwrap().push((context.at, context.event_id));
+        recorded
+            .lock()
+            .unwrap()
+            .push((context.at, context.event_id));
         Err(ImportError::Raced(UniqueField::Email))
     });
     assert!(run(port, &mut batch(1)).await.outcomes[0].is_err());
-    let tries = tries.lock().unwrap();
-    assert_eq!(tries.len(), 4);
-    assert!(tries.is_sorted_by(|one, next| one < next), "{tries:?}");
+    let attempts = attempts.lock().unwrap();
+    assert_eq!(attempts.len(), 4);
+    assert!(
+        attempts.is_sorted_by(|one, next| one < next),
+        "{attempts:?}"
+    );
 }
 
 #[tokio::test]
-async fn a_rehearsal_never_writes() {
+async fn a_dry_run_never_writes() {
     let mut port = MockUserImport::new();
     port.expect_import().never();
-    port.expect_rehearse().returning(|batch| {
-        Ok(batch
-            .iter()
-            .map(|one| Ok(Imported::Created(one.fresh_id)))
-            .collect())
-    });
+    port.expect_snapshot()
+        .returning(|_| Ok(StoreSnapshot::default()));
+    let mut ledger = ImportLedger::default();
     let run = on(port)
         .import_users
-        .run(&Caller::Operator, &mut batch(2), ImportMode::Rehearse)
+        .run(
+            &Caller::Operator,
+            &mut batch(2),
+            &mut ledger,
+            ImportMode::DryRun,
+        )
         .await
         .unwrap();
+    assert!(run.outcomes.iter().all(Result::is_ok));
     assert_eq!(run.outcomes.len(), 2);
 }
 
 #[tokio::test]
-async fn what_is_checked_and_imported_is_found_by_everybody() {
+async fn records_imported_one_by_one_share_one_ledger() {
+    let mut port = MockUserImport::new();
+    port.expect_import().returning(|batch, ledger| match batch {
+        [_] => Ok(plan(batch, StoreSnapshot::default(), ledger)),
+        _ => Err(ImportError::Raced(UniqueField::Email)),
+    });
+    let mut batch = batch(2);
+    batch[0].record.id = Some(user_id());
+    batch[1].record.id = batch[0].record.id;
+    let run = run(port, &mut batch).await;
+    assert!(run.outcomes[0].is_ok());
+    assert_eq!(run.outcomes[1].as_ref().unwrap_err()[0].code(), "duplicate");
+}
+
+#[tokio::test]
+async fn a_run_reports_the_changed_fields_of_each_user() {
+    let fakes = Fakes::default();
+    let mut one = import(record(new_user("alice")));
+    let id = one.fresh_id;
+    let run = fakes
+        .use_cases()
+        .import_users
+        .run(
+            &Caller::Operator,
+            std::slice::from_mut(&mut one),
+            &mut ImportLedger::default(),
+            ImportMode::DryRun,
+        )
+        .await
+        .unwrap();
+    assert_eq!(run.changed[&id], ["username", "email"]);
+}
+
+#[tokio::test]
+async fn an_imported_user_can_be_found() {
     let fakes = Fakes::default();
     let on = fakes.use_cases();
     let input = RecordInput {
@@ -206,21 +264,22 @@ async fn what_is_checked_and_imported_is_found_by_everybody() {
         created_at: text("2019-05-04T12:00:00Z"),
         ..RecordInput::default()
     };
-    let mut import = on.import_users.check(&Caller::Operator, input).unwrap();
+    let mut import = on.import_users.check(&Caller::Operator, input, 1).unwrap();
     let run = on
         .import_users
         .run(
             &Caller::Operator,
             std::slice::from_mut(&mut import),
+            &mut ImportLedger::default(),
             ImportMode::Write,
         )
         .await
         .unwrap();
     assert_eq!(run.outcomes, [Ok(Imported::Created(import.fresh_id))]);
-    let sought = Sought::Email("ALICE@example.com".to_owned());
+    let selector = UserSelector::Email("ALICE@example.com".to_owned());
     let found = on
         .find_user
-        .run(&Caller::Operator, &sought, Freshness::Current)
+        .run(&Caller::Operator, &selector, Freshness::Current)
         .await
         .unwrap();
     assert_eq!(
@@ -231,11 +290,11 @@ async fn what_is_checked_and_imported_is_found_by_everybody() {
 }
 
 #[tokio::test]
-async fn who_finds_by_address_needs_to_see_addresses() {
-    let sought = Sought::Email("alice@example.com".to_owned());
+async fn a_lookup_by_email_needs_permission_to_see_emails() {
+    let selector = UserSelector::Email("alice@example.com".to_owned());
     let found = UseCases::new(&untouched_ports())
         .find_user
-        .run(&person(user_id()), &sought, Freshness::Current)
+        .run(&person(user_id()), &selector, Freshness::Current)
         .await;
     assert_eq!(found, Err(FindUserError::Denied(Denied::Forbidden)));
 }

@@ -1,11 +1,12 @@
-//! Deleting, restoring, suspending, erasing users, and giving them roles.
+//! Deletion, restore, suspension and erasure of users, and granting of roles.
 
 use super::*;
 use crate::caller::Caller;
+use crate::permissions::Denied;
 use crate::ports::UserKey;
 use crate::test_support::samples::{administrator, email, person, service, user_id, username};
 use crate::use_cases::*;
-use crate::user::{Change, EventKind, Status};
+use crate::user::{Change, EventKind, Status, SuspensionInput};
 use crate::values::{EmailKey, Role, UsernameKey};
 
 #[tokio::test]
@@ -28,11 +29,11 @@ async fn a_deletion_can_be_repeated_and_undone() {
         kinds(&fakes, id).await,
         [EventKind::Created, EventKind::Deleted, EventKind::Restored]
     );
-    let nobody = on
+    let absent = on
         .delete_user
         .run(&caller, user_id(), unconditional())
         .await;
-    assert_eq!(nobody, Err(ChangeStatusError::NotFound));
+    assert_eq!(absent, Err(ChangeStatusError::NotFound));
 }
 
 #[tokio::test]
@@ -48,17 +49,22 @@ async fn a_user_may_delete_itself() {
 }
 
 #[tokio::test]
-async fn a_change_of_status_can_be_repeated_and_finds_no_deleted_user() {
+async fn a_status_change_is_idempotent_and_does_not_find_deleted_users() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let on = fakes.use_cases();
     let caller = administrator();
-    for (change, status, version) in [
-        (StatusChange::Suspend, Status::Suspended, 2),
-        (StatusChange::Suspend, Status::Suspended, 2),
-        (StatusChange::Activate, Status::Active, 3),
-        (StatusChange::Restore, Status::Active, 3),
-    ] {
+    let suspension = SuspensionInput::default();
+    for _ in 0..2 {
+        let suspended = on
+            .suspend_user
+            .run(&caller, id, &suspension, unconditional())
+            .await
+            .unwrap();
+        let shown = suspended.view.public();
+        assert_eq!((shown.status, shown.version.get()), (Status::Suspended, 2));
+    }
+    for change in [StatusChange::Activate, StatusChange::Restore] {
         let changed = on
             .change_status
             .run(&caller, id, change, unconditional())
@@ -67,15 +73,20 @@ async fn a_change_of_status_can_be_repeated_and_finds_no_deleted_user() {
         let shown = changed.view.public();
         assert_eq!(
             (shown.status, shown.version.get()),
-            (status, version),
+            (Status::Active, 3),
             "{change:?}"
         );
     }
     let stale = on
         .change_status
-        .run(&caller, id, StatusChange::Suspend, at_version(1))
+        .run(&caller, id, StatusChange::Activate, at_version(1))
         .await;
     assert_eq!(stale, Err(ChangeStatusError::PreconditionFailed));
+    let stale = on
+        .suspend_user
+        .run(&caller, id, &suspension, at_version(1))
+        .await;
+    assert_eq!(stale, Err(ChangeStatusError::PreconditionFailed.into()));
     fakes
         .store
         .change(id, &Change::Delete, &context())
@@ -83,20 +94,25 @@ async fn a_change_of_status_can_be_repeated_and_finds_no_deleted_user() {
         .unwrap();
     let deleted = on
         .change_status
-        .run(&caller, id, StatusChange::Suspend, unconditional())
+        .run(&caller, id, StatusChange::Activate, unconditional())
         .await;
     assert_eq!(deleted, Err(ChangeStatusError::NotFound));
+    let deleted = on
+        .suspend_user
+        .run(&caller, id, &suspension, unconditional())
+        .await;
+    assert_eq!(deleted, Err(ChangeStatusError::NotFound.into()));
 }
 
 #[tokio::test]
-async fn an_erasure_is_for_good_and_harmless_when_repeated_under_its_key() {
+async fn an_erasure_is_final_and_replays_under_its_key() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let on = fakes.use_cases();
     let caller = service("auth");
-    let erased = on.erase_user.run(&caller, id, under("key", 1)).await;
+    let erased = on.erase_user.run(&caller, id, with_key("key", 1)).await;
     assert_eq!(erased, Ok(Deletion { replayed: false }));
-    let again = on.erase_user.run(&caller, id, under("key", 1)).await;
+    let again = on.erase_user.run(&caller, id, with_key("key", 1)).await;
     assert_eq!(again, Ok(Deletion { replayed: true }));
     let without_key = on.erase_user.run(&caller, id, unconditional()).await;
     assert_eq!(without_key, Err(ChangeStatusError::NotFound));
@@ -108,12 +124,12 @@ async fn an_erasure_is_for_good_and_harmless_when_repeated_under_its_key() {
 }
 
 #[tokio::test]
-async fn a_write_whose_user_was_deleted_since_is_not_shown_on_replay() {
+async fn a_replay_shows_a_user_that_was_deleted_meanwhile() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let on = fakes.use_cases();
     on.update_user
-        .run(&person(id), id, &called("Alice"), under("key", 1))
+        .run(&person(id), id, &name_update("Alice"), with_key("key", 1))
         .await
         .unwrap();
     fakes
@@ -123,13 +139,15 @@ async fn a_write_whose_user_was_deleted_since_is_not_shown_on_replay() {
         .unwrap();
     let replay = on
         .update_user
-        .run(&person(id), id, &called("Alice"), under("key", 1))
+        .run(&person(id), id, &name_update("Alice"), with_key("key", 1))
         .await;
-    assert_eq!(replay, Err(EditUserError::NotFound));
+    let replay = replay.unwrap();
+    assert!(replay.replayed);
+    assert_eq!(replay.view.public().status, Status::Deleted);
 }
 
 #[tokio::test]
-async fn the_operator_makes_the_first_administrator_by_any_key() {
+async fn the_operator_grants_admin_by_username_or_email() {
     let mut new = new_user("alice");
     new.email = email("alice@example.com");
     for key in [
@@ -156,7 +174,29 @@ async fn the_operator_makes_the_first_administrator_by_any_key() {
 }
 
 #[tokio::test]
-async fn a_role_is_given_to_nobody_who_is_absent_or_deleted() {
+async fn a_role_is_revoked_once() {
+    let fakes = Fakes::default();
+    let id = stored_user(&fakes, "alice").user.id;
+    let (on, key) = (fakes.use_cases(), UserKey::Id(id));
+    let granted = on.grant_role.run(&Caller::Operator, &key, Role::admin());
+    granted.await.unwrap();
+    for _ in 0..2 {
+        let revoke = &on.revoke_role;
+        let revoked = revoke.run(&Caller::Operator, &key, Role::admin()).await;
+        let view = revoked.unwrap().view;
+        assert_eq!(view.public().version.get(), 3);
+        assert!(!view.own().unwrap().roles.is_admin());
+    }
+    let absent = UserKey::Id(user_id());
+    let revoked = on
+        .revoke_role
+        .run(&Caller::Operator, &absent, Role::admin())
+        .await;
+    assert_eq!(revoked, Err(GrantRoleError::NotFound));
+}
+
+#[tokio::test]
+async fn a_role_is_not_granted_to_an_absent_or_deleted_user() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     fakes
@@ -165,9 +205,32 @@ async fn a_role_is_given_to_nobody_who_is_absent_or_deleted() {
         .await
         .unwrap();
     let grant = fakes.use_cases().grant_role;
-    let absent = UserKey::Username(UsernameKey::from(&username("nobody")));
+    let absent = UserKey::Username(UsernameKey::from(&username("absent")));
     for key in [UserKey::Id(id), UserKey::Id(user_id()), absent] {
         let granted = grant.run(&Caller::Operator, &key, Role::admin()).await;
         assert_eq!(granted, Err(GrantRoleError::NotFound), "{key:?}");
     }
+}
+
+#[tokio::test]
+async fn only_the_operator_releases_a_username() {
+    let fakes = Fakes::default();
+    let alice = stored_user(&fakes, "alice").user.id;
+    let write = fakes.use_cases().update_user;
+    let name = UserInput {
+        username: text("alicia"),
+        ..UserInput::default()
+    };
+    let auth = service("auth");
+    let renamed = write.run(&auth, alice, &name, unconditional()).await;
+    assert!(renamed.is_ok());
+    let on = fakes.use_cases().release_name;
+    let denied = on.run(&service("auth"), "alice").await;
+    assert_eq!(denied, Err(ReleaseNameError::Denied(Denied::Forbidden)));
+    let invalid = on.run(&Caller::Operator, "two words").await;
+    assert!(matches!(invalid, Err(ReleaseNameError::Invalid(_))));
+    let released = on.run(&Caller::Operator, "ALICE").await.unwrap();
+    let keys: Vec<Option<&str>> = released.iter().map(|name| name.key.as_deref()).collect();
+    assert_eq!(keys, [Some("alice")]);
+    assert_eq!(on.run(&Caller::Operator, "alice").await, Ok(Vec::new()));
 }

@@ -9,10 +9,10 @@ use mockall::predicate::always;
 use super::*;
 use crate::caller::{Caller, Scope, ServiceCaller};
 use crate::input::{LoginInput, PasswordInput};
-use crate::lockout::{Account, Lockout, LoginAttempt, LoginSource, Tries};
+use crate::lockout::{Account, AttemptCounter, Lockout, LoginAttempt, LoginSource};
 use crate::permissions::{Access, Denied};
 use crate::ports::{
-    HashingError, LoginTurn, MockClock, MockCredentials, MockDecoys, MockLoginAttempts,
+    HashingError, LoginLock, MockClock, MockCredentials, MockDummyHashes, MockLoginAttempts,
     MockPasswordHasher, StoreError, StoredCredential, UserKey, Verdict,
 };
 use crate::secret::Secret;
@@ -22,7 +22,7 @@ use crate::test_support::samples::{
     administrator, person, registered, seconds, service, start, user_id,
 };
 use crate::use_cases::*;
-use crate::user::Change;
+use crate::user::{Change, User};
 use crate::values::StoredPassword;
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -46,7 +46,7 @@ fn from(source: &str, login: LoginInput) -> LoginInput {
     }
 }
 
-fn chosen(password: &str) -> PasswordInput {
+fn new_password(password: &str) -> PasswordInput {
     PasswordInput {
         password: secret(password),
         ..PasswordInput::default()
@@ -68,11 +68,11 @@ fn verifier() -> Caller {
 
 async fn verify(fakes: &Fakes, login: &LoginInput) -> Result<UserId, VerifyCredentialsError> {
     let use_case = fakes.use_cases().verify_credentials;
-    let let_in = use_case.run(&verifier(), login).await?;
-    if let Some(renewal) = let_in.renewal {
-        use_case.renew(renewal).await;
+    let verified = use_case.run(&verifier(), login).await?;
+    if let Some(pending) = verified.pending_rehash {
+        use_case.rehash(pending).await;
     }
-    Ok(let_in.view.public().id)
+    Ok(verified.view.public().id)
 }
 
 async fn set(
@@ -88,7 +88,7 @@ async fn set(
 }
 
 #[tokio::test]
-async fn the_right_password_lets_its_user_in_by_name_and_address() {
+async fn the_right_password_is_accepted_with_username_and_email() {
     let fakes = Fakes::default();
     let user = stored_with(&fakes, "alice", FakeHasher::stored(PASSWORD)).user;
     for identifier in ["alice", "ALICE", user.email.as_str()] {
@@ -109,11 +109,11 @@ async fn the_right_password_lets_its_user_in_by_name_and_address() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_is_one_error() {
+async fn every_wrong_login_has_the_same_error() {
     let fakes = Fakes::default();
     stored_with(&fakes, "alice", FakeHasher::stored(PASSWORD));
     stored_user(&fakes, "plain");
-    for (name, change) in [("gone", Change::Delete), ("locked", Change::Suspend)] {
+    for (name, change) in [("former", Change::Delete), ("suspended", Change::suspend())] {
         let id = stored_with(&fakes, name, FakeHasher::stored(PASSWORD))
             .user
             .id;
@@ -121,13 +121,13 @@ async fn whatever_is_wrong_is_one_error() {
     }
     for (identifier, password) in [
         ("alice", "another"),
-        ("nobody", PASSWORD),
+        ("absent", PASSWORD),
         ("plain", PASSWORD),
-        // What nobody's is compared with lets nobody in.
-        ("plain", "of nobody"),
-        ("nobody", "of nobody"),
-        ("gone", PASSWORD),
-        ("locked", PASSWORD),
+        // The password of the dummy hash is accepted for no account.
+        ("plain", "dummy"),
+        ("absent", "dummy"),
+        ("former", PASSWORD),
+        ("suspended", PASSWORD),
         ("\u{0}", PASSWORD),
         ("@", PASSWORD),
     ] {
@@ -141,24 +141,28 @@ async fn whatever_is_wrong_is_one_error() {
 }
 
 #[tokio::test]
-async fn an_outdated_hash_is_renewed_by_the_right_password_only() {
+async fn only_the_right_password_renews_an_outdated_hash() {
     let fakes = Fakes::default();
     let id = stored_with(&fakes, "alice", FakeHasher::imported(PASSWORD))
         .user
         .id;
-    let kept = async || {
-        let found = fakes.store.find_credential(&UserKey::Id(id)).await.unwrap();
+    let stored_password = async || {
+        let found = fakes
+            .store
+            .find_credential(Some(UserKey::Id(id)))
+            .await
+            .unwrap();
         found.unwrap().password.unwrap()
     };
     verify(&fakes, &login("alice", "wrong")).await.unwrap_err();
-    assert_eq!(kept().await, FakeHasher::imported(PASSWORD));
+    assert_eq!(stored_password().await, FakeHasher::imported(PASSWORD));
     verify(&fakes, &login("alice", PASSWORD)).await.unwrap();
-    assert_eq!(kept().await, FakeHasher::stored(PASSWORD));
+    assert_eq!(stored_password().await, FakeHasher::stored(PASSWORD));
     assert_eq!(kinds(&fakes, id).await, [crate::user::EventKind::Created]);
 }
 
 #[tokio::test]
-async fn passwords_are_for_services_with_their_scope() {
+async fn password_operations_need_a_service_with_the_scope() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let use_cases = fakes.use_cases();
@@ -172,7 +176,7 @@ async fn passwords_are_for_services_with_their_scope() {
             Err(VerifyCredentialsError::Denied(Denied::Forbidden))
         );
         assert_eq!(
-            set(&use_cases, &caller, id, &chosen(PASSWORD)).await,
+            set(&use_cases, &caller, id, &new_password(PASSWORD)).await,
             Err(ChangePasswordError::Denied(Denied::Forbidden))
         );
     }
@@ -193,7 +197,7 @@ async fn a_password_is_set_hashed_and_removed() {
     let use_cases = fakes.use_cases();
     let auth = service("auth");
     let set = async |input: PasswordInput| set(&use_cases, &auth, id, &input).await;
-    set(chosen(PASSWORD)).await.unwrap();
+    set(new_password(PASSWORD)).await.unwrap();
     assert_eq!(verify(&fakes, &login("alice", PASSWORD)).await, Ok(id));
     let hash =
         "pbkdf2:sha256:1000$salt$0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -204,7 +208,7 @@ async fn a_password_is_set_hashed_and_removed() {
     set(hashed).await.unwrap();
     let found = fakes
         .store
-        .find_credential(&UserKey::Id(id))
+        .find_credential(Some(UserKey::Id(id)))
         .await
         .unwrap()
         .unwrap();
@@ -227,26 +231,32 @@ async fn a_password_is_set_hashed_and_removed() {
         verify(&fakes, &login("alice", PASSWORD)).await,
         Err(VerifyCredentialsError::Wrong)
     );
-    let Err(ChangePasswordError::Invalid(faults)) = set(chosen("Alice")).await else {
+    let Err(ChangePasswordError::Invalid(faults)) = set(new_password("Alice")).await else {
         panic!("a short password was set");
     };
     assert_eq!(faults[0].code(), "too_short");
 }
 
 #[tokio::test]
-async fn nobody_is_protected_by_its_own_name() {
+async fn a_password_equal_to_username_or_email_is_rejected() {
     let fakes = Fakes::default();
     let user = stored_user(&fakes, "alice.smith").user;
     let use_cases = fakes.use_cases();
     for password in ["Alice.Smith", user.email.as_str()] {
-        let refused = set(&use_cases, &service("auth"), user.id, &chosen(password)).await;
+        let refused = set(
+            &use_cases,
+            &service("auth"),
+            user.id,
+            &new_password(password),
+        )
+        .await;
         let Err(ChangePasswordError::Invalid(faults)) = refused else {
             panic!("{password} was set");
         };
         assert_eq!(faults[0].code(), "common");
         let mut new = input("bob.smith");
         new.email = text("bob@example.com");
-        new.password = chosen("BOB.smith");
+        new.password = new_password("BOB.smith");
         let made = use_cases
             .create_user
             .run(&service("auth"), &new, unconditional())
@@ -256,11 +266,11 @@ async fn nobody_is_protected_by_its_own_name() {
 }
 
 #[tokio::test]
-async fn a_user_is_made_with_a_password_or_not_at_all() {
+async fn a_user_with_an_invalid_password_is_not_created() {
     let fakes = Fakes::default();
     let use_cases = fakes.use_cases();
     let mut new = input("alice");
-    new.password = chosen(PASSWORD);
+    new.password = new_password(PASSWORD);
     let made = use_cases
         .create_user
         .run(&service("auth"), &new, unconditional())
@@ -271,26 +281,26 @@ async fn a_user_is_made_with_a_password_or_not_at_all() {
         Ok(made.view.public().id)
     );
     let mut other = input("bob");
-    other.password = chosen("short");
+    other.password = new_password("short");
     other.email = Raw::Null;
     let Err(CreateUserError::Invalid(faults)) = use_cases
         .create_user
         .run(&service("auth"), &other, unconditional())
         .await
     else {
-        panic!("a user was made");
+        panic!("a user was created");
     };
     let codes: Vec<_> = faults.iter().map(crate::Fault::code).collect();
     assert_eq!(codes, ["required", "too_short"]);
-    let misplaced = new.check_merge().unwrap_err();
+    let unexpected = new.check_merge(seconds(0)).unwrap_err();
     assert_eq!(
-        (misplaced[0].path()[0].as_str(), misplaced[0].code()),
+        (unexpected[0].path()[0].as_str(), unexpected[0].code()),
         ("password", "unknown_field")
     );
 }
 
 #[tokio::test]
-async fn a_busy_hasher_leaves_everything_as_it_was() {
+async fn a_busy_hasher_changes_nothing() {
     let fakes = Fakes::default();
     let id = stored_with(&fakes, "alice", FakeHasher::stored(PASSWORD))
         .user
@@ -305,7 +315,13 @@ async fn a_busy_hasher_leaves_everything_as_it_was() {
         ..fakes.ports()
     });
     assert_eq!(
-        set(&use_cases, &service("auth"), id, &chosen("another one")).await,
+        set(
+            &use_cases,
+            &service("auth"),
+            id,
+            &new_password("another one")
+        )
+        .await,
         Err(ChangePasswordError::Hashing(HashingError::Busy))
     );
     let verified = use_cases
@@ -317,23 +333,23 @@ async fn a_busy_hasher_leaves_everything_as_it_was() {
         Err(VerifyCredentialsError::Hashing(HashingError::Busy))
     );
     let mut new = input("bob");
-    new.password = chosen(PASSWORD);
+    new.password = new_password(PASSWORD);
     let made = use_cases
         .create_user
         .run(&service("auth"), &new, unconditional())
         .await;
     assert_eq!(made, Err(CreateUserError::Hashing(HashingError::Busy)));
-    let (tries, _) = fakes.store.of_user(id, start()).await.unwrap();
+    let attempts = fakes.store.of_user(id, start()).await.unwrap();
     assert_eq!(
-        tries,
-        Tries::default(),
-        "who was not looked at has not failed"
+        attempts.account,
+        AttemptCounter::default(),
+        "an unverified password is not a failed attempt"
     );
     assert_eq!(verify(&fakes, &login("alice", PASSWORD)).await, Ok(id));
 }
 
 #[tokio::test]
-async fn a_sign_out_voids_what_was_issued_before_it() {
+async fn a_sign_out_invalidates_tokens_issued_before_it() {
     let fakes = Fakes::default();
     let user = stored_user(&fakes, "alice").user;
     let use_cases = fakes.use_cases();
@@ -344,6 +360,7 @@ async fn a_sign_out_voids_what_was_issued_before_it() {
     assert_eq!(refused, Err(ChangeStatusError::Denied(Denied::Forbidden)));
     for caller in [person(user.id), administrator(), service("auth")] {
         let before = fakes.clock.now();
+        let stored_before = fakes.store.find_by_id(user.id);
         let signed_out = use_cases
             .sign_out
             .run(&caller, user.id, unconditional())
@@ -351,10 +368,17 @@ async fn a_sign_out_voids_what_was_issued_before_it() {
             .unwrap();
         assert!(signed_out.wait <= Duration::from_secs(1));
         let stored = fakes.store.find_by_id(user.id);
-        assert!(!stored.admits_token_of(Some(before)));
+        assert!(stored.admits_token_of(Some(before)).is_err());
+        assert_eq!(stored.revision, stored_before.revision.next());
+        let shown = |user: &User| (user.version, user.updated_at);
+        assert_eq!(
+            shown(&stored),
+            shown(&stored_before),
+            "no view shows a sign-out"
+        );
         let limit = stored.tokens_valid_after.unwrap();
-        assert!(!stored.admits_token_of(Some(limit)));
-        assert!(stored.admits_token_of(Some(limit.next_second())));
+        assert!(stored.admits_token_of(Some(limit)).is_err());
+        assert_eq!(stored.admits_token_of(Some(limit.next_second())), Ok(()));
     }
     assert_eq!(kinds(&fakes, user.id).await.len(), 4);
     let back = fakes.store.find_by_id(user.id);
@@ -362,6 +386,6 @@ async fn a_sign_out_voids_what_was_issued_before_it() {
     assert_eq!(
         back.apply(&Change::SignOut, &earlier),
         Ok(None),
-        "a clock that went back"
+        "a clock that was set back"
     );
 }

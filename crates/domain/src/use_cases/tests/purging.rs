@@ -1,4 +1,4 @@
-//! Removing what is over its time.
+//! Purging of expired records.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,68 +10,69 @@ use super::*;
 use crate::StoreError;
 use crate::caller::Caller;
 use crate::permissions::Denied;
-use crate::ports::{ExpiredUser, Lookup, MockRetention, Purged, Records, UserKey};
-use crate::test_support::fakes::FixedClock;
+use crate::ports::{
+    ClockReading, ExpiredUser, Lookup, MockRetention, MockStoreClock, Purged, Records, UserKey,
+};
+use crate::test_support::fakes::{FixedClock, with_clock};
 use crate::test_support::mocks::untouched_ports;
 use crate::test_support::samples::{
-    administrator, call, context_under, person, rename, seconds, service, start, user_id,
+    administrator, context_with_key, person, rename, seconds, service, set_name, start, user_id,
 };
 use crate::use_cases::*;
 use crate::user::{Change, User};
 use crate::values::Timestamp;
-use crate::write::NAME_REST;
+use crate::write::USERNAME_RESERVATION;
 
-/// A pace without rests that ends after this many.
-struct RestsUntil(usize, AtomicUsize);
+/// A throttle that does not wait and stops after a number of waits.
+struct StopAfter(usize, AtomicUsize);
 
-impl RestsUntil {
-    fn rests(&self) -> usize {
+impl StopAfter {
+    fn waits(&self) -> usize {
         self.1.load(Ordering::SeqCst)
     }
 }
 
 #[async_trait]
-impl Pace for RestsUntil {
-    async fn rest(&self) {
+impl BatchThrottle for StopAfter {
+    async fn pause(&self) {
         self.1.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn is_over(&self) -> bool {
-        self.rests() >= self.0
+    fn should_stop(&self) -> bool {
+        self.waits() >= self.0
     }
 }
 
-fn without_end() -> RestsUntil {
-    RestsUntil(usize::MAX, AtomicUsize::new(0))
+fn without_end() -> StopAfter {
+    StopAfter(usize::MAX, AtomicUsize::new(0))
 }
 
 fn away() -> StoreError {
     StoreError::Unavailable("the pool is empty".to_owned())
 }
 
-/// Use cases on the fakes at a moment.
+/// Use cases on the fakes at a fixed time.
 fn at(fakes: &Fakes, now: Timestamp) -> UseCases {
-    UseCases::new(&Ports {
-        clock: Arc::new(FixedClock::from(now)),
-        ..fakes.ports()
-    })
+    let clock = Arc::new(FixedClock::from(now));
+    UseCases::new(&with_clock(&clock, fakes.ports()))
 }
 
-/// Use cases on this retention, a clock and ids.
+/// Use cases on a retention port, a clock and ids.
 fn with_retention(retention: MockRetention) -> UseCases {
     let fakes = Fakes::default();
     UseCases::new(&Ports {
         retention: Arc::new(retention),
-        clock: fakes.clock,
+        clock: fakes.clock.clone(),
+        store_clock: fakes.clock,
         ids: fakes.ids,
         ..untouched_ports()
     })
 }
 
 async fn purge(on: &UseCases) -> PurgeReport {
-    let pace = without_end();
+    let throttle = without_end();
     on.purge_expired
-        .run(&Caller::Operator, &pace)
+        .run(&Caller::Operator, &throttle)
         .await
         .unwrap()
 }
@@ -94,20 +95,20 @@ async fn change(fakes: &Fakes, id: UserId, change: &Change) {
 }
 
 #[tokio::test]
-async fn what_is_over_its_time_goes_and_the_rest_stays() {
+async fn a_purge_removes_expired_records_and_keeps_the_rest() {
     let fakes = Fakes::default();
     let (leaver, stayer) = (
         stored_user(&fakes, "leaver").user.id,
         stored_user(&fakes, "stayer").user.id,
     );
     change(&fakes, leaver, &Change::Delete).await;
-    let under_a_key = context_under("key", 1);
+    let under_a_key = context_with_key("key", 1);
     let rename = rename("stays");
     let renamed = fakes.store.change(stayer, &rename, &under_a_key).await;
     renamed.unwrap();
 
     let almost = start()
-        .plus(User::RESTORABLE)
+        .plus(User::RESTORE_PERIOD)
         .minus(Duration::from_micros(1));
     let report = purge(&at(&fakes, almost)).await;
     let expected = [
@@ -120,8 +121,8 @@ async fn what_is_over_its_time_goes_and_the_rest_stays() {
     assert_eq!(counts(&report), expected);
     assert!(report.is_whole());
 
-    // Four events of the past; the leaver's erasure is one of today.
-    let now = start().plus(User::RESTORABLE);
+    // The four old events. The erasure event of the leaver is new.
+    let now = start().plus(User::RESTORE_PERIOD);
     let report = purge(&at(&fakes, now)).await;
     let expected = [
         ("users", 1),
@@ -131,14 +132,14 @@ async fn what_is_over_its_time_goes_and_the_rest_stays() {
         ("login_attempts", 0),
     ];
     assert_eq!(counts(&report), expected);
-    let left = fakes.store.about(leaver).await.unwrap();
-    let left: Vec<_> = left
+    let remaining = events_of(&*fakes.store, leaver).await;
+    let remaining: Vec<_> = remaining
         .iter()
         .map(|event| (event.kind, event.actor.as_str(), event.at))
         .collect();
-    assert_eq!(left, [(EventKind::Erased, "retention", now)]);
+    assert_eq!(remaining, [(EventKind::Erased, "retention", now)]);
 
-    let report = purge(&at(&fakes, now.plus(NAME_REST))).await;
+    let report = purge(&at(&fakes, now.plus(USERNAME_RESERVATION))).await;
     let expected = [
         ("users", 0),
         ("events", 1),
@@ -152,19 +153,62 @@ async fn what_is_over_its_time_goes_and_the_rest_stays() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_operator_purges() {
+async fn only_the_operator_may_purge() {
     let on = UseCases::new(&untouched_ports());
     for caller in [service("auth"), administrator(), person(user_id())] {
         let purged = on.purge_expired.run(&caller, &without_end()).await;
-        assert_eq!(purged, Err(Denied::Forbidden), "{caller:?}");
+        assert_eq!(purged, Err(Denied::Forbidden.into()), "{caller:?}");
+    }
+}
+
+/// A call of the retention port would fail the test.
+#[tokio::test]
+async fn nothing_is_removed_while_the_clocks_differ_by_more_than_a_minute() {
+    let skew = PurgeExpired::MAX_CLOCK_SKEW + Duration::from_micros(1);
+    for (store, machine) in [(start(), start().plus(skew)), (start().plus(skew), start())] {
+        let clocks = ClockReading { store, machine };
+        let mut store_clock = MockStoreClock::new();
+        store_clock.expect_read().returning(move || Ok(clocks));
+        let on = UseCases::new(&Ports {
+            store_clock: Arc::new(store_clock),
+            ..untouched_ports()
+        });
+        let throttle = without_end();
+        let purged = on.purge_expired.run(&Caller::Operator, &throttle);
+        assert_eq!(purged.await, Err(PurgeError::ClocksDiffer(clocks)));
     }
 }
 
 #[tokio::test]
-async fn the_cache_forgets_whom_time_erased() {
+async fn the_store_clock_decides_which_records_expired() {
     let fakes = Fakes::default();
     let leaver = stored_user(&fakes, "leaver").user.id;
-    let now = start().plus(User::RESTORABLE);
+    change(&fakes, leaver, &Change::Delete).await;
+    let due = start().plus(User::RESTORE_PERIOD);
+    for (early, is_stored) in [(1, true), (0, false)] {
+        let early = Duration::from_micros(early);
+        let clocks = ClockReading {
+            store: due.minus(early),
+            machine: due.minus(early).plus(PurgeExpired::MAX_CLOCK_SKEW),
+        };
+        let mut store_clock = MockStoreClock::new();
+        store_clock.expect_read().returning(move || Ok(clocks));
+        let on = UseCases::new(&Ports {
+            store_clock: Arc::new(store_clock),
+            clock: Arc::new(FixedClock::from(due.plus(User::RESTORE_PERIOD))),
+            ..fakes.ports()
+        });
+        purge(&on).await;
+        let found = fakes.store.find(&UserKey::Id(leaver)).await.unwrap();
+        assert_eq!(found.is_some(), is_stored);
+    }
+}
+
+#[tokio::test]
+async fn a_purge_removes_erased_users_from_the_cache() {
+    let fakes = Fakes::default();
+    let leaver = stored_user(&fakes, "leaver").user.id;
+    let now = start().plus(User::RESTORE_PERIOD);
     let on = at(&fakes, now);
     let deleted = on
         .delete_user
@@ -175,7 +219,7 @@ async fn the_cache_forgets_whom_time_erased() {
         fakes.cache.look_up(&[leaver]).await.pop(),
         Some(Lookup::Hit(_))
     ));
-    purge(&at(&fakes, now.plus(User::RESTORABLE))).await;
+    purge(&at(&fakes, now.plus(User::RESTORE_PERIOD))).await;
     assert!(matches!(
         fakes.cache.look_up(&[leaver]).await.pop(),
         Some(Lookup::Miss(..))
@@ -183,7 +227,7 @@ async fn the_cache_forgets_whom_time_erased() {
 }
 
 #[tokio::test]
-async fn the_cache_forgets_whom_time_may_have_erased_and_nobody_else() {
+async fn the_cache_drops_possibly_erased_users_only() {
     let fakes = Fakes::default();
     let named = ["perhaps.erased", "restored"].map(|name| stored_user(&fakes, name).user);
     let ids = named.clone().map(|user| user.id);
@@ -203,15 +247,15 @@ async fn the_cache_forgets_whom_time_may_have_erased_and_nobody_else() {
         fakes.cache.put(lease, Arc::new(user.clone())).await;
         let _ = retention.erase_expired(user.id, &context()).await;
     }
-    let known = fakes.cache.look_up(&ids).await;
+    let lookups = fakes.cache.look_up(&ids).await;
     assert!(
-        matches!(known.as_slice(), [Lookup::Miss(..), Lookup::Hit(_)]),
-        "{known:?}"
+        matches!(lookups.as_slice(), [Lookup::Miss(..), Lookup::Hit(_)]),
+        "{lookups:?}"
     );
 }
 
 #[tokio::test]
-async fn a_kind_that_fails_does_not_keep_the_others_from_being_purged() {
+async fn a_failed_record_kind_does_not_stop_the_others() {
     let mut store = MockRetention::new();
     store
         .expect_expired()
@@ -253,13 +297,13 @@ fn expired(number: u64) -> ExpiredUser {
 }
 
 #[tokio::test]
-async fn a_user_that_cannot_be_read_does_not_keep_the_next_batch_from_being_erased() {
-    let (broken, sound, next) = (expired(1), expired(2), expired(3));
+async fn an_unreadable_user_does_not_stop_the_next_batch() {
+    let (broken, valid, next) = (expired(1), expired(2), expired(3));
     let mut store = MockRetention::new();
     store.expect_expired().times(3).returning(move |_, after| {
         Ok(match after {
-            None => vec![broken, sound],
-            Some(place) if place == sound => vec![next],
+            None => vec![broken, valid],
+            Some(place) if place == valid => vec![next],
             Some(_) => Vec::new(),
         })
     });
@@ -279,7 +323,7 @@ async fn a_user_that_cannot_be_read_does_not_keep_the_next_batch_from_being_eras
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_not_asked_for_each_user() {
+async fn an_unavailable_store_is_called_once_per_purge() {
     let mut store = MockRetention::new();
     store
         .expect_expired()
@@ -294,51 +338,55 @@ async fn a_store_that_is_away_is_not_asked_for_each_user() {
 }
 
 #[tokio::test]
-async fn a_purge_rests_between_batches_and_can_be_stopped_there() {
+async fn a_purge_waits_and_can_be_stopped_between_batches() {
     let mut store = MockRetention::new();
     store
         .expect_expired()
         .times(1)
         .returning(|_, _| Ok(Vec::new()));
     store.expect_purge().times(3).returning(|records, _| {
-        assert_eq!(records, Records::Events, "it was stopped before the others");
+        assert_eq!(
+            records,
+            Records::Events,
+            "the run stops before the other kinds"
+        );
         Ok(Purged {
             removed: 5,
             has_more: true,
         })
     });
-    let pace = RestsUntil(3, AtomicUsize::new(0));
+    let throttle = StopAfter(3, AtomicUsize::new(0));
     let on = with_retention(store);
     let report = on
         .purge_expired
-        .run(&Caller::Operator, &pace)
+        .run(&Caller::Operator, &throttle)
         .await
         .unwrap();
     assert_eq!(counts(&report), [("users", 0), ("events", 15)]);
-    assert_eq!(pace.rests(), 3);
+    assert_eq!(throttle.waits(), 3);
     assert!(report.was_stopped && !report.is_whole() && !report.has_failed());
 }
 
 #[tokio::test]
-async fn a_stopped_purge_touches_nothing_more() {
-    let pace = RestsUntil(0, AtomicUsize::new(0));
+async fn a_stopped_purge_makes_no_more_calls() {
+    let throttle = StopAfter(0, AtomicUsize::new(0));
     let on = with_retention(MockRetention::new());
     let report = on
         .purge_expired
-        .run(&Caller::Operator, &pace)
+        .run(&Caller::Operator, &throttle)
         .await
         .unwrap();
     assert!(report.was_stopped);
 }
 
 #[tokio::test]
-async fn a_restored_user_outlives_every_purge() {
+async fn a_restored_user_is_never_purged() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
-    for kind in [Change::Delete, Change::Restore, call("Alice")] {
+    for kind in [Change::Delete, Change::Restore, set_name("Alice")] {
         change(&fakes, id, &kind).await;
     }
-    purge(&at(&fakes, start().plus(User::RESTORABLE * 100))).await;
+    purge(&at(&fakes, start().plus(User::RESTORE_PERIOD * 100))).await;
     let found = fakes.store.find(&UserKey::Id(id)).await.unwrap();
     assert_eq!(found.map(|user| user.version.get()), Some(4));
 }

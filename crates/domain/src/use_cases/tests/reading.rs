@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::directory::{DirectoryFilter, PageRequest, Sort};
 use crate::permissions::Access;
-use crate::ports::{Missed, Tier, Voucher};
+use crate::ports::{FreshnessSource, MissReason, MockUserReader, Tier, UserEvent};
 use crate::test_support::fakes::Fakes;
-use crate::test_support::samples::{awkward_user, call, external_id, person, service, user_id};
+use crate::test_support::mocks::untouched_ports;
+use crate::test_support::samples::{awkward_user, external_id, person, service, set_name, user_id};
 use crate::use_cases::*;
 use crate::user::{Change, Edit, EventKind, Status};
 use crate::values::UserId;
@@ -18,15 +21,18 @@ fn seen(result: Result<FoundView, FindUserError>) -> Option<(UserId, Access)> {
 }
 
 #[tokio::test]
-async fn a_user_is_shown_by_each_key_as_far_as_the_caller_may_see() {
+async fn a_lookup_by_each_key_shows_the_callers_view() {
     let fakes = Fakes::default();
     let mut new = new_user("Alice");
     new.rest.external_id = Edit::Set(external_id("42"));
     let id = stored(&fakes, &new).user.id;
     let find = fakes.use_cases().find_user;
-    let by_id = Sought::Id(id.to_string().to_uppercase());
+    let by_id = UserSelector::Id(id.to_string().to_uppercase());
     assert_eq!(
-        seen(find.run(&person(id), &Sought::Me, Freshness::Bounded).await),
+        seen(
+            find.run(&person(id), &UserSelector::Me, Freshness::Bounded)
+                .await
+        ),
         Some((id, Access::Own))
     );
     assert_eq!(
@@ -40,7 +46,7 @@ async fn a_user_is_shown_by_each_key_as_far_as_the_caller_may_see() {
         ),
         Some((id, Access::Public))
     );
-    let by_name = Sought::Username("aLICE".to_owned());
+    let by_name = UserSelector::Username("aLICE".to_owned());
     assert_eq!(
         seen(
             find.run(&person(user_id()), &by_name, Freshness::Bounded)
@@ -48,7 +54,7 @@ async fn a_user_is_shown_by_each_key_as_far_as_the_caller_may_see() {
         ),
         Some((id, Access::Public))
     );
-    let by_external_id = Sought::ExternalId("42".to_owned());
+    let by_external_id = UserSelector::ExternalId("42".to_owned());
     assert_eq!(
         seen(
             find.run(&service("auth"), &by_external_id, Freshness::Bounded)
@@ -59,7 +65,7 @@ async fn a_user_is_shown_by_each_key_as_far_as_the_caller_may_see() {
 }
 
 #[tokio::test]
-async fn a_deleted_user_is_shown_to_nobody() {
+async fn a_deleted_user_is_not_found_by_any_caller() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     fakes
@@ -69,7 +75,7 @@ async fn a_deleted_user_is_shown_to_nobody() {
         .unwrap();
     let on = fakes.use_cases();
     for caller in [person(id), service("auth"), crate::caller::Caller::Operator] {
-        let by_id = Sought::Id(id.to_string());
+        let by_id = UserSelector::Id(id.to_string());
         assert_eq!(
             seen(on.find_user.run(&caller, &by_id, Freshness::Bounded).await),
             None,
@@ -85,7 +91,9 @@ async fn a_deleted_user_is_shown_to_nobody() {
             .await;
         assert_eq!(batch.unwrap().views, [None], "{caller:?}");
         assert_eq!(
-            on.export_user.run(&caller, id).await,
+            on.export_user
+                .run(&caller, id, &ExportPositions::default())
+                .await,
             Err(FindUserError::NotFound),
             "{caller:?}"
         );
@@ -98,7 +106,7 @@ async fn a_suspended_user_is_shown_as_such() {
     let id = stored_user(&fakes, "alice").user.id;
     fakes
         .store
-        .change(id, &Change::Suspend, &context())
+        .change(id, &Change::suspend(), &context())
         .await
         .unwrap();
     let found = fakes
@@ -106,7 +114,7 @@ async fn a_suspended_user_is_shown_as_such() {
         .find_user
         .run(
             &person(user_id()),
-            &Sought::Id(id.to_string()),
+            &UserSelector::Id(id.to_string()),
             Freshness::Bounded,
         )
         .await
@@ -115,7 +123,7 @@ async fn a_suspended_user_is_shown_as_such() {
 }
 
 #[tokio::test]
-async fn a_batch_answers_each_key_in_order_and_null_for_what_is_nobodys() {
+async fn a_batch_returns_users_in_key_order_and_null_for_unknown_keys() {
     let fakes = Fakes::default();
     let alice = stored_user(&fakes, "alice").user.id;
     let bob = stored_user(&fakes, "bob").user.id;
@@ -175,15 +183,15 @@ async fn a_full_batch_is_answered() {
 }
 
 #[tokio::test]
-async fn the_directory_is_walked_and_counted_under_one_filter() {
+async fn the_directory_is_listed_and_counted_by_one_filter() {
     let fakes = Fakes::default();
     for name in ["carol", "alice", "bob"] {
         stored_user(&fakes, name);
     }
-    let gone = stored_user(&fakes, "gone.user").user.id;
+    let deleted_user = stored_user(&fakes, "deleted.user").user.id;
     fakes
         .store
-        .change(gone, &Change::Delete, &context())
+        .change(deleted_user, &Change::Delete, &context())
         .await
         .unwrap();
     let on = fakes.use_cases();
@@ -208,14 +216,14 @@ async fn the_directory_is_walked_and_counted_under_one_filter() {
     assert_eq!(on.count_users.run(&caller, &request.filter).await, Ok(3));
 
     let deleted = DirectoryFilter {
-        statuses: vec![Status::Deleted],
+        statuses: [Status::Deleted].into(),
         ..DirectoryFilter::default()
     };
     assert_eq!(on.count_users.run(&caller, &deleted).await, Ok(1));
 }
 
 #[tokio::test]
-async fn an_export_is_the_user_as_the_caller_sees_it_and_what_happened_to_it() {
+async fn an_export_contains_the_callers_view_and_the_events() {
     let fakes = Fakes::default();
     let id = stored(&fakes, &awkward_user("alice")).user.id;
     fakes
@@ -224,13 +232,20 @@ async fn an_export_is_the_user_as_the_caller_sees_it_and_what_happened_to_it() {
         .await
         .unwrap();
     let on = fakes.use_cases();
-    let own = on.export_user.run(&person(id), id).await.unwrap();
+    let whole = ExportPositions::default();
+    let own = on.export_user.run(&person(id), id, &whole).await.unwrap();
     assert_eq!(own.user.access(), Access::Own);
-    let kinds: Vec<EventKind> = own.events.iter().map(|event| event.kind).collect();
-    assert_eq!(kinds, [EventKind::Created, EventKind::Activated]);
+    let kinds = own.events.iter().flat_map(|page| &page.events);
+    let kinds: Vec<EventKind> = kinds
+        .map(|event| match event {
+            UserEvent::User(event) => event.kind,
+            UserEvent::Relationship(event) => panic!("{event:?}"),
+        })
+        .collect();
+    assert_eq!(kinds, [EventKind::Activated, EventKind::Created]);
     assert_eq!(
         on.export_user
-            .run(&service("auth"), id)
+            .run(&service("auth"), id, &whole)
             .await
             .unwrap()
             .user
@@ -240,25 +255,25 @@ async fn an_export_is_the_user_as_the_caller_sees_it_and_what_happened_to_it() {
 }
 
 #[tokio::test]
-async fn a_read_tells_where_it_was_answered_and_asks_the_store_when_told_to() {
+async fn a_read_reports_its_source_and_can_bypass_the_cache() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let find = fakes.use_cases().find_user;
-    let (caller, sought) = (person(id), Sought::Me);
-    let hit = Source::Cache(Tier::Process, Voucher::Store);
+    let (caller, selector) = (person(id), UserSelector::Me);
+    let hit = Source::Cache(Tier::Process, FreshnessSource::Store);
     for (freshness, source) in [
-        (Freshness::Bounded, Source::Store(Missed::Unknown)),
+        (Freshness::Bounded, Source::Store(MissReason::Unknown)),
         (Freshness::Bounded, hit),
-        (Freshness::Current, Source::Asked),
+        (Freshness::Current, Source::Bypassed),
         (Freshness::default(), hit),
     ] {
-        let found = find.run(&caller, &sought, freshness).await.unwrap();
+        let found = find.run(&caller, &selector, freshness).await.unwrap();
         assert_eq!(found.source, source);
     }
 }
 
 #[tokio::test]
-async fn a_batch_tells_each_place_where_it_was_answered_once() {
+async fn a_batch_reports_each_source_once() {
     let fakes = Fakes::default();
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| stored_user(&fakes, name));
     let batch = fakes.use_cases().batch_users;
@@ -267,8 +282,8 @@ async fn a_batch_tells_each_place_where_it_was_answered_once() {
         let text = |user: &&Applied| user.user.id.to_string();
         BatchKeys::Ids(users.iter().map(text).collect())
     };
-    let hit = Source::Cache(Tier::Process, Voucher::Store);
-    let missed = Source::Store(Missed::Unknown);
+    let hit = Source::Cache(Tier::Process, FreshnessSource::Store);
+    let missed = Source::Store(MissReason::Unknown);
     for (keys, freshness, sources) in [
         (ids(&[&alice, &bob]), Freshness::Bounded, vec![missed]),
         (ids(&[&alice, &bob]), Freshness::Bounded, vec![hit]),
@@ -280,7 +295,7 @@ async fn a_batch_tells_each_place_where_it_was_answered_once() {
         (
             ids(&[&alice, &carol]),
             Freshness::Current,
-            vec![Source::Asked],
+            vec![Source::Bypassed],
         ),
     ] {
         let found = batch.run(&caller, &keys, freshness).await.unwrap();
@@ -289,21 +304,42 @@ async fn a_batch_tells_each_place_where_it_was_answered_once() {
     }
 }
 
-/// An export is what is kept, not what was kept a second ago.
+/// An export must contain the current data, not cached data.
 #[tokio::test]
 async fn an_export_is_read_from_the_store() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let on = fakes.use_cases();
     on.find_user
-        .run(&person(id), &Sought::Me, Freshness::Bounded)
+        .run(&person(id), &UserSelector::Me, Freshness::Bounded)
         .await
         .unwrap();
     fakes
         .store
-        .change(id, &call("Elsewhere"), &context())
+        .change(id, &set_name("Elsewhere"), &context())
         .await
         .unwrap();
-    let export = on.export_user.run(&person(id), id).await.unwrap();
+    let whole = ExportPositions::default();
+    let export = on.export_user.run(&person(id), id, &whole).await.unwrap();
     assert_eq!(export.user.public().version.get(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_looks_up_a_repeated_key_once() {
+    let mut reader = MockUserReader::new();
+    reader
+        .expect_find_many()
+        .withf(|keys| keys.each().len() == 2)
+        .times(1)
+        .returning(|keys| Ok(vec![None; keys.each().len()]));
+    let on = UseCases::new(&Ports {
+        reader: Arc::new(reader),
+        ..untouched_ports()
+    });
+    let mut names = vec!["alice".to_owned(); 400];
+    names.extend(["ALICE", "bob", "a", "bob"].map(str::to_owned));
+    let keys = BatchKeys::Usernames(names);
+    let caller = service("posts");
+    let batch = on.batch_users.run(&caller, &keys, Freshness::Bounded);
+    assert_eq!(batch.await.unwrap().views, vec![None; 404]);
 }

@@ -1,7 +1,7 @@
-//! Following, blocking, and what is shown of it.
+//! Follows, blocks and their visibility.
 
-mod hiding;
-mod tending;
+mod block_visibility;
+mod maintain_follow_counts;
 
 use std::sync::Arc;
 
@@ -10,12 +10,13 @@ use crate::caller::{Caller, Scope, ServiceCaller};
 use crate::permissions::Denied;
 use crate::ports::{MockRelationships, RelationshipWritten, UserKey};
 use crate::relationship::{
-    Counts, FollowOutcome, RelatedList, RelatedRequest, RelationshipChange, Ties,
+    Counts, FollowList, FollowOutcome, RelatedList, RelatedRequest, RelationshipChange,
+    RelationshipFlags,
 };
 use crate::test_support::fakes::{Fakes, SequentialIds, SteppingClock};
 use crate::test_support::mocks::untouched_ports;
 use crate::test_support::samples::{
-    administrator, context_under, email, person, service, start, user_id,
+    administrator, context_with_key, email, person, service, start, user_id,
 };
 use crate::use_cases::*;
 use crate::values::Roles;
@@ -24,7 +25,7 @@ use crate::{Freshness, StoreError};
 
 use RelationshipChange::{Block, Follow, Unblock, Unfollow};
 
-/// Use cases on a store of relationships, a clock and ids; everything else fails the test.
+/// Use cases on a relationship port, a clock and ids. A call of any other port fails the test.
 fn on(relationships: MockRelationships) -> UseCases {
     UseCases::new(&Ports {
         relationships: Arc::new(relationships),
@@ -45,7 +46,7 @@ fn people<const N: usize>(fakes: &Fakes) -> [UserId; N] {
     std::array::from_fn(|number| stored_user(fakes, &format!("person{number}")).user.id)
 }
 
-/// The person as the service knows it now.
+/// The caller with the current roles and blocks of a stored user.
 fn caller(fakes: &Fakes, id: UserId) -> Caller {
     let user = fakes.store.find_by_id(id);
     Caller::User(crate::caller::UserCaller {
@@ -72,7 +73,7 @@ fn follow_input(follower: &dyn ToString, target: &dyn ToString) -> FollowInput {
 }
 
 #[tokio::test]
-async fn who_may_not_relate_touches_nothing() {
+async fn a_forbidden_relationship_change_calls_no_port() {
     let on = UseCases::new(&untouched_ports());
     let (alice, bob) = (user_id(), user_id());
     let lacking = Denied::InsufficientScope(Scope::RelationshipsWrite);
@@ -82,7 +83,7 @@ async fn who_may_not_relate_touches_nothing() {
         (service_with(&[Scope::UsersWrite]), lacking.clone()),
     ] {
         for change in [Follow, Unfollow, Block, Unblock] {
-            // Nor is it told that nobody follows itself.
+            // The denial also comes before the check of self-follows.
             for target in [alice, bob] {
                 let refused = on
                     .change_relationship
@@ -100,7 +101,7 @@ async fn who_may_not_relate_touches_nothing() {
 }
 
 #[tokio::test]
-async fn who_may_not_see_relationships_touches_nothing() {
+async fn a_forbidden_relationship_read_calls_no_port() {
     let on = UseCases::new(&untouched_ports());
     let alice = user_id();
     let lacking = Denied::InsufficientScope(Scope::UsersReadPrivate);
@@ -110,24 +111,23 @@ async fn who_may_not_see_relationships_touches_nothing() {
         (service_with(&[Scope::UsersRead]), lacking),
     ] {
         let denied = FindUserError::Denied(denied);
-        let blocks = (alice, RelatedList::Blocks);
-        let listed = on.list_related.run(&caller, blocks, None, 10, fresh).await;
-        assert_eq!(listed, Err(denied.clone()));
-        let others = vec![user_id().to_string(); MAX_TIES + 1];
+        let listed = on.list_related.blocks(&caller, alice, None, 10, fresh);
+        assert_eq!(listed.await, Err(denied.clone()));
+        let others = vec![user_id().to_string(); MAX_RELATIONSHIP_IDS + 1];
         let shown = on.show_relationships.run(&caller, alice, &others, fresh);
         assert_eq!(shown.await, Err(ShowRelationshipsError::User(denied)));
     }
-    let nobody = service_with(&[Scope::RelationshipsWrite]);
+    let writer = service_with(&[Scope::RelationshipsWrite]);
     let listed = on
         .list_related
-        .run(&nobody, (alice, RelatedList::Followers), None, 10, fresh)
+        .run(&writer, (alice, FollowList::Followers), None, 10, fresh)
         .await;
     let lacking = Denied::InsufficientScope(Scope::UsersRead);
     assert_eq!(listed, Err(FindUserError::Denied(lacking)));
 }
 
 #[tokio::test]
-async fn nobody_relates_to_itself() {
+async fn a_relationship_with_oneself_is_rejected() {
     let alice = user_id();
     let on = on(MockRelationships::new());
     let caller = person(alice);
@@ -135,12 +135,12 @@ async fn nobody_relates_to_itself() {
         let refused = on
             .change_relationship
             .run(&caller, (alice, alice), change, None);
-        assert_eq!(refused.await, Err(ChangeRelationshipError::Oneself));
+        assert_eq!(refused.await, Err(ChangeRelationshipError::SameUser));
     }
 }
 
 #[tokio::test]
-async fn a_person_and_a_service_relate_and_the_store_is_told_who_it_was() {
+async fn a_relationship_change_records_its_actor() {
     let (alice, bob) = (user_id(), user_id());
     let scoped = service_with(&[Scope::RelationshipsWrite]);
     for (caller, actor) in [
@@ -148,10 +148,10 @@ async fn a_person_and_a_service_relate_and_the_store_is_told_who_it_was() {
         (scoped, "service:posts".to_owned()),
     ] {
         let mut store = MockRelationships::new();
-        let idempotency = context_under("key", 7).idempotency;
-        let wanted = idempotency.clone();
+        let idempotency = context_with_key("key", 7).idempotency;
+        let expected = idempotency.clone();
         store
-            .expect_relate()
+            .expect_change_relationship()
             .withf(move |write, context| {
                 let mut ids = write.event_ids.to_vec();
                 ids.push(context.event_id);
@@ -160,7 +160,7 @@ async fn a_person_and_a_service_relate_and_the_store_is_told_who_it_was() {
                 (write.edge.from(), write.edge.to(), write.change) == (alice, bob, Follow)
                     && ids.len() == 4
                     && context.actor.as_str() == actor
-                    && context.idempotency == wanted
+                    && context.idempotency == expected
                     && context.precondition == Precondition::None
             })
             .times(1)
@@ -174,23 +174,25 @@ async fn a_person_and_a_service_relate_and_the_store_is_told_who_it_was() {
 }
 
 #[tokio::test]
-async fn what_a_store_refuses_is_told_as_what_it_is() {
+async fn each_store_error_of_a_relationship_change_is_kept() {
     let away = StoreError::Unavailable("the pool is empty".to_owned());
     let unknown = StoreError::OutcomeUnknown("the answer was lost".to_owned());
     let (alice, bob) = (user_id(), user_id());
-    for (error, told) in [
+    for (error, expected) in [
         (WriteError::NotFound, ChangeRelationshipError::NotFound),
         (WriteError::KeyReused, ChangeRelationshipError::KeyReused),
         (away.clone().into(), away.clone().into()),
         (unknown.clone().into(), unknown.into()),
     ] {
         let mut store = MockRelationships::new();
-        store.expect_relate().return_once(|_, _| Err(error));
+        store
+            .expect_change_relationship()
+            .return_once(|_, _| Err(error));
         let refused = on(store).change_relationship;
         let refused = refused
             .run(&person(alice), (alice, bob), Follow, None)
             .await;
-        assert_eq!(refused, Err(told));
+        assert_eq!(refused, Err(expected));
     }
     let mut store = MockRelationships::new();
     let error = WriteError::from(away.clone());
@@ -201,12 +203,12 @@ async fn what_a_store_refuses_is_told_as_what_it_is() {
 }
 
 #[tokio::test]
-async fn many_follow_and_each_has_a_result_in_order() {
+async fn a_follow_batch_returns_one_result_each_in_order() {
     let fakes = Fakes::default();
     let [alice, bob] = people(&fakes);
     let follows = [
         follow_input(&alice, &bob),
-        follow_input(&"nobody's id", &bob),
+        follow_input(&"invalid id", &bob),
         follow_input(&alice, &alice),
         follow_input(&alice, &bob),
         follow_input(&bob, &user_id()),
@@ -219,7 +221,7 @@ async fn many_follow_and_each_has_a_result_in_order() {
         Ok(vec![
             FollowResult::Followed,
             FollowResult::NoSuchUser,
-            FollowResult::Oneself,
+            FollowResult::SameUser,
             FollowResult::Unchanged,
             FollowResult::NoSuchUser,
             FollowResult::Followed,
@@ -228,7 +230,7 @@ async fn many_follow_and_each_has_a_result_in_order() {
 }
 
 #[tokio::test]
-async fn where_no_follow_can_be_no_store_is_asked() {
+async fn impossible_follows_do_not_call_the_store() {
     let on = UseCases::new(&Ports {
         ids: Arc::new(SequentialIds::new()),
         ..untouched_ports()
@@ -238,7 +240,7 @@ async fn where_no_follow_can_be_no_store_is_asked() {
     let results = on.follow_many.run(&service("seed"), &follows).await;
     assert_eq!(
         results,
-        Ok(vec![FollowResult::Oneself, FollowResult::NoSuchUser])
+        Ok(vec![FollowResult::SameUser, FollowResult::NoSuchUser])
     );
     let many = vec![follow_input(&alice, &alice); MAX_FOLLOWS + 1];
     let refused = on.follow_many.run(&service("seed"), &many).await;
@@ -246,7 +248,7 @@ async fn where_no_follow_can_be_no_store_is_asked() {
 }
 
 #[tokio::test]
-async fn a_store_that_answers_for_fewer_follows_is_not_believed() {
+async fn a_missing_follow_result_is_an_internal_error() {
     let mut store = MockRelationships::new();
     store
         .expect_follow_many()
@@ -263,7 +265,7 @@ async fn a_store_that_answers_for_fewer_follows_is_not_believed() {
 }
 
 #[tokio::test]
-async fn ties_are_shown_in_order_and_what_nobody_can_be_is_nobody() {
+async fn relationships_are_listed_in_order_and_null_for_unknown_ids() {
     let fakes = Fakes::default();
     let [alice, bob, carol] = people(&fakes);
     relate(&fakes, alice, Follow, bob).await;
@@ -272,15 +274,15 @@ async fn ties_are_shown_in_order_and_what_nobody_can_be_is_nobody() {
     let others = others.map(ToOwned::to_owned);
     let following = Relationship {
         id: bob,
-        ties: Ties {
+        flags: RelationshipFlags {
             following: true,
-            ..Ties::default()
+            ..RelationshipFlags::default()
         },
     };
     let of = |id| {
         Some(Relationship {
             id,
-            ties: Ties::default(),
+            flags: RelationshipFlags::default(),
         })
     };
     let on = fakes.use_cases().show_relationships;
@@ -292,14 +294,14 @@ async fn ties_are_shown_in_order_and_what_nobody_can_be_is_nobody() {
         .run(&service("feed"), alice, &others, Freshness::Bounded)
         .await;
     assert_eq!(all, Ok(vec![None, Some(following), of(carol), of(alice)]));
-    let nobody = on
+    let absent = on
         .run(&service("feed"), user_id(), &others, Freshness::Bounded)
         .await;
     assert_eq!(
-        nobody,
+        absent,
         Err(ShowRelationshipsError::User(FindUserError::NotFound))
     );
-    let many = vec![String::new(); MAX_TIES + 1];
+    let many = vec![String::new(); MAX_RELATIONSHIP_IDS + 1];
     let many = on
         .run(&service("feed"), alice, &many, Freshness::Bounded)
         .await;
@@ -307,48 +309,89 @@ async fn ties_are_shown_in_order_and_what_nobody_can_be_is_nobody() {
 }
 
 #[tokio::test]
-async fn an_export_holds_all_relationships_and_not_who_blocks_the_user() {
+async fn a_repeated_id_is_looked_up_once() {
+    let fakes = Fakes::default();
+    let [alice, bob, carol] = people(&fakes);
+    let mut store = MockRelationships::new();
+    store
+        .expect_relationship_flags()
+        .withf(move |_, others, _| {
+            others.len() == 2 && others.contains(&bob) && others.contains(&carol)
+        })
+        .times(1)
+        .returning(move |_, others, _| {
+            let ties = |id: &UserId| (*id == bob).then(RelationshipFlags::default);
+            Ok(others.iter().map(ties).collect())
+        });
+    let on = UseCases::new(&Ports {
+        relationships: Arc::new(store),
+        ..fakes.ports()
+    });
+    let mut others = vec![carol.to_string(); 150];
+    others.extend([
+        bob.to_string(),
+        String::new(),
+        bob.to_string().to_uppercase(),
+    ]);
+    let shown = on
+        .show_relationships
+        .run(&service("feed"), alice, &others, Freshness::Bounded)
+        .await;
+    let of_bob = Some(Relationship {
+        id: bob,
+        flags: RelationshipFlags::default(),
+    });
+    let mut expected = vec![None; 150];
+    expected.extend([of_bob, None, of_bob]);
+    assert_eq!(shown, Ok(expected));
+}
+
+#[tokio::test]
+async fn an_export_has_all_relationships_except_blocks_by_others() {
     let fakes = Fakes::default();
     let [alice, bob, carol, dave] = people(&fakes);
     relate(&fakes, alice, Follow, bob).await;
     relate(&fakes, carol, Follow, alice).await;
     relate(&fakes, alice, Block, dave).await;
-    let stranger = stored_user(&fakes, "stranger").user.id;
-    relate(&fakes, stranger, Block, alice).await;
+    let blocker = stored_user(&fakes, "blocker").user.id;
+    relate(&fakes, blocker, Block, alice).await;
     for asking in [caller(&fakes, alice), service("export")] {
         let export = fakes
             .use_cases()
             .export_user
-            .run(&asking, alice)
+            .run(&asking, alice, &ExportPositions::default())
             .await
             .unwrap();
-        let told = export.relationships;
         let one_each = Counts {
             followers: 1,
             following: 1,
         };
-        assert_eq!(told.counts, one_each);
+        assert_eq!(
+            export.records.as_ref().map(|records| records.counts),
+            Some(one_each)
+        );
         for (page, other) in [
-            (&told.followers, carol),
-            (&told.following, bob),
-            (&told.blocks, dave),
+            (&export.followers, carol),
+            (&export.following, bob),
+            (&export.blocks, dave),
         ] {
-            let ids: Vec<UserId> = page.related.iter().map(|one| one.user.id).collect();
+            let page = page.as_ref().unwrap();
+            let ids: Vec<UserId> = page.names.iter().map(|one| one.id).collect();
             assert_eq!((ids, page.next), (vec![other], None));
         }
-        assert!(!format!("{told:?}").contains(&stranger.to_string()));
+        assert!(!format!("{export:?}").contains(&blocker.to_string()));
     }
 }
 
 #[tokio::test]
-async fn a_list_goes_on_from_where_its_page_ended() {
+async fn the_next_page_of_a_list_continues_the_previous_one() {
     let fakes = Fakes::default();
     let [alice, bob, carol] = people(&fakes);
     relate(&fakes, bob, Follow, alice).await;
     relate(&fakes, carol, Follow, alice).await;
     let on = fakes.use_cases().list_related;
     let asking = person(bob);
-    let list = (alice, RelatedList::Followers);
+    let list = (alice, FollowList::Followers);
     let fresh = Freshness::Bounded;
     let first = on.run(&asking, list, None, 1, fresh).await.unwrap();
     let second = on.run(&asking, list, first.next, 1, fresh).await.unwrap();
@@ -357,14 +400,14 @@ async fn a_list_goes_on_from_where_its_page_ended() {
     };
     assert_eq!((ids(&first), ids(&second)), (vec![carol], vec![bob]));
     assert_eq!(second.next, None);
-    // Even one's own entry is as everybody sees it.
+    // Even the caller's own entry is the public view.
     assert!(second.users.iter().all(|view| view.own().is_none()));
-    let nobody = on.run(&asking, (user_id(), RelatedList::Followers), None, 1, fresh);
-    assert_eq!(nobody.await, Err(FindUserError::NotFound));
+    let absent = on.run(&asking, (user_id(), FollowList::Followers), None, 1, fresh);
+    assert_eq!(absent.await, Err(FindUserError::NotFound));
 }
 
 #[tokio::test]
-async fn nobody_is_counted_without_asking_for_anybody() {
+async fn an_empty_count_request_calls_no_port() {
     let on = UseCases::new(&untouched_ports());
     let counted = on.count_relationships.run(&person(user_id()), []).await;
     assert_eq!(counted, Ok(Vec::new()));

@@ -9,7 +9,7 @@ use crate::values::ShortText;
 use crate::write::UniqueField;
 
 #[tokio::test]
-async fn a_new_user_is_made_by_the_clock_and_ids_in_the_callers_name() {
+async fn a_new_user_has_the_clocks_time_and_the_callers_actor() {
     let fakes = Fakes::default();
     let written = fakes
         .use_cases()
@@ -23,19 +23,21 @@ async fn a_new_user_is_made_by_the_clock_and_ids_in_the_callers_name() {
         (made.username.as_str(), made.version.get(), made.status),
         ("Alice", 1, Status::Active)
     );
-    assert_eq!(made.created_at, seconds(0));
+    // The first clock reading is for the validation of dates.
+    let made_at = seconds(1);
+    assert_eq!(made.created_at, made_at);
     assert_eq!(made.id.as_uuid().get_version_num(), 7);
-    let events = fakes.store.about(made.id).await.unwrap();
+    let events = events_of(&*fakes.store, made.id).await;
     assert_eq!(events.len(), 1);
     assert!(
         events
             .iter()
-            .all(|event| event.actor == Actor::from(&service("auth")) && event.at == seconds(0))
+            .all(|event| event.actor == Actor::from(&service("auth")) && event.at == made_at)
     );
 }
 
 #[tokio::test]
-async fn a_taken_value_is_told_by_its_field() {
+async fn a_taken_value_is_reported_by_its_field() {
     let fakes = Fakes::default();
     let taken = stored_user(&fakes, "alice").user;
     let on = fakes.use_cases();
@@ -46,37 +48,37 @@ async fn a_taken_value_is_told_by_its_field() {
         .await;
     assert_eq!(created, Err(CreateUserError::Taken(UniqueField::Username)));
     let bob = stored_user(&fakes, "bob").user.id;
-    let wants = UserInput {
+    let taken_email = UserInput {
         email: text(taken.email.as_str()),
         ..UserInput::default()
     };
     let updated = on
         .update_user
-        .run(&person(bob), bob, &wants, unconditional())
+        .run(&person(bob), bob, &taken_email, unconditional())
         .await;
     assert_eq!(updated, Err(EditUserError::Taken(UniqueField::Email)));
 }
 
 #[tokio::test]
-async fn a_creation_repeated_under_its_key_is_a_replay_and_not_found_once_the_user_is_gone() {
+async fn a_repeated_creation_replays_until_the_user_is_erased() {
     let fakes = Fakes::default();
     let on = fakes.use_cases();
     let caller = service("auth");
     let first = on
         .create_user
-        .run(&caller, &input("alice"), under("key", 1))
+        .run(&caller, &input("alice"), with_key("key", 1))
         .await
         .unwrap();
     let again = on
         .create_user
-        .run(&caller, &input("alice"), under("key", 1))
+        .run(&caller, &input("alice"), with_key("key", 1))
         .await
         .unwrap();
     assert!(!first.replayed && again.replayed);
     assert_eq!(first.view, again.view);
     let other = on
         .create_user
-        .run(&caller, &input("bob"), under("key", 2))
+        .run(&caller, &input("bob"), with_key("key", 2))
         .await;
     assert_eq!(other, Err(CreateUserError::KeyReused));
 
@@ -87,28 +89,30 @@ async fn a_creation_repeated_under_its_key_is_a_replay_and_not_found_once_the_us
         .unwrap();
     let replay = on
         .create_user
-        .run(&caller, &input("alice"), under("key", 1))
+        .run(&caller, &input("alice"), with_key("key", 1))
         .await;
-    assert_eq!(replay, Err(CreateUserError::NotFound));
+    let replay = replay.unwrap();
+    assert!(replay.replayed);
+    assert_eq!(replay.view.public().status, Status::Deleted);
     on.erase_user
         .run(&caller, id, unconditional())
         .await
         .unwrap();
     let replay = on
         .create_user
-        .run(&caller, &input("alice"), under("key", 1))
+        .run(&caller, &input("alice"), with_key("key", 1))
         .await;
     assert_eq!(replay, Err(CreateUserError::NotFound));
 }
 
 #[tokio::test]
-async fn an_update_merges_and_is_shown_to_who_made_it() {
+async fn an_update_merges_and_returns_the_callers_view() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let updated = fakes
         .use_cases()
         .update_user
-        .run(&person(id), id, &called("Alice"), unconditional())
+        .run(&person(id), id, &name_update("Alice"), unconditional())
         .await
         .unwrap();
     let shown = updated.view.public();
@@ -118,19 +122,19 @@ async fn an_update_merges_and_is_shown_to_who_made_it() {
 }
 
 #[tokio::test]
-async fn an_update_that_changes_nothing_keeps_the_version_and_makes_no_event() {
+async fn an_unchanged_update_keeps_the_version_and_makes_no_event() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let on = fakes.use_cases();
     for _ in 0..3 {
         on.update_user
-            .run(&person(id), id, &called("Alice"), unconditional())
+            .run(&person(id), id, &name_update("Alice"), unconditional())
             .await
             .unwrap();
     }
     let last = on
         .update_user
-        .run(&person(id), id, &called("Alice"), unconditional())
+        .run(&person(id), id, &name_update("Alice"), unconditional())
         .await
         .unwrap();
     assert_eq!(last.view.public().version.get(), 2);
@@ -142,21 +146,21 @@ async fn an_update_that_changes_nothing_keeps_the_version_and_makes_no_event() {
 }
 
 #[tokio::test]
-async fn an_update_of_another_version_or_of_nobody_is_refused() {
+async fn an_update_of_a_stale_version_or_absent_user_fails() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     let on = fakes.use_cases();
     let caller = service("auth");
     let stale = on
         .update_user
-        .run(&caller, id, &called("Alice"), at_version(2))
+        .run(&caller, id, &name_update("Alice"), at_version(2))
         .await;
     assert_eq!(stale, Err(EditUserError::PreconditionFailed));
-    let nobody = on
+    let absent = on
         .update_user
-        .run(&caller, user_id(), &called("Alice"), unconditional())
+        .run(&caller, user_id(), &name_update("Alice"), unconditional())
         .await;
-    assert_eq!(nobody, Err(EditUserError::NotFound));
+    assert_eq!(absent, Err(EditUserError::NotFound));
     fakes
         .store
         .change(id, &Change::Delete, &context())
@@ -164,31 +168,31 @@ async fn an_update_of_another_version_or_of_nobody_is_refused() {
         .unwrap();
     let deleted = on
         .update_user
-        .run(&caller, id, &called("Alice"), unconditional())
+        .run(&caller, id, &name_update("Alice"), unconditional())
         .await;
     assert_eq!(deleted, Err(EditUserError::NotFound));
 }
 
 #[tokio::test]
-async fn a_verification_of_an_unnamed_address_needs_a_version() {
+async fn a_verification_without_the_address_needs_a_version() {
     let fakes = Fakes::default();
     let user = stored_user(&fakes, "alice").user;
     let on = fakes.use_cases();
     let caller = service("auth");
-    let blind = UserInput {
+    let without_email = UserInput {
         email_verified: Raw::Value(true),
         ..UserInput::default()
     };
     let refused = on
         .update_user
-        .run(&caller, user.id, &blind, unconditional())
+        .run(&caller, user.id, &without_email, unconditional())
         .await;
     assert!(
         matches!(refused, Err(EditUserError::PreconditionRequired(faults)) if faults.len() == 1)
     );
     let named = UserInput {
         email: text(user.email.as_str()),
-        ..blind
+        ..without_email
     };
     let updated = on
         .update_user
@@ -199,7 +203,7 @@ async fn a_verification_of_an_unnamed_address_needs_a_version() {
 }
 
 #[tokio::test]
-async fn a_rule_that_only_the_stored_user_shows_broken_is_an_invalid_input() {
+async fn a_rule_that_depends_on_stored_data_is_an_input_fault() {
     let fakes = Fakes::default();
     let id = stored(&fakes, &awkward_user("alice")).user.id;
     let other = UserInput {
@@ -215,7 +219,7 @@ async fn a_rule_that_only_the_stored_user_shows_broken_is_an_invalid_input() {
 }
 
 #[tokio::test]
-async fn a_replacement_clears_what_the_caller_may_write_and_did_not_name() {
+async fn a_replacement_clears_absent_fields_that_the_caller_may_write() {
     let fakes = Fakes::default();
     let before = stored(&fakes, &awkward_user("alice")).user;
     let replacement = UserInput {

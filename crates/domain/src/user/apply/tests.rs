@@ -1,17 +1,19 @@
 use std::time::Duration;
 
 use super::*;
+use crate::Rejection;
 use crate::test_support::samples::{
-    administrator, awkward_user, call, context, context_at, context_expecting, edit, email,
-    external_id, merge_public, metadata, new_user, patch, registered, rename, roles, seconds,
-    start, user, user_id, username,
+    administrator, awkward_user, context, context_at, context_expecting, edit, email, external_id,
+    merge_public, metadata, new_user, patch, registered, rename, roles, seconds, set_name, start,
+    user, user_id, username,
 };
 use crate::user::{Actor, MetadataEdit, MetadataEdits, Status};
-use crate::values::{PhoneNumber, Role, Timestamp};
+use crate::values::{Metadata, PhoneNumber, Role, Timestamp};
 
 mod blocks;
 mod contacts;
 mod properties;
+mod suspensions;
 
 fn phone(number: &str) -> PhoneNumber {
     PhoneNumber::parse(number).unwrap()
@@ -23,7 +25,7 @@ fn edited(user: &User, edits: UserEdits) -> User {
 
 fn changed(user: &User, change: &Change) -> Applied {
     let context = WriteContext {
-        precondition: Precondition::AnyOf(vec![user.version.get()]),
+        precondition: Precondition::AnyOf(vec![user.version.get().into()]),
         ..context_at(seconds(user.version.get().unsigned_abs()))
     };
     user.apply(change, &context).unwrap().unwrap()
@@ -69,12 +71,12 @@ fn a_registration_may_set_every_field_and_its_event_names_each_once() {
     let mut paths = applied.event.changed.clone();
     paths.sort();
     paths.dedup();
-    assert_eq!(paths.len(), 22);
-    assert_eq!(applied.event.changed.len(), 22);
+    assert_eq!(paths.len(), 23);
+    assert_eq!(applied.event.changed.len(), 23);
 }
 
 #[test]
-fn the_name_and_address_of_a_registration_are_those_of_the_new_user_not_of_its_edits() {
+fn a_registration_ignores_the_username_and_email_of_its_edits() {
     let mut new = new_user("alice");
     new.rest.username = Some(username("mallory"));
     new.rest.email = Some(email("mallory@example.com"));
@@ -85,13 +87,13 @@ fn the_name_and_address_of_a_registration_are_those_of_the_new_user_not_of_its_e
 }
 
 #[test]
-fn a_change_is_one_version_and_one_event_by_who_made_it() {
+fn a_change_makes_one_version_and_one_event_by_its_actor() {
     let before = user("alice");
     let context = WriteContext {
         actor: Actor::from(&administrator()),
         ..context_at(seconds(5))
     };
-    let applied = before.apply(&call("Alice"), &context).unwrap().unwrap();
+    let applied = before.apply(&set_name("Alice"), &context).unwrap().unwrap();
     assert_eq!(applied.user.version.get(), 2);
     assert_eq!(
         (applied.user.created_at, applied.user.updated_at),
@@ -107,7 +109,7 @@ fn a_change_is_one_version_and_one_event_by_who_made_it() {
 }
 
 #[test]
-fn a_change_that_changes_nothing_is_none_whatever_the_time() {
+fn a_change_without_effect_is_none_at_any_time() {
     let user = registered(&awkward_user("alice"), &context()).user;
     let same = [
         edit(UserEdits::default()),
@@ -116,10 +118,11 @@ fn a_change_that_changes_nothing_is_none_whatever_the_time() {
             roles: Some(user.roles.clone()),
             ..UserEdits::default()
         }),
-        merge_public(r#"{"a":1E400,"absent":null}"#),
-        Change::Suspend,
+        merge_public(r#"{"a":1E300,"absent":null}"#),
+        Change::suspend(),
         Change::Restore,
         Change::GrantRole(Role::admin()),
+        Change::RevokeRole(Role::parse("never-granted").unwrap()),
     ];
     for change in same {
         assert_eq!(
@@ -131,12 +134,39 @@ fn a_change_that_changes_nothing_is_none_whatever_the_time() {
 }
 
 #[test]
-fn the_last_change_is_never_before_the_one_before_though_a_clock_goes_back() {
+fn updated_at_does_not_decrease_when_the_clock_moves_back() {
     let later = registered(&new_user("alice"), &context_at(seconds(60))).user;
     let context = context_at(seconds(10));
-    let applied = later.apply(&call("Alice"), &context).unwrap().unwrap();
+    let applied = later.apply(&set_name("Alice"), &context).unwrap().unwrap();
     assert_eq!(applied.user.updated_at, seconds(60));
     assert_eq!(applied.event.at, seconds(10));
+}
+
+#[test]
+fn a_stored_time_in_the_future_does_not_freeze_updated_at() {
+    let future = Timestamp::parse("9999-12-31T23:59:59Z").unwrap();
+    let stuck = registered(&new_user("alice"), &context_at(future)).user;
+    let applied = stuck.apply(&set_name("Alice"), &context_at(seconds(10)));
+    let user = applied.unwrap().unwrap().user;
+    assert_eq!(user.updated_at, seconds(10));
+    let applied = user.apply(&set_name("Alina"), &context_at(seconds(20)));
+    assert_eq!(applied.unwrap().unwrap().user.updated_at, seconds(20));
+}
+
+#[test]
+fn a_revoked_role_leaves_the_others() {
+    let user = edited(
+        &user("alice"),
+        UserEdits {
+            roles: Some(roles(&["a", "b"])),
+            ..UserEdits::default()
+        },
+    );
+    let applied = user.apply(&Change::RevokeRole(Role::parse("a").unwrap()), &context());
+    let applied = applied.unwrap().unwrap();
+    assert_eq!(applied.user.roles, roles(&["b"]));
+    assert_eq!(applied.event.changed, ["roles"]);
+    assert_eq!(applied.event.kind, EventKind::Updated);
 }
 
 #[test]
@@ -147,13 +177,14 @@ fn a_deleted_user_can_only_be_restored_or_deleted_again() {
         (Status::Deleted, Some(deleted.updated_at))
     );
     let refused = [
-        call("A"),
-        Change::Suspend,
+        set_name("A"),
+        Change::suspend(),
         Change::Activate,
         Change::GrantRole(Role::admin()),
+        Change::RevokeRole(Role::admin()),
     ];
     for change in refused {
-        // Nobody learns by a precondition that there is somebody.
+        // A precondition must not reveal that the user exists.
         for context in [context(), context_expecting(99)] {
             assert_eq!(
                 deleted.apply(&change, &context),
@@ -175,8 +206,8 @@ fn a_deleted_user_can_only_be_restored_or_deleted_again() {
 }
 
 #[test]
-fn a_restored_user_has_the_standing_it_had() {
-    let suspended = changed(&user("alice"), &Change::Suspend).user;
+fn a_restored_user_has_its_former_standing() {
+    let suspended = changed(&user("alice"), &Change::suspend()).user;
     let deleted = changed(&suspended, &Change::Delete).user;
     assert_eq!(deleted.status(), Status::Deleted);
     assert_eq!(
@@ -188,20 +219,20 @@ fn a_restored_user_has_the_standing_it_had() {
 #[test]
 fn each_change_of_status_has_an_event_of_its_own_kind() {
     let active = user("alice");
-    let suspended = changed(&active, &Change::Suspend);
+    let suspended = changed(&active, &Change::suspend());
     assert_eq!(suspended.event.kind, EventKind::Suspended);
     let suspended = suspended.user;
     let activated = changed(&suspended, &Change::Activate);
     assert_eq!(activated.event.kind, EventKind::Activated);
     let deleted = changed(&active, &Change::Delete);
     assert_eq!(deleted.event.kind, EventKind::Deleted);
-    for applied in [&activated, &deleted] {
-        assert_eq!(applied.event.changed, ["status"]);
-    }
+    assert_eq!(deleted.event.changed, ["status"]);
+    let changed = ["status", "tokens_valid_after"];
+    assert_eq!(activated.event.changed, changed);
 }
 
 #[test]
-fn an_edit_of_the_standing_is_told_as_a_suspension() {
+fn an_edit_of_the_standing_has_the_event_of_a_suspension() {
     let mut edits = UserEdits {
         standing: Some(Standing::Suspended),
         ..UserEdits::default()
@@ -233,7 +264,7 @@ fn an_external_id_is_written_once() {
 }
 
 #[test]
-fn all_rules_that_a_change_would_break_are_told_at_once() {
+fn a_refused_change_reports_every_broken_rule() {
     let mut new = new_user("alice");
     new.rest.external_id = Edit::Set(external_id("1"));
     let half = format!(r#"{{"a":"{}"}}"#, "x".repeat(10_000));
@@ -250,7 +281,7 @@ fn all_rules_that_a_change_would_break_are_told_at_once() {
     };
     let Err(ChangeRefused::Invalid(faults)) = user.apply(&edit(edits), &context_expecting(1))
     else {
-        panic!("the change was admitted");
+        panic!("the change was accepted");
     };
     let expected = [
         ("phone_number".to_owned(), "required"),
@@ -261,7 +292,7 @@ fn all_rules_that_a_change_would_break_are_told_at_once() {
 }
 
 #[test]
-fn metadata_is_merged_into_its_own_drawer_only() {
+fn metadata_is_merged_into_its_own_object_only() {
     let mut new = new_user("alice");
     new.rest.metadata.public = MetadataEdit::Set(metadata(r#"{"keep":1,"drop":2}"#));
     new.rest.metadata.user = MetadataEdit::Set(metadata(r#"{"drop":3}"#));
@@ -276,7 +307,35 @@ fn metadata_is_merged_into_its_own_drawer_only() {
 }
 
 #[test]
-fn a_granted_role_joins_those_there_are_until_there_are_32() {
+fn numbers_of_a_metadata_replacement_are_checked_only_if_it_differs() {
+    let stored = Metadata::from_store(r#"{"a":1e400,"b":1}"#).unwrap();
+    let mut state = (*user("alice")).clone();
+    state.metadata.public = stored.clone();
+    let user = User::from_store(state);
+    let replacement = |public: Metadata| UserEdits {
+        metadata: MetadataEdits {
+            public: MetadataEdit::Set(public),
+            user: MetadataEdit::Set(metadata(r#"{"c":2}"#)),
+            ..MetadataEdits::default()
+        },
+        ..UserEdits::default()
+    };
+    let edited = edited(&user, replacement(stored.clone()));
+    assert_eq!(edited.metadata.public, stored);
+    assert_eq!(edited.metadata.user, metadata(r#"{"c":2}"#));
+    let other = Metadata::from_store(r#"{"a":1e400,"b":2}"#).unwrap();
+    let refused = user.apply(&edit(replacement(other)), &context());
+    let Err(ChangeRefused::Invalid(faults)) = refused else {
+        panic!("the change was accepted");
+    };
+    assert_eq!(
+        codes(&faults),
+        [("metadata.public.a".to_owned(), "out_of_range")]
+    );
+}
+
+#[test]
+fn roles_can_be_granted_up_to_32() {
     let mut user = edited(
         &user("alice"),
         UserEdits {
@@ -302,25 +361,25 @@ fn a_granted_role_joins_those_there_are_until_there_are_32() {
 }
 
 #[test]
-fn a_rename_releases_the_old_name_and_another_spelling_does_not() {
+fn a_rename_releases_the_old_name_but_another_spelling_does_not() {
     let before = user("Alice");
     assert_eq!(
         changed(&before, &rename("alicia")).released,
         Some(username("Alice"))
     );
     assert_eq!(changed(&before, &rename("ALICE")).released, None);
-    assert_eq!(changed(&before, &call("Alice")).released, None);
+    assert_eq!(changed(&before, &set_name("Alice")).released, None);
 }
 
 #[test]
-fn an_unexpected_version_refuses_every_change_before_its_rules() {
+fn an_unexpected_version_is_refused_before_the_rules_are_checked() {
     let user = user("alice");
     let invalid = edit(UserEdits {
         phone_number_verified: Some(true),
         ..UserEdits::default()
     });
     for change in [
-        call("A"),
+        set_name("A"),
         invalid,
         rename("alice"),
         Change::Delete,
@@ -336,7 +395,7 @@ fn an_unexpected_version_refuses_every_change_before_its_rules() {
 }
 
 #[test]
-fn an_erasure_is_the_version_after_the_last_and_names_no_field() {
+fn an_erasure_event_has_the_next_version_and_no_fields() {
     let deleted = changed(&user("alice"), &Change::Delete).user;
     let context = context_expecting(2);
     let event = deleted.erase(&context).unwrap();
@@ -349,36 +408,41 @@ fn an_erasure_is_the_version_after_the_last_and_names_no_field() {
 }
 
 #[test]
-fn a_token_counts_while_its_user_is_active() {
+fn a_token_is_valid_while_its_user_is_active() {
     let user = user("alice");
-    assert!(user.admits_token_of(None));
-    assert!(user.admits_token_of(Some(start())));
-    let suspended = changed(&user, &Change::Suspend).user;
+    assert_eq!(user.admits_token_of(None), Ok(()));
+    assert_eq!(user.admits_token_of(Some(start())), Ok(()));
+    let suspended = changed(&user, &Change::suspend()).user;
     let deleted = changed(&user, &Change::Delete).user;
-    for gone in [suspended, deleted] {
-        assert!(!gone.admits_token_of(None) && !gone.admits_token_of(Some(seconds(1000))));
+    for (inactive, reason) in [
+        (suspended, Rejection::SuspendedSubject),
+        (deleted, Rejection::DeletedSubject),
+    ] {
+        assert_eq!(inactive.admits_token_of(None), Err(reason));
+        assert_eq!(inactive.admits_token_of(Some(seconds(1000))), Err(reason));
     }
 }
 
 #[test]
-fn a_token_counts_when_it_was_issued_after_the_last_sign_out() {
+fn a_token_is_valid_if_issued_after_the_last_sign_out() {
     let mut state = user("alice").state;
     state.tokens_valid_after = Some(start());
     let user = User::from_store(state);
     let moment = Duration::from_micros(1);
-    let tries: [(Option<Timestamp>, bool); 4] = [
+    let cases: [(Option<Timestamp>, bool); 4] = [
         (None, false),
         (Some(start().minus(moment)), false),
         (Some(start()), false),
         (Some(start().plus(moment)), true),
     ];
-    for (issued_at, counts) in tries {
-        assert_eq!(user.admits_token_of(issued_at), counts, "{issued_at:?}");
+    for (issued_at, is_valid) in cases {
+        let expected = is_valid.then_some(()).ok_or(Rejection::SignedOut);
+        assert_eq!(user.admits_token_of(issued_at), expected, "{issued_at:?}");
     }
 }
 
 #[test]
-fn only_a_user_deleted_for_30_days_expires() {
+fn a_user_expires_30_days_after_its_deletion() {
     let leaver = changed(&user("leaver"), &Change::Delete).user;
     let deleted_at = leaver.deleted_at.unwrap();
     let due = context_at(deleted_at.plus(Duration::from_hours(30 * 24)));

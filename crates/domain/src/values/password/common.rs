@@ -1,13 +1,13 @@
-//! The passwords that guesses begin with.
+//! The list of common passwords.
 
-/// One a line, folded, sorted by their bytes: searched as it stands.
+/// One case-folded password per line, sorted by bytes for binary search.
 const COMMON: &str = include_str!("common.txt");
 
-/// Says whether a folded password is one that is guessed first.
+/// Whether a case-folded password is on the list.
 pub(super) fn is_common(folded: &str) -> bool {
     let mut rest = COMMON;
     while !rest.is_empty() {
-        let (before, line, after) = around_the_middle(rest);
+        let (before, line, after) = split_at_middle_line(rest);
         match folded.cmp(line) {
             std::cmp::Ordering::Equal => return true,
             std::cmp::Ordering::Less => rest = before,
@@ -17,8 +17,8 @@ pub(super) fn is_common(folded: &str) -> bool {
     false
 }
 
-/// Parts a text of lines into those before the middle one, that one, and those after it.
-fn around_the_middle(lines: &str) -> (&str, &str, &str) {
+/// Splits lines into those before the middle line, the middle line, and those after it.
+fn split_at_middle_line(lines: &str) -> (&str, &str, &str) {
     let (left, right) = lines.split_at(lines.floor_char_boundary(lines.len() / 2));
     let start = left.rfind('\n').map_or(0, |end| end + 1);
     let (before, from_line) = lines.split_at(start);
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between_before_and_after_the_entries_is_not_found() {
+    fn texts_between_before_and_after_the_entries_are_not_found() {
         for line in COMMON.lines() {
             for other in [format!("{line}\u{1}"), format!("{line}\n")] {
                 assert!(!is_common(&other), "{other:?}");

@@ -39,7 +39,7 @@ fn algorithm(text: &str) -> HashAlgorithm {
 }
 
 #[test]
-fn each_form_tells_its_algorithm_and_parameters() {
+fn each_format_yields_its_algorithm_and_parameters() {
     let argon2 = Argon2 {
         variant: Argon2Variant::Id,
         version: Argon2Version::V19,
@@ -77,7 +77,7 @@ fn each_form_tells_its_algorithm_and_parameters() {
 }
 
 #[test]
-fn salt_and_output_are_read_as_each_form_writes_them() {
+fn each_format_yields_its_salt_and_output() {
     let read = |text: &str| {
         let scheme = PasswordHash::parse(text).unwrap().scheme().unwrap();
         (
@@ -100,7 +100,7 @@ fn salt_and_output_are_read_as_each_form_writes_them() {
 }
 
 #[test]
-fn what_is_written_here_is_read_again() {
+fn a_formatted_argon2_hash_parses_to_its_parts() {
     let argon2 = Argon2 {
         variant: Argon2Variant::Id,
         version: Argon2Version::V19,
@@ -117,12 +117,12 @@ fn what_is_written_here_is_read_again() {
     assert_eq!(scheme.algorithm(), HashAlgorithm::Argon2(argon2));
     assert_eq!(scheme.expose_salt(), [7; 16]);
     assert_eq!(scheme.expose_output(), [9; 32]);
-    // Our own may cost what the operator wants; somebody else's may not.
+    // The cost limits apply only to hashes of other systems.
     assert_eq!(code(hash.expose()), "too_costly");
 }
 
 #[test]
-fn argon2_without_a_version_is_of_the_first() {
+fn argon2_without_a_version_has_version_1_0() {
     for old in ["", "v=16$"] {
         match algorithm(&ARGON2.replace("v=19$", old)) {
             HashAlgorithm::Argon2(argon2) => assert_eq!(argon2.version, Argon2Version::V16),
@@ -156,7 +156,7 @@ fn other_algorithms_are_unknown() {
 }
 
 #[test]
-fn what_is_cut_or_changed_is_refused() {
+fn a_truncated_or_altered_hash_is_rejected() {
     for text in ALL {
         assert_eq!(code(text), "ok", "{text}");
         for wrong in [
@@ -206,7 +206,7 @@ fn what_is_cut_or_changed_is_refused() {
 }
 
 #[test]
-fn what_takes_too_long_or_too_much_memory_is_refused() {
+fn a_hash_that_costs_too_much_time_or_memory_is_rejected() {
     for (text, from, to) in [
         (ARGON2, "m=65536,t=3", "m=262145,t=1"),
         (ARGON2, "m=65536,t=3", "m=262144,t=6"),
@@ -245,7 +245,7 @@ fn a_hash_has_at_most_512_bytes() {
 }
 
 #[test]
-fn neither_debug_nor_a_violation_shows_any_of_it() {
+fn debug_and_violations_hide_the_hash() {
     for text in ALL {
         let hash = PasswordHash::parse(text).unwrap();
         let refused = PasswordHash::parse(&format!("{text}$")).unwrap_err();
@@ -262,33 +262,33 @@ fn neither_debug_nor_a_violation_shows_any_of_it() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in any::<String>()) {
+    fn no_text_makes_parse_panic(text in any::<String>()) {
         let _ = PasswordHash::parse(&text);
     }
 
     #[test]
-    fn no_ending_of_a_form_makes_it_panic(
-        form in 0..ALL.len(),
+    fn no_suffix_of_a_format_makes_parse_panic(
+        format in 0..ALL.len(),
         cut in 0..120_usize,
-        ending in "[$,:=./+mtplrinv0-9a-fA-Zé]{0,60}",
+        suffix in "[$,:=./+mtplrinv0-9a-fA-Zé]{0,60}",
     ) {
-        let beginning: String = ALL[form].chars().take(cut).collect();
-        if let Ok(hash) = PasswordHash::parse(&format!("{beginning}{ending}")) {
+        let prefix: String = ALL[format].chars().take(cut).collect();
+        if let Ok(hash) = PasswordHash::parse(&format!("{prefix}{suffix}")) {
             prop_assert!(hash.scheme().is_ok());
         }
     }
 
     #[test]
-    fn one_character_more_or_another_is_read_or_refused(
-        form in 0..ALL.len(),
-        place in 0..120_usize,
+    fn a_changed_character_never_makes_parse_panic(
+        format in 0..ALL.len(),
+        position in 0..120_usize,
         other in any::<char>(),
     ) {
-        let mut text: Vec<char> = ALL[form].chars().collect();
-        let place = place % text.len();
-        text[place] = other;
+        let mut text: Vec<char> = ALL[format].chars().collect();
+        let position = position % text.len();
+        text[position] = other;
         let _ = PasswordHash::parse(&text.iter().collect::<String>());
-        text.insert(place, other);
+        text.insert(position, other);
         let _ = PasswordHash::parse(&text.iter().collect::<String>());
     }
 }

@@ -1,4 +1,4 @@
-//! Names nobody may take, because they are words of the interface or pass for authority.
+//! Reserved usernames: words of the API, and names that suggest authority.
 
 /// The reserved names in their key form, sorted.
 const RESERVED: &[&str] = &[
@@ -59,7 +59,7 @@ const RESERVED: &[&str] = &[
     "www",
 ];
 
-/// Says whether a key or a skeleton is reserved.
+/// Whether a key or a skeleton is reserved.
 pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.binary_search(&name).is_ok()
 }

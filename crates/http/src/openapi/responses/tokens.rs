@@ -1,12 +1,12 @@
-//! Responses that show tokens of services.
+//! Responses that show service tokens.
 
 use serde_json::{Value, json};
 use utoipa::IntoResponses;
 use utoipa::openapi::ResponseBuilder;
 
-use super::{JSON, Statuses, example_of, statuses};
+use super::{JSON, ResponseMap, example_of, statuses};
 
-/// The token that was made, with what proves it.
+/// The created token with its secret.
 pub(crate) struct IssuedToken;
 
 /// The token that was read.
@@ -16,32 +16,32 @@ pub(crate) struct FoundToken;
 pub(crate) struct ListedTokens;
 
 impl IntoResponses for IssuedToken {
-    fn responses() -> Statuses {
+    fn responses() -> ResponseMap {
         let mut example = example();
         if let Some(members) = example.as_object_mut() {
-            // Not of the form that scanners for secrets look for.
+            // Not in the format that secret scanners detect.
             members.insert("token".to_owned(), json!("ust_<id>_<secret>"));
         }
         let token = ResponseBuilder::new()
-            .description("The token was made. Nothing else will ever show what proves it.")
+            .description("The created token. Only this response contains the secret.")
             .content(JSON, example_of("IssuedServiceToken", example));
         statuses([(201, token, &["Location"])])
     }
 }
 
 impl IntoResponses for FoundToken {
-    fn responses() -> Statuses {
+    fn responses() -> ResponseMap {
         let token = ResponseBuilder::new()
-            .description("The token, without what proves it.")
+            .description("The token, without the secret.")
             .content(JSON, example_of("ServiceToken", example()));
         statuses([(200, token, &[])])
     }
 }
 
 impl IntoResponses for ListedTokens {
-    fn responses() -> Statuses {
+    fn responses() -> ResponseMap {
         let tokens = ResponseBuilder::new()
-            .description("The tokens, the newest first.")
+            .description("The tokens, newest first.")
             .content(
                 JSON,
                 example_of("ServiceTokenList", json!({"tokens": [example()]})),

@@ -1,41 +1,42 @@
-//! What callers write, and what they choose.
+//! The schemas of requests.
 
 use serde_json::json;
 use utoipa::openapi::schema::{AnyOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::answers::{Metadata, Profile, Standing, Status, User};
+use super::outputs::{Metadata, Profile, Status, User, WritableStatus};
 use super::parts::{
     object, private_metadata_or_null, public_metadata_or_null, roles, user_metadata_or_null,
     without_required,
 };
-use super::{Counts, Named};
+use super::{Counts, NamedSchemas};
 use crate::bodies::FIELD_PATHS;
 
-/// What a caller writes. Texts are trimmed and brought to NFC before their characters are counted.
+/// The writable fields of a user. Texts are trimmed and normalised to NFC before their length is checked.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UserFields {
-    /// 3 to 32 letters, digits, `.`, `_` and `-`, beginning and ending with a letter or digit; not reserved.
+    /// 3 to 32 letters, digits, `.`, `_` and `-`; the first and last character is a letter or digit. Not a reserved
+    /// name.
     #[schema(min_length = 3, max_length = 32)]
     username: String,
     /// At most 254 bytes.
     #[schema(format = "idn-email", max_length = 254)]
     email: String,
-    /// `true` only together with the stored address, or with `If-Match`. Not writable by the user.
+    /// `true` requires the stored address in the same request, or `If-Match`. Not writable by the user.
     email_verified: Option<bool>,
     /// E.164: `+` and 7 to 15 digits.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     phone_number: Option<String>,
-    /// `true` only together with the stored number, or with `If-Match`. Not writable by the user.
+    /// `true` requires the stored number in the same request, or `If-Match`. Not writable by the user.
     phone_number_verified: Option<bool>,
-    /// 1 to 255 visible ASCII characters. Once set it does not change. Not writable by the user.
+    /// 1 to 255 visible ASCII characters. Cannot be changed once set. Not writable by the user.
     #[schema(pattern = "^[!-~]{1,255}$")]
     external_id: Option<String>,
     /// Not writable by the user.
     #[schema(nullable = false)]
-    status: Option<Standing>,
+    status: Option<WritableStatus>,
     #[schema(schema_with = roles, required = false)]
     roles: (),
     #[schema(nullable = true)]
@@ -44,7 +45,7 @@ struct UserFields {
     metadata: Option<MetadataFields>,
 }
 
-/// What is written of a profile; null empties a field, or all of them.
+/// The writable fields of a profile. `null` clears a field, or all fields.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ProfileFields {
@@ -56,21 +57,21 @@ struct ProfileFields {
     family_name: Option<String>,
     #[schema(min_length = 1, max_length = 128)]
     nickname: Option<String>,
-    /// An absolute http or https address of at most 2048 bytes.
+    /// An absolute http or https URL of at most 2048 bytes, without user information before the host.
     #[schema(
         format = "uri",
         max_length = 2048,
-        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"
+        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^@/?#]+([/?#]|$)"
     )]
     picture: Option<String>,
-    /// An absolute http or https address of at most 2048 bytes.
+    /// An absolute http or https URL of at most 2048 bytes, without user information before the host.
     #[schema(
         format = "uri",
         max_length = 2048,
-        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://"
+        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^@/?#]+([/?#]|$)"
     )]
     website: Option<String>,
-    /// Plain text of one or several lines.
+    /// Plain text of one or more lines.
     #[schema(min_length = 1, max_length = 2000)]
     bio: Option<String>,
     #[schema(min_length = 1, max_length = 128)]
@@ -78,16 +79,16 @@ struct ProfileFields {
     /// A well-formed language tag (BCP 47).
     #[schema(min_length = 1, max_length = 64, example = "de-AT")]
     locale: Option<String>,
-    /// A time zone of the IANA database.
+    /// A time zone name of the IANA database.
     #[schema(min_length = 1, example = "Europe/Vienna")]
     zoneinfo: Option<String>,
-    /// A day as `YYYY-MM-DD`; the year 0000 withholds the year.
-    #[schema(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", example = "1990-04-01")]
+    /// A date as `YYYY-MM-DD` or a year as `YYYY`, not in the future. `0000-MM-DD` does not disclose the year.
+    #[schema(pattern = "^[0-9]{4}(-[0-9]{2}-[0-9]{2})?$", example = "1990-04-01")]
     birthdate: Option<String>,
 }
 
-/// What is written of the metadata; null empties a drawer, or all of them. Each drawer has at most 16 KiB as compact
-/// JSON and 16 levels.
+/// The writable metadata. `null` clears an object, or all three. Each object has at most 16 KiB as compact JSON and 16
+/// levels.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MetadataFields {
@@ -99,80 +100,85 @@ struct MetadataFields {
     private: (),
 }
 
-/// Whom a batch asks for: exactly one kind of key, at most 500 of them; duplicates are kept.
+/// The keys of a batch: exactly one kind of key, at most 500. Duplicates are kept.
 #[derive(ToSchema)]
 #[serde(untagged)]
-pub(crate) enum BatchQuestion {
+pub(crate) enum BatchGetRequest {
     Ids(BatchByIds),
     Usernames(BatchByUsernames),
     Emails(BatchByEmails),
     ExternalIds(BatchByExternalIds),
 }
 
-/// Any caller may ask by id.
+/// Lookup by id, for any caller.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"ids": ["0199b8f2-7c1e-7000-8000-000000000000"], "fields": ["username", "profile.name"]}))]
 pub(crate) struct BatchByIds {
     #[schema(max_items = 500)]
     ids: Vec<String>,
-    /// Only these fields; `id` is always there.
+    /// Returns only these fields; `id` is always included.
     #[schema(nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
-/// Any caller may ask by username.
+/// Lookup by username, for any caller.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"usernames": ["alice.smith", "bob"]}))]
 pub(crate) struct BatchByUsernames {
     #[schema(max_items = 500)]
     usernames: Vec<String>,
-    /// Only these fields; `id` is always there.
+    /// Returns only these fields; `id` is always included.
     #[schema(nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
-/// Administrators and services with `users:read_private` may ask by email address.
+/// Lookup by email address, for administrators and services with `users:read_private`.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"emails": ["alice@example.org"]}))]
 pub(crate) struct BatchByEmails {
     #[schema(max_items = 500)]
     emails: Vec<String>,
-    /// Only these fields; `id` is always there.
+    /// Returns only these fields; `id` is always included.
     #[schema(nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
-/// Services and administrators may ask by the older systems' id.
+/// Lookup by the id of older systems, for services and administrators.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"external_ids": ["10042"]}))]
 pub(crate) struct BatchByExternalIds {
     #[schema(max_items = 500)]
     external_ids: Vec<String>,
-    /// Only these fields; `id` is always there.
+    /// Returns only these fields; `id` is always included.
     #[schema(nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
-/// Some fields of a user: those named, as far as they are in the caller's view.
+/// The selected fields of a user that are in the caller's view.
 pub(crate) struct UserSelection;
 
-/// A user, or with `fields` a part of it.
+/// A user, or selected fields of it.
 pub(crate) struct UserOrSelection;
 
-/// The dotted path of a field, or of an object of fields.
+/// The dotted path of a field or of an object of fields.
 pub(crate) struct FieldName;
 
-/// What a user is made of.
+/// The name of a role.
+#[derive(ToSchema)]
+#[schema(pattern = "^[a-z0-9:_-]{1,64}$", max_length = 64)]
+pub(crate) struct RoleName(String);
+
+/// A user to create.
 pub(crate) struct NewUser;
 
-/// All that the caller may write of a user.
+/// A replacement of all fields that the caller may write.
 pub(crate) struct UserReplacement;
 
-/// Some fields to merge into a user.
+/// The fields to merge into a user.
 pub(crate) struct UserPatch;
 
 impl PartialSchema for UserSelection {
@@ -189,7 +195,7 @@ impl PartialSchema for UserSelection {
         let counts = Ref::from_schema_name("Counts");
         user.properties.insert("counts".to_owned(), counts.into());
         user.description = Some(
-            "Some fields of a user: those named, as far as they are in the caller's view; and its `counts`, if asked for."
+            "The selected fields of a user that are in the caller's view. With `include=counts` also `counts`."
                 .to_owned(),
         );
         user.example = Some(json!({
@@ -202,7 +208,7 @@ impl PartialSchema for UserSelection {
 }
 
 impl ToSchema for UserSelection {
-    fn schemas(schemas: &mut Named) {
+    fn schemas(schemas: &mut NamedSchemas) {
         schemas.push((Status::name().into(), Status::schema()));
         schemas.push((Counts::name().into(), Counts::schema()));
     }
@@ -212,7 +218,7 @@ impl PartialSchema for UserOrSelection {
     fn schema() -> RefOr<Schema> {
         AnyOfBuilder::new()
             .description(Some(
-                "A user, or with `fields` a part of it; with `include=counts` also its counts.",
+                "A user. With `fields` only these fields; with `include=counts` also `counts`.",
             ))
             .item(Ref::from_schema_name("User"))
             .item(Ref::from_schema_name("UserSelection"))
@@ -221,7 +227,7 @@ impl PartialSchema for UserOrSelection {
 }
 
 impl ToSchema for UserOrSelection {
-    fn schemas(schemas: &mut Named) {
+    fn schemas(schemas: &mut NamedSchemas) {
         schemas.push((User::name().into(), User::schema()));
         schemas.push((UserSelection::name().into(), UserSelection::schema()));
         <User as ToSchema>::schemas(schemas);
@@ -234,7 +240,7 @@ impl PartialSchema for FieldName {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some(
-                "The dotted path of a field, or of an object of fields.",
+                "The dotted path of a field or of an object of fields.",
             ))
             .enum_values(Some(FIELD_PATHS))
             .into()
@@ -251,7 +257,7 @@ impl PartialSchema for NewUser {
             .properties
             .insert("password_hash".to_owned(), password_hash());
         fields.description = Some(
-            "What a user is made of, and its password or the hash of one, if it is to have one. Texts are trimmed and brought to NFC before their characters are counted."
+            "A user to create, with an optional password or password hash. Texts are trimmed and normalised to NFC before their length is checked."
                 .to_owned(),
         );
         fields.example = Some(json!({
@@ -265,12 +271,12 @@ impl PartialSchema for NewUser {
 }
 
 impl ToSchema for NewUser {
-    fn schemas(schemas: &mut Named) {
+    fn schemas(schemas: &mut NamedSchemas) {
         UserFields::schemas(schemas);
     }
 }
 
-/// A password, or the hash of one; one of the two.
+/// Either a password or a password hash.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1, max_properties = 1, example = json!({"password": "correct horse battery staple"}))]
@@ -281,7 +287,7 @@ pub(crate) struct NewPassword {
     password_hash: (),
 }
 
-/// What somebody shows to be let in.
+/// The credentials of a login.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"identifier": "Alice.Smith", "password": "correct horse battery staple"}))]
@@ -289,11 +295,10 @@ pub(crate) struct Login {
     /// A username or an email address.
     #[schema(min_length = 1, max_length = 320)]
     identifier: String,
-    /// The password as it was typed, at most 1024 bytes.
+    /// The password as typed, at most 1024 bytes.
     #[schema(min_length = 1, max_length = 1024, format = "password")]
     password: String,
-    /// From where it was tried, as the caller knows it: an address, or a device that it has seen before. Kept as a digest
-    /// only.
+    /// The source of the login as the caller identifies it: an IP address, or a known device. Stored as a digest only.
     #[schema(min_length = 1, max_length = 255)]
     source: Option<String>,
 }
@@ -304,7 +309,7 @@ fn password() -> RefOr<Schema> {
         .min_length(Some(8))
         .max_length(Some(128))
         .description(Some(
-            "8 to 128 characters, and none of the common ones; not the username or the email address.",
+            "8 to 128 characters, not blank. Not a common password, not a repetition or sequence such as `abababab` or `abcdefgh`, and not the username or email address.",
         ))
         .into()
 }
@@ -314,7 +319,7 @@ fn password_hash() -> RefOr<Schema> {
         .schema_type(Type::String)
         .max_length(Some(512))
         .description(Some(
-            "A hash from elsewhere: argon2, bcrypt, scrypt or PBKDF2 in PHC or crypt form, or as Werkzeug writes it.",
+            "A hash from another system: argon2, bcrypt, scrypt or PBKDF2 in PHC or crypt format, or in the format of Werkzeug.",
         ))
         .into()
 }
@@ -323,8 +328,8 @@ impl PartialSchema for UserReplacement {
     fn schema() -> RefOr<Schema> {
         let mut fields = object(UserFields::schema());
         fields.description = Some(
-            "All that the caller may write of a user. What is absent becomes null or its default; `roles`, \
-             `external_id` and `status` are left alone if absent."
+            "All fields that the caller may write. An absent field becomes `null` or its default; `roles`, \
+             `external_id` and `status` stay unchanged if absent."
                 .to_owned(),
         );
         fields.example = Some(json!({
@@ -337,7 +342,7 @@ impl PartialSchema for UserReplacement {
 }
 
 impl ToSchema for UserReplacement {
-    fn schemas(schemas: &mut Named) {
+    fn schemas(schemas: &mut NamedSchemas) {
         UserFields::schemas(schemas);
     }
 }
@@ -346,8 +351,8 @@ impl PartialSchema for UserPatch {
     fn schema() -> RefOr<Schema> {
         let mut fields = without_required(object(UserFields::schema()));
         fields.description = Some(
-            "Some fields to merge into a user (RFC 7396): null empties a field or removes a member of metadata; \
-             `username`, `email` and `status` cannot be null."
+            "The fields to merge into a user (RFC 7396). `null` clears a field or removes a member of metadata. \
+             `username`, `email` and `status` cannot be `null`."
                 .to_owned(),
         );
         fields.example =
@@ -357,7 +362,20 @@ impl PartialSchema for UserPatch {
 }
 
 impl ToSchema for UserPatch {
-    fn schemas(schemas: &mut Named) {
+    fn schemas(schemas: &mut NamedSchemas) {
         UserFields::schemas(schemas);
     }
+}
+
+/// The reason and end of a suspension. Both are optional.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "spam", "until": "2026-12-24T00:00:00Z"}))]
+pub(crate) struct NewSuspension {
+    /// Plain text of one or more lines, visible to services and administrators only.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: Option<String>,
+    /// The time at which the user becomes active again. It must be in the future.
+    #[schema(format = DateTime)]
+    until: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Pieces that several schemas have.
+//! Parts of several schemas.
 
 use serde_json::{Value, json};
 use utoipa::openapi::schema::{AdditionalProperties, Array, Object, SchemaType, Type};
@@ -6,7 +6,7 @@ use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema};
 
 use crate::problem::Code;
 
-/// A user in the full view.
+/// Returns an example of a user in the full view.
 pub(crate) fn user_example() -> Value {
     json!({
         "id": "0199b8f2-7c1e-7000-8000-000000000000",
@@ -28,6 +28,7 @@ pub(crate) fn user_example() -> Value {
         "created_at": "2026-11-23T00:45:12.123456Z",
         "updated_at": "2026-11-23T08:01:00.000000Z",
         "deleted_at": null,
+        "suspension": null,
     })
 }
 
@@ -57,15 +58,15 @@ pub(super) fn or_null(mut object: Object) -> Object {
 }
 
 pub(super) fn public_metadata() -> Object {
-    any_object("Written by services and administrators, seen by everybody.")
+    any_object("Written by services and administrators, visible to every caller.")
 }
 
 pub(super) fn user_metadata() -> Object {
-    any_object("Written by the user, services and administrators; of the own and the full view.")
+    any_object("Written by the user, services and administrators. Own and full view only.")
 }
 
 pub(super) fn private_metadata() -> Object {
-    any_object("Written by services and administrators; of the full view.")
+    any_object("Written by services and administrators. Full view only.")
 }
 
 pub(super) fn public_metadata_or_null() -> Object {
@@ -88,7 +89,7 @@ pub(super) fn roles() -> Array {
     ArrayBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
         .description(Some(
-            "At most 32 different roles. Written by administrators, and services with `roles:write`.",
+            "At most 32 different roles. Written by administrators and services with `roles:write`.",
         ))
         .items(role)
         .build()

@@ -1,15 +1,16 @@
-//! What users are to each other.
+//! The schemas of relationships.
 
 use utoipa::ToSchema;
 
-/// What can be had with a user that is not part of it.
+/// Data that can be returned in addition to a user.
 #[derive(ToSchema)]
 pub(crate) enum Included {
     #[schema(rename = "counts")]
     Counts,
 }
 
-/// How many follow a user, and how many it follows; as many as the caller would find in the lists. With `include=counts`.
+/// The number of followers and of followed users that the caller would see in the lists. Returned with
+/// `include=counts`.
 #[derive(ToSchema)]
 #[schema(example = json!({"followers": 3, "following": 7}))]
 pub(crate) struct Counts {
@@ -19,110 +20,126 @@ pub(crate) struct Counts {
     following: i64,
 }
 
-/// What others are to a user.
+/// The relationships of a user to other users.
 #[derive(ToSchema)]
 #[schema(example = json!({"relationships": [
     {"id": "0199b8f2-7c1e-7000-8000-000000000000", "following": true, "followed_by": false, "blocking": false}, null,
 ]}))]
 pub(crate) struct RelationshipList {
-    /// In the order asked. Null for an id that is malformed, unknown, or a deleted user's, and to the user itself for
-    /// somebody who blocks it.
+    /// In request order. `null` for an id that is malformed, unknown or of a deleted user. To the user itself also
+    /// `null` for a user that blocks it. Never `null` for a user that it blocks.
     #[schema(max_items = 200)]
     relationships: Vec<Option<Relationship>>,
 }
 
-/// What another is to a user.
+/// The relationship of a user to another user.
 #[derive(ToSchema)]
 pub(crate) struct Relationship {
-    /// The other's id.
+    /// The id of the other user.
     #[schema(value_type = String, format = Uuid)]
     id: (),
-    /// The user follows the other.
+    /// Whether the user follows the other.
     following: bool,
-    /// The other follows the user.
+    /// Whether the other follows the user.
     followed_by: bool,
-    /// The user blocks the other.
+    /// Whether the user blocks the other.
     blocking: bool,
 }
 
-/// Those who have to do with a user.
+/// The followers, followed users and blocked users of a user.
 #[derive(ToSchema)]
 pub(crate) struct RelatedUsers {
-    counts: Counts,
-    followers: RelatedUserList,
-    following: RelatedUserList,
-    blocks: RelatedUserList,
+    #[schema(nullable = false)]
+    counts: Option<Counts>,
+    #[schema(nullable = false)]
+    followers: Option<RelatedUserList>,
+    #[schema(nullable = false)]
+    following: Option<RelatedUserList>,
+    #[schema(nullable = false)]
+    blocks: Option<RelatedUserList>,
 }
 
-/// The newest users of a list.
+/// The newest users of a list, including suspended users.
 #[derive(ToSchema)]
 pub(crate) struct RelatedUserList {
     #[schema(max_items = 1000)]
     users: Vec<RelatedUser>,
-    /// The `cursor` with which the list's own call goes on; null if these are all.
+    /// The cursor of the next page, valid for the export and for the list itself; `null` on the last page.
     #[schema(required = true)]
     next_cursor: Option<String>,
 }
 
-/// Somebody in a list.
+/// The users that a user blocks, newest first, with their usernames at the time of the block.
+#[derive(ToSchema)]
+pub(crate) struct BlockedUserList {
+    #[schema(max_items = 200)]
+    users: Vec<RelatedUser>,
+    /// The `cursor` of the next page; `null` on the last page.
+    #[schema(required = true)]
+    next_cursor: Option<String>,
+}
+
+/// A user in a list.
 #[derive(ToSchema)]
 pub(crate) struct RelatedUser {
     #[schema(value_type = String, format = Uuid)]
     id: (),
-    username: String,
-    /// Since when; UTC, always with six digits behind the second.
+    /// `null` for a blocked user that was not visible to the user at the time of the block, or that is erased.
+    #[schema(required = true)]
+    username: Option<String>,
+    /// The start of the relationship; UTC, with six fractional digits.
     #[schema(format = DateTime)]
     since: String,
 }
 
-/// Who is to follow whom.
+/// A batch of follows.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"edges": [
     {"follower": "0199b8f2-7c1e-7000-8000-000000000000", "target": "0199b8f2-7c1e-7000-8000-000000000001"},
 ]}))]
-pub(crate) struct FollowBatch {
+pub(crate) struct FollowBatchRequest {
     #[schema(max_items = 1000)]
-    edges: Vec<NewEdge>,
+    edges: Vec<FollowPair>,
 }
 
-/// A follow; an id that is malformed is nobody's.
+/// A follow. A malformed id is treated as unknown.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewEdge {
-    /// The id of the one who is to follow.
+pub(crate) struct FollowPair {
+    /// The id of the following user.
     follower: String,
-    /// The id of the one who is to be followed.
+    /// The id of the followed user.
     target: String,
 }
 
-/// What became of many follows.
+/// The results of a batch of follows.
 #[derive(ToSchema)]
 #[schema(example = json!({"results": [
     {"status": 204, "changed": true},
-    {"status": 404, "code": "user_not_found", "detail": "There is no such user."},
+    {"status": 404, "code": "user_not_found", "detail": "The user does not exist."},
     {"status": 422, "code": "oneself", "detail": "Must be another user."},
 ]}))]
-pub(crate) struct FollowBatchAnswer {
-    /// In the order given.
+pub(crate) struct FollowBatchResponse {
+    /// In request order.
     #[schema(max_items = 1000)]
     results: Vec<FollowResult>,
 }
 
-/// What became of one follow, as a call for it alone would have been answered.
+/// The result of one follow, the same as the response to a single request.
 #[derive(ToSchema)]
 pub(crate) struct FollowResult {
-    /// 204: the one follows the other. 404: one of the two is not there, is deleted, or blocks the other. 422: the two are
-    /// one.
+    /// 204: the follow exists. 404: one of the users does not exist, is deleted, or blocks the other. 422: both ids are
+    /// of the same user.
     #[schema(minimum = 204, maximum = 422)]
     status: u16,
-    /// With a 204: whether the one did not follow the other before.
+    /// Only with 204: whether the follow is new.
     #[schema(nullable = false)]
     changed: Option<bool>,
-    /// With any other: what went wrong, for programs.
+    /// Only with 404 and 422: the machine-readable error code.
     #[schema(nullable = false)]
     code: Option<String>,
-    /// With any other: what went wrong, for people.
+    /// Only with 404 and 422: a description of the error.
     #[schema(nullable = false)]
     detail: Option<String>,
 }

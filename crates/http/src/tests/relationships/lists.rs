@@ -2,28 +2,31 @@ use serde_json::{Value, json};
 use user_domain::ports::UserWriter as _;
 use user_domain::test_support::samples;
 
-use super::{NOBODY, World, block, delete, follow, get, names, post, problem};
+use super::{TestApp, UNKNOWN_ID, block, delete, follow, get, names, post, problem};
 
 #[actix_web::test]
-async fn a_walk_goes_from_page_to_page_the_newest_first() {
-    let world = World::with(|settings| settings.base_path = "/api".to_owned(), |_| ());
-    let ann = world.person("ann").await;
+async fn pages_are_linked_newest_first() {
+    let app = TestApp::with(|settings| settings.base_path = "/api".to_owned(), |_| ());
+    let ann = app.create_user("ann").await;
     for name in ["bob", "cid", "dan"] {
-        let id = world.person(name).await;
-        follow(&world, &id, &ann).await;
-        follow(&world, &ann, &id).await;
+        let id = app.create_user(name).await;
+        follow(&app, &id, &ann).await;
+        follow(&app, &ann, &id).await;
     }
     for list in ["followers", "following"] {
         let uri = format!("/v1/users/{}/{list}/?limit=2", ann.to_uppercase());
-        let first = world.as_user(&ann, get(&uri)).await;
+        let first = app.as_user(&ann, get(&uri)).await;
         assert_eq!(names(&first), ["dan", "cid"], "{list}");
-        assert_eq!(first.header("cache-control"), "private, no-cache");
+        assert_eq!(
+            first.header("cache-control"),
+            "private, no-cache, no-transform"
+        );
         assert_eq!(first.header("etag"), "");
         let cursor = first.json()["next_cursor"].as_str().unwrap().to_owned();
         let link = format!("</api/v1/users/{ann}/{list}?limit=2&cursor={cursor}>; rel=\"next\"");
         assert_eq!(first.header("link"), link);
         let uri = link[1..].split('>').next().unwrap();
-        let last = world.as_user(&ann, get(uri)).await;
+        let last = app.as_user(&ann, get(uri)).await;
         assert_eq!(names(&last), ["bob"]);
         assert_eq!(last.json()["next_cursor"], Value::Null);
         assert_eq!(last.header("link"), "");
@@ -34,18 +37,18 @@ async fn a_walk_goes_from_page_to_page_the_newest_first() {
 }
 
 #[actix_web::test]
-async fn a_cursor_is_of_one_list_of_one_user() {
-    let world = World::new();
-    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+async fn a_cursor_is_valid_for_one_list_of_one_user() {
+    let app = TestApp::new();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     for name in ["cid", "dan"] {
-        let id = world.person(name).await;
-        follow(&world, &id, &ann).await;
+        let id = app.create_user(name).await;
+        follow(&app, &id, &ann).await;
     }
-    let page = world
+    let page = app
         .as_service(get(&format!("/v1/users/{ann}/followers?limit=1")))
         .await;
     let cursor = page.json()["next_cursor"].as_str().unwrap().to_owned();
-    let users = world.as_service(get("/v1/users?limit=1")).await;
+    let users = app.as_service(get("/v1/users?limit=1")).await;
     let foreign = users.json()["next_cursor"].as_str().unwrap().to_owned();
     for uri in [
         format!("/v1/users/{ann}/following?cursor={cursor}"),
@@ -57,109 +60,121 @@ async fn a_cursor_is_of_one_list_of_one_user() {
         format!("/v1/users/{ann}/followers?cursor="),
         format!("/v1/users/{ann}/followers?cursor={cursor}A"),
     ] {
-        let refused = world.as_service(get(&uri)).await;
+        let refused = app.as_service(get(&uri)).await;
         assert_eq!(refused.problem(), problem(400, "invalid_cursor"), "{uri}");
     }
     let uri = format!("/v1/users/{ann}/followers?cursor={cursor}&limit=200");
-    assert_eq!(names(&world.as_service(get(&uri)).await), ["cid"]);
+    assert_eq!(names(&app.as_service(get(&uri)).await), ["cid"]);
 }
 
 #[actix_web::test]
-async fn every_fault_of_a_query_is_told_once_the_caller_may_ask() {
-    let world = World::new();
-    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
+async fn permission_is_checked_before_the_query_of_a_list() {
+    let app = TestApp::new();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     for list in ["followers", "following", "blocks"] {
         for limit in ["0", "201", "x", "", "-1", "%2B1"] {
             let uri = format!("/v1/users/{ann}/{list}?limit={limit}&sort=created_at");
-            let refused = world.as_user(&ann, get(&uri)).await;
+            let refused = app.as_user(&ann, get(&uri)).await;
             assert_eq!(refused.problem(), problem(422, "invalid"), "{uri}");
             let mut faults = refused.fault_codes();
             faults.sort();
             assert_eq!(faults, ["limit out_of_range", "sort unknown_parameter"]);
         }
-        let refused = world
-            .as_service(get(&format!("/v1/users/{NOBODY}/{list}")))
+        let refused = app
+            .as_service(get(&format!("/v1/users/{UNKNOWN_ID}/{list}")))
             .await;
         assert_eq!(refused.problem(), problem(404, "user_not_found"));
-        let refused = world.as_service(get(&format!("/v1/users/7/{list}"))).await;
+        let refused = app.as_service(get(&format!("/v1/users/7/{list}"))).await;
         assert_eq!(refused.problem(), problem(404, "user_not_found"));
     }
     for uri in [
         format!("/v1/users/{ann}/blocks?limit=0"),
         format!("/v1/users/{ann}/relationships?x=y"),
-        format!("/v1/users/{NOBODY}/blocks"),
+        format!("/v1/users/{UNKNOWN_ID}/blocks"),
     ] {
-        let refused = world.as_user(&bob, get(&uri)).await;
+        let refused = app.as_user(&bob, get(&uri)).await;
         assert_eq!(refused.problem(), problem(403, "forbidden"), "{uri}");
     }
 }
 
 #[actix_web::test]
-async fn what_others_are_is_answered_in_the_order_asked() {
-    let world = World::new();
-    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
-    let (cid, dan) = (world.person("cid").await, world.person("dan").await);
-    let eve = world.person("eve").await;
-    follow(&world, &ann, &bob).await;
-    follow(&world, &bob, &ann).await;
-    block(&world, &ann, &cid).await;
-    block(&world, &eve, &ann).await;
-    world.as_service(delete(&format!("/v1/users/{dan}"))).await;
+async fn relationships_are_returned_in_request_order() {
+    let app = TestApp::new();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let (cid, dan) = (app.create_user("cid").await, app.create_user("dan").await);
+    let eve = app.create_user("eve").await;
+    follow(&app, &ann, &bob).await;
+    follow(&app, &bob, &ann).await;
+    block(&app, &ann, &cid).await;
+    block(&app, &eve, &ann).await;
+    app.as_service(delete(&format!("/v1/users/{dan}"))).await;
     let uri = format!(
-        "/v1/users/{ann}/relationships?with={cid},{bob},{NOBODY},7,,{dan},{eve},{}%2C{ann}",
+        "/v1/users/{ann}/relationships?with={cid},{bob},{UNKNOWN_ID},7,,{dan},{eve},{}%2C{ann}",
         bob.to_uppercase()
     );
-    let tie = |id: &str, following: bool, followed_by: bool, blocking: bool| json!({"id": id, "following": following, "followed_by": followed_by, "blocking": blocking});
-    let mutual = tie(&bob, true, true, false);
+    let relationship = |id: &str, following: bool, followed_by: bool, blocking: bool| json!({"id": id, "following": following, "followed_by": followed_by, "blocking": blocking});
+    let mutual = relationship(&bob, true, true, false);
     let shown = |eve: Value| {
         json!({"relationships": [
-            tie(&cid, false, false, true), mutual, null, null, null, null, eve, mutual,
-            tie(&ann, false, false, false),
+            relationship(&cid, false, false, true), mutual, null, null, null, null, eve, mutual,
+            relationship(&ann, false, false, false),
         ]})
     };
-    let own = world.as_user(&ann, get(&uri)).await;
+    let own = app.as_user(&ann, get(&uri)).await;
     assert_eq!(own.json(), shown(Value::Null));
-    assert_eq!(own.header("cache-control"), "private, no-cache");
-    let service = world.as_service(get(&uri)).await;
-    assert_eq!(service.json(), shown(tie(&eve, false, false, false)));
+    assert_eq!(
+        own.header("cache-control"),
+        "private, no-cache, no-transform"
+    );
+    let service = app.as_service(get(&uri)).await;
+    assert_eq!(
+        service.json(),
+        shown(relationship(&eve, false, false, false))
+    );
 }
 
 #[actix_web::test]
-async fn whose_relationships_are_wanted_must_be_said() {
-    let world = World::new();
-    let ann = world.person("ann").await;
+async fn the_parameter_with_is_required() {
+    let app = TestApp::new();
+    let ann = app.create_user("ann").await;
     let uri = format!("/v1/users/{ann}/relationships");
     for (query, faults) in [
         ("", vec!["with required"]),
-        ("?with=x&with=y", vec!["with repeated"]),
         ("?with=x&to=y", vec!["to unknown_parameter"]),
     ] {
-        let refused = world.as_user(&ann, get(&format!("{uri}{query}"))).await;
+        let refused = app.as_user(&ann, get(&format!("{uri}{query}"))).await;
         assert_eq!(refused.problem(), problem(422, "invalid"), "{query}");
         assert_eq!(refused.fault_codes(), faults, "{query}");
     }
-    let of = |count: usize| format!("{uri}?with={}", vec![NOBODY; count].join(","));
-    let none = world.as_user(&ann, get(&format!("{uri}?with="))).await;
+    let of = |count: usize| format!("{uri}?with={}", vec![UNKNOWN_ID; count].join(","));
+    let two = app
+        .as_user(
+            &ann,
+            get(&format!("{uri}?with={UNKNOWN_ID}&with={UNKNOWN_ID}")),
+        )
+        .await;
+    assert_eq!(two.json()["relationships"], json!([null, null]));
+    let none = app.as_user(&ann, get(&format!("{uri}?with="))).await;
     assert_eq!(none.json(), json!({"relationships": []}));
-    let most = world.as_user(&ann, get(&of(200))).await;
+    let most = app.as_user(&ann, get(&of(200))).await;
     assert_eq!(most.json()["relationships"], json!(vec![Value::Null; 200]));
-    let many = world.as_user(&ann, get(&of(201))).await;
+    let many = app.as_user(&ann, get(&of(201))).await;
     assert_eq!(many.fault_codes(), ["with too_many"]);
-    let nobody = format!("/v1/users/{NOBODY}/relationships?with=");
-    let nobody = world.as_service(get(&nobody)).await;
-    assert_eq!(nobody.problem(), problem(404, "user_not_found"));
+    let unknown = format!("/v1/users/{UNKNOWN_ID}/relationships?with=");
+    let unknown = app.as_service(get(&unknown)).await;
+    assert_eq!(unknown.problem(), problem(404, "user_not_found"));
 }
 
 #[actix_web::test]
-async fn an_export_holds_the_lists_and_the_cursor_with_which_they_go_on() {
-    let world = World::new();
-    let (ann, bob) = (world.person("ann").await, world.person("bob").await);
-    let cid = world.person("cid").await;
-    follow(&world, &bob, &ann).await;
-    follow(&world, &ann, &bob).await;
-    block(&world, &ann, &cid).await;
+async fn an_export_has_the_lists_and_their_cursors() {
+    let app = TestApp::new();
+    let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
+    let cid = app.create_user("cid").await;
+    follow(&app, &bob, &ann).await;
+    follow(&app, &ann, &bob).await;
+    block(&app, &ann, &cid).await;
     let uri = format!("/v1/users/{ann}/export");
-    let export = world.as_user(&ann, get(&uri)).await.json();
+    let export = app.as_user(&ann, get(&uri)).await.json();
     let lists = &export["relationships"];
     assert_eq!(lists["counts"], json!({"followers": 1, "following": 1}));
     for (list, id, name) in [
@@ -175,21 +190,30 @@ async fn an_export_holds_the_lists_and_the_cursor_with_which_they_go_on() {
         assert_eq!(users[0].as_object().unwrap().len(), 3);
         assert_eq!(lists[list]["next_cursor"], Value::Null);
     }
-    // One more than an export holds.
+    // One follower more than the limit of an export.
     let mut edges = Vec::new();
     for number in 0..1000 {
         let fan = samples::new_user(&format!("fan{number}"));
         let fan = samples::registered(&fan, &samples::context());
-        let added = world.fakes.store.add(&fan, &samples::context()).await;
+        let added = app.fakes.store.add(&fan, &samples::context()).await;
         assert!(added.is_ok(), "{added:?}");
         edges.push(json!({"follower": fan.user.id.to_string(), "target": ann}));
     }
     let batch = post("/v1/relationships/batch").set_json(json!({"edges": edges}));
-    assert_eq!(world.as_service(batch).await.status, 200);
-    let export = world.as_user(&ann, get(&uri)).await.json();
+    assert_eq!(app.as_service(batch).await.status, 200);
+    let export = app.as_user(&ann, get(&uri)).await.json();
     let followers = &export["relationships"]["followers"];
     assert_eq!(followers["users"].as_array().unwrap().len(), 1000);
     let cursor = followers["next_cursor"].as_str().unwrap();
     let rest = format!("/v1/users/{ann}/followers?cursor={cursor}");
-    assert_eq!(names(&world.as_user(&ann, get(&rest)).await), ["bob"]);
+    assert_eq!(names(&app.as_user(&ann, get(&rest)).await), ["bob"]);
+    let rest = format!("{uri}?followers_cursor={cursor}");
+    let rest = app.as_user(&ann, get(&rest)).await.json();
+    assert_eq!(rest.as_object().unwrap().len(), 2, "{rest}");
+    assert_eq!(rest["relationships"].as_object().unwrap().len(), 1);
+    let followers = &rest["relationships"]["followers"];
+    assert_eq!(followers["users"][0]["username"], "bob");
+    assert_eq!(followers["next_cursor"], Value::Null);
+    let foreign = app.as_user(&ann, get(&format!("{uri}?blocks_cursor={cursor}")));
+    assert_eq!(foreign.await.status, 400);
 }

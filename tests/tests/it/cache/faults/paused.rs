@@ -1,4 +1,4 @@
-//! A replica that is stopped for a while, as a swapping host or a debugger does it, and goes on.
+//! A replica process that is paused and resumed, as by a swapping host or a debugger.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 use user_tests::{API_TOKEN, Cluster, configured, free_port};
 
-/// A replica that is a process of its own.
+/// A replica that runs as a separate process.
 struct Process {
     child: Child,
     base: String,
@@ -36,50 +36,53 @@ impl Process {
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             _folder: folder,
         };
-        process.is_ready().await;
+        process.wait_until_ready().await;
         process
     }
 
-    async fn is_ready(&self) {
-        let begun = Instant::now();
+    async fn wait_until_ready(&self) {
+        let started = Instant::now();
         let ready = format!("{}/health/ready", self.base);
         loop {
-            let answer = self.client.get(&ready).send().await;
-            if answer.is_ok_and(|answer| answer.status() == StatusCode::OK) {
+            let response = self.client.get(&ready).send().await;
+            if response.is_ok_and(|response| response.status() == StatusCode::OK) {
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(15), "it is not ready");
+            assert!(
+                started.elapsed() < Duration::from_secs(15),
+                "the replica is not ready"
+            );
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Reads a user: its version, and where the answer came from.
+    /// Reads a user. Returns its version and the `Cache-Status` of the response.
     async fn read(&self, id: &str) -> (i64, String) {
         let request = self.client.get(format!("{}/v1/users/{id}", self.base));
-        let answer = request.bearer_auth(API_TOKEN).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
-        let source = answer.headers()["cache-status"]
+        let response = request.bearer_auth(API_TOKEN).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let source = response.headers()["cache-status"]
             .to_str()
             .unwrap()
             .to_owned();
-        let user: Value = answer.json().await.unwrap();
+        let user: Value = response.json().await.unwrap();
         (user["version"].as_i64().unwrap(), source)
     }
 
-    /// Reads a user until it comes out of the process, and gives the version.
+    /// Reads a user until it comes from the in-process cache, and returns the version.
     async fn read_until_cached(&self, id: &str) -> i64 {
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let (version, source) = self.read(id).await;
             if source == "user-service; hit; detail=process" {
                 return version;
             }
-            assert!(begun.elapsed() < Duration::from_secs(10), "{source}");
+            assert!(started.elapsed() < Duration::from_secs(10), "{source}");
             sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Sends a signal, by the shell: it has `kill` where the system has no program of that name.
+    /// Sends a signal with the `kill` of the shell, because some systems have no program of that name.
     fn signal(&self, signal: &str) {
         let sent = Command::new("sh")
             .args(["-c", "kill -\"$0\" \"$1\"", signal])
@@ -96,52 +99,53 @@ impl Drop for Process {
     }
 }
 
-/// Stops a replica that has a user cached, changes the user through another one, and lets the first go on: its first
-/// answer is the new version, whether the question waited for it or came when it went on.
-async fn wakes_up_well_informed(
+/// Pauses a replica that has cached a user, changes the user at another replica, and resumes the first. Asserts that
+/// its first response is the new version. `is_queued` says whether the request is sent before the replica resumes.
+async fn assert_first_read_is_current(
     cluster: &Cluster,
     process: &Process,
     id: &str,
     pause: Duration,
-    waits: bool,
+    is_queued: bool,
 ) {
     let old = process.read_until_cached(id).await;
     process.signal("STOP");
     let written = cluster.write(0, id, &format!("after {old}")).await;
     let acknowledged = Instant::now();
     sleep(pause).await;
-    let goes_on = async {
-        if waits {
+    let resume = async {
+        if is_queued {
             sleep(Duration::from_millis(50)).await;
         }
         process.signal("CONT");
         acknowledged.elapsed()
     };
     let first = async {
-        if !waits {
-            // The signal has been sent by then.
+        if !is_queued {
+            // Lets the other future send the signal first.
             tokio::task::yield_now().await;
         }
         process.read(id).await
     };
-    let (paused, (version, source)) = tokio::join!(goes_on, first);
+    let (paused, (version, source)) = tokio::join!(resume, first);
     assert_eq!(version, written, "after {paused:?}: {source}");
-    let others = cluster.read(1, id).await.version();
-    assert_eq!(others, written);
+    let elsewhere = cluster.read(1, id).await.version();
+    assert_eq!(elsewhere, written);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_answer_of_a_replica_that_was_stopped_is_right() {
+async fn the_first_response_of_a_resumed_replica_is_current() {
     let cluster = Cluster::start(2).await;
     let process = Process::of(&cluster).await;
     let user = cluster.owner().register("ann").await;
     let id = user["id"].as_str().unwrap();
-    for waits in [true, false] {
-        wakes_up_well_informed(&cluster, &process, id, Duration::from_secs(5), waits).await;
+    for is_queued in [true, false] {
+        assert_first_read_is_current(&cluster, &process, id, Duration::from_secs(5), is_queued)
+            .await;
     }
     for round in 0..10 {
         let pause = Duration::from_millis(1100);
-        wakes_up_well_informed(&cluster, &process, id, pause, round % 2 == 0).await;
+        assert_first_read_is_current(&cluster, &process, id, pause, round % 2 == 0).await;
     }
     cluster.stop().await;
 }

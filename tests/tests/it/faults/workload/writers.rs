@@ -9,33 +9,33 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use user_tests::history::{Change, Outcome, Write};
 
-use super::super::answers::{Kind, What};
-use super::super::ledger::{Fate, Intent};
-use super::{CHANGING, Person, Reply, THOUGHT, Workload};
+use super::super::responses::{RequestKind, Response};
+use super::super::stored_state::{AttemptedWrite, WriteResult};
+use super::{CHANGING, Reply, THINK_TIME_MS, TestUser, Workload};
 
-/// How long a client waits before it asks again what became of a write, in milliseconds.
-const RETRY: std::ops::Range<u64> = 50..150;
-/// The most marks that a user's metadata takes; it has room for 16 KiB.
-const MOST_KEPT: u64 = 400;
-/// How long a write may stay unknown after all is over.
-const RESOLUTION: Duration = Duration::from_mins(1);
+/// The delay before a client repeats a write, in milliseconds.
+const RETRY_DELAY_MS: std::ops::Range<u64> = 50..150;
+/// The most marks in the metadata of a user, which may have 16 KiB.
+const MAX_PERMANENT_MARKS: u64 = 400;
+/// The time after the end of the workload within which each outcome must become known.
+const RESOLUTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Workload {
-    pub(super) async fn be_a_writer(&self, client: usize) {
-        let mut random = self.chance(client);
-        while !self.is_over.load(Ordering::Relaxed) {
+    pub(super) async fn run_writer(&self, client: usize) {
+        let mut random = self.random_for(client);
+        while !self.is_stopped.load(Ordering::Relaxed) {
             let changing = &self.changing[random.random_range(0..CHANGING)];
             if random.random_bool(0.3) {
                 self.create(client, &mut random).await;
             } else {
                 self.change(client, &mut random, changing).await;
             }
-            sleep(Duration::from_millis(random.random_range(THOUGHT))).await;
+            sleep(Duration::from_millis(random.random_range(THINK_TIME_MS))).await;
         }
     }
 
-    /// A creation, yet to be tried, and its body.
-    pub(super) fn creation(&self) -> (Intent, Value) {
+    /// Returns a creation that has not been attempted, and its body.
+    pub(super) fn new_user(&self) -> (AttemptedWrite, Value) {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let username = format!("person{number}");
         let body = json!({
@@ -43,50 +43,53 @@ impl Workload {
             "email": format!("{username}@example.org"),
             "profile": {"bio": username},
         });
-        let intent = Intent {
-            kind: Kind::Create,
+        let write = AttemptedWrite {
+            kind: RequestKind::Create,
             user: None,
             mark: username,
-            keeps: false,
-            fate: Fate::Unknown,
+            is_permanent: false,
+            result: WriteResult::Unknown,
         };
-        (intent, body)
+        (write, body)
     }
 
     async fn create(&self, client: usize, random: &mut StdRng) {
-        let (mut intent, body) = self.creation();
+        let (mut write, body) = self.new_user();
         let gives_up = random.random_bool(0.5);
-        let key = intent.mark.clone();
+        let key = write.mark.clone();
         let attempt = async |replica: usize| {
             let request = self.request(replica, Method::POST, "/v1/users");
             let request = request.header("Idempotency-Key", &key).json(&body);
-            self.sent(Kind::Create, request).await
+            self.send(RequestKind::Create, request).await
         };
-        let (fate, user) = self.until_known(client, random, gives_up, attempt).await;
-        (intent.fate, intent.user) = (fate, user);
-        self.intents().push(intent);
+        let (result, user) = self
+            .retry_until_known(client, random, gives_up, attempt)
+            .await;
+        (write.result, write.user) = (result, user);
+        self.writes().push(write);
     }
 
-    async fn change(&self, client: usize, random: &mut StdRng, person: &Person) {
+    async fn change(&self, client: usize, random: &mut StdRng, user: &TestUser) {
         let mark = format!("c{}", self.numbers.fetch_add(1, Ordering::Relaxed));
-        let has_room = || person.kept.fetch_add(1, Ordering::Relaxed) < MOST_KEPT;
-        let keeps = random.random_bool(0.5) && has_room();
-        let (change, body) = if keeps {
+        let is_below_limit =
+            || user.permanent_marks.fetch_add(1, Ordering::Relaxed) < MAX_PERMANENT_MARKS;
+        let is_permanent = random.random_bool(0.5) && is_below_limit();
+        let (change, body) = if is_permanent {
             let body = json!({"metadata": {"public": {(mark.clone()): 1}}});
-            (Change::Keeps(mark.clone()), body)
+            (Change::AddsMark(mark.clone()), body)
         } else {
             let body = json!({"profile": {"bio": mark}});
-            (Change::Sets(mark.clone()), body)
+            (Change::SetsMark(mark.clone()), body)
         };
         let gives_up = random.random_bool(0.5);
-        let path = format!("/v1/users/{}", person.id);
+        let path = format!("/v1/users/{}", user.id);
         let attempt = async |replica: usize| {
             let request = self.request(replica, Method::PATCH, &path);
             let request = request.header("Idempotency-Key", &mark).json(&body);
             let begin = Instant::now();
-            let reply = self.sent(Kind::Change, request).await;
+            let reply = self.send(RequestKind::Change, request).await;
             self.history.record_write(Write {
-                user: person.id.clone(),
+                user: user.id.clone(),
                 replica,
                 begin,
                 end: Instant::now(),
@@ -95,59 +98,61 @@ impl Workload {
             });
             reply
         };
-        let (fate, _) = self.until_known(client, random, gives_up, attempt).await;
-        self.intents().push(Intent {
-            kind: Kind::Change,
-            user: Some(person.id.clone()),
+        let (result, _) = self
+            .retry_until_known(client, random, gives_up, attempt)
+            .await;
+        self.writes().push(AttemptedWrite {
+            kind: RequestKind::Change,
+            user: Some(user.id.clone()),
             mark,
-            keeps,
-            fate,
+            is_permanent,
+            result,
         });
     }
 
-    /// Tries a write until its fate is known, and gives the id of the user in the last answer.
-    async fn until_known(
+    /// Repeats a write until its outcome is known. Also returns the id of the user in the last response.
+    async fn retry_until_known(
         &self,
         client: usize,
         random: &mut StdRng,
         gives_up: bool,
         attempt: impl AsyncFn(usize) -> Reply,
-    ) -> (Fate, Option<String>) {
+    ) -> (WriteResult, Option<String>) {
         let mut may_be_done = false;
-        let mut is_late_at = None;
+        let mut deadline = None;
         loop {
             let replica = self.replica(client, random);
             let reply = attempt(replica).await;
-            match reply.what {
-                What::Done | What::Replayed => {
+            match reply.response {
+                Response::Done | Response::Replayed => {
                     let id = reply.user["id"].as_str().map(str::to_owned);
-                    return (Fate::Done, id);
+                    return (WriteResult::Done, id);
                 }
-                What::Unavailable | What::Late if gives_up && !may_be_done => {
-                    return (Fate::NotDone, None);
+                Response::Unavailable | Response::NotRead if gives_up && !may_be_done => {
+                    return (WriteResult::NotDone, None);
                 }
-                What::Unavailable | What::Late => {}
-                What::Unknown | What::Broken(_) => may_be_done = true,
-                What::Wrong(_) => return (Fate::Unknown, None),
+                Response::Unavailable | Response::NotRead => {}
+                Response::Unknown | Response::Broken(_) => may_be_done = true,
+                Response::Forbidden(_) => return (WriteResult::Unknown, None),
             }
-            if self.is_over.load(Ordering::Relaxed) {
-                let limit = *is_late_at.get_or_insert(Instant::now() + RESOLUTION);
-                if Instant::now() > limit {
-                    return (Fate::Unknown, None);
+            if self.is_stopped.load(Ordering::Relaxed) {
+                let deadline = *deadline.get_or_insert(Instant::now() + RESOLUTION_TIMEOUT);
+                if Instant::now() > deadline {
+                    return (WriteResult::Unknown, None);
                 }
             }
-            sleep(Duration::from_millis(random.random_range(RETRY))).await;
+            sleep(Duration::from_millis(random.random_range(RETRY_DELAY_MS))).await;
         }
     }
 }
 
 fn outcome_of(reply: &Reply) -> Outcome {
     let version = reply.user["version"].as_i64().unwrap_or_default();
-    match &reply.what {
-        What::Done => Outcome::Acknowledged { version },
-        What::Replayed => Outcome::Replayed { version },
-        What::Unavailable | What::Late => Outcome::Unavailable("503".to_owned()),
-        What::Unknown => Outcome::Unknown("504".to_owned()),
-        What::Broken(how) | What::Wrong(how) => Outcome::Unknown(how.clone()),
+    match &reply.response {
+        Response::Done => Outcome::Acknowledged { version },
+        Response::Replayed => Outcome::Replayed { version },
+        Response::Unavailable | Response::NotRead => Outcome::Unavailable("503".to_owned()),
+        Response::Unknown => Outcome::Unknown("504".to_owned()),
+        Response::Broken(reason) | Response::Forbidden(reason) => Outcome::Unknown(reason.clone()),
     }
 }

@@ -29,7 +29,7 @@ fn with(mut key: Value, name: &str, value: Value) -> Value {
     key
 }
 
-/// Reads a document of a key beside one that is good, and tells why it is ignored, if it is.
+/// Parses a document with this key and a valid one. Returns why this key is ignored, if it is.
 fn ignored(key: &Value) -> Option<&'static str> {
     let text = json!({"keys": [with(ed25519_key(), "kid", json!("good")), key]}).to_string();
     let document = read(text.as_bytes()).unwrap();
@@ -40,7 +40,7 @@ fn ignored(key: &Value) -> Option<&'static str> {
 }
 
 #[test]
-fn each_kind_of_key_is_for_one_algorithm() {
+fn each_key_type_has_one_algorithm() {
     let keys = json!({"keys": [rsa_key(2048), p256_key(), ed25519_key()], "more": 1});
     let document = read(keys.to_string().as_bytes()).unwrap();
     let algorithms: Vec<Algorithm> = document.keys.iter().map(|key| key.algorithm).collect();
@@ -53,7 +53,7 @@ fn each_kind_of_key_is_for_one_algorithm() {
 }
 
 #[test]
-fn members_that_say_what_a_key_is_for_may_be_absent_or_right() {
+fn the_members_use_key_ops_and_alg_may_be_absent() {
     for (name, value) in [
         ("use", json!("sig")),
         ("alg", json!("ES256")),
@@ -71,7 +71,7 @@ fn members_that_say_what_a_key_is_for_may_be_absent_or_right() {
 }
 
 #[test]
-fn a_key_that_is_for_something_else_is_ignored() {
+fn a_key_for_another_purpose_is_ignored() {
     for (name, value) in [
         ("use", json!("enc")),
         ("use", json!("")),
@@ -93,6 +93,7 @@ fn a_key_that_is_for_something_else_is_ignored() {
         ("kty", json!(null)),
         ("kid", json!(1)),
         ("kid", json!("x".repeat(257))),
+        ("x", json!("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D5")),
         ("x", json!("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4=")),
         ("x", json!("AA")),
         ("y", json!(1)),
@@ -107,7 +108,7 @@ fn a_key_that_is_for_something_else_is_ignored() {
 }
 
 #[test]
-fn secrets_and_private_keys_are_ignored_and_told_apart() {
+fn secrets_and_private_keys_are_ignored_with_distinct_reasons() {
     let secret = json!({"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"});
     assert!(ignored(&secret).unwrap().contains("shared secret"));
     for (key, member) in [
@@ -121,7 +122,7 @@ fn secrets_and_private_keys_are_ignored_and_told_apart() {
 }
 
 #[test]
-fn a_modulus_has_2048_to_8192_bits_and_an_exponent_is_odd_and_above_one() {
+fn an_rsa_modulus_or_exponent_out_of_range_is_ignored() {
     for (bits, is_good) in [
         (1024, false),
         (2047, false),
@@ -137,8 +138,12 @@ fn a_modulus_has_2048_to_8192_bits_and_an_exponent_is_odd_and_above_one() {
     assert!(ignored(&padded).is_some(), "2040 bits behind zeros");
     for (exponent, is_good) in [
         ("AQAB", true),
-        ("Aw", true),
         ("AAEAAQ", true),
+        ("AQAD", true),
+        ("AQAAAQ", true),
+        ("Aw", false),
+        ("EQ", false),
+        ("__8", false),
         ("AQ", false),
         ("AA", false),
         ("", false),
@@ -151,7 +156,92 @@ fn a_modulus_has_2048_to_8192_bits_and_an_exponent_is_odd_and_above_one() {
 }
 
 #[test]
-fn of_two_keys_with_one_name_for_one_algorithm_the_first_counts() {
+fn an_even_modulus_is_ignored() {
+    let even: Vec<u8> = [0xff; 255].into_iter().chain([0xfe]).collect();
+    let even = with(rsa_key(2048), "n", json!(URL_SAFE_NO_PAD.encode(even)));
+    assert_eq!(ignored(&even), Some("its modulus is even"));
+}
+
+/// The points of small order and their other encodings, as libsodium and "Taming the many `EdDSAs`" list them.
+const SMALL_ORDER: [&str; 14] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000080",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+];
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let byte = |place| u8::from_str_radix(&hex[place..place + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn an_ed25519_key_of_small_order_is_ignored() {
+    for (place, point) in SMALL_ORDER.into_iter().enumerate() {
+        let x = URL_SAFE_NO_PAD.encode(bytes_of(point));
+        let reason = ignored(&with(ed25519_key(), "x", json!(x))).unwrap();
+        let expected = if place < 10 {
+            "small order"
+        } else {
+            "not encoded canonically"
+        };
+        assert!(reason.contains(expected), "{point}: {reason}");
+    }
+    // The base point, and the keys of RFC 8032, section 7.1.
+    for point in [
+        "5866666666666666666666666666666666666666666666666666666666666666",
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+    ] {
+        let x = URL_SAFE_NO_PAD.encode(bytes_of(point));
+        assert_eq!(
+            ignored(&with(ed25519_key(), "x", json!(x))),
+            None,
+            "{point}"
+        );
+    }
+}
+
+/// Shows what the check prevents: with the identity as key, one signature is valid for every message.
+#[test]
+fn a_signature_by_a_small_order_key_fits_any_message() {
+    let identity = DecodingKey::from_ed_der(&bytes_of(SMALL_ORDER[2]));
+    let signature = [bytes_of(SMALL_ORDER[2]), vec![0; 32]].concat();
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    for message in ["one", "another"] {
+        let believed = jsonwebtoken::crypto::verify(
+            &signature,
+            message.as_bytes(),
+            &identity,
+            Algorithm::EdDSA,
+        );
+        assert_eq!(believed.ok(), Some(true), "{message}");
+    }
+}
+
+#[test]
+fn a_point_outside_p256_is_ignored() {
+    let swapped = with(p256_key(), "x", p256_key()["y"].clone());
+    let zero = URL_SAFE_NO_PAD.encode([0; 32]);
+    let origin = with(with(p256_key(), "x", json!(zero)), "y", json!(zero));
+    for key in [swapped, origin] {
+        assert_eq!(ignored(&key), Some("its point is not on the curve"));
+    }
+}
+
+#[test]
+fn a_second_key_with_the_same_kid_and_algorithm_is_ignored() {
     let document = json!({"keys": [
         p256_key(), p256_key(), with(ed25519_key(), "kid", json!("1")), ed25519_key(), ed25519_key(),
     ]});
@@ -161,7 +251,7 @@ fn of_two_keys_with_one_name_for_one_algorithm_the_first_counts() {
 }
 
 #[test]
-fn what_is_no_document_of_keys_is_an_error() {
+fn an_invalid_document_is_an_error() {
     let of = |keys: Vec<Value>| json!({"keys": keys}).to_string();
     for (text, error) in [
         (String::new(), DocumentError::NotJson),

@@ -1,33 +1,34 @@
-//! The lines of an import, one at a time, however long they and their file are.
+//! Reads the lines of an import one at a time, with bounded memory.
 
 use std::io::{self, BufRead};
 
-/// The longest line that is looked at.
-pub(super) const LONGEST_LINE: usize = 1024 * 1024;
+/// The maximum length of a line, in bytes.
+pub(super) const MAX_LINE_BYTES: usize = 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// One line, without its end.
+/// A line without its line ending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    /// Its number, from 1 on, as an editor counts.
+    /// Its number, starting at 1.
     pub(super) number: u64,
-    /// What stands in it, or as much of it as is looked at.
+    /// Its content, truncated if it is too long.
     pub(super) bytes: Vec<u8>,
-    /// Whether there is more of it than is looked at.
+    /// Whether it is longer than the maximum.
     pub(super) is_too_long: bool,
-    /// How many bytes of the file end with it.
+    /// The offset of its end in the file.
     pub(super) end: u64,
 }
 
 impl Line {
-    /// Tells whether there is nothing to import in it.
+    /// Whether it has nothing to import.
     pub(super) fn is_blank(&self) -> bool {
         !self.is_too_long && self.bytes.trim_ascii().is_empty()
     }
 }
 
-/// Reads lines. They end with LF or CR LF, the last perhaps with neither; a byte order mark at the beginning is left out.
+/// Reads lines that end with LF or CR LF. The last line may have no line ending. A byte order mark at the start of the
+/// file is skipped.
 pub(super) struct Lines<R> {
     reader: R,
     number: u64,
@@ -43,12 +44,12 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Reads the next line; nothing at the end.
+    /// Reads the next line; `None` at the end of the file.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         let mut bytes = Vec::new();
-        // Two more for the line's end.
-        let room = LONGEST_LINE + BYTE_ORDER_MARK.len() + 2;
-        let begun = self.end;
+        // Two more bytes for the line ending.
+        let capacity = MAX_LINE_BYTES + BYTE_ORDER_MARK.len() + 2;
+        let started = self.end;
         loop {
             let available = match self.reader.fill_buf() {
                 Ok(available) => available,
@@ -60,7 +61,7 @@ impl<R: BufRead> Lines<R> {
             }
             let ends_at = available.iter().position(|byte| *byte == b'\n');
             let taken = ends_at.map_or(available.len(), |at| at + 1);
-            let kept = taken.min(room - bytes.len());
+            let kept = taken.min(capacity - bytes.len());
             bytes.extend(available.iter().take(kept));
             self.reader.consume(taken);
             self.end += taken as u64;
@@ -68,7 +69,7 @@ impl<R: BufRead> Lines<R> {
                 break;
             }
         }
-        if self.end == begun {
+        if self.end == started {
             return Ok(None);
         }
         self.number += 1;
@@ -83,8 +84,8 @@ impl<R: BufRead> Lines<R> {
         }
         Line {
             number: self.number,
-            bytes: text.iter().copied().take(LONGEST_LINE).collect(),
-            is_too_long: text.len() > LONGEST_LINE,
+            bytes: text.iter().copied().take(MAX_LINE_BYTES).collect(),
+            is_too_long: text.len() > MAX_LINE_BYTES,
             end: self.end,
         }
     }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Vec<Line> {
-        // A buffer that cuts lines and their ends apart.
+        // A buffer so small that lines and line endings span several reads.
         let mut lines = Lines::new(BufReader::with_capacity(3, text));
         std::iter::from_fn(|| lines.next().unwrap()).collect()
     }
@@ -110,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_with_either_end_or_with_the_file() {
+    fn lines_end_with_lf_or_crlf_or_the_end_of_the_file() {
         assert_eq!(texts(b"one\r\ntwo\n\nfour"), ["one", "two", "", "four"]);
         assert_eq!(texts(b"one\n"), ["one"]);
         assert!(texts(b"").is_empty());
     }
 
     #[test]
-    fn a_byte_order_mark_is_left_out_at_the_beginning_only() {
+    fn a_byte_order_mark_is_skipped_only_at_the_start() {
         assert_eq!(
             texts("\u{feff}one\n\u{feff}two\n".as_bytes()),
             ["one", "\u{feff}two"]
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_counted_and_measured() {
+    fn lines_have_numbers_and_offsets() {
         let places: Vec<(u64, u64)> = read(b"one\r\n\nthree")
             .iter()
             .map(|line| (line.number, line.end))
@@ -134,24 +135,24 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_the_greatest_length_is_whole_and_a_longer_one_is_cut_and_the_next_one_is_not() {
-        let longest = vec![b'x'; LONGEST_LINE];
+    fn only_lines_over_the_maximum_length_are_truncated() {
+        let longest = vec![b'x'; MAX_LINE_BYTES];
         let text = [&longest[..], b"\r\n", &longest[..], b"y\r\nnext\n"].concat();
         let mut lines = Lines::new(BufReader::new(&text[..]));
         let first = lines.next().unwrap().unwrap();
         assert!(!first.is_too_long && first.bytes == longest);
         let second = lines.next().unwrap().unwrap();
-        assert!(second.is_too_long && second.bytes.len() == LONGEST_LINE);
+        assert!(second.is_too_long && second.bytes.len() == MAX_LINE_BYTES);
         let third = lines.next().unwrap().unwrap();
         assert_eq!((third.number, third.bytes.as_slice()), (3, &b"next"[..]));
         assert_eq!(lines.next().unwrap(), None);
     }
 
     #[test]
-    fn blank_lines_are_told_from_long_ones() {
+    fn a_too_long_line_of_spaces_is_not_blank() {
         assert!(read(b" \t\r\n").iter().all(Line::is_blank));
         assert!(!read(b"{}\n").iter().any(Line::is_blank));
-        let long = vec![b' '; LONGEST_LINE + 1];
+        let long = vec![b' '; MAX_LINE_BYTES + 1];
         assert!(!read(&long).iter().any(Line::is_blank));
     }
 }

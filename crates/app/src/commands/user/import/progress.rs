@@ -1,56 +1,63 @@
-//! What a person sees of an import while it runs; on a terminal, a bar.
+//! Displays the progress of an import. On a terminal, it is a progress bar.
 
+use std::fmt::Display;
 use std::io::{IsTerminal as _, stderr};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use user_http::FaultBody;
 
-use crate::commands::say;
+use crate::commands::{print_message, print_result};
 
-/// How many refused lines are told; the results tell all of them.
-const MOST_TOLD: usize = 20;
+/// The maximum number of refused lines that are printed. The results file has all of them.
+const MAX_PRINTED: usize = 20;
 
-/// How far an import has come, for a person.
+/// The progress of an import.
 pub(super) struct Progress {
     bar: ProgressBar,
-    told: usize,
+    printed: usize,
 }
 
 impl Progress {
-    /// Begins with so many bytes ahead, if that is known.
+    /// Starts with the size of the input, if that is known.
     pub(super) fn new(bytes: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(bytes, target());
         let template = match bytes {
-            Some(_) => "{percent:>3}% {wide_bar} {msg}, {elapsed} gone, {eta} left",
-            None => "{spinner} {msg}, {elapsed} gone",
+            Some(_) => "{percent:>3}% {wide_bar} {msg}, {elapsed} elapsed, {eta} left",
+            None => "{spinner} {msg}, {elapsed} elapsed",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        Self { bar, told: 0 }
+        Self { bar, printed: 0 }
     }
 
-    /// Takes note of how much is done.
+    /// Updates the progress.
     pub(super) fn advance(&self, bytes: u64, lines: u64) {
         self.bar.set_position(bytes);
         self.bar.set_message(format!("{lines} lines"));
     }
 
-    /// Tells of a refused line, unless there have been too many.
+    /// Prints a refused line, unless the maximum is reached.
     pub(super) fn refused(&mut self, line: u64, faults: &[FaultBody]) {
-        self.told += 1;
-        if self.told <= MOST_TOLD {
+        self.printed += 1;
+        if self.printed <= MAX_PRINTED {
             let reasons: Vec<String> = faults.iter().map(reason).collect();
             let reasons = reasons.join(" ");
             self.bar
-                .suspend(|| say(format_args!("line {line}: {reasons}")));
-        } else if self.told == MOST_TOLD + 1 {
-            self.bar
-                .suspend(|| say("more lines are refused; --results FILE tells all of them"));
+                .suspend(|| print_message(format_args!("line {line}: {reasons}")));
+        } else if self.printed == MAX_PRINTED + 1 {
+            self.bar.suspend(|| {
+                print_message("more lines are refused; --results FILE records all of them");
+            });
         }
     }
 
-    /// Takes the bar away.
+    /// Prints a line of the result without breaking the progress bar.
+    pub(super) fn print(&self, line: impl Display) {
+        self.bar.suspend(|| print_result(line));
+    }
+
+    /// Removes the progress bar.
     pub(super) fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! What a log tells whoever asks again and again what has changed.
+//! Polling the change log from a position.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,27 +8,27 @@ use std::time::Duration;
 use super::super::{StoreUnderTest, race};
 use crate::ports::{Changed, Changes, LogPosition};
 use crate::test_support::samples::{
-    call, context, context_expecting, context_under, new_user, registered, rename, user_id,
+    context, context_expecting, context_with_key, new_user, registered, rename, set_name, user_id,
 };
 use crate::user::Change;
-use crate::values::{UserId, Version};
+use crate::values::{Revision, UserId};
 
 const RACERS: usize = 16;
 const WRITES: usize = 4;
 
-/// The newest version of each user that was told, or written.
+/// The newest revision of each user that was returned or written.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Newest(HashMap<UserId, Version>);
+struct Newest(HashMap<UserId, Revision>);
 
 impl Newest {
-    fn take(&mut self, id: UserId, version: Version) {
-        let newest = self.0.entry(id).or_insert(version);
-        *newest = version.max(*newest);
+    fn take(&mut self, id: UserId, revision: Revision) {
+        let newest = self.0.entry(id).or_insert(revision);
+        *newest = revision.max(*newest);
     }
 
     fn take_all(&mut self, changed: &[Changed]) {
-        for Changed { id, version, .. } in changed {
-            self.take(*id, *version);
+        for Changed { id, revision, .. } in changed {
+            self.take(*id, *revision);
         }
     }
 
@@ -38,35 +38,36 @@ impl Newest {
         newest
     }
 
-    fn version(&self, id: UserId) -> i64 {
-        self.0.get(&id).map_or(0, |version| version.get())
+    fn revision(&self, id: UserId) -> i64 {
+        self.0.get(&id).map_or(0, |revision| revision.get())
     }
 }
 
 impl StoreUnderTest {
     async fn position(&self) -> LogPosition {
-        self.change_log.position().await.expect("an answer")
+        self.change_log.position().await.expect("a result")
     }
 
     async fn since(&self, position: &LogPosition) -> Changes {
-        self.change_log.since(position).await.expect("an answer")
+        self.change_log.since(position).await.expect("a result")
     }
 
-    /// Asserts that nothing has happened since.
+    /// Asserts that the log has no change after a position.
     async fn assert_quiet_since(&self, position: &LogPosition) {
         let changes = self.since(position).await;
         assert_eq!((changes.changed, changes.complete), (Vec::new(), true));
     }
 }
 
-/// All that was committed after a position is told: each user, its newest version among what is told.
-pub async fn what_is_committed_after_a_position_is_told(store: &StoreUnderTest) {
+/// Every change committed after a position is returned, including the newest revision of each user.
+pub async fn changes_committed_after_a_position_are_returned(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await.id;
     let position = store.position().await;
     let changes = [
-        call("Alice"),
+        set_name("Alice"),
         rename("alicia"),
-        Change::Suspend,
+        Change::SignOut,
+        Change::suspend(),
         Change::Delete,
         Change::Restore,
     ];
@@ -75,101 +76,106 @@ pub async fn what_is_committed_after_a_position_is_told(store: &StoreUnderTest) 
     }
     let added = store.added(&new_user("bob")).await;
     let bob = added.id;
-    let told = store.since(&position).await;
-    let newest = Newest::of(&told);
-    assert!(told.complete);
-    assert_eq!((newest.version(alice), newest.version(bob)), (6, 1));
+    let result = store.since(&position).await;
+    let newest = Newest::of(&result);
+    assert!(result.complete);
+    assert_eq!((newest.revision(alice), newest.revision(bob)), (7, 1));
     assert_eq!(newest.0.len(), 2);
-    let told_of_bob = told.changed.iter().find(|changed| changed.id == bob);
+    let bob_changed = result.changed.iter().find(|changed| changed.id == bob);
     assert_eq!(
-        told_of_bob.map(|changed| changed.at),
+        bob_changed.map(|changed| changed.at),
         Some(added.created_at)
     );
 
-    // And it may be asked again from the same position, and then from the next.
+    // Polling again from the same position returns the same. The next position continues from there.
     let again = store.since(&position).await;
     assert_eq!(Newest::of(&again), newest);
-    store.changed(bob, &call("Bob")).await;
-    let later = Newest::of(&store.since(&told.position).await);
-    assert_eq!((later.version(bob), later.0.len()), (2, 1));
+    store.changed(bob, &set_name("Bob")).await;
+    let later = Newest::of(&store.since(&result.position).await);
+    assert_eq!((later.revision(bob), later.0.len()), (2, 1));
 }
 
-/// What was committed before a position is not told from there.
-pub async fn what_was_committed_before_a_position_is_not_told(store: &StoreUnderTest) {
+/// Changes committed before a position are not returned from that position.
+pub async fn changes_committed_before_a_position_are_not_returned(store: &StoreUnderTest) {
     store.assert_quiet_since(&store.position().await).await;
     let alice = store.added(&new_user("alice")).await;
-    store.changed(alice.id, &call("Alice")).await;
+    store.changed(alice.id, &set_name("Alice")).await;
     let position = store.position().await;
     store.assert_quiet_since(&position).await;
     let quiet = store.since(&position).await;
     store.assert_quiet_since(&quiet.position).await;
 }
 
-/// A write that was refused, repeated, or changed nothing is none that others need to hear of.
-pub async fn a_write_that_changed_nothing_is_not_told(store: &StoreUnderTest) {
-    let under_a_key = context_under("change", 1);
+/// Refused writes, replays and changes without effect do not appear in the log.
+pub async fn a_write_without_effect_is_not_returned(store: &StoreUnderTest) {
+    let with_key = context_with_key("change", 1);
     let alice = store.added(&new_user("alice")).await;
     store.added(&new_user("bob")).await;
     store
-        .changed_with(alice.id, &call("Alice"), &under_a_key)
+        .changed_with(alice.id, &set_name("Alice"), &with_key)
         .await;
     let position = store.position().await;
     let writer = &store.writer;
-    let unchanged = writer.change(alice.id, &call("Alice"), &context()).await;
-    let replayed = writer.change(alice.id, &call("Alice"), &under_a_key).await;
+    let unchanged = writer
+        .change(alice.id, &set_name("Alice"), &context())
+        .await;
+    let replayed = writer.change(alice.id, &set_name("Alice"), &with_key).await;
     assert!(unchanged.is_ok() && replayed.is_ok());
     let taken = writer.change(alice.id, &rename("Bob"), &context()).await;
     let stale = writer
-        .change(alice.id, &call("Al"), &context_expecting(7))
+        .change(alice.id, &set_name("Al"), &context_expecting(7))
         .await;
-    let nobody = writer.change(user_id(), &call("No"), &context()).await;
+    let unknown = writer.change(user_id(), &set_name("No"), &context()).await;
     let added = registered(&new_user("ALICE"), &context());
     let added = writer.add(&added, &context()).await;
     let erased = writer.erase(alice.id, &context_expecting(7)).await;
-    assert!(taken.is_err() && stale.is_err() && nobody.is_err() && added.is_err());
+    assert!(taken.is_err() && stale.is_err() && unknown.is_err() && added.is_err());
     assert!(erased.is_err());
     store.assert_quiet_since(&position).await;
 }
 
-/// An erasure is told as a change to a version that no reader can have seen.
-pub async fn an_erasure_is_told_with_a_version_above_all_others(store: &StoreUnderTest) {
+/// An erasure is returned with a revision above every revision that a reader can have seen.
+pub async fn an_erasure_is_returned_with_the_highest_revision(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
-    let last = store.changed(alice.id, &call("Alice")).await.version;
+    let last = store.changed(alice.id, &set_name("Alice")).await.revision;
     let position = store.position().await;
     store.erased(alice.id).await;
-    let told = store.since(&position).await;
-    let version = Newest::of(&told).version(alice.id);
+    let result = store.since(&position).await;
+    let version = Newest::of(&result).revision(alice.id);
     assert!(version > last.get(), "{version}");
 }
 
-/// Whoever asks again and again, each time from where the last answer ended, hears of every write: of each that was
-/// acknowledged before a question by its answer, whatever raced it.
-pub async fn a_walk_of_questions_tells_every_racing_write(store: &StoreUnderTest) {
+/// A reader that polls from the end of its last result receives every write. Each write that was acknowledged before a
+/// poll is in the result of that poll at the latest, even with concurrent writers.
+pub async fn repeated_polls_return_every_racing_write(store: &StoreUnderTest) {
     let shared = store.added(&new_user("shared")).await.id;
     let start = store.position().await;
     let acknowledged = Arc::new(Mutex::new(Newest::default()));
     let is_over = Arc::new(AtomicBool::new(false));
-    let walk = {
+    let poller = {
         let (store, acknowledged) = (store.clone(), acknowledged.clone());
         let is_over = is_over.clone();
         tokio::spawn(async move {
-            let (mut position, mut heard) = (start, Newest::default());
+            let (mut position, mut received) = (start, Newest::default());
             loop {
                 let is_last = is_over.load(Ordering::SeqCst);
                 let expected = acknowledged
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone();
-                let told = store.since(&position).await;
-                assert!(told.complete);
-                heard.take_all(&told.changed);
+                let result = store.since(&position).await;
+                assert!(result.complete);
+                received.take_all(&result.changed);
                 for (id, version) in &expected.0 {
-                    assert!(heard.version(*id) >= version.get(), "{id:?} {version:?}");
+                    assert!(
+                        received.revision(*id) >= version.get(),
+                        "{id:?} {version:?}"
+                    );
                 }
                 if is_last {
-                    return heard;
+                    return received;
                 }
-                position = told.position;
+                position = result.position;
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         })
@@ -182,29 +188,29 @@ pub async fn a_walk_of_questions_tells_every_racing_write(store: &StoreUnderTest
                 newest.take(id, version);
             };
             let own = store.added(&new_user(&format!("racer{number}"))).await;
-            acknowledge(own.id, own.version);
+            acknowledge(own.id, own.revision);
             for write in 0..WRITES {
-                let name = call(&format!("{number} {write}"));
+                let name = set_name(&format!("{number} {write}"));
                 for id in [own.id, shared] {
-                    acknowledge(id, store.changed(id, &name).await.version);
+                    acknowledge(id, store.changed(id, &name).await.revision);
                 }
             }
         }
     })
     .await;
     is_over.store(true, Ordering::SeqCst);
-    let heard = walk.await.expect("a walk that ends");
+    let received = poller.await.expect("the poller ends");
     let expected = acknowledged
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
-    assert_eq!(heard, expected);
+    assert_eq!(received, expected);
     let writes = i64::try_from(RACERS * WRITES).expect("a few writes");
-    assert_eq!(heard.version(shared), 1 + writes);
+    assert_eq!(received.revision(shared), 1 + writes);
 }
 
-/// From a place that nobody gave, or that lies ahead, not all can be told; the answer says so, and where to go on.
-pub async fn an_unknown_position_is_answered_as_incomplete_with_the_position_now(
+/// An invalid or future position returns an incomplete result with the position to continue from.
+pub async fn an_unknown_position_returns_incomplete_and_the_current_position(
     store: &StoreUnderTest,
 ) {
     let alice = store.added(&new_user("alice")).await.id;
@@ -220,18 +226,18 @@ pub async fn an_unknown_position_is_answered_as_incomplete_with_the_position_now
     .to_vec();
     unknown.push(ahead_of(&store.position().await));
     for (number, position) in (2..).zip(unknown) {
-        let told = store.since(&position).await;
-        assert!(!told.complete, "{position:?}");
-        store.assert_quiet_since(&told.position).await;
-        store.changed(alice, &call(&number.to_string())).await;
-        let later = store.since(&told.position).await;
+        let result = store.since(&position).await;
+        assert!(!result.complete, "{position:?}");
+        store.assert_quiet_since(&result.position).await;
+        store.changed(alice, &set_name(&number.to_string())).await;
+        let later = store.since(&result.position).await;
         assert!(later.complete, "{position:?}");
-        assert_eq!(Newest::of(&later).version(alice), number);
+        assert_eq!(Newest::of(&later).revision(alice), number);
     }
 }
 
-/// The same position with every number in it a thousand million greater: what a store emptied or set back since has
-/// given out.
+/// The same position with every number increased by a billion. It simulates a position from before a store was emptied
+/// or restored from a backup.
 fn ahead_of(position: &LogPosition) -> LogPosition {
     let mut text = String::new();
     let mut number = String::new();

@@ -1,9 +1,10 @@
 use super::CredentialsUnderTest;
+use crate::import::{Import, ImportLedger, MatchBy};
 use crate::ports::UserKey;
 use crate::test_support::contracts::race;
 use crate::test_support::fakes::FakeHasher;
 use crate::test_support::samples::{
-    context, context_expecting, context_under, email, import, new_user, record, seconds, user_id,
+    context, context_expecting, context_with_key, email, import, new_user, record, seconds, user_id,
 };
 use crate::user::{Change, ChangeRefused, EventKind, NewUser};
 use crate::values::{EmailKey, PasswordOrigin, UsernameKey};
@@ -20,7 +21,7 @@ fn with_password(name: &str) -> NewUser {
     }
 }
 
-/// A user registered with a password has it, by every key, and its event says so.
+/// A user that is registered with a password has it under every key, and its event includes it.
 pub async fn a_user_may_be_added_with_a_password(store: &CredentialsUnderTest) {
     let new = with_password("alice");
     let user = store.added(&new).await;
@@ -33,13 +34,15 @@ pub async fn a_user_may_be_added_with_a_password(store: &CredentialsUnderTest) {
     for key in keys {
         let found = store
             .credentials
-            .find_credential(&key)
+            .find_credential(Some(key.clone()))
             .await
-            .expect("an answer");
+            .expect("a result");
         let found = found.expect("a user");
         assert_eq!(*found.user, user, "{key:?}");
         assert_eq!(found.password, new.password, "{key:?}");
     }
+    let unknown = store.credentials.find_credential(None).await;
+    assert_eq!(unknown, Ok(None));
     let events = store.events(user.id).await;
     let made = events.first().expect("an event");
     assert!(made.changed.contains(&"password".to_owned()));
@@ -50,8 +53,8 @@ pub async fn a_user_may_be_added_with_a_password(store: &CredentialsUnderTest) {
     );
 }
 
-/// A password is set, set again, removed, and removed again; each that changes something has its event.
-pub async fn a_password_is_set_and_removed_with_its_user(store: &CredentialsUnderTest) {
+/// A password can be set, replaced and removed. Each effective change has an event.
+pub async fn a_password_can_be_set_and_removed(store: &CredentialsUnderTest) {
     let user = store.added(&new_user("alice")).await;
     for password in ["first", "second", "second"] {
         let changed = store.changed(user.id, &set(password)).await;
@@ -72,22 +75,24 @@ pub async fn a_password_is_set_and_removed_with_its_user(store: &CredentialsUnde
         .await;
     assert!(matches!(again, Ok(Written::Unchanged(_))), "{again:?}");
     let events = store.events(user.id).await;
-    let told: Vec<_> = events
+    let logged: Vec<_> = events
         .iter()
         .map(|event| (event.kind, event.changed.join(",")))
         .collect();
-    assert_eq!(told.len(), 5, "{told:?}");
+    assert_eq!(logged.len(), 5, "{logged:?}");
     assert!(
-        told.iter()
+        logged
+            .iter()
             .skip(1)
             .all(|event| *event == (EventKind::Updated, "password".to_owned()))
     );
     let stored = store.find(user.id).await.expect("a user");
-    assert_eq!(stored.version.get(), 5);
+    assert_eq!((stored.revision.get(), stored.version), (5, user.version));
+    assert_eq!(stored.updated_at, user.updated_at);
 }
 
-/// What is refused or repeated leaves the password as it is.
-pub async fn a_refused_or_repeated_password_is_not_stored(store: &CredentialsUnderTest) {
+/// A refused or replayed change leaves the password unchanged.
+pub async fn a_refused_or_replayed_password_is_not_stored(store: &CredentialsUnderTest) {
     let user = store.added(&with_password("alice")).await;
     let refused = store
         .writer
@@ -103,12 +108,12 @@ pub async fn a_refused_or_repeated_password_is_not_stored(store: &CredentialsUnd
     );
 
     store
-        .changed_with(user.id, &set("second"), &context_under("key", 1))
+        .changed_with(user.id, &set("second"), &context_with_key("key", 1))
         .await;
     store.changed(user.id, &set("third")).await;
     let repeated = store
         .writer
-        .change(user.id, &set("second"), &context_under("key", 1))
+        .change(user.id, &set("second"), &context_with_key("key", 1))
         .await;
     assert!(matches!(repeated, Ok(Written::Replayed(_))), "{repeated:?}");
     assert_eq!(
@@ -123,13 +128,13 @@ pub async fn a_refused_or_repeated_password_is_not_stored(store: &CredentialsUnd
     assert_eq!(unknown, Err(WriteError::NotFound));
 }
 
-/// A deleted user has no credential until it is restored; an erased one leaves none.
-pub async fn a_password_goes_and_comes_with_its_user(store: &CredentialsUnderTest) {
+/// A deleted user has no credential until it is restored. The erasure of a user removes its password.
+pub async fn a_deleted_user_has_no_credential_until_restored(store: &CredentialsUnderTest) {
     let user = store.added(&with_password("alice")).await;
     store.changed(user.id, &Change::Delete).await;
     let found = store
         .credentials
-        .find_credential(&UserKey::Id(user.id))
+        .find_credential(Some(UserKey::Id(user.id)))
         .await;
     assert_eq!(found, Ok(None));
     let refused = store
@@ -146,14 +151,14 @@ pub async fn a_password_goes_and_comes_with_its_user(store: &CredentialsUnderTes
     assert_eq!(
         store
             .credentials
-            .find_credential(&UserKey::Id(user.id))
+            .find_credential(Some(UserKey::Id(user.id)))
             .await,
         Ok(None)
     );
 }
 
-/// A hash is replaced by another of the same password only while it is the one that was compared.
-pub async fn a_hash_is_renewed_unless_it_has_changed(store: &CredentialsUnderTest) {
+/// A new hash of the same password replaces the stored one only if that is still the hash that was verified.
+pub async fn a_rehash_is_stored_unless_the_password_changed(store: &CredentialsUnderTest) {
     let user = store.added(&with_password("alice")).await;
     let old = FakeHasher::imported("first").hash;
     let new = FakeHasher::stored("first").hash;
@@ -172,29 +177,33 @@ pub async fn a_hash_is_renewed_unless_it_has_changed(store: &CredentialsUnderTes
         store.credentials.rehash(user_id(), &old, &new).await,
         Ok(false)
     );
-    assert_eq!(store.events(user.id).await.len(), 1, "nobody is told");
+    assert_eq!(
+        store.events(user.id).await.len(),
+        1,
+        "a rehash creates no event"
+    );
     assert_eq!(*store.find(user.id).await.expect("a user"), user);
 }
 
-/// Of racing sets of one password each takes effect, and the last one stays.
-pub async fn racing_passwords_leave_the_one_of_the_last_version(store: &CredentialsUnderTest) {
+/// All racing password changes take effect in sequence, and the last one remains.
+pub async fn racing_password_changes_keep_the_last_version(store: &CredentialsUnderTest) {
     let id = store.added(&new_user("alice")).await.id;
     let written = race(store, 16, |store, number| async move {
         let stored = FakeHasher::stored(&format!("password {number}"));
         let change = Change::SetPassword(stored.clone());
         let written = store.writer.change(id, &change, &context()).await;
-        (written.expect("a write").into_user().version, stored)
+        (written.expect("a write").into_user().revision, stored)
     });
     let written = written.await;
-    let last = written.into_iter().max_by_key(|(version, _)| version.get());
-    let (version, stored) = last.expect("a write");
-    assert_eq!(version.get(), 17);
+    let last = written.into_iter().max_by_key(|(revision, _)| *revision);
+    let (revision, stored) = last.expect("a write");
+    assert_eq!(revision.get(), 17);
     assert_eq!(store.password(id).await, Some(stored));
 }
 
-/// An import takes passwords over of those who have none, or one that was imported and not used since.
-pub async fn an_import_takes_passwords_over_until_they_are_used(store: &CredentialsUnderTest) {
-    let there = store.added(&new_user("bob")).await;
+/// An import sets the password of a user that has none, or whose imported password has not been used since.
+pub async fn an_import_replaces_passwords_until_first_use(store: &CredentialsUnderTest) {
+    let bob = store.added(&new_user("bob")).await;
     let batch = |password: &str| {
         ["alice", "bob"].map(|name| {
             let mut record = record(new_user(name));
@@ -204,11 +213,16 @@ pub async fn an_import_takes_passwords_over_until_they_are_used(store: &Credenti
         })
     };
     let import = &store.store.import;
-    let outcomes = import.import(&batch("first")).await.expect("an import");
+    let by_username = ImportLedger::new(Some(MatchBy::Username), []);
+    let run = async |batch: &[Import]| {
+        let plan = import.import(batch, &by_username).await;
+        plan.expect("an import").outcomes
+    };
+    let outcomes = run(&batch("first")).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let alice = UserKey::Username(UsernameKey::parse("alice").expect("a name"));
     let alice = store.find_by(&alice).await.expect("a user").id;
-    for id in [alice, there.id] {
+    for id in [alice, bob.id] {
         assert_eq!(
             store.password(id).await,
             Some(FakeHasher::imported("first"))
@@ -221,26 +235,23 @@ pub async fn an_import_takes_passwords_over_until_they_are_used(store: &Credenti
         FakeHasher::imported("first").hash,
         FakeHasher::stored("first").hash,
     );
-    let used = store.credentials.rehash(there.id, &old, &new);
+    let used = store.credentials.rehash(bob.id, &old, &new);
     assert_eq!(used.await, Ok(true));
-    let before = (store.find(alice).await, store.find(there.id).await);
-    let outcomes = import.import(&batch("second")).await.expect("an import");
+    let before = (store.find(alice).await, store.find(bob.id).await);
+    let outcomes = run(&batch("second")).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     assert_eq!(
         store.password(alice).await,
         Some(FakeHasher::stored("chosen since"))
     );
     assert_eq!(
-        store.password(there.id).await,
+        store.password(bob.id).await,
         Some(FakeHasher::stored("first"))
     );
-    assert_eq!(
-        (store.find(alice).await, store.find(there.id).await),
-        before
-    );
+    assert_eq!((store.find(alice).await, store.find(bob.id).await), before);
 }
 
-/// A password that was changed elsewhere between two imports is the one of the second; the same again changes nothing.
+/// A password that changed in the source between two imports is replaced. The same password again changes nothing.
 pub async fn a_password_changed_elsewhere_is_imported_again(store: &CredentialsUnderTest) {
     let id = user_id();
     let record_of = |password: &str| {
@@ -251,14 +262,20 @@ pub async fn a_password_changed_elsewhere_is_imported_again(store: &CredentialsU
         import(record)
     };
     let import = &store.store.import;
-    for (password, version) in [("first", 1), ("second", 2), ("second", 2), ("third", 3)] {
-        let outcomes = import.import(&[record_of(password)]).await;
-        assert!(matches!(outcomes.as_deref(), Ok([Ok(_)])), "{outcomes:?}");
+    for (password, revision) in [("first", 1), ("second", 2), ("second", 2), ("third", 3)] {
+        let ledger = ImportLedger::default();
+        let plan = import.import(&[record_of(password)], &ledger).await;
+        let outcomes = plan.expect("an import").outcomes;
+        assert!(matches!(outcomes.as_slice(), [Ok(_)]), "{outcomes:?}");
         assert_eq!(
             store.password(id).await,
             Some(FakeHasher::imported(password))
         );
         let user = store.find(id).await.expect("a user");
-        assert_eq!(user.version.get(), version, "{password}");
+        assert_eq!(
+            (user.revision.get(), user.version.get()),
+            (revision, 1),
+            "{password}"
+        );
     }
 }

@@ -1,10 +1,10 @@
-//! Who follows, who is followed: pages, walks, and who is left out.
+//! Lists of followers and followed users: order, pagination and hidden users.
 
 use std::time::Duration;
 
 use super::{RelationshipsUnderTest, new_follow};
 use crate::relationship::{
-    RelatedList, RelatedPage, RelatedPosition, RelatedRequest, RelationshipChange,
+    FollowList, RelatedList, RelatedPage, RelatedPosition, RelatedRequest, RelationshipChange,
 };
 use crate::test_support::contracts::assert_same;
 use crate::test_support::samples::{awkward_user, context, context_at, seconds, start, user_id};
@@ -16,7 +16,7 @@ const FOLLOW: RelationshipChange = RelationshipChange::Follow;
 impl RelationshipsUnderTest {
     async fn page(
         &self,
-        (user, list): (UserId, RelatedList),
+        (user, list): (UserId, FollowList),
         after: Option<RelatedPosition>,
         limit: u16,
     ) -> RelatedPage {
@@ -42,10 +42,10 @@ fn ids(page: &RelatedPage) -> Vec<UserId> {
     page.related.iter().map(|one| one.user.id).collect()
 }
 
-/// The newest follow comes first; those of one moment by id, the greatest first.
-pub async fn lists_come_newest_first_with_ties_by_id(store: &RelationshipsUnderTest) {
+/// The newest follow is first. Follows with the same time are sorted by id, greatest first.
+pub async fn lists_are_sorted_newest_first_then_by_id(store: &RelationshipsUnderTest) {
     let crowd = store.crowd(7).await;
-    let (star, fans) = crowd.split_first().expect("somebody");
+    let (star, fans) = crowd.split_first().expect("a user");
     let moments = [5, 1, 3, 3, 3, 9];
     for (fan, moment) in fans.iter().zip(moments) {
         store.follow_at(*fan, *star, moment).await;
@@ -57,21 +57,19 @@ pub async fn lists_come_newest_first_with_ties_by_id(store: &RelationshipsUnderT
     let order: Vec<UserId> = order.into_iter().map(|(_, fan)| fan).collect();
     assert_eq!(store.followers(*star).await, order);
     assert_eq!(store.following(*star).await, order);
-    let page = store.page((*star, RelatedList::Followers), None, 1).await;
+    let page = store.page((*star, FollowList::Followers), None, 1).await;
     assert_eq!(page.related.first().map(|one| one.since), Some(seconds(9)));
 }
 
-/// A page says where the next begins exactly if somebody is on it.
-pub async fn the_last_page_of_a_list_has_no_next_position_even_when_it_is_full(
-    store: &RelationshipsUnderTest,
-) {
+/// A page has a next position exactly if the next page has a user.
+pub async fn a_full_last_page_of_a_list_has_no_next_position(store: &RelationshipsUnderTest) {
     let crowd = store.crowd(7).await;
-    let (star, fans) = crowd.split_first().expect("somebody");
+    let (star, fans) = crowd.split_first().expect("a user");
     for (number, fan) in (0..).zip(fans) {
         store.follow_at(*fan, *star, number / 2).await;
         store.follow_at(*star, *fan, number / 2).await;
     }
-    for list in [RelatedList::Followers, RelatedList::Following] {
+    for list in [FollowList::Followers, FollowList::Following] {
         let whole = store.page((*star, list), None, 6).await;
         assert_eq!((whole.related.len(), whole.next), (6, None));
         let first = store.page((*star, list), None, 3).await;
@@ -93,31 +91,29 @@ pub async fn the_last_page_of_a_list_has_no_next_position_even_when_it_is_full(
     }
 }
 
-/// Whether there is a next page is told by who is shown, not by who is there.
-pub async fn the_next_position_of_a_list_looks_at_who_is_shown(store: &RelationshipsUnderTest) {
+/// Users that are not shown do not cause a next position.
+pub async fn the_next_position_of_a_list_ignores_hidden_users(store: &RelationshipsUnderTest) {
     let crowd = store.crowd(7).await;
-    let (star, fans) = crowd.split_first().expect("somebody");
+    let (star, fans) = crowd.split_first().expect("a user");
     for (number, fan) in (0..).zip(fans) {
         store.follow_at(*fan, *star, 10 - number).await;
     }
     for (number, fan) in fans.iter().enumerate().skip(2) {
-        let change = [Change::Suspend, Change::Delete];
+        let change = [Change::suspend(), Change::Delete];
         let change = change.into_iter().cycle().nth(number);
         store.changed(*fan, &change.expect("a change")).await;
     }
-    let page = store.page((*star, RelatedList::Followers), None, 2).await;
+    let page = store.page((*star, FollowList::Followers), None, 2).await;
     assert_eq!((page.related.len(), page.next), (2, None));
 }
 
-/// A page begins behind its position though nobody is at it any more, or ever was.
-pub async fn a_page_of_a_list_begins_behind_its_position_though_nobody_is_there(
-    store: &RelationshipsUnderTest,
-) {
+/// A page starts after its position even if no user has that position.
+pub async fn a_list_page_starts_after_a_position_without_an_entry(store: &RelationshipsUnderTest) {
     let [star, newest, middle, oldest] = store.people().await;
     for (fan, second) in [(newest, 3), (middle, 2), (oldest, 1)] {
         store.follow_at(fan, star, second).await;
     }
-    let list = (star, RelatedList::Followers);
+    let list = (star, FollowList::Followers);
     let first = store.page(list, None, 2).await;
     assert_eq!(ids(&first), [newest, middle]);
     store
@@ -133,13 +129,13 @@ pub async fn a_page_of_a_list_begins_behind_its_position_though_nobody_is_there(
     assert_eq!(ids(&behind), [oldest]);
 }
 
-/// A walk sees whoever stays in the list through it exactly once, whoever comes and goes meanwhile.
-pub async fn a_walk_sees_each_lasting_relationship_exactly_once_while_others_come_and_go(
+/// Paging returns every user that stays in the list exactly once, despite concurrent changes.
+pub async fn paging_returns_each_lasting_relationship_once_despite_other_writes(
     store: &RelationshipsUnderTest,
 ) {
     let crowd = store.crowd(50).await;
-    let (star, rest) = crowd.split_first().expect("somebody");
-    let (fans, mut coming) = (rest.iter().take(24), rest.iter().skip(24));
+    let (star, rest) = crowd.split_first().expect("a user");
+    let (fans, mut newcomers) = (rest.iter().take(24), rest.iter().skip(24));
     let mut lasting = Vec::new();
     let mut leaving = Vec::new();
     for (number, fan) in (0_u64..).zip(fans) {
@@ -153,29 +149,29 @@ pub async fn a_walk_sees_each_lasting_relationship_exactly_once_while_others_com
     let mut seen = Vec::new();
     let mut after = None;
     for step in 0.. {
-        assert!(step < 100, "the walk does not end");
-        let list = (*star, RelatedList::Followers);
+        assert!(step < 100, "the pagination does not end");
+        let list = (*star, FollowList::Followers);
         let page = store.page(list, after, 3).await;
         seen.extend(ids(&page));
         after = page.next;
         if after.is_none() {
             break;
         }
-        // Some go, each in its own way, and one comes among those already seen or yet to be.
-        if let Some(gone) = leaving.pop() {
+        // One user leaves the list, in a different way each time. Another joins before or after the current position.
+        if let Some(leaver) = leaving.pop() {
             match step % 4 {
                 0 => {
                     let unfollow = RelationshipChange::Unfollow;
-                    store.relate(gone, unfollow, *star).await;
+                    store.relate(leaver, unfollow, *star).await;
                 }
-                1 => store.relate(gone, RelationshipChange::Block, *star).await,
-                2 => drop(store.changed(gone, &Change::Delete).await),
-                _ => store.erased(gone).await,
+                1 => store.relate(leaver, RelationshipChange::Block, *star).await,
+                2 => drop(store.changed(leaver, &Change::Delete).await),
+                _ => store.erased(leaver).await,
             }
         }
-        let comer = coming.next().expect("somebody");
-        store.follow_at(*comer, *star, 95 + 2 * step).await;
-        store.settle().await.expect("an answer");
+        let newcomer = newcomers.next().expect("a user");
+        store.follow_at(*newcomer, *star, 95 + 2 * step).await;
+        store.apply_pending().await.expect("a result");
     }
     seen.retain(|id| lasting.contains(id));
     seen.sort_unstable();
@@ -183,29 +179,30 @@ pub async fn a_walk_sees_each_lasting_relationship_exactly_once_while_others_com
     assert_eq!(seen, lasting);
 }
 
-/// Whoever is suspended or deleted is in nobody's lists from that moment on, and from its return on again, in its place.
-pub async fn lists_leave_out_who_is_not_active(store: &RelationshipsUnderTest) {
+/// A suspended or deleted user leaves all lists immediately, and returns to its place with its activation or
+/// restoration.
+pub async fn lists_contain_only_active_users(store: &RelationshipsUnderTest) {
     let [alice, bob, carol] = store.people().await;
     for (second, fan) in [(1, alice), (2, carol)] {
         store.follow_at(fan, bob, second).await;
         store.follow_at(bob, fan, second).await;
     }
     let changes = [
-        (Change::Suspend, Change::Activate),
+        (Change::suspend(), Change::Activate),
         (Change::Delete, Change::Restore),
     ];
-    for settles in [false, true] {
+    for applies in [false, true] {
         for (leave, back) in &changes {
             store.changed(alice, leave).await;
-            if settles {
-                store.settle_all().await;
+            if applies {
+                store.apply_all_pending().await;
             }
             assert_eq!(store.followers(bob).await, [carol], "{leave:?}");
             assert_eq!(store.following(bob).await, [carol], "{leave:?}");
             assert_eq!(store.count(bob).await, (1, 1), "{leave:?}");
             store.changed(alice, back).await;
-            if settles {
-                store.settle_all().await;
+            if applies {
+                store.apply_all_pending().await;
             }
             assert_eq!(store.followers(bob).await, [carol, alice], "{back:?}");
             assert_eq!(store.following(bob).await, [carol, alice], "{back:?}");
@@ -214,10 +211,58 @@ pub async fn lists_leave_out_who_is_not_active(store: &RelationshipsUnderTest) {
     }
 }
 
-/// A viewer finds in others' lists, and in their counts, neither whom it blocks nor who blocks it.
-pub async fn a_viewer_sees_nobody_in_lists_who_blocks_it_or_whom_it_blocks(
+/// Lists of usernames include suspended users, on every page, and no deleted users.
+pub async fn name_lists_include_suspended_and_exclude_deleted_users(
     store: &RelationshipsUnderTest,
 ) {
+    let [star, active, suspended, deleted] = store.people().await;
+    for (second, other) in (1..).zip([active, suspended, deleted]) {
+        store.follow_at(other, star, second).await;
+        store.follow_at(star, other, second).await;
+    }
+    store.changed(suspended, &Change::suspend()).await;
+    store.changed(deleted, &Change::Delete).await;
+    for list in [RelatedList::Followers, RelatedList::Following] {
+        let mut request = RelatedRequest {
+            user: star,
+            list,
+            viewer: None,
+            after: None,
+            limit: 1,
+        };
+        for (id, is_last) in [(suspended, false), (active, true)] {
+            let page = store.relationships.related_names(&request).await;
+            let page = page.expect("a page");
+            let name = page.names.first().expect("a user");
+            let user = store.user(id).await;
+            assert_eq!(
+                (name.id, name.username.as_deref()),
+                (id, Some(user.username.as_str()))
+            );
+            assert_eq!(page.next.is_none(), is_last);
+            request.after = page.next;
+        }
+    }
+    store.block(star, active).await;
+    let blocks = RelatedRequest {
+        user: star,
+        list: RelatedList::Blocks,
+        viewer: None,
+        after: None,
+        limit: 9,
+    };
+    let page = store.relationships.related_names(&blocks).await;
+    let ids: Vec<UserId> = page
+        .expect("a page")
+        .names
+        .iter()
+        .map(|one| one.id)
+        .collect();
+    assert_eq!(ids, [active]);
+}
+
+/// Lists and counts hide users that the viewer blocks or that block the viewer.
+pub async fn lists_hide_users_in_a_block_with_the_viewer(store: &RelationshipsUnderTest) {
     let [star, viewer, blocked, foe, other] = store.people().await;
     for fan in [viewer, blocked, foe, other] {
         store
@@ -226,7 +271,7 @@ pub async fn a_viewer_sees_nobody_in_lists_who_blocks_it_or_whom_it_blocks(
     }
     store.block(viewer, blocked).await;
     store.block(foe, viewer).await;
-    for list in [RelatedList::Followers, RelatedList::Following] {
+    for list in [FollowList::Followers, FollowList::Following] {
         let mut shown = store.list(star, list, Some(viewer)).await;
         shown.sort_unstable();
         assert_eq!(shown, [viewer, other]);
@@ -237,24 +282,24 @@ pub async fn a_viewer_sees_nobody_in_lists_who_blocks_it_or_whom_it_blocks(
         assert_eq!(store.list(star, list, None).await.len(), 4);
     }
     let people = [star, viewer, blocked, foe, other];
-    store.assert_counts_are_lists(&people).await;
+    store.assert_counts_match_lists(&people).await;
     store
         .relate(viewer, RelationshipChange::Unblock, blocked)
         .await;
-    let followers = store.list(star, RelatedList::Followers, Some(viewer)).await;
+    let followers = store.list(star, FollowList::Followers, Some(viewer)).await;
     assert_eq!(followers.len(), 3);
-    store.assert_counts_are_lists(&people).await;
+    store.assert_counts_match_lists(&people).await;
 }
 
-/// The users of a list are whole.
-pub async fn the_users_of_a_list_are_whole(store: &RelationshipsUnderTest) {
+/// Listed users have all their fields and the time of the follow.
+pub async fn lists_return_complete_users(store: &RelationshipsUnderTest) {
     let [star] = store.people().await;
     let mut new = awkward_user("awkward");
     new.rest.standing = None;
     let fan = store.added(&new).await;
     store.relate_with(fan.id, FOLLOW, star, &context()).await;
-    let page = store.page((star, RelatedList::Followers), None, 10).await;
-    let listed = page.related.first().expect("somebody");
+    let page = store.page((star, FollowList::Followers), None, 10).await;
+    let listed = page.related.first().expect("a user");
     assert_eq!((page.related.len(), listed.since), (1, start()));
     assert_same(&listed.user, &fan);
 }

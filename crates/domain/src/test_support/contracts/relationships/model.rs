@@ -1,10 +1,10 @@
-//! Any history of relationships, against the fake as the model of every store.
+//! Random sequences of changes, compared with the fake as the model.
 
 use std::sync::Arc;
 
 use super::{RelationshipsUnderTest, new_follow};
-use crate::ports::{Recounted, RelationshipWritten};
-use crate::relationship::{RelatedList, RelationshipChange};
+use crate::ports::{CountAuditBatch, RelationshipWritten};
+use crate::relationship::{FollowList, RelationshipChange};
 use crate::test_support::fakes::FakeStore;
 use crate::test_support::samples::{context_at, new_user, registered, seconds};
 use crate::user::Change;
@@ -15,31 +15,31 @@ const SEEDS: [u64; 4] = [1, 20, 300, 4000];
 const STEPS: u64 = 150;
 const PEOPLE: usize = 6;
 
-/// One step of a history.
+/// One step of a sequence.
 #[derive(Debug, Clone)]
 enum Step {
     Relate(UserId, RelationshipChange, UserId),
     FollowMany(Vec<(UserId, UserId)>),
     Change(UserId, Change),
     Erase(UserId),
-    Settle,
-    Recount,
+    ApplyPending,
+    Audit,
 }
 
-/// What a step came to, as far as every store has to come to the same.
+/// The outcome of a step, reduced to what must be equal on every store.
 #[derive(Debug, PartialEq, Eq)]
 enum Outcome {
-    Related(Result<bool, WriteError>),
+    Changed(Result<bool, WriteError>),
     Followed(Vec<crate::relationship::FollowOutcome>),
-    Wrote(bool),
-    Tended,
+    Written(bool),
+    Maintained,
 }
 
-/// Numbers that look random and are the same each time (`SplitMix64`).
+/// Deterministic pseudo-random numbers (`SplitMix64`).
 struct Dice(u64);
 
 impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
+    fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -50,7 +50,7 @@ impl Dice {
     }
 
     fn one_of<T: Clone>(&mut self, choices: &[T]) -> T {
-        let number = self.throw(choices.len());
+        let number = self.roll(choices.len());
         choices.get(number).expect("a choice").clone()
     }
 
@@ -61,13 +61,13 @@ impl Dice {
     }
 
     fn step(&mut self, people: &[UserId]) -> Step {
-        match self.throw(100) {
+        match self.roll(100) {
             0..30 => self.relate(people, RelationshipChange::Follow),
             30..38 => self.relate(people, RelationshipChange::Unfollow),
             38..46 => self.relate(people, RelationshipChange::Block),
             46..56 => self.relate(people, RelationshipChange::Unblock),
             56..66 => {
-                let size = 1 + self.throw(8);
+                let size = 1 + self.roll(8);
                 Step::FollowMany((0..size).map(|_| self.pair(people)).collect())
             }
             66..88 => {
@@ -75,15 +75,15 @@ impl Dice {
                     Change::Delete,
                     Change::Restore,
                     Change::Restore,
-                    Change::Suspend,
+                    Change::suspend(),
                     Change::Activate,
                     Change::Activate,
                 ];
                 Step::Change(self.one_of(people), self.one_of(&changes))
             }
             88 => Step::Erase(self.one_of(people)),
-            89..97 => Step::Settle,
-            _ => Step::Recount,
+            89..97 => Step::ApplyPending,
+            _ => Step::Audit,
         }
     }
 
@@ -94,14 +94,14 @@ impl Dice {
 }
 
 impl RelationshipsUnderTest {
-    async fn take(&self, step: &Step, number: u64) -> Outcome {
+    async fn perform(&self, step: &Step, number: u64) -> Outcome {
         let context = context_at(seconds(number));
         match step {
             Step::Relate(from, change, to) => {
-                let written = self.try_with(*from, *change, *to, &context).await;
+                let written = self.try_change_with(*from, *change, *to, &context).await;
                 let changed =
                     written.map(|written| matches!(written, RelationshipWritten::Applied(_)));
-                Outcome::Related(changed)
+                Outcome::Changed(changed)
             }
             Step::FollowMany(edges) => {
                 let edges = edges.iter().map(|(from, to)| new_follow(*from, *to));
@@ -110,65 +110,61 @@ impl RelationshipsUnderTest {
                 Outcome::Followed(done.expect("a batch of follows"))
             }
             Step::Change(user, change) => {
-                Outcome::Wrote(self.writer.change(*user, change, &context).await.is_ok())
+                Outcome::Written(self.writer.change(*user, change, &context).await.is_ok())
             }
-            Step::Erase(user) => Outcome::Wrote(self.writer.erase(*user, &context).await.is_ok()),
-            Step::Settle => {
-                self.settle().await.expect("an answer");
-                Outcome::Tended
+            Step::Erase(user) => Outcome::Written(self.writer.erase(*user, &context).await.is_ok()),
+            Step::ApplyPending => {
+                self.apply_pending().await.expect("a result");
+                Outcome::Maintained
             }
-            Step::Recount => {
+            Step::Audit => {
                 let at = context
                     .at
-                    .plus(Recounted::EVERY * u32::try_from(number).unwrap_or(0));
-                let recounted = self.upkeep.recount(at).await.expect("an answer");
-                let drift = (recounted.followers_drift, recounted.following_drift);
+                    .plus(CountAuditBatch::INTERVAL * u32::try_from(number).unwrap_or(0));
+                let audited = self.count_maintenance.audit(at).await.expect("a result");
+                let drift = (audited.followers_drift, audited.following_drift);
                 assert_eq!(drift, (0, 0), "a right count was found wrong");
-                Outcome::Tended
+                Outcome::Maintained
             }
         }
     }
 
-    /// Asserts that the store tells what the model tells of some users, as a viewer sees it.
-    async fn assert_like(&self, model: &Self, users: &[UserId], viewer: Option<UserId>) {
+    /// Asserts that store and model return the same lists and counts of some users to a viewer.
+    async fn assert_same_as(&self, model: &Self, users: &[UserId], viewer: Option<UserId>) {
         let counts = self.counts(users, viewer).await;
         assert_eq!(counts, model.counts(users, viewer).await);
         for user in users {
-            for list in [RelatedList::Followers, RelatedList::Following] {
-                let told = self.list(*user, list, viewer).await;
-                assert_eq!(told, model.list(*user, list, viewer).await, "{list:?}");
+            for list in [FollowList::Followers, FollowList::Following] {
+                let actual = self.list(*user, list, viewer).await;
+                assert_eq!(actual, model.list(*user, list, viewer).await, "{list:?}");
             }
         }
     }
 
-    /// Asserts that nobody blocks and follows, or is blocked back, and that who blocks says so.
-    async fn assert_blocks_are_alone(&self, there: &[UserId]) {
-        for user in there {
+    /// Asserts that no user follows a user that it blocks, and that `has_blocks` is correct.
+    async fn assert_blocks_exclude_follows(&self, existing: &[UserId]) {
+        for user in existing {
             let blocks = self.blocks(*user).await;
             assert!(blocks.is_empty() || self.user(*user).await.has_blocks);
-            for ties in self.ties(*user, &blocks).await {
-                let ties = ties.expect("somebody");
-                assert!(ties.blocking && !ties.following && !ties.followed_by);
-            }
-            for other in blocks {
-                assert!(!self.tie(other, *user).await.blocking);
+            for flags in self.flags(*user, &blocks).await {
+                let flags = flags.expect("a user");
+                assert!(flags.blocking && !flags.following && !flags.followed_by);
             }
         }
     }
 
-    async fn there(&self, people: &[UserId]) -> Vec<UserId> {
-        let mut there = Vec::new();
+    async fn existing(&self, people: &[UserId]) -> Vec<UserId> {
+        let mut existing = Vec::new();
         for user in people {
             let found = self.find(*user).await;
-            there.extend(found.filter(|user| !user.is_deleted()).map(|user| user.id));
+            existing.extend(found.filter(|user| !user.is_deleted()).map(|user| user.id));
         }
-        there
+        existing
     }
 }
 
-/// After each step of any history a store tells of lists, counts, ties and blocks what the model tells, through
-/// everybody's eyes.
-pub async fn any_history_leaves_what_the_model_leaves(store: &RelationshipsUnderTest) {
+/// After each step of a random sequence, lists, counts, flags and blocks equal those of the model for every viewer.
+pub async fn any_sequence_of_changes_matches_the_model(store: &RelationshipsUnderTest) {
     for seed in SEEDS {
         let mut dice = Dice(seed);
         let model = RelationshipsUnderTest::from(Arc::new(FakeStore::default()));
@@ -184,39 +180,46 @@ pub async fn any_history_leaves_what_the_model_leaves(store: &RelationshipsUnder
         }
         for number in 1..=STEPS {
             let step = dice.step(&people);
-            let told = store.take(&step, number).await;
-            assert_eq!(told, model.take(&step, number).await, "{seed}: {step:?}");
+            let actual = store.perform(&step, number).await;
+            assert_eq!(
+                actual,
+                model.perform(&step, number).await,
+                "{seed}: {step:?}"
+            );
 
-            let there = model.there(&people).await;
-            assert_eq!(store.there(&people).await, there);
+            let existing = model.existing(&people).await;
+            assert_eq!(store.existing(&people).await, existing);
             let (one, other) = dice.pair(&people);
             let seen: Vec<UserId> = [one, other]
                 .into_iter()
-                .filter(|user| there.contains(user))
+                .filter(|user| existing.contains(user))
                 .collect();
-            let viewer = there.get(dice.throw(PEOPLE)).copied();
-            store.assert_like(&model, &seen, viewer).await;
+            let viewer = existing.get(dice.roll(PEOPLE)).copied();
+            store.assert_same_as(&model, &seen, viewer).await;
             assert_eq!(
-                store.counts(&there, None).await,
-                model.counts(&there, None).await
+                store.counts(&existing, None).await,
+                model.counts(&existing, None).await
             );
             if number % 30 == 0 {
-                for viewer in there.iter().copied().map(Some).chain([None]) {
-                    store.assert_like(&model, &there, viewer).await;
+                for viewer in existing.iter().copied().map(Some).chain([None]) {
+                    store.assert_same_as(&model, &existing, viewer).await;
                 }
-                for user in &there {
+                for user in &existing {
                     assert_eq!(
-                        store.ties(*user, &people).await,
-                        model.ties(*user, &people).await
+                        store.flags(*user, &people).await,
+                        model.flags(*user, &people).await
                     );
-                    assert_eq!(store.blocks(*user).await, model.blocks(*user).await);
-                    let hidden = store.hidden_from(*user, &there).await;
-                    assert_eq!(hidden, model.hidden_from(*user, &there).await);
+                    assert_eq!(
+                        store.blocks_with_names(*user).await,
+                        model.blocks_with_names(*user).await
+                    );
+                    let hidden = store.hidden_from(*user, &existing).await;
+                    assert_eq!(hidden, model.hidden_from(*user, &existing).await);
                 }
-                store.assert_blocks_are_alone(&there).await;
+                store.assert_blocks_exclude_follows(&existing).await;
             }
         }
-        store.settle_all().await;
-        store.assert_counts_are_lists(&people).await;
+        store.apply_all_pending().await;
+        store.assert_counts_match_lists(&people).await;
     }
 }

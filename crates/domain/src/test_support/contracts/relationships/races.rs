@@ -1,10 +1,10 @@
-//! Writers of relationships at the same moment.
+//! Racing relationship changes.
 
 use super::{RelationshipsUnderTest, new_follow, write};
 use crate::ports::RelationshipWritten;
 use crate::relationship::{NewFollow, RelationshipChange};
 use crate::test_support::contracts::race;
-use crate::test_support::samples::{context, context_under};
+use crate::test_support::samples::{context, context_with_key};
 use crate::user::Change;
 use crate::values::UserId;
 use crate::write::WriteError;
@@ -19,32 +19,32 @@ fn applied(written: &[Result<RelationshipWritten, WriteError>]) -> usize {
     applied.count()
 }
 
-/// Of racing twins of one follow, one is done, and it is counted once; so with the end of it.
-pub async fn racing_twins_of_a_follow_count_once(store: &RelationshipsUnderTest) {
+/// Identical racing follows are applied and counted once, and so are identical racing unfollows.
+pub async fn racing_copies_of_a_follow_count_once(store: &RelationshipsUnderTest) {
     let [alice, bob] = store.people().await;
     for (change, count) in [
         (RelationshipChange::Follow, (0, 1)),
         (RelationshipChange::Unfollow, (0, 0)),
     ] {
         let written = race(store, RACERS, |store, _| async move {
-            store.try_to(alice, change, bob).await
+            store.try_change(alice, change, bob).await
         })
         .await;
         assert!(written.iter().all(Result::is_ok), "{written:?}");
         assert_eq!(applied(&written), 1);
         assert_eq!(store.count(alice).await, count);
-        store.assert_counts_are_lists(&[alice, bob]).await;
+        store.assert_counts_match_lists(&[alice, bob]).await;
     }
 }
 
-/// Of racing twins under one key one is done, and the others are repetitions of it.
-pub async fn racing_twins_under_one_key_are_done_once(store: &RelationshipsUnderTest) {
+/// One of several racing requests with one key is applied, the others are replays.
+pub async fn racing_copies_with_one_key_apply_once(store: &RelationshipsUnderTest) {
     let [alice, bob] = store.people().await;
     let write = write(alice, RelationshipChange::Block, bob);
-    let key = context_under("key", 1);
+    let key = context_with_key("key", 1);
     let written = race(store, RACERS, |store, _| {
         let (write, key) = (write.clone(), key.clone());
-        async move { store.relationships.relate(&write, &key).await }
+        async move { store.relationships.change_relationship(&write, &key).await }
     })
     .await;
     assert_eq!(applied(&written), 1, "{written:?}");
@@ -55,14 +55,18 @@ pub async fn racing_twins_under_one_key_are_done_once(store: &RelationshipsUnder
     assert_eq!(store.events(alice).await.len(), 2);
 }
 
-/// Many follow one user at once, and each is counted.
+/// Concurrent followers of one user are all counted.
 pub async fn racing_followers_of_one_user_are_all_counted(store: &RelationshipsUnderTest) {
     let crowd = store.crowd(RACERS + 1).await;
-    let (star, fans) = crowd.split_first().expect("somebody");
+    let (star, fans) = crowd.split_first().expect("a user");
     let (star, fans) = (*star, fans.to_vec());
     let written = race(store, RACERS, |store, number| {
         let fan = *fans.get(number).expect("a fan");
-        async move { store.try_to(fan, RelationshipChange::Follow, star).await }
+        async move {
+            store
+                .try_change(fan, RelationshipChange::Follow, star)
+                .await
+        }
     })
     .await;
     assert_eq!(applied(&written), RACERS, "{written:?}");
@@ -70,18 +74,30 @@ pub async fn racing_followers_of_one_user_are_all_counted(store: &RelationshipsU
         store.count(star).await.0,
         u64::try_from(RACERS).unwrap_or(0)
     );
-    store.assert_counts_are_lists_for(&crowd, None).await;
+    store.assert_counts_match_lists_for(&crowd, None).await;
 }
 
-/// Whoever comes first, no pair is left that both follows and blocks.
-pub async fn a_follow_that_races_a_block_does_not_outlive_it(store: &RelationshipsUnderTest) {
+/// A pair of users never both follows and blocks, in whichever order the writes run.
+pub async fn a_follow_racing_a_block_does_not_survive_it(store: &RelationshipsUnderTest) {
     let [alice, bob] = store.people().await;
     for _ in 0..ROUNDS {
         let written = race(store, 8, |store, number| async move {
             match number {
-                0 => store.try_to(alice, RelationshipChange::Block, bob).await,
-                1..4 => store.try_to(bob, RelationshipChange::Follow, alice).await,
-                4..6 => store.try_to(alice, RelationshipChange::Follow, bob).await,
+                0 => {
+                    store
+                        .try_change(alice, RelationshipChange::Block, bob)
+                        .await
+                }
+                1..4 => {
+                    store
+                        .try_change(bob, RelationshipChange::Follow, alice)
+                        .await
+                }
+                4..6 => {
+                    store
+                        .try_change(alice, RelationshipChange::Follow, bob)
+                        .await
+                }
                 _ => {
                     let follows = [new_follow(bob, alice), new_follow(alice, bob)];
                     let done = store.relationships.follow_many(&follows, &context()).await;
@@ -96,10 +112,10 @@ pub async fn a_follow_that_races_a_block_does_not_outlive_it(store: &Relationshi
                 "{written:?}"
             );
         }
-        let ties = store.tie(alice, bob).await;
+        let flags = store.flags_between(alice, bob).await;
         assert!(
-            ties.blocking && !ties.following && !ties.followed_by,
-            "{ties:?}"
+            flags.blocking && !flags.following && !flags.followed_by,
+            "{flags:?}"
         );
         assert_eq!(store.count(alice).await, (0, 0));
         assert_eq!(store.count(bob).await, (0, 0));
@@ -107,8 +123,8 @@ pub async fn a_follow_that_races_a_block_does_not_outlive_it(store: &Relationshi
     }
 }
 
-/// Of two who block each other at once, one does.
-pub async fn racing_blocks_of_each_other_leave_one(store: &RelationshipsUnderTest) {
+/// Two users that block each other at the same time both succeed.
+pub async fn racing_mutual_blocks_both_apply(store: &RelationshipsUnderTest) {
     let [alice, bob] = store.people().await;
     for _ in 0..ROUNDS {
         let written = race(store, 2, |store, number| async move {
@@ -117,28 +133,24 @@ pub async fn racing_blocks_of_each_other_leave_one(store: &RelationshipsUnderTes
             } else {
                 (bob, alice)
             };
-            store.try_to(from, RelationshipChange::Block, to).await
+            store.try_change(from, RelationshipChange::Block, to).await
         })
         .await;
-        assert_eq!(applied(&written), 1, "{written:?}");
-        assert!(written.contains(&Err(WriteError::NotFound)), "{written:?}");
-        let blocks = [store.blocks(alice).await, store.blocks(bob).await].concat();
-        assert_eq!(blocks.len(), 1);
+        assert_eq!(applied(&written), 2, "{written:?}");
+        assert_eq!(store.blocks(alice).await, [bob]);
+        assert_eq!(store.blocks(bob).await, [alice]);
         for (from, to) in [(alice, bob), (bob, alice)] {
-            let unblocked = store.try_to(from, RelationshipChange::Unblock, to).await;
-            assert!(unblocked.is_ok() || unblocked == Err(WriteError::NotFound));
+            store.relate(from, RelationshipChange::Unblock, to).await;
         }
         assert_eq!(store.blocks(alice).await, []);
         assert_eq!(store.blocks(bob).await, []);
     }
 }
 
-/// However many a user blocks and ceases to block at once, it says whether it blocks anybody.
-pub async fn racing_blocks_of_one_user_leave_it_saying_whether_it_blocks(
-    store: &RelationshipsUnderTest,
-) {
+/// `has_blocks` is correct after concurrent blocks and unblocks of one user.
+pub async fn racing_blocks_keep_has_blocks_correct(store: &RelationshipsUnderTest) {
     let crowd = store.crowd(9).await;
-    let (alice, others) = crowd.split_first().expect("somebody");
+    let (alice, others) = crowd.split_first().expect("a user");
     let (alice, others) = (*alice, others.to_vec());
     for (change, has_blocks) in [
         (RelationshipChange::Block, true),
@@ -146,28 +158,27 @@ pub async fn racing_blocks_of_one_user_leave_it_saying_whether_it_blocks(
     ] {
         let written = race(store, others.len(), |store, number| {
             let other = *others.get(number).expect("another");
-            async move { store.try_to(alice, change, other).await }
+            async move { store.try_change(alice, change, other).await }
         })
         .await;
         assert_eq!(applied(&written), others.len(), "{written:?}");
-        let told = written
+        let user_changes = written
             .iter()
             .filter(|one| matches!(one, Ok(RelationshipWritten::Applied(Some(_)))));
-        assert_eq!(told.count(), 1, "{written:?}");
+        assert_eq!(user_changes.count(), 1, "{written:?}");
         assert_eq!(store.user(alice).await.has_blocks, has_blocks);
     }
-    assert_eq!(store.user(alice).await.version.get(), 3);
+    let last = store.user(alice).await;
+    assert_eq!((last.revision.get(), last.version.get()), (3, 1));
 }
 
-/// Follows that race the comings and goings of both ends, and the settling of them, leave the counts right.
-pub async fn follows_that_race_who_comes_and_goes_are_counted_right(
-    store: &RelationshipsUnderTest,
-) {
+/// Counts are right after follows that race status changes of both users and the application of pending counts.
+pub async fn follows_racing_status_changes_are_counted_right(store: &RelationshipsUnderTest) {
     let people: [UserId; 6] = store.people().await;
     let [star, other, ..] = people;
     let goings = [
         (Change::Delete, Change::Restore),
-        (Change::Suspend, Change::Activate),
+        (Change::suspend(), Change::Activate),
     ];
     for (leave, back) in goings {
         for change in [leave, back] {
@@ -177,10 +188,22 @@ pub async fn follows_that_race_who_comes_and_goes_are_counted_right(
                     let fan = *people.get(2 + number % 4)?;
                     match number {
                         0 => drop(store.writer.change(star, &change, &context()).await),
-                        1 => drop(store.settle().await),
-                        2..6 => drop(store.try_to(fan, RelationshipChange::Follow, star).await),
-                        6..9 => drop(store.try_to(star, RelationshipChange::Follow, fan).await),
-                        9 => drop(store.try_to(fan, RelationshipChange::Unfollow, star).await),
+                        1 => drop(store.apply_pending().await),
+                        2..6 => drop(
+                            store
+                                .try_change(fan, RelationshipChange::Follow, star)
+                                .await,
+                        ),
+                        6..9 => drop(
+                            store
+                                .try_change(star, RelationshipChange::Follow, fan)
+                                .await,
+                        ),
+                        9 => drop(
+                            store
+                                .try_change(fan, RelationshipChange::Unfollow, star)
+                                .await,
+                        ),
                         _ => {
                             let follows = [new_follow(other, star), new_follow(fan, other)];
                             let relationships = &store.relationships;
@@ -191,51 +214,59 @@ pub async fn follows_that_race_who_comes_and_goes_are_counted_right(
                 }
             })
             .await;
-            store.assert_counts_are_lists(&people).await;
+            store.assert_counts_match_lists(&people).await;
         }
     }
-    store.settle_all().await;
-    store.assert_counts_are_lists(&people).await;
+    store.apply_all_pending().await;
+    store.assert_counts_match_lists(&people).await;
 }
 
-/// Follows that race an erasure come before it and go with it, or find nobody.
-pub async fn follows_that_race_an_erasure_leave_nothing(store: &RelationshipsUnderTest) {
+/// A follow that races an erasure is removed by it or finds no user.
+pub async fn follows_racing_an_erasure_leave_nothing(store: &RelationshipsUnderTest) {
     for _ in 0..ROUNDS {
-        let crowd = store.added_crowd(7).await;
-        let (gone, fans) = crowd.split_first().expect("somebody");
-        let (gone, fans) = (*gone, fans.to_vec());
+        let crowd = store.people_with_unique_names(7).await;
+        let (target, fans) = crowd.split_first().expect("a user");
+        let (target, fans) = (*target, fans.to_vec());
         race(store, 13, |store, number| {
             let fan = *fans.get(number / 2 % fans.len()).expect("a fan");
             async move {
                 match number {
-                    12 => store.erased(gone).await,
+                    12 => store.erased(target).await,
                     _ if number % 2 == 0 => {
-                        drop(store.try_to(fan, RelationshipChange::Follow, gone).await);
+                        drop(
+                            store
+                                .try_change(fan, RelationshipChange::Follow, target)
+                                .await,
+                        );
                     }
-                    _ => drop(store.try_to(gone, RelationshipChange::Follow, fan).await),
+                    _ => drop(
+                        store
+                            .try_change(target, RelationshipChange::Follow, fan)
+                            .await,
+                    ),
                 }
             }
         })
         .await;
-        for settled in [false, true] {
-            if settled {
-                store.settle_all().await;
-                assert_eq!(store.count(gone).await, (0, 0));
-                assert_eq!(store.followers(gone).await, []);
-                assert_eq!(store.following(gone).await, []);
+        for applied in [false, true] {
+            if applied {
+                store.apply_all_pending().await;
+                assert_eq!(store.count(target).await, (0, 0));
+                assert_eq!(store.followers(target).await, []);
+                assert_eq!(store.following(target).await, []);
             }
             for fan in &fans {
                 assert_eq!(store.count(*fan).await, (0, 0));
-                assert_eq!(store.ties(*fan, &[gone]).await, [None]);
+                assert_eq!(store.flags(*fan, &[target]).await, [None]);
             }
         }
     }
 }
 
-/// Batches of the same follows in opposite orders all end, and each follow is counted once.
-pub async fn racing_batches_in_opposite_orders_all_end(store: &RelationshipsUnderTest) {
+/// Batches of the same follows in opposite orders do not deadlock, and each follow is counted once.
+pub async fn racing_batches_in_opposite_orders_do_not_deadlock(store: &RelationshipsUnderTest) {
     let crowd = store.crowd(12).await;
-    let forth: Vec<NewFollow> = super::follows::everybody_follows_everybody(&crowd).collect();
+    let forth: Vec<NewFollow> = super::follows::all_follows_between(&crowd).collect();
     let back: Vec<NewFollow> = forth.iter().rev().copied().collect();
     let done = race(store, 8, |store, number| {
         let follows = if number % 2 == 0 { &forth } else { &back };
@@ -245,15 +276,15 @@ pub async fn racing_batches_in_opposite_orders_all_end(store: &RelationshipsUnde
     })
     .await;
     assert!(done.iter().all(Result::is_ok), "{done:?}");
-    let eleven = store.count(*crowd.first().expect("somebody")).await;
+    let eleven = store.count(*crowd.first().expect("a user")).await;
     assert_eq!(eleven, (11, 11));
-    store.assert_counts_are_lists_for(&crowd, None).await;
+    store.assert_counts_match_lists_for(&crowd, None).await;
 }
 
-/// Settling by several at once shares the work and counts nobody twice, though users change meanwhile.
-pub async fn racing_settlings_count_nobody_twice(store: &RelationshipsUnderTest) {
+/// Concurrent workers share the pending counts and count no follow twice, while users change.
+pub async fn racing_count_updates_count_no_follow_twice(store: &RelationshipsUnderTest) {
     let people: [UserId; 6] = store.people().await;
-    let follows: Vec<NewFollow> = super::follows::everybody_follows_everybody(&people).collect();
+    let follows: Vec<NewFollow> = super::follows::all_follows_between(&people).collect();
     store.follow_many(&follows).await;
     let changes = [Change::Delete, Change::Restore];
     for change in changes.iter().cycle().take(2 * ROUNDS) {
@@ -263,15 +294,15 @@ pub async fn racing_settlings_count_nobody_twice(store: &RelationshipsUnderTest)
             async move {
                 match user.filter(|_| number < 3) {
                     Some(user) => drop(store.changed(user, &change).await),
-                    None => drop(store.settle().await.expect("an answer")),
+                    None => drop(store.apply_pending().await.expect("a result")),
                 }
             }
         })
         .await;
-        store.assert_counts_are_lists_for(&people, None).await;
+        store.assert_counts_match_lists_for(&people, None).await;
     }
-    store.settle_all().await;
-    store.assert_counts_are_lists_for(&people, None).await;
+    store.apply_all_pending().await;
+    store.assert_counts_match_lists_for(&people, None).await;
     for user in people {
         assert_eq!(store.count(user).await, (5, 5));
     }

@@ -1,11 +1,11 @@
-//! What a cache never says, whatever comes in whichever order.
+//! What a cache must never return, in any order of concurrent operations.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::{JoinSet, yield_now};
 
-use super::{CacheUnderTest, arrived, history, version};
+use super::{CacheUnderTest, history, result_of, revision};
 use crate::ports::Lookup;
 use crate::user::User;
 use crate::values::UserId;
@@ -16,24 +16,24 @@ const WRITES: usize = 8;
 const READERS: u64 = 4;
 const READS: usize = 24;
 
-/// One user in a store of which nothing is lost: each write is the next version.
+/// One user in a simulated store. Each write stores the next revision.
 #[derive(Clone)]
 struct Row {
     id: UserId,
-    versions: Arc<Vec<Arc<User>>>,
-    /// How many of the versions have been written.
+    revisions: Arc<Vec<Arc<User>>>,
+    /// How many of the revisions have been written.
     written: Arc<Mutex<usize>>,
     is_erased: Arc<Mutex<bool>>,
-    /// The version of the last acknowledged write.
+    /// The revision of the last acknowledged write.
     acknowledged: Arc<AtomicI64>,
 }
 
 impl Row {
-    fn new(versions: usize) -> Self {
-        let versions = history(versions);
+    fn new(revisions: usize) -> Self {
+        let revisions = history(revisions);
         Self {
-            id: versions.first().expect("a version").id,
-            versions: Arc::new(versions),
+            id: revisions.first().expect("a revision").id,
+            revisions: Arc::new(revisions),
             written: Arc::default(),
             is_erased: Arc::default(),
             acknowledged: Arc::default(),
@@ -50,23 +50,23 @@ impl Row {
         }
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let last = written.checked_sub(1)?;
-        self.versions.get(last).cloned()
+        self.revisions.get(last).cloned()
     }
 
     fn write(&self) -> Arc<User> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let user = self.versions.get(*written).expect("another version");
+        let user = self.revisions.get(*written).expect("another revision");
         *written += 1;
         user.clone()
     }
 
     fn acknowledge(&self, user: &User) {
-        let version = user.version.get();
-        self.acknowledged.fetch_max(version, Ordering::SeqCst);
+        let revision = user.revision.get();
+        self.acknowledged.fetch_max(revision, Ordering::SeqCst);
     }
 }
 
-/// Draws numbers, the same for the same seed: what is left to chance is the order of the tasks.
+/// Deterministic pseudo-random numbers. Only the order of the tasks differs between runs.
 struct Dice(u64);
 
 impl Dice {
@@ -78,8 +78,8 @@ impl Dice {
         (self.0 >> 33) % sides
     }
 
-    /// Lets other tasks go first, a few times or not at all.
-    async fn dawdle(&mut self) {
+    /// Yields to other tasks zero to three times.
+    async fn yield_sometimes(&mut self) {
         for _ in 0..self.draw(4) {
             yield_now().await;
         }
@@ -89,57 +89,59 @@ impl Dice {
 async fn write(cache: CacheUnderTest, row: Row, mut dice: Dice) {
     for _ in 0..WRITES {
         let lease = cache.cache.lease(row.id);
-        dice.dawdle().await;
+        dice.yield_sometimes().await;
         let made = row.write();
-        dice.dawdle().await;
+        dice.yield_sometimes().await;
         cache.cache.put(lease, made.clone()).await;
         row.acknowledge(&made);
-        dice.dawdle().await;
+        dice.yield_sometimes().await;
     }
 }
 
-/// Reads as the policy does, and now and then as one who asks for the newest.
+/// Reads through the cache as the use cases do, and sometimes reads the newest user from the store.
 async fn read(cache: CacheUnderTest, row: Row, mut dice: Dice) {
     for _ in 0..READS {
         let acknowledged = row.acknowledged.load(Ordering::SeqCst);
         if dice.draw(6) == 0 {
             let found = row.read();
-            dice.dawdle().await;
+            dice.yield_sometimes().await;
             if let Some(found) = found {
-                cache.cache.notice(&found);
+                cache.cache.observe(&found);
             }
             continue;
         }
-        if let Some(at_once) = cache.cache.known(row.id) {
+        if let Some(at_once) = cache.cache.peek(row.id) {
             assert!(
-                version(at_once.user.as_ref()) >= acknowledged,
-                "known at once"
+                revision(at_once.user.as_ref()) >= acknowledged,
+                "peek returned an older revision"
             );
         }
         let answer = cache.cache.look_up(&[row.id]).await.pop();
-        let told = match answer.expect("an answer") {
-            Lookup::Hit(hit) => Some(version(hit.user.as_ref())),
+        let seen = match answer.expect("a result") {
+            Lookup::Hit(hit) => Some(revision(hit.user.as_ref())),
             Lookup::Miss(lease, _) => {
-                dice.dawdle().await;
+                dice.yield_sometimes().await;
                 let found = row.read();
-                dice.dawdle().await;
+                dice.yield_sometimes().await;
                 if dice.draw(8) > 0 {
                     cache.cache.fill(lease, found);
                 }
                 None
             }
-            Lookup::Coming(arrival) => arrived(arrival).await.map(|user| version(user.as_ref())),
+            Lookup::InFlight(in_flight) => result_of(in_flight)
+                .await
+                .map(|user| revision(user.as_ref())),
         };
         assert!(
-            told.is_none_or(|told| told >= acknowledged),
-            "version {told:?} after {acknowledged} was acknowledged"
+            seen.is_none_or(|seen| seen >= acknowledged),
+            "revision {seen:?} after {acknowledged} was acknowledged"
         );
-        dice.dawdle().await;
+        dice.yield_sometimes().await;
     }
 }
 
-/// However fills, puts and notices of one user fall together, no reader gets what is older than what was acknowledged
-/// before it asked, and in the end the newest is known, or nothing.
+/// With any interleaving of fills, puts and observations, no reader gets a revision older than the last one that was
+/// acknowledged before its lookup. At the end the newest revision is cached, or none.
 pub async fn racing_fills_and_puts_leave_the_newest_or_nothing(cache: &CacheUnderTest) {
     for round in 0..ROUNDS {
         let writes = WRITES * usize::try_from(WRITERS).expect("a few writers");
@@ -154,13 +156,13 @@ pub async fn racing_fills_and_puts_leave_the_newest_or_nothing(cache: &CacheUnde
             tasks.spawn(write(cache.clone(), row.clone(), dice));
         }
         tasks.join_all().await;
-        let newest = version(row.read().as_ref());
+        let newest = revision(row.read().as_ref());
         cache.assert_newest_or_nothing(row.id, newest).await;
     }
 }
 
-/// Whoever reads a user that is being erased does not bring it back.
-pub async fn readers_that_race_an_erasure_bring_nobody_back(cache: &CacheUnderTest) {
+/// Concurrent readers must not restore a user that is being erased.
+pub async fn readers_racing_an_erasure_do_not_restore_the_user(cache: &CacheUnderTest) {
     for round in 0..ROUNDS {
         let row = Row::new(1);
         row.write();
@@ -171,14 +173,14 @@ pub async fn readers_that_race_an_erasure_bring_nobody_back(cache: &CacheUnderTe
             tasks.spawn(async move {
                 for _ in 0..READS {
                     let answer = cache.cache.look_up(&[row.id]).await.pop();
-                    match answer.expect("an answer") {
+                    match answer.expect("a result") {
                         Lookup::Miss(lease, _) => {
                             let found = row.read();
-                            dice.dawdle().await;
+                            dice.yield_sometimes().await;
                             cache.cache.fill(lease, found);
                         }
-                        Lookup::Coming(arrival) => drop(arrived(arrival).await),
-                        Lookup::Hit(_) => dice.dawdle().await,
+                        Lookup::InFlight(in_flight) => drop(result_of(in_flight).await),
+                        Lookup::Hit(_) => dice.yield_sometimes().await,
                     }
                 }
             });
@@ -186,12 +188,12 @@ pub async fn readers_that_race_an_erasure_bring_nobody_back(cache: &CacheUnderTe
         let (cache_then, row_then) = (cache.clone(), row.clone());
         let mut dice = Dice(round * 100 + 50);
         tasks.spawn(async move {
-            dice.dawdle().await;
+            dice.yield_sometimes().await;
             *row_then
                 .is_erased
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner) = true;
-            dice.dawdle().await;
+            dice.yield_sometimes().await;
             cache_then.cache.forget(row_then.id).await;
         });
         tasks.join_all().await;

@@ -1,15 +1,16 @@
-//! What an import refuses.
+//! Records that an import refuses.
 
 use super::{ImportUnderTest, assert_refused, assert_same, created, with_external_id};
-use crate::import::Imported;
+use crate::import::{Imported, MatchBy};
+use crate::ports::Records;
 use crate::test_support::samples::{
     context, context_at, external_id, import, new_user, record, rename, username,
 };
-use crate::user::{Change, Edit, EventKind, NewUser, Presence, Record};
-use crate::write::NAME_REST;
+use crate::user::{Change, Edit, Event, EventKind, NewUser, Presence, Record, User};
+use crate::write::USERNAME_RESERVATION;
 
-/// A record whose keys name two users changes neither, and the fault names the key that disagrees.
-pub async fn keys_of_two_users_are_refused(store: &ImportUnderTest) {
+/// A record whose keys match two users changes neither. The error names the conflicting key.
+pub async fn a_record_with_keys_of_two_users_is_refused(store: &ImportUnderTest) {
     let (alice, bob) = (with_external_id("alice", "1"), with_external_id("bob", "2"));
     let (a, b) = (store.added(&alice).await, store.added(&bob).await);
     let mixed = NewUser {
@@ -27,11 +28,11 @@ pub async fn keys_of_two_users_are_refused(store: &ImportUnderTest) {
         ..record(alice.clone())
     };
     assert_refused(&store.run_one(mixed).await, "external_id", "conflict");
-    // A third person's older id beside the name of somebody who has another one.
+    // The username of one user with an unknown external id, while that user has a different one.
     let mut mixed = alice;
     mixed.rest.external_id = Edit::Set(external_id("3"));
     assert_refused(
-        &store.run_one(record(mixed)).await,
+        &store.match_one(MatchBy::Username, record(mixed)).await,
         "external_id",
         "conflict",
     );
@@ -41,13 +42,13 @@ pub async fn keys_of_two_users_are_refused(store: &ImportUnderTest) {
     }
 }
 
-/// The neighbours of a refused record are imported.
-pub async fn a_refused_record_takes_no_other_along(store: &ImportUnderTest) {
+/// The other records of a batch with a refused record are imported.
+pub async fn a_refused_record_does_not_affect_others(store: &ImportUnderTest) {
     store.added(&new_user("paypal")).await;
     let [before, refused, behind] = store
         .run_these(&[
             import(record(new_user("alice"))),
-            import(record(new_user("\u{440}\u{430}ypal"))),
+            import(record(new_user("p\u{251}ypal"))),
             import(record(new_user("bob"))),
         ])
         .await;
@@ -57,15 +58,15 @@ pub async fn a_refused_record_takes_no_other_along(store: &ImportUnderTest) {
         assert!(store.find(id).await.is_some());
         assert_eq!(store.kinds(id).await, [EventKind::Created]);
     }
-    assert_eq!(store.everybody().await, 3);
+    assert_eq!(store.user_count().await, 3);
 }
 
-/// Who looks like somebody else is refused, made or renamed.
-pub async fn a_look_alike_of_a_name_is_refused(store: &ImportUnderTest) {
+/// A look-alike of a username is refused both for a new user and for a rename.
+pub async fn a_lookalike_name_is_refused(store: &ImportUnderTest) {
     store.added(&new_user("paypal")).await;
     let bob = new_user("bob");
     store.added(&bob).await;
-    let look_alike = username("\u{440}\u{430}ypal");
+    let look_alike = username("p\u{251}ypal");
     let made = NewUser {
         username: look_alike.clone(),
         ..new_user("unused")
@@ -75,12 +76,13 @@ pub async fn a_look_alike_of_a_name_is_refused(store: &ImportUnderTest) {
         ..bob
     };
     for new in [made, renamed] {
-        assert_refused(&store.run_one(record(new)).await, "username", "taken");
+        let outcome = store.match_one(MatchBy::Email, record(new)).await;
+        assert_refused(&outcome, "username", "taken");
     }
 }
 
-/// A name that somebody else gave up less than 90 days ago is refused; who gave it up may have it back.
-pub async fn a_resting_name_is_refused_but_to_who_gave_it_up(store: &ImportUnderTest) {
+/// A username that another user released within the last 90 days is refused. Its former owner may have it back.
+pub async fn a_reserved_name_is_refused_except_to_its_former_owner(store: &ImportUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let renamed = store.changed(alice.id, &rename("alicia")).await;
     let wanted = new_user("Alice");
@@ -94,7 +96,7 @@ pub async fn a_resting_name_is_refused_but_to_who_gave_it_up(store: &ImportUnder
         ..wanted.clone()
     };
     assert_eq!(
-        store.run_one(record(own)).await,
+        store.match_one(MatchBy::Email, record(own)).await,
         Ok(Imported::Updated(alice.id))
     );
     let erased = store.added(&new_user("bob")).await;
@@ -102,22 +104,26 @@ pub async fn a_resting_name_is_refused_but_to_who_gave_it_up(store: &ImportUnder
     let mut later = import(record(new_user("bob")));
     let [refused] = store.run_these(&[later.clone()]).await;
     assert_refused(&refused, "username", "taken");
-    later.context = context_at(context().at.plus(NAME_REST));
+    later.context = context_at(context().at.plus(USERNAME_RESERVATION));
     assert_eq!(
         store.run(&[later.clone()]).await,
         [Ok(Imported::Created(later.fresh_id))]
     );
 }
 
-/// A name that an import takes from its user rests like any other.
-pub async fn a_name_given_up_by_an_import_rests(store: &ImportUnderTest) {
+/// A username that is released by an import is reserved like any other.
+pub async fn a_name_released_by_an_import_is_reserved(store: &ImportUnderTest) {
     let alice = new_user("alice");
     let id = store.added(&alice).await.id;
     let renamed = NewUser {
         username: username("alicia"),
         ..alice
     };
-    let batch = [import(record(renamed)), import(record(new_user("alice")))];
+    let renamed = Record {
+        id: Some(id),
+        ..record(renamed)
+    };
+    let batch = [import(renamed), import(record(new_user("alice")))];
     let [renamed, refused] = store.run_these(&batch).await;
     assert_eq!(renamed, Ok(Imported::Updated(id)));
     assert_refused(&refused, "username", "taken");
@@ -129,25 +135,48 @@ pub async fn a_name_given_up_by_an_import_rests(store: &ImportUnderTest) {
     assert!(store.add(&new_user("alice"), &context()).await.is_err());
 }
 
-/// The id of a user who was erased is nobody's any more.
-pub async fn an_erased_id_is_refused(store: &ImportUnderTest) {
-    let id = store.added(&new_user("alice")).await.id;
-    store.erased(id).await;
-    let back = Record {
-        id: Some(id),
-        ..record(new_user("alice"))
-    };
-    assert_refused(&store.run_one(back).await, "id", "erased");
-    assert_eq!(store.everybody().await, 0);
+/// Id and external id of an erased user can never be used again, even after its events are purged.
+pub async fn the_ids_of_an_erased_user_are_refused_forever(store: &ImportUnderTest) {
+    let erased = store.added(&with_external_id("alice", "1")).await.id;
+    store.erased(erased).await;
+    let expired = store.added(&with_external_id("bob", "2")).await.id;
+    store.changed(expired, &Change::Delete).await;
+    let later = context_at(context().at.plus(User::RESTORE_PERIOD));
+    let retention = &store.retention;
+    assert_eq!(retention.erase_expired(expired, &later).await, Ok(true));
+    let much_later = later.at.plus(Event::RETENTION + USERNAME_RESERVATION);
+    for purges in [false, true] {
+        if purges {
+            for records in [Records::Events, Records::Usernames] {
+                let purged = retention.purge(records, much_later).await;
+                assert!(purged.expect("a purge").removed > 0);
+            }
+            assert!(store.events(erased).await.is_empty());
+        }
+        for (id, name, external_id) in [(erased, "alice", "1"), (expired, "bob", "2")] {
+            let by_id = Record {
+                id: Some(id),
+                ..record(new_user("other"))
+            };
+            assert_refused(&store.run_one(by_id).await, "id", "erased");
+            let by_external_id = record(with_external_id(name, external_id));
+            assert_refused(
+                &store.run_one(by_external_id).await,
+                "external_id",
+                "erased",
+            );
+        }
+    }
+    assert_eq!(store.user_count().await, 0);
 }
 
-/// A record brings a deleted user back if it says a status, and is refused if it says none.
-pub async fn a_deleted_user_is_brought_back_only_by_a_record_that_says_so(store: &ImportUnderTest) {
+/// A record with a status restores a deleted user. A record without a status is refused.
+pub async fn a_deleted_user_is_restored_only_by_an_explicit_status(store: &ImportUnderTest) {
     let alice = new_user("alice");
     let id = store.added(&alice).await.id;
     store.changed(id, &Change::Delete).await;
     assert_refused(
-        &store.run_one(record(alice.clone())).await,
+        &store.match_one(MatchBy::Email, record(alice.clone())).await,
         "status",
         "required",
     );
@@ -155,7 +184,10 @@ pub async fn a_deleted_user_is_brought_back_only_by_a_record_that_says_so(store:
         presence: Presence::Present,
         ..record(alice)
     };
-    assert_eq!(store.run_one(present).await, Ok(Imported::Updated(id)));
+    assert_eq!(
+        store.match_one(MatchBy::Email, present).await,
+        Ok(Imported::Updated(id))
+    );
     assert!(!store.find(id).await.expect("the user").is_deleted());
     assert_eq!(
         store.kinds(id).await,

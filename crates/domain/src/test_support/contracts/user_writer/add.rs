@@ -1,8 +1,9 @@
 //! Adding a user.
 
-use super::{StoreUnderTest, applied, assert_one_winner, everybody, race, taken};
+use super::{StoreUnderTest, applied, assert_one_winner, race, taken, user_count};
 use crate::test_support::samples::{
-    awkward_user, context, context_under, edit, email, external_id, new_user, registered, username,
+    awkward_user, context, context_with_key, edit, email, external_id, new_user, registered,
+    username,
 };
 use crate::user::{Change, Edit, NewUser, UserEdits};
 use crate::write::UniqueField;
@@ -20,16 +21,16 @@ fn with_external_id(name: &str, id: &str) -> NewUser {
     new
 }
 
-/// What is added is what `register` made.
-pub async fn an_added_user_is_the_one_that_was_registered(store: &StoreUnderTest) {
+/// The stored user is the one that `register` created.
+pub async fn an_added_user_is_stored_as_registered(store: &StoreUnderTest) {
     let context = context();
     let made = registered(&awkward_user("alice"), &context);
     assert_eq!(store.writer.add(&made, &context).await, applied(&made.user));
     assert_eq!(store.find(made.user.id).await.as_deref(), Some(&made.user));
 }
 
-/// A name that somebody has is taken, however it is typed.
-pub async fn a_username_is_taken_in_every_case(store: &StoreUnderTest) {
+/// A username is taken if another user has it in any case.
+pub async fn a_username_is_unique_in_any_case(store: &StoreUnderTest) {
     store.added(&new_user("Alice.Smith")).await;
     for name in ["Alice.Smith", "alice.smith", "ALICE.SMITH"] {
         assert_eq!(
@@ -38,11 +39,11 @@ pub async fn a_username_is_taken_in_every_case(store: &StoreUnderTest) {
             "{name}"
         );
     }
-    assert_eq!(everybody(store).await, 1);
+    assert_eq!(user_count(store).await, 1);
 }
 
-/// Names beyond ASCII are compared without case too.
-pub async fn a_username_beyond_ascii_is_taken_in_every_case(store: &StoreUnderTest) {
+/// Usernames outside ASCII are also compared without case.
+pub async fn a_non_ascii_username_is_unique_in_any_case(store: &StoreUnderTest) {
     store.added(&new_user("ÅNGSTRÖM")).await;
     for name in ["ångström", "Ångström", "a\u{30a}ngstro\u{308}m"] {
         assert_eq!(
@@ -53,11 +54,11 @@ pub async fn a_username_beyond_ascii_is_taken_in_every_case(store: &StoreUnderTe
     }
 }
 
-/// A name that looks like somebody's is taken.
-pub async fn a_look_alike_of_a_username_is_taken(store: &StoreUnderTest) {
+/// A username with the skeleton of another user's name is taken.
+pub async fn a_lookalike_of_a_username_is_taken(store: &StoreUnderTest) {
     store.added(&new_user("paypal")).await;
-    // The first letters are Cyrillic.
-    let look_alike = new_user("\u{440}\u{430}ypal");
+    // The second letter is a Latin alpha.
+    let look_alike = new_user("p\u{251}ypal");
     assert_ne!(look_alike.username.key(), username("paypal").key());
     assert_eq!(
         store.add(&look_alike, &context()).await,
@@ -65,15 +66,15 @@ pub async fn a_look_alike_of_a_username_is_taken(store: &StoreUnderTest) {
     );
 }
 
-/// Letters of ASCII are told apart though they look alike, for many honest names differ by them.
-pub async fn names_in_ascii_that_look_alike_may_both_exist(store: &StoreUnderTest) {
+/// Similar ASCII letters are distinct, because many legitimate names differ only by them.
+pub async fn similar_ascii_usernames_may_both_exist(store: &StoreUnderTest) {
     store.added(&new_user("modern")).await;
     store.added(&new_user("modem")).await;
-    assert_eq!(everybody(store).await, 2);
+    assert_eq!(user_count(store).await, 2);
 }
 
-/// An address that somebody has is taken, in other cases and with its domain in ASCII.
-pub async fn an_email_address_is_taken_in_every_spelling(store: &StoreUnderTest) {
+/// An email address is also taken in another case and with its domain in ASCII (Punycode).
+pub async fn an_email_address_is_unique_in_any_spelling(store: &StoreUnderTest) {
     store
         .added(&with_email("alice", "Alice@Bücher.example"))
         .await;
@@ -87,8 +88,8 @@ pub async fn an_email_address_is_taken_in_every_spelling(store: &StoreUnderTest)
     }
 }
 
-/// An older id that somebody has is taken; older ids that differ by case are two.
-pub async fn an_external_id_is_taken_by_its_exact_text(store: &StoreUnderTest) {
+/// External ids are unique and case-sensitive.
+pub async fn an_external_id_is_unique_by_exact_text(store: &StoreUnderTest) {
     store.added(&with_external_id("alice", "Ab")).await;
     assert_eq!(
         store.add(&with_external_id("bob", "Ab"), &context()).await,
@@ -97,15 +98,15 @@ pub async fn an_external_id_is_taken_by_its_exact_text(store: &StoreUnderTest) {
     store.added(&with_external_id("carol", "ab")).await;
 }
 
-/// To have no older id is no value that could be taken.
+/// A missing external id is not a value and cannot be taken.
 pub async fn many_users_may_have_no_external_id(store: &StoreUnderTest) {
     store.added(&new_user("alice")).await;
     store.added(&new_user("bob")).await;
-    assert_eq!(everybody(store).await, 2);
+    assert_eq!(user_count(store).await, 2);
 }
 
-/// What a deleted user has stays its own.
-pub async fn what_a_deleted_user_has_is_still_taken(store: &StoreUnderTest) {
+/// A deleted user keeps its username, email address and external id.
+pub async fn values_of_a_deleted_user_stay_taken(store: &StoreUnderTest) {
     let mut new = with_email("alice", "alice@example.com");
     new.rest.external_id = Edit::Set(external_id("1"));
     let user = store.added(&new).await;
@@ -124,17 +125,20 @@ pub async fn what_a_deleted_user_has_is_still_taken(store: &StoreUnderTest) {
     );
 }
 
-/// An addition that is refused leaves nothing, not even its idempotency key.
-pub async fn a_refused_addition_leaves_nothing(store: &StoreUnderTest) {
+/// A refused addition stores nothing, not even its idempotency key.
+pub async fn a_refused_addition_stores_nothing(store: &StoreUnderTest) {
     store.added(&new_user("alice")).await;
     let refused = registered(&with_external_id("Alice", "1"), &context());
-    let outcome = store.writer.add(&refused, &context_under("key", 1)).await;
+    let outcome = store
+        .writer
+        .add(&refused, &context_with_key("key", 1))
+        .await;
     assert_eq!(outcome, taken(UniqueField::Username));
     assert_eq!(store.find(refused.user.id).await, None);
     assert_eq!(store.events(refused.user.id).await, []);
-    assert_eq!(everybody(store).await, 1);
+    assert_eq!(user_count(store).await, 1);
 
-    let context = context_under("key", 2);
+    let context = context_with_key("key", 2);
     store
         .added_with(
             &NewUser {
@@ -146,8 +150,8 @@ pub async fn a_refused_addition_leaves_nothing(store: &StoreUnderTest) {
         .await;
 }
 
-/// Of racing writers of one name, typed in every case, one succeeds.
-pub async fn racing_adds_of_one_username_in_mixed_case_leave_one(store: &StoreUnderTest) {
+/// One of several racing writers of one username in different cases succeeds.
+pub async fn racing_adds_of_one_username_create_one_user(store: &StoreUnderTest) {
     let outcomes = race(store, 16, |store, number| {
         let name = ["racer", "Racer", "RACER", "rAcEr"]
             .into_iter()
@@ -158,16 +162,16 @@ pub async fn racing_adds_of_one_username_in_mixed_case_leave_one(store: &StoreUn
     })
     .await;
     assert_one_winner(store, &outcomes, UniqueField::Username).await;
-    assert_eq!(everybody(store).await, 1);
+    assert_eq!(user_count(store).await, 1);
 }
 
-/// Of racing writers of names that look alike, one succeeds.
-pub async fn racing_adds_of_names_that_look_alike_leave_one(store: &StoreUnderTest) {
+/// One of several racing writers of look-alike usernames succeeds.
+pub async fn racing_adds_of_lookalike_names_create_one_user(store: &StoreUnderTest) {
     let outcomes = race(store, 16, |store, number| {
         let name = if number % 2 == 0 {
             "paypal"
         } else {
-            "\u{440}\u{430}ypal"
+            "p\u{251}ypal"
         };
         async move { store.add(&new_user(name), &context()).await }
     })
@@ -175,8 +179,8 @@ pub async fn racing_adds_of_names_that_look_alike_leave_one(store: &StoreUnderTe
     assert_one_winner(store, &outcomes, UniqueField::Username).await;
 }
 
-/// Of racing writers of one address, one succeeds.
-pub async fn racing_adds_of_one_email_address_leave_one(store: &StoreUnderTest) {
+/// One of several racing writers of one email address succeeds.
+pub async fn racing_adds_of_one_email_address_create_one_user(store: &StoreUnderTest) {
     let outcomes = race(store, 16, |store, number| {
         let address = if number % 2 == 0 {
             "racer@example.com"
@@ -193,8 +197,8 @@ pub async fn racing_adds_of_one_email_address_leave_one(store: &StoreUnderTest) 
     assert_one_winner(store, &outcomes, UniqueField::Email).await;
 }
 
-/// Of racing writers of one older id, one succeeds.
-pub async fn racing_adds_of_one_external_id_leave_one(store: &StoreUnderTest) {
+/// One of several racing writers of one external id succeeds.
+pub async fn racing_adds_of_one_external_id_create_one_user(store: &StoreUnderTest) {
     let outcomes = race(store, 16, |store, number| async move {
         store
             .add(
@@ -207,7 +211,7 @@ pub async fn racing_adds_of_one_external_id_leave_one(store: &StoreUnderTest) {
     assert_one_winner(store, &outcomes, UniqueField::ExternalId).await;
 }
 
-/// Racing writers who want different things all get them.
+/// Racing writers of different values do not disturb each other.
 pub async fn racing_adds_of_different_users_all_succeed(store: &StoreUnderTest) {
     let users = race(store, 32, |store, number| async move {
         store
@@ -218,14 +222,14 @@ pub async fn racing_adds_of_different_users_all_succeed(store: &StoreUnderTest) 
             .await
     })
     .await;
-    assert_eq!(everybody(store).await, 32);
+    assert_eq!(user_count(store).await, 32);
     for user in users {
         assert_eq!(store.find(user.id).await.as_deref(), Some(&user));
     }
 }
 
-/// Where several values are taken, the first is named, whoever has them and however it is written.
-pub async fn of_several_taken_values_the_first_is_named(store: &StoreUnderTest) {
+/// If several values are taken, the error names the first, independent of their owners and of the kind of write.
+pub async fn of_several_taken_values_the_first_is_reported(store: &StoreUnderTest) {
     let mut all = with_email("alice", "one@example.org");
     all.rest.external_id = Edit::Set(external_id("1"));
     for (name, address, id) in [

@@ -1,24 +1,24 @@
 //! Changing a user.
 
-use super::{StoreUnderTest, expected, race, times};
+use super::{StoreUnderTest, count_of, expected, race};
 use crate::test_support::samples::{
-    awkward_user, call, context, context_at, context_expecting, context_under, edit, merge_public,
-    new_user, rename, roles, seconds, user_id,
+    awkward_user, context, context_at, context_expecting, context_with_key, edit, merge_public,
+    new_user, rename, roles, seconds, set_name, user_id,
 };
 use crate::user::{Change, ChangeRefused, Edit, EventKind, UserEdits};
 use crate::values::Role;
 use crate::write::{Precondition, WriteContext, WriteError, Written};
 
-/// Each kind of change makes of the stored user what `apply` makes of it.
-pub async fn a_change_makes_what_the_domain_makes(store: &StoreUnderTest) {
+/// Each kind of change stores the result of `apply`.
+pub async fn a_change_stores_the_domain_result(store: &StoreUnderTest) {
     let mut user = store.added(&awkward_user("alice")).await;
     let changes = [
-        call("Alice"),
+        set_name("Alice"),
         rename("alicia"),
         merge_public(r#"{"a":null,"b":{"c":[1]}}"#),
         Change::GrantRole(Role::parse("editor").expect("a role")),
         Change::Activate,
-        Change::Suspend,
+        Change::suspend(),
         Change::Delete,
         Change::Restore,
         edit(UserEdits {
@@ -41,21 +41,21 @@ pub async fn a_change_makes_what_the_domain_makes(store: &StoreUnderTest) {
     }
 }
 
-/// A change of one user leaves all others alone.
-pub async fn a_change_touches_nobody_else(store: &StoreUnderTest) {
+/// A change leaves all other users as they are.
+pub async fn a_change_affects_no_other_user(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let bob = store.added(&new_user("bob")).await;
-    store.changed(alice.id, &call("Alice")).await;
+    store.changed(alice.id, &set_name("Alice")).await;
     assert_eq!(store.find(bob.id).await.as_deref(), Some(&bob));
 }
 
-/// A change that changes nothing says so, and the user stays at its version.
-pub async fn an_unchanged_user_keeps_its_version_and_everything_else(store: &StoreUnderTest) {
+/// A change without effect is reported as unchanged, and the version stays the same.
+pub async fn a_change_without_effect_keeps_the_version(store: &StoreUnderTest) {
     let user = store.added(&awkward_user("alice")).await;
     let later = context_at(seconds(60));
     let changes = [
         rename("alice"),
-        Change::Suspend,
+        Change::suspend(),
         Change::Restore,
         edit(UserEdits::default()),
     ];
@@ -67,11 +67,11 @@ pub async fn an_unchanged_user_keeps_its_version_and_everything_else(store: &Sto
     assert_eq!(store.events(user.id).await.len(), 1);
 }
 
-/// Nobody can be changed who is not there.
-pub async fn a_change_of_an_unknown_user_finds_nobody(store: &StoreUnderTest) {
+/// A change of an unknown user fails and stores nothing.
+pub async fn a_change_of_an_unknown_user_is_not_found(store: &StoreUnderTest) {
     store.added(&new_user("alice")).await;
     let unknown = user_id();
-    for change in [call("Alice"), Change::Delete, Change::Restore] {
+    for change in [set_name("Alice"), Change::Delete, Change::Restore] {
         let written = store.writer.change(unknown, &change, &context()).await;
         assert_eq!(written, Err(WriteError::NotFound), "{change:?}");
     }
@@ -79,8 +79,8 @@ pub async fn a_change_of_an_unknown_user_finds_nobody(store: &StoreUnderTest) {
     assert_eq!(store.events(unknown).await, []);
 }
 
-/// What `apply` refuses the store refuses, for the same reason.
-pub async fn what_the_domain_refuses_is_refused(store: &StoreUnderTest) {
+/// The store refuses what `apply` refuses, for the same reason.
+pub async fn a_change_that_the_domain_refuses_is_refused(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     let deleted = store.added(&new_user("bob")).await;
     let deleted = store.changed(deleted.id, &Change::Delete).await;
@@ -93,11 +93,11 @@ pub async fn what_the_domain_refuses_is_refused(store: &StoreUnderTest) {
         ..UserEdits::default()
     });
     let tries = [
-        (&user, call("Alice"), context_expecting(2)),
+        (&user, set_name("Alice"), context_expecting(2)),
         (&user, verified, context()),
         (&user, numberless, context_expecting(1)),
-        (&deleted, call("Bob"), context()),
-        (&deleted, Change::Suspend, context()),
+        (&deleted, set_name("Bob"), context()),
+        (&deleted, Change::suspend(), context()),
         (&deleted, Change::Restore, context_expecting(1)),
     ];
     for (target, change, context) in tries {
@@ -114,14 +114,17 @@ pub async fn what_the_domain_refuses_is_refused(store: &StoreUnderTest) {
     }
 }
 
-/// A refused change leaves nothing: no row, no event, no record of its key.
-pub async fn a_refused_change_leaves_nothing(store: &StoreUnderTest) {
+/// A refused change stores no row, no event and no idempotency record.
+pub async fn a_refused_change_stores_nothing(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     let refused = WriteContext {
-        precondition: Precondition::AnyOf(vec![2]),
-        ..context_under("key", 1)
+        precondition: Precondition::AnyOf(vec![2.into()]),
+        ..context_with_key("key", 1)
     };
-    let written = store.writer.change(user.id, &call("Alice"), &refused).await;
+    let written = store
+        .writer
+        .change(user.id, &set_name("Alice"), &refused)
+        .await;
     assert_eq!(
         written,
         Err(WriteError::Refused(ChangeRefused::PreconditionFailed))
@@ -129,36 +132,39 @@ pub async fn a_refused_change_leaves_nothing(store: &StoreUnderTest) {
     assert_eq!(store.find(user.id).await.as_deref(), Some(&user));
     assert_eq!(store.events(user.id).await.len(), 1);
 
-    // Another request under the same key would be refused if the key had been noted.
+    // Another request with the same key would be refused if the key had been recorded.
     store
-        .changed_with(user.id, &call("Alice"), &context_under("key", 2))
+        .changed_with(user.id, &set_name("Alice"), &context_with_key("key", 2))
         .await;
 }
 
-/// An expected version is looked at in the same moment as the change is made.
-pub async fn an_expected_version_admits_exactly_that_version(store: &StoreUnderTest) {
+/// The precondition is checked atomically with the change.
+pub async fn a_precondition_admits_only_the_expected_version(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     store
-        .changed_with(user.id, &call("one"), &context_expecting(1))
+        .changed_with(user.id, &set_name("one"), &context_expecting(1))
         .await;
     let stale = store
         .writer
-        .change(user.id, &call("two"), &context_expecting(1))
+        .change(user.id, &set_name("two"), &context_expecting(1))
         .await;
     assert_eq!(
         stale,
         Err(WriteError::Refused(ChangeRefused::PreconditionFailed))
     );
     let any_of = WriteContext {
-        precondition: Precondition::AnyOf(vec![9, 2]),
+        precondition: Precondition::AnyOf(vec![9.into(), 2.into()]),
         ..context()
     };
-    store.changed_with(user.id, &call("two"), &any_of).await;
+    store.changed_with(user.id, &set_name("two"), &any_of).await;
     let none = WriteContext {
         precondition: Precondition::AnyOf(Vec::new()),
         ..context()
     };
-    let written = store.writer.change(user.id, &call("three"), &none).await;
+    let written = store
+        .writer
+        .change(user.id, &set_name("three"), &none)
+        .await;
     assert_eq!(
         written,
         Err(WriteError::Refused(ChangeRefused::PreconditionFailed))
@@ -167,10 +173,12 @@ pub async fn an_expected_version_admits_exactly_that_version(store: &StoreUnderT
         precondition: Precondition::Exists,
         ..context()
     };
-    store.changed_with(user.id, &call("three"), &exists).await;
+    store
+        .changed_with(user.id, &set_name("three"), &exists)
+        .await;
 }
 
-/// Racing changes all take effect, one after another; none is lost and none is refused.
+/// Racing changes are serialized: none is lost and none is refused.
 pub async fn sixty_racing_merges_all_take_effect(store: &StoreUnderTest) {
     let id = store.added(&new_user("alice")).await.id;
     let users = race(store, 60, |store, number| {
@@ -185,28 +193,32 @@ pub async fn sixty_racing_merges_all_take_effect(store: &StoreUnderTest) {
     let last = store.find(id).await.expect("the user");
     assert_eq!(last.version.get(), 61);
     assert_eq!(last.metadata.public.as_map().len(), 60);
-    let told: Vec<i64> = store
+    let versions: Vec<i64> = store
         .events(id)
         .await
         .iter()
         .map(|event| event.version.get())
         .collect();
-    assert_eq!(told, (1..=61).collect::<Vec<_>>());
+    assert_eq!(versions, (1..=61).collect::<Vec<_>>());
 }
 
-/// Of racing changes that expect one version, one is made.
-pub async fn one_of_24_racing_changes_of_one_expected_version_is_made(store: &StoreUnderTest) {
+/// One of several racing changes that expect the same version is applied.
+pub async fn of_24_racing_conditional_changes_one_succeeds(store: &StoreUnderTest) {
     let id = store.added(&new_user("alice")).await.id;
     let outcomes = race(store, 24, |store, number| async move {
         store
             .writer
-            .change(id, &call(&format!("Alice {number}")), &context_expecting(1))
+            .change(
+                id,
+                &set_name(&format!("Alice {number}")),
+                &context_expecting(1),
+            )
             .await
     })
     .await;
     let failed = Err(WriteError::Refused(ChangeRefused::PreconditionFailed));
     assert_eq!(
-        times(&outcomes, |outcome| matches!(
+        count_of(&outcomes, |outcome| matches!(
             outcome,
             Ok(Written::Applied(_))
         )),
@@ -214,7 +226,7 @@ pub async fn one_of_24_racing_changes_of_one_expected_version_is_made(store: &St
         "{outcomes:?}"
     );
     assert_eq!(
-        times(&outcomes, |outcome| *outcome == failed),
+        count_of(&outcomes, |outcome| *outcome == failed),
         23,
         "{outcomes:?}"
     );
@@ -223,8 +235,8 @@ pub async fn one_of_24_racing_changes_of_one_expected_version_is_made(store: &St
     assert!(outcomes.contains(&Ok(Written::Applied(last.as_ref().clone()))));
 }
 
-/// Changes that race an erasure are made before it or find nobody.
-pub async fn changes_that_race_an_erasure_come_before_it_or_find_nobody(store: &StoreUnderTest) {
+/// A change that races an erasure is applied before it or finds no user.
+pub async fn changes_racing_an_erasure_precede_it_or_find_no_user(store: &StoreUnderTest) {
     let id = store.added(&new_user("alice")).await.id;
     let outcomes = race(store, 13, |store, number| async move {
         if number == 6 {
@@ -234,16 +246,16 @@ pub async fn changes_that_race_an_erasure_come_before_it_or_find_nobody(store: &
         Some(
             store
                 .writer
-                .change(id, &call(&format!("Alice {number}")), &context())
+                .change(id, &set_name(&format!("Alice {number}")), &context())
                 .await,
         )
     })
     .await;
     let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
-    let made = times(&outcomes, |outcome| {
+    let made = count_of(&outcomes, |outcome| {
         matches!(outcome, Ok(Written::Applied(_)))
     });
-    let missed = times(&outcomes, |outcome| *outcome == Err(WriteError::NotFound));
+    let missed = count_of(&outcomes, |outcome| *outcome == Err(WriteError::NotFound));
     assert_eq!(made + missed, 12, "{outcomes:?}");
     assert_eq!(store.find(id).await, None);
     let events = store.events(id).await;

@@ -1,16 +1,16 @@
 //! Erasing a user.
 
-use super::{StoreUnderTest, everybody, race};
+use super::{StoreUnderTest, race, user_count};
 use crate::directory::PageRequest;
 use crate::directory::{DirectoryFilter, Sort};
 use crate::test_support::samples::{
-    awkward_user, call, context, context_expecting, context_under, new_user, user_id,
+    awkward_user, context, context_expecting, context_with_key, new_user, set_name, user_id,
 };
 use crate::user::{Change, ChangeRefused, Status};
 use crate::write::{Erased, Precondition, WriteContext, WriteError};
 
-/// An erased user is nowhere any more.
-pub async fn an_erased_user_is_gone_from_reads_lists_and_counts(store: &StoreUnderTest) {
+/// No read, list or count includes an erased user.
+pub async fn an_erased_user_is_absent_from_reads_lists_and_counts(store: &StoreUnderTest) {
     let user = store.added(&awkward_user("alice")).await;
     let bob = store.added(&new_user("bob")).await;
     assert_eq!(
@@ -18,10 +18,10 @@ pub async fn an_erased_user_is_gone_from_reads_lists_and_counts(store: &StoreUnd
         Ok(Erased::Applied)
     );
     assert_eq!(store.find(user.id).await, None);
-    assert_eq!(everybody(store).await, 1);
+    assert_eq!(user_count(store).await, 1);
     let request = PageRequest {
         filter: DirectoryFilter {
-            statuses: Status::ALL.to_vec(),
+            statuses: Status::ALL.into(),
             ..DirectoryFilter::default()
         },
         sort: Sort::Username,
@@ -34,7 +34,7 @@ pub async fn an_erased_user_is_gone_from_reads_lists_and_counts(store: &StoreUnd
     );
 }
 
-/// A user need not be deleted to be erased, and may be.
+/// A user can be erased whether or not it is deleted.
 pub async fn a_deleted_user_can_be_erased(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     store.changed(user.id, &Change::Delete).await;
@@ -45,8 +45,8 @@ pub async fn a_deleted_user_can_be_erased(store: &StoreUnderTest) {
     assert_eq!(store.find(user.id).await, None);
 }
 
-/// Nobody can be erased who is not there, and nobody twice.
-pub async fn an_erasure_of_an_unknown_user_finds_nobody(store: &StoreUnderTest) {
+/// An unknown or already erased user is not found.
+pub async fn an_erasure_of_an_unknown_user_is_not_found(store: &StoreUnderTest) {
     assert_eq!(
         store.writer.erase(user_id(), &context()).await,
         Err(WriteError::NotFound)
@@ -59,23 +59,23 @@ pub async fn an_erasure_of_an_unknown_user_finds_nobody(store: &StoreUnderTest) 
     );
 }
 
-/// No change brings an erased user back.
-pub async fn nothing_brings_an_erased_user_back(store: &StoreUnderTest) {
+/// An erased user cannot be changed or restored.
+pub async fn no_change_restores_an_erased_user(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     store.erased(user.id).await;
-    for change in [Change::Restore, call("Alice")] {
+    for change in [Change::Restore, set_name("Alice")] {
         let written = store.writer.change(user.id, &change, &context()).await;
         assert_eq!(written, Err(WriteError::NotFound), "{change:?}");
     }
     assert_eq!(store.find(user.id).await, None);
 }
 
-/// An erasure of another version than the expected one is refused and leaves everything.
+/// An erasure whose precondition fails is refused and changes nothing.
 pub async fn an_erasure_of_an_unexpected_version_is_refused(store: &StoreUnderTest) {
     let user = store.added(&new_user("alice")).await;
     let refused = WriteContext {
-        precondition: Precondition::AnyOf(vec![2]),
-        ..context_under("key", 1)
+        precondition: Precondition::AnyOf(vec![2.into()]),
+        ..context_with_key("key", 1)
     };
     let erased = store.writer.erase(user.id, &refused).await;
     assert_eq!(
@@ -85,10 +85,10 @@ pub async fn an_erasure_of_an_unexpected_version_is_refused(store: &StoreUnderTe
     assert_eq!(store.find(user.id).await.as_deref(), Some(&user));
     assert_eq!(store.events(user.id).await.len(), 1);
 
-    // Another request under the same key would be refused if the key had been noted.
+    // Another request with the same key would be refused if the key had been recorded.
     let admitted = WriteContext {
         precondition: context_expecting(1).precondition,
-        ..context_under("key", 2)
+        ..context_with_key("key", 2)
     };
     assert_eq!(
         store.writer.erase(user.id, &admitted).await,
@@ -96,8 +96,8 @@ pub async fn an_erasure_of_an_unexpected_version_is_refused(store: &StoreUnderTe
     );
 }
 
-/// Of racing erasures, one finds the user.
-pub async fn one_of_racing_erasures_finds_the_user(store: &StoreUnderTest) {
+/// One of several racing erasures is applied, the others find no user.
+pub async fn of_racing_erasures_one_succeeds(store: &StoreUnderTest) {
     let id = store.added(&new_user("alice")).await.id;
     let outcomes = race(store, 8, |store, _| async move {
         store.writer.erase(id, &context()).await

@@ -1,4 +1,4 @@
-//! What becomes of names and addresses that are given up.
+//! Released usernames and former email addresses.
 
 use std::time::Duration;
 
@@ -6,60 +6,72 @@ use super::{StoreUnderTest, assert_one_winner, expect_applied, race, taken};
 use crate::test_support::samples::{context, context_at, edit, email, new_user, rename, start};
 use crate::user::{Change, Edit, NewUser, UserEdits};
 use crate::values::Timestamp;
-use crate::write::{NAME_REST, UniqueField};
+use crate::write::{USERNAME_RESERVATION, UniqueField};
 
-/// The last moment of the rest of a name that was given up at [`start`].
-fn last_moment_of_rest() -> Timestamp {
-    start().plus(NAME_REST).minus(Duration::from_micros(1))
+/// The last moment at which a username that was released at [`start`] is reserved.
+fn last_reserved_moment() -> Timestamp {
+    start()
+        .plus(USERNAME_RESERVATION)
+        .minus(Duration::from_micros(1))
 }
 
-/// Names do not rest because they are used, and rest once they no longer are.
-pub async fn a_name_given_up_rests_for_90_days_and_is_free_then(store: &StoreUnderTest) {
+/// A username is reserved for 90 days after its release.
+pub async fn a_released_name_is_reserved_for_90_days(store: &StoreUnderTest) {
     let alice = store.added(&new_user("Alice")).await;
     store.changed(alice.id, &rename("alicia")).await;
-    for at in [start(), last_moment_of_rest()] {
+    for at in [start(), last_reserved_moment()] {
         let outcome = store.add(&new_user("ALICE"), &context_at(at)).await;
         assert_eq!(outcome, taken(UniqueField::Username), "{at}");
     }
     store
-        .added_with(&new_user("aLice"), &context_at(start().plus(NAME_REST)))
+        .added_with(
+            &new_user("aLice"),
+            &context_at(start().plus(USERNAME_RESERVATION)),
+        )
         .await;
 }
 
-/// A name that looks like a resting one rests with it.
-pub async fn a_look_alike_of_a_resting_name_rests_too(store: &StoreUnderTest) {
+/// The reservation includes look-alikes of the username.
+pub async fn a_lookalike_of_a_reserved_name_is_reserved(store: &StoreUnderTest) {
     let paypal = store.added(&new_user("paypal")).await;
     store.changed(paypal.id, &rename("somebody")).await;
     let outcome = store
-        .add(&new_user("раураl"), &context_at(last_moment_of_rest()))
+        .add(&new_user("pɑypɑl"), &context_at(last_reserved_moment()))
         .await;
     assert_eq!(outcome, taken(UniqueField::Username));
     store
-        .added_with(&new_user("раураl"), &context_at(start().plus(NAME_REST)))
+        .added_with(
+            &new_user("pɑypɑl"),
+            &context_at(start().plus(USERNAME_RESERVATION)),
+        )
         .await;
 }
 
-/// A rename meets resting names as an addition does.
-pub async fn nobody_renames_itself_to_a_name_that_rests(store: &StoreUnderTest) {
+/// A rename respects reservations like an addition does.
+pub async fn a_rename_to_a_reserved_name_is_refused(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let bob = store.added(&new_user("bob")).await;
     store.changed(alice.id, &rename("alicia")).await;
     let outcome = store
         .writer
-        .change(bob.id, &rename("Alice"), &context_at(last_moment_of_rest()))
+        .change(
+            bob.id,
+            &rename("Alice"),
+            &context_at(last_reserved_moment()),
+        )
         .await;
     assert_eq!(outcome, taken(UniqueField::Username));
     store
         .changed_with(
             bob.id,
             &rename("Alice"),
-            &context_at(start().plus(NAME_REST)),
+            &context_at(start().plus(USERNAME_RESERVATION)),
         )
         .await;
 }
 
-/// Who gave a name up may take it back at once.
-pub async fn a_user_may_take_back_its_own_name(store: &StoreUnderTest) {
+/// The former owner of a username may take it back during the reservation.
+pub async fn a_user_may_reclaim_its_released_name(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     store.changed(alice.id, &rename("alicia")).await;
     let back = store.changed(alice.id, &rename("ALICE")).await;
@@ -70,8 +82,8 @@ pub async fn a_user_may_take_back_its_own_name(store: &StoreUnderTest) {
     );
 }
 
-/// A name that was taken back and given up again rests from the second time on.
-pub async fn a_name_given_up_twice_rests_from_the_second_time(store: &StoreUnderTest) {
+/// The reservation of a reclaimed username starts again with the next release.
+pub async fn a_name_released_twice_is_reserved_from_the_second_release(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     store.changed(alice.id, &rename("alicia")).await;
     store.changed(alice.id, &rename("alice")).await;
@@ -80,19 +92,25 @@ pub async fn a_name_given_up_twice_rests_from_the_second_time(store: &StoreUnder
         .changed_with(alice.id, &rename("alina"), &context_at(later))
         .await;
     let outcome = store
-        .add(&new_user("alice"), &context_at(start().plus(NAME_REST)))
+        .add(
+            &new_user("alice"),
+            &context_at(start().plus(USERNAME_RESERVATION)),
+        )
         .await;
     assert_eq!(outcome, taken(UniqueField::Username));
     store
-        .added_with(&new_user("alice"), &context_at(later.plus(NAME_REST)))
+        .added_with(
+            &new_user("alice"),
+            &context_at(later.plus(USERNAME_RESERVATION)),
+        )
         .await;
 }
 
-/// A name belongs to its latest owner, who alone may take it back.
-pub async fn a_former_owner_does_not_take_a_name_back_from_a_later_one(store: &StoreUnderTest) {
+/// Only the latest owner of a username may reclaim it.
+pub async fn only_the_latest_owner_may_reclaim_a_name(store: &StoreUnderTest) {
     let alice = store.added(&new_user("shared")).await;
     store.changed(alice.id, &rename("alicia")).await;
-    let after = start().plus(NAME_REST);
+    let after = start().plus(USERNAME_RESERVATION);
     let bob = store
         .added_with(&new_user("shared"), &context_at(after))
         .await;
@@ -114,8 +132,8 @@ pub async fn a_former_owner_does_not_take_a_name_back_from_a_later_one(store: &S
         .await;
 }
 
-/// The same name typed otherwise is not given up.
-pub async fn a_name_typed_otherwise_does_not_rest(store: &StoreUnderTest) {
+/// A rename to another spelling of the same username releases nothing.
+pub async fn a_new_spelling_of_a_name_releases_nothing(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let shouting = store.changed(alice.id, &rename("ALICE")).await;
     assert_eq!(shouting.username.as_str(), "ALICE");
@@ -128,29 +146,30 @@ pub async fn a_name_typed_otherwise_does_not_rest(store: &StoreUnderTest) {
     );
 }
 
-/// A user may take a name that looks like the one it has.
-pub async fn a_user_may_take_a_look_alike_of_its_own_name(store: &StoreUnderTest) {
+/// A user may rename itself to a look-alike of its current username.
+pub async fn a_user_may_take_a_lookalike_of_its_own_name(store: &StoreUnderTest) {
     let user = store.added(&new_user("paypal")).await;
-    store.changed(user.id, &rename("\u{440}\u{430}ypal")).await;
+    store.changed(user.id, &rename("p\u{251}ypal")).await;
 }
 
-/// The name of an erased user rests though nobody is left to take it back.
-pub async fn the_name_of_an_erased_user_rests_for_90_days(store: &StoreUnderTest) {
+/// The username of an erased user is reserved although no user can reclaim it.
+pub async fn the_name_of_an_erased_user_is_reserved_for_90_days(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     store.erased(alice.id).await;
     let outcome = store
-        .add(&new_user("Alice"), &context_at(last_moment_of_rest()))
+        .add(&new_user("Alice"), &context_at(last_reserved_moment()))
         .await;
     assert_eq!(outcome, taken(UniqueField::Username));
     store
-        .added_with(&new_user("Alice"), &context_at(start().plus(NAME_REST)))
+        .added_with(
+            &new_user("Alice"),
+            &context_at(start().plus(USERNAME_RESERVATION)),
+        )
         .await;
 }
 
-/// All but the name of an erased user is free at once.
-pub async fn the_address_and_external_id_of_an_erased_user_are_free_at_once(
-    store: &StoreUnderTest,
-) {
+/// Email address and external id of an erased user have no reservation.
+pub async fn email_and_external_id_of_an_erased_user_are_free_at_once(store: &StoreUnderTest) {
     let mut new = new_user("alice");
     new.rest.external_id = Edit::Set(crate::test_support::samples::external_id("1"));
     let alice = store.added(&new).await;
@@ -164,8 +183,8 @@ pub async fn the_address_and_external_id_of_an_erased_user_are_free_at_once(
     store.added(&successor).await;
 }
 
-/// Addresses do not rest.
-pub async fn an_address_given_up_is_free_at_once(store: &StoreUnderTest) {
+/// Email addresses have no reservation.
+pub async fn a_former_email_address_is_free_at_once(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let moved = edit(UserEdits {
         email: Some(email("elsewhere@example.com")),
@@ -180,8 +199,8 @@ pub async fn an_address_given_up_is_free_at_once(store: &StoreUnderTest) {
         .await;
 }
 
-/// A rename that is refused gives nothing up.
-pub async fn a_refused_rename_gives_no_name_up(store: &StoreUnderTest) {
+/// A refused rename keeps both usernames as they are.
+pub async fn a_refused_rename_releases_no_name(store: &StoreUnderTest) {
     let alice = store.added(&new_user("alice")).await;
     let bob = store.added(&new_user("bob")).await;
     assert_eq!(
@@ -196,8 +215,8 @@ pub async fn a_refused_rename_gives_no_name_up(store: &StoreUnderTest) {
     store.changed(alice.id, &rename("alicia")).await;
 }
 
-/// Changes that want what others have are told what it is.
-pub async fn a_change_to_what_somebody_has_names_the_field(store: &StoreUnderTest) {
+/// The error names the field whose value another user has.
+pub async fn a_change_to_a_taken_value_names_the_field(store: &StoreUnderTest) {
     let mut new = new_user("alice");
     new.rest.external_id = Edit::Set(crate::test_support::samples::external_id("1"));
     let alice = store.added(&new).await;
@@ -234,8 +253,8 @@ pub async fn a_change_to_what_somebody_has_names_the_field(store: &StoreUnderTes
     assert_eq!(store.find(bob.id).await.as_deref(), Some(&bob));
 }
 
-/// Of racing renames to one name, one succeeds.
-pub async fn racing_renames_to_one_username_leave_one(store: &StoreUnderTest) {
+/// One of several racing renames to the same username is applied.
+pub async fn of_racing_renames_to_one_username_one_succeeds(store: &StoreUnderTest) {
     let mut ids = Vec::new();
     for number in 0..12 {
         ids.push(store.added(&new_user(&format!("racer{number}"))).await.id);

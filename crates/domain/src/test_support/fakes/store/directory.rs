@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
 
 use crate::StoreError;
-use crate::directory::{DirectoryFilter, PageRequest, Position, Sort, search_text};
+use crate::directory::{DirectoryFilter, MetadataValue, PageRequest, Position, Sort, search_text};
 use crate::ports::Page;
 use crate::user::User;
 
@@ -40,16 +40,19 @@ pub(super) fn count<'a>(users: impl Iterator<Item = &'a User>, filter: &Director
 
 fn passes(user: &User, filter: &DirectoryFilter) -> bool {
     filter.statuses.contains(&user.status())
-        && filter
-            .role
-            .as_ref()
-            .is_none_or(|role| user.roles.contains(role))
+        && (filter.roles.is_empty() || filter.roles.iter().any(|role| user.roles.contains(role)))
         && filter
             .created_since
             .is_none_or(|since| user.created_at >= since)
         && filter
+            .created_until
+            .is_none_or(|until| user.created_at < until)
+        && filter
             .updated_since
             .is_none_or(|since| user.updated_at >= since)
+        && filter
+            .updated_until
+            .is_none_or(|until| user.updated_at < until)
         && filter
             .email
             .as_ref()
@@ -58,17 +61,20 @@ fn passes(user: &User, filter: &DirectoryFilter) -> bool {
             .external_id
             .as_ref()
             .is_none_or(|id| user.external_id.as_ref() == Some(id))
-        && filter
-            .username_prefix
-            .as_ref()
-            .is_none_or(|prefix| user.username.key().starts_with(prefix))
-        && filter
-            .search
-            .as_ref()
-            .is_none_or(|sought| search_text(user).contains(sought))
+        && filter.username_prefix.as_ref().is_none_or(|prefix| {
+            let key = user.username.key();
+            prefix.forms().iter().any(|form| key.starts_with(form))
+        })
+        && filter.search.as_ref().is_none_or(|term| {
+            let text = search_text(user);
+            term.forms().iter().any(|form| text.contains(form))
+        })
+        && filter.metadata.iter().all(|(key, values)| {
+            MetadataValue::of(user, key).is_some_and(|value| values.contains(&value))
+        })
 }
 
-/// Orders two places of one walk.
+/// Compares two positions of one sort order.
 fn compare(sort: Sort, one: &Position, other: &Position) -> Ordering {
     let ascending = match (one, other) {
         (Position::Time(at, id), Position::Time(other_at, other_id)) => {

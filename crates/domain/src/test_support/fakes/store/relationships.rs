@@ -5,17 +5,19 @@ use async_trait::async_trait;
 use super::FakeStore;
 use crate::StoreError;
 use crate::ports::{
-    Eyes, Recounted, RelationshipUpkeep, RelationshipWritten, Relationships, Settled,
+    CountAuditBatch, FollowCountMaintenance, PendingCountsBatch, Perspective, RelationshipWritten,
+    Relationships,
 };
 use crate::relationship::{
-    Counts, FollowOutcome, NewFollow, RelatedPage, RelatedRequest, RelationshipWrite, Ties,
+    Counts, FollowList, FollowOutcome, NewFollow, RelatedNames, RelatedPage, RelatedRequest,
+    RelationshipFlags, RelationshipWrite,
 };
 use crate::values::{Timestamp, UserId};
 use crate::write::{WriteContext, WriteError};
 
 #[async_trait]
 impl Relationships for FakeStore {
-    async fn relate(
+    async fn change_relationship(
         &self,
         write: &RelationshipWrite,
         context: &WriteContext,
@@ -39,19 +41,28 @@ impl Relationships for FakeStore {
         Ok(self.state().hidden_from(viewer, others))
     }
 
-    async fn ties(
+    async fn relationship_flags(
         &self,
         user: UserId,
         others: &[UserId],
-        eyes: Eyes,
-    ) -> Result<Vec<Option<Ties>>, StoreError> {
+        perspective: Perspective,
+    ) -> Result<Vec<Option<RelationshipFlags>>, StoreError> {
         let state = self.state();
         let others = others.iter();
-        Ok(others.map(|other| state.ties(user, *other, eyes)).collect())
+        Ok(others
+            .map(|other| state.relationship_flags(user, *other, perspective))
+            .collect())
     }
 
-    async fn related(&self, request: &RelatedRequest) -> Result<RelatedPage, StoreError> {
+    async fn related(
+        &self,
+        request: &RelatedRequest<FollowList>,
+    ) -> Result<RelatedPage, StoreError> {
         Ok(self.state().related(request))
+    }
+
+    async fn related_names(&self, request: &RelatedRequest) -> Result<RelatedNames, StoreError> {
+        Ok(self.state().related_names(request))
     }
 
     async fn counts(
@@ -65,14 +76,14 @@ impl Relationships for FakeStore {
     }
 }
 
-/// Counts at each question, and so has nothing to tend.
+/// The fake counts at each request, so there is nothing to maintain.
 #[async_trait]
-impl RelationshipUpkeep for FakeStore {
-    async fn settle(&self) -> Result<Settled, StoreError> {
-        Ok(Settled::default())
+impl FollowCountMaintenance for FakeStore {
+    async fn apply_pending(&self) -> Result<PendingCountsBatch, StoreError> {
+        Ok(PendingCountsBatch::default())
     }
 
-    async fn recount(&self, _: Timestamp) -> Result<Recounted, StoreError> {
-        Ok(Recounted::default())
+    async fn audit(&self, _: Timestamp) -> Result<CountAuditBatch, StoreError> {
+        Ok(CountAuditBatch::default())
     }
 }

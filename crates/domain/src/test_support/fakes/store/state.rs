@@ -1,59 +1,70 @@
 mod credentials;
+mod log;
+mod records;
 mod relationships;
 mod retention;
 mod tokens;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
+use self::relationships::Block;
 use crate::StoreError;
-use crate::import::{self, Import, ImportOutcome, Known, Plan, RestingName};
-use crate::lockout::Tries;
-use crate::ports::{Changed, Changes, KeptToken, LogPosition, SchemaState, UserKey};
+use crate::import::{self, Import, ImportLedger, Plan, ReleasedUsername, StoreSnapshot};
+use crate::lockout::AttemptCounter;
+use crate::ports::{SchemaState, StoredServiceToken, UserEvent, UserKey};
 use crate::relationship::{Edge, RelationshipEvent};
 use crate::service_token::TokenEvent;
-use crate::user::{Actor, Applied, Change, Event, EventKind, PasswordWrite, User};
-use crate::values::{PasswordOrigin, ServiceTokenId, StoredPassword, Timestamp, UserId, Username};
+use crate::user::{Actor, Applied, Change, Event, PasswordWrite, User};
+use crate::values::{
+    ExternalId, PasswordOrigin, ServiceTokenId, StoredPassword, Timestamp, UserId,
+};
 use crate::write::{
-    Erased, IdempotencyKey, NAME_REST, UniqueField, WriteContext, WriteError, Written,
+    Erased, Idempotency, IdempotencyKey, RecordedWrite, USERNAME_RESERVATION, UniqueField,
+    WriteContext, WriteError, Written,
 };
 
-/// All that the fake keeps; each method is one transaction.
+/// The content of the store. Each method is one transaction.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) schema: SchemaState,
     users: BTreeMap<UserId, Arc<User>>,
+    /// The ids of erased users.
+    erased: HashSet<UserId>,
+    erased_external_ids: HashSet<ExternalId>,
     passwords: HashMap<UserId, StoredPassword>,
-    /// By account and source; of an identifier that nobody has by its text.
-    tries: HashMap<(String, Option<String>), Tries>,
-    /// Names that were given up, by their keys.
-    resting: HashMap<String, Rest>,
+    /// By account and source. The account of an unknown identifier is its text.
+    attempts: HashMap<(String, Option<String>), AttemptCounter>,
+    /// Released usernames, by their keys.
+    released_names: HashMap<String, ReleasedName>,
     records: HashMap<(Actor, IdempotencyKey), Record>,
-    tokens: BTreeMap<ServiceTokenId, KeptToken>,
-    /// Since when.
+    tokens: BTreeMap<ServiceTokenId, StoredServiceToken>,
+    /// By pair of users, with the time of the follow.
     follows: BTreeMap<Edge, Timestamp>,
-    blocks: BTreeMap<Edge, Timestamp>,
-    /// By their numbers, of which some may be missing.
-    events: BTreeMap<usize, Told>,
-    /// The number of the next event.
+    blocks: BTreeMap<Edge, Block>,
+    /// By sequence number. Numbers may have gaps.
+    events: BTreeMap<usize, LogEntry>,
+    /// The sequence number of the next event.
     next: usize,
-    /// The number behind the last event that was purged.
+    /// The sequence number after the last purged event.
     purged: usize,
 }
 
-/// An event, by what it is about.
+/// An event, by the kind of its subject.
 #[derive(Debug)]
-enum Told {
+enum LogEntry {
     User(Event),
     Token(TokenEvent),
     Relationship(RelationshipEvent),
 }
 
 #[derive(Debug)]
-struct Rest {
+struct ReleasedName {
     skeleton: String,
     since: Timestamp,
-    /// Who gave the name up, and alone may take it back.
+    /// The user that released the name. Only this user may reclaim it.
     owner: UserId,
 }
 
@@ -61,7 +72,7 @@ struct Rest {
 struct Record {
     at: Timestamp,
     fingerprint: [u8; 32],
-    user: UserId,
+    write: RecordedWrite,
 }
 
 impl Default for State {
@@ -69,9 +80,11 @@ impl Default for State {
         Self {
             schema: SchemaState::Ready,
             users: BTreeMap::new(),
+            erased: HashSet::new(),
+            erased_external_ids: HashSet::new(),
             passwords: HashMap::new(),
-            tries: HashMap::new(),
-            resting: HashMap::new(),
+            attempts: HashMap::new(),
+            released_names: HashMap::new(),
             records: HashMap::new(),
             tokens: BTreeMap::new(),
             follows: BTreeMap::new(),
@@ -89,45 +102,10 @@ impl State {
     }
 
     pub(super) fn find(&self, key: &UserKey) -> Option<Arc<User>> {
-        self.users.values().find(|user| key.names(user)).cloned()
-    }
-
-    pub(super) fn events_about(&self, user: UserId) -> Vec<Event> {
-        self.user_events()
-            .filter(|event| event.subject_id == user)
+        self.users
+            .values()
+            .find(|user| key.identifies(user))
             .cloned()
-            .collect()
-    }
-
-    fn user_events(&self) -> impl Iterator<Item = &Event> {
-        self.events.values().filter_map(Told::user)
-    }
-
-    /// Gives the number of the next event.
-    pub(super) fn position(&self) -> LogPosition {
-        LogPosition::from_store(self.next.to_string())
-    }
-
-    /// Gives the changes from the number of an event.
-    pub(super) fn changes_since(&self, position: &LogPosition) -> Changes {
-        let from = position.as_str().parse().ok();
-        let known = from.filter(|from: &usize| (self.purged..=self.next).contains(from));
-        let from = from.filter(|from| *from <= self.next).unwrap_or(self.next);
-        let later = self.events.range(from..).map(|(_, told)| told);
-        let later = later.filter(|told| !matches!(told, Told::Relationship(_)));
-        let complete = known.is_some() && later.clone().count() <= Changes::MOST;
-        let later = later.take(Changes::MOST);
-        let changed = later.clone().filter_map(Told::user).map(|event| Changed {
-            id: event.subject_id,
-            version: event.version,
-            at: event.at,
-        });
-        Changes {
-            complete,
-            changed: changed.collect(),
-            tokens: later.filter_map(Told::token).collect(),
-            position: self.position(),
-        }
     }
 
     pub(super) fn add(
@@ -135,13 +113,14 @@ impl State {
         added: &Applied,
         context: &WriteContext,
     ) -> Result<Written, WriteError> {
-        if let Some(user) = self.replay(context)? {
-            return self.current(user).map(Written::Replayed);
+        if let Some(write) = self.replay(context)? {
+            let user = self.current(UserId::from_uuid(write.subject))?;
+            return Ok(Written::Replayed(user));
         }
         if self.users.contains_key(&added.user.id) {
             return Err(StoreError::Internal("the id is taken".to_owned()).into());
         }
-        self.expect_free(&added.user, context.at)?;
+        self.check_unique(&added.user, context.at)?;
         self.store(added, context);
         Ok(Written::Applied(added.user.clone()))
     }
@@ -152,16 +131,20 @@ impl State {
         change: &Change,
         context: &WriteContext,
     ) -> Result<Written, WriteError> {
-        if let Some(user) = self.replay(context)? {
-            return self.current(user).map(Written::Replayed);
+        if let Some(write) = self.replay(context)? {
+            let user = self.current(UserId::from_uuid(write.subject))?;
+            return Ok(Written::Replayed(user));
         }
         let user = self.current(id)?;
         let Some(applied) = user.apply(change, context)? else {
-            self.record(id, context);
+            self.record(id.as_uuid(), context);
             return Ok(Written::Unchanged(user));
         };
-        self.expect_free(&applied.user, context.at)?;
+        self.check_unique(&applied.user, context.at)?;
         self.store(&applied, context);
+        if applied.user.ends_access_of(&context.actor, &user) {
+            self.note_ended_access(context);
+        }
         Ok(Written::Applied(applied.user))
     }
 
@@ -176,67 +159,69 @@ impl State {
         let user = self.current(id)?;
         let event = user.erase(context)?;
         self.remove(&user, event, context.at);
-        self.record(id, context);
+        self.record(id.as_uuid(), context);
         Ok(Erased::Applied)
     }
 
     fn remove(&mut self, user: &User, event: Event, at: Timestamp) {
-        self.tell(event);
+        self.log_user_event(event);
         self.users.remove(&user.id);
+        self.erased.insert(user.id);
+        self.erased_external_ids.extend(user.external_id.clone());
         self.passwords.remove(&user.id);
-        self.forget_relationships(user.id);
+        self.remove_relationships(user.id);
         let account = user.id.to_string();
-        self.tries.retain(|(of, _), _| *of != account);
-        self.rest(&user.username, user.id, at);
+        self.attempts.retain(|(of, _), _| *of != account);
+        self.release(&user.username, user.id, at);
     }
 
-    fn tell(&mut self, event: Event) {
-        self.number(Told::User(event));
+    fn log_user_event(&mut self, event: Event) {
+        self.log(LogEntry::User(event));
     }
 
-    fn number(&mut self, told: Told) {
-        self.events.insert(self.next, told);
+    fn log(&mut self, entry: LogEntry) {
+        self.events.insert(self.next, entry);
         self.next += 1;
     }
 
-    /// Decides what becomes of a batch; all that is stored is known.
-    pub(super) fn plan(&self, batch: &[Import]) -> Plan {
-        let resting = self.resting.iter().map(|(key, rest)| RestingName {
-            key: key.clone(),
-            skeleton: rest.skeleton.clone(),
-            owner: rest.owner,
-            since: rest.since,
-        });
-        let erased = self
-            .user_events()
-            .filter(|event| event.kind == EventKind::Erased);
-        let known = Known {
+    /// Returns the data that an import needs, which here is everything.
+    pub(super) fn import_snapshot(&self) -> StoreSnapshot {
+        let released_usernames =
+            self.released_names
+                .iter()
+                .map(|(key, released)| ReleasedUsername {
+                    key: key.clone(),
+                    skeleton: released.skeleton.clone(),
+                    owner: released.owner,
+                    released_at: released.since,
+                });
+        StoreSnapshot {
             users: self.users().cloned().collect(),
-            resting: resting.collect(),
-            erased: erased.map(|event| event.subject_id).collect(),
+            released_usernames: released_usernames.collect(),
+            erased: self.erased.clone(),
+            erased_external_ids: self.erased_external_ids.clone(),
             imported_passwords: self
                 .passwords
                 .iter()
                 .filter(|(_, stored)| stored.origin == PasswordOrigin::Imported)
                 .map(|(user, stored)| (*user, stored.hash.clone()))
                 .collect(),
-        };
-        import::plan(batch, known)
+        }
     }
 
-    pub(super) fn import(&mut self, batch: &[Import]) -> Vec<ImportOutcome> {
-        let plan = self.plan(batch);
-        for user in plan.created.into_iter().chain(plan.updated) {
-            self.users.insert(user.id, Arc::new(user));
+    pub(super) fn import(&mut self, batch: &[Import], ledger: &ImportLedger) -> Plan {
+        let plan = import::plan(batch, self.import_snapshot(), ledger);
+        for user in plan.created.iter().chain(&plan.updated) {
+            self.users.insert(user.id, Arc::new(user.clone()));
         }
-        self.passwords.extend(plan.passwords);
+        self.passwords.extend(plan.passwords.iter().cloned());
         for (name, owner, since) in &plan.released {
-            self.rest(name, *owner, *since);
+            self.release(name, *owner, *since);
         }
-        for event in plan.events {
-            self.tell(event);
+        for event in &plan.events {
+            self.log_user_event(event.clone());
         }
-        plan.outcomes
+        plan
     }
 
     fn current(&self, id: UserId) -> Result<User, WriteError> {
@@ -246,42 +231,74 @@ impl State {
             .ok_or(WriteError::NotFound)
     }
 
-    /// Finds whom the same write was about when it was done before.
-    fn replay(&self, context: &WriteContext) -> Result<Option<UserId>, WriteError> {
+    /// Returns the record of the same write if it was done before.
+    fn replay(&self, context: &WriteContext) -> Result<Option<RecordedWrite>, WriteError> {
         let Some(idempotency) = &context.idempotency else {
             return Ok(None);
         };
-        let name = (context.actor.clone(), idempotency.key.clone());
-        match self.records.get(&name) {
-            Some(record) if context.at >= record.at.plus(IdempotencyKey::KEPT) => Ok(None),
+        match self.find_record(&context.actor, idempotency, context.at) {
             Some(record) if record.fingerprint != idempotency.fingerprint => {
                 Err(WriteError::KeyReused)
             }
-            Some(record) => Ok(Some(record.user)),
+            Some(record) => Ok(Some(record.write)),
             None => Ok(None),
         }
     }
 
-    fn record(&mut self, user: UserId, context: &WriteContext) {
+    pub(super) fn find_write(
+        &self,
+        actor: &Actor,
+        idempotency: &Idempotency,
+        at: Timestamp,
+    ) -> Option<RecordedWrite> {
+        self.find_record(actor, idempotency, at)
+            .filter(|record| record.fingerprint == idempotency.fingerprint)
+            .map(|record| record.write)
+    }
+
+    fn find_record(
+        &self,
+        actor: &Actor,
+        idempotency: &Idempotency,
+        at: Timestamp,
+    ) -> Option<&Record> {
+        let name = (actor.clone(), idempotency.key.clone());
+        let record = self.records.get(&name)?;
+        (at < record.at.plus(IdempotencyKey::RETENTION)).then_some(record)
+    }
+
+    fn note_ended_access(&mut self, context: &WriteContext) {
+        if let Some(idempotency) = &context.idempotency {
+            let name = (context.actor.clone(), idempotency.key.clone());
+            if let Some(record) = self.records.get_mut(&name) {
+                record.write.ended_access = true;
+            }
+        }
+    }
+
+    fn record(&mut self, subject: Uuid, context: &WriteContext) {
         if let Some(idempotency) = &context.idempotency {
             let name = (context.actor.clone(), idempotency.key.clone());
             let record = Record {
                 at: context.at,
                 fingerprint: idempotency.fingerprint,
-                user,
+                write: RecordedWrite {
+                    subject,
+                    ended_access: false,
+                },
             };
             self.records.insert(name, record);
         }
     }
 
-    fn expect_free(&self, wanted: &User, at: Timestamp) -> Result<(), WriteError> {
-        // One name, however typed, has one skeleton.
-        let rests = self.resting.values().any(|rest| {
-            rest.skeleton == wanted.username.skeleton()
-                && rest.owner != wanted.id
-                && at < rest.since.plus(NAME_REST)
+    fn check_unique(&self, wanted: &User, at: Timestamp) -> Result<(), WriteError> {
+        // All spellings of a username have the same skeleton.
+        let is_reserved = self.released_names.values().any(|released| {
+            released.skeleton == wanted.username.skeleton()
+                && released.owner != wanted.id
+                && at < released.since.plus(USERNAME_RESERVATION)
         });
-        if rests {
+        if is_reserved {
             return Err(WriteError::Taken(UniqueField::Username));
         }
         let has = |held: &dyn Fn(&User) -> bool| {
@@ -303,7 +320,7 @@ impl State {
     fn store(&mut self, applied: &Applied, context: &WriteContext) {
         let id = applied.user.id;
         self.users.insert(id, Arc::new(applied.user.clone()));
-        self.tell(applied.event.clone());
+        self.log_user_event(applied.event.clone());
         match &applied.password {
             Some(PasswordWrite::Set(stored)) => {
                 self.passwords.insert(id, stored.clone());
@@ -314,26 +331,28 @@ impl State {
             None => {}
         }
         if let Some(name) = &applied.released {
-            self.rest(name, id, context.at);
+            self.release(name, id, context.at);
         }
-        self.record(id, context);
-    }
-
-    fn rest(&mut self, name: &Username, owner: UserId, since: Timestamp) {
-        let rest = Rest {
-            skeleton: name.skeleton().to_owned(),
-            since,
-            owner,
-        };
-        self.resting.insert(name.key().to_owned(), rest);
+        self.record(id.as_uuid(), context);
     }
 }
 
-impl Told {
+impl LogEntry {
     fn user(&self) -> Option<&Event> {
         match self {
             Self::User(event) => Some(event),
             Self::Token(_) | Self::Relationship(_) => None,
+        }
+    }
+
+    /// Returns the event if the user is its subject.
+    fn about(&self, user: UserId) -> Option<UserEvent> {
+        match self {
+            Self::User(event) => (event.subject_id == user).then(|| UserEvent::User(event.clone())),
+            Self::Relationship(event) => {
+                (event.edge.from() == user).then(|| UserEvent::Relationship(event.clone()))
+            }
+            Self::Token(_) => None,
         }
     }
 

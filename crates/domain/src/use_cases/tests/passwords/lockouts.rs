@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn the_sixth_failure_keeps_the_owner_out_for_a_while_and_nobody_else() {
+async fn the_sixth_failure_locks_only_this_account_for_a_while() {
     let fakes = Fakes::default();
     let alice = stored_with(&fakes, "alice", FakeHasher::stored(PASSWORD))
         .user
@@ -15,7 +15,7 @@ async fn the_sixth_failure_keeps_the_owner_out_for_a_while_and_nobody_else() {
     assert_eq!(
         verify(&fakes, &login("alice", PASSWORD)).await,
         Ok(alice),
-        "a success clears"
+        "a success clears the failures"
     );
     for _ in 0..6 {
         verify(&fakes, &login("alice", "wrong")).await.unwrap_err();
@@ -31,13 +31,13 @@ async fn the_sixth_failure_keeps_the_owner_out_for_a_while_and_nobody_else() {
         .unwrap();
     assert_eq!((report.failures, report.blocked_sources), (6, 0));
     assert!(report.blocked_until.is_some());
-    // The clock steps a second at each look.
+    // The clock advances one second per reading.
     while fakes.clock.now() < report.blocked_until.unwrap() {}
     assert_eq!(verify(&fakes, &login("alice", PASSWORD)).await, Ok(alice));
 }
 
 #[tokio::test]
-async fn an_attacker_elsewhere_does_not_keep_the_owner_out() {
+async fn an_attacker_does_not_lock_out_a_known_source() {
     let fakes = Fakes::default();
     let alice = stored_with(&fakes, "alice", FakeHasher::stored(PASSWORD))
         .user
@@ -51,9 +51,9 @@ async fn an_attacker_elsewhere_does_not_keep_the_owner_out() {
             assert_eq!(verify(&fakes, &home).await, Ok(alice));
         }
     }
-    let stranger = from("new", login("alice", PASSWORD));
+    let new_source = from("new", login("alice", PASSWORD));
     assert_eq!(
-        verify(&fakes, &stranger).await,
+        verify(&fakes, &new_source).await,
         Err(VerifyCredentialsError::Wrong)
     );
     let home = from("home", login("alice", PASSWORD));
@@ -61,7 +61,7 @@ async fn an_attacker_elsewhere_does_not_keep_the_owner_out() {
 }
 
 #[tokio::test]
-async fn an_operator_and_a_new_password_end_a_lockout() {
+async fn an_operator_or_a_new_password_ends_a_lockout() {
     let fakes = Fakes::default();
     let alice = stored_with(&fakes, "alice", FakeHasher::stored(PASSWORD))
         .user
@@ -90,16 +90,15 @@ async fn an_operator_and_a_new_password_end_a_lockout() {
     set.run(
         &service("auth"),
         alice,
-        &chosen("another long one"),
+        &new_password("another long one"),
         unconditional(),
     )
     .await
     .unwrap();
     assert!(fakes.store.lockout(&attempt).await.unwrap().admits(start()));
-    for unknown in [user_id()] {
-        let missing = use_cases.show_lockout.run(&administrator(), unknown).await;
-        assert_eq!(missing, Err(FindUserError::NotFound));
-        let missing = use_cases.clear_lockout.run(&administrator(), unknown).await;
-        assert_eq!(missing, Err(FindUserError::NotFound));
-    }
+    let unknown = user_id();
+    let missing = use_cases.show_lockout.run(&administrator(), unknown).await;
+    assert_eq!(missing, Err(FindUserError::NotFound));
+    let missing = use_cases.clear_lockout.run(&administrator(), unknown).await;
+    assert_eq!(missing, Err(FindUserError::NotFound));
 }

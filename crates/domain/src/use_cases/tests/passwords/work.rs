@@ -1,6 +1,6 @@
 use super::*;
 
-/// Takes down the calls of a verification, for a found credential, a verdict and a lockout.
+/// Records the port calls of a verification with a given credential, verdict and lockout.
 async fn calls(
     found: Option<StoredCredential>,
     matches: bool,
@@ -12,9 +12,9 @@ async fn calls(
         move || calls.lock().unwrap().push(call)
     };
     let (mut credentials, mut attempts) = (MockCredentials::new(), MockLoginAttempts::new());
-    let (mut hasher, mut decoys, mut clock) = (
+    let (mut hasher, mut dummy_hashes, mut clock) = (
         MockPasswordHasher::new(),
-        MockDecoys::new(),
+        MockDummyHashes::new(),
         MockClock::new(),
     );
     let noted = note("find");
@@ -25,19 +25,19 @@ async fn calls(
             noted();
             Ok(found.clone())
         });
-    let noted = note("enter");
-    attempts.expect_enter().returning(move |_| {
+    let noted = note("lock");
+    attempts.expect_lock().returning(move |_| {
         noted();
-        Ok(LoginTurn::holding(()))
+        Ok(LoginLock::new(()))
     });
     let noted = note("lockout");
     attempts.expect_lockout().returning(move |_| {
         noted();
         Ok(lockout)
     });
-    decoys
-        .expect_stand_in()
-        .returning(|_| FakeHasher::stored("of nobody"));
+    dummy_hashes
+        .expect_for_identifier()
+        .returning(|_| FakeHasher::stored("dummy"));
     let noted = note("verify");
     hasher.expect_verify().returning(move |_, _| {
         noted();
@@ -59,14 +59,14 @@ async fn calls(
         credentials: Arc::new(credentials),
         login_attempts: Arc::new(attempts),
         hasher: Arc::new(hasher),
-        decoys: Arc::new(decoys),
+        dummy_hashes: Arc::new(dummy_hashes),
         clock: Arc::new(clock),
         ..untouched_ports()
     };
     let use_case = UseCases::new(&ports).verify_credentials;
     let verified = use_case.run(&verifier(), &login("alice", PASSWORD)).await;
     let calls = calls.lock().unwrap().clone();
-    (calls, verified.map(|let_in| let_in.view.public().id))
+    (calls, verified.map(|verified| verified.view.public().id))
 }
 
 fn credential(change: Option<Change>, password: bool) -> StoredCredential {
@@ -82,7 +82,7 @@ fn credential(change: Option<Change>, password: bool) -> StoredCredential {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_takes_the_same_work() {
+async fn every_wrong_login_takes_the_same_work() {
     let free = Lockout::default();
     let locked = (0..6).fold(free, |lockout, _| lockout.failed(start()));
     for (found, matches, lockout) in [
@@ -92,18 +92,18 @@ async fn whatever_is_wrong_takes_the_same_work() {
         (Some(credential(None, true)), false, free),
         (Some(credential(None, true)), true, locked),
         (Some(credential(None, false)), true, free),
-        (Some(credential(Some(Change::Suspend), true)), true, free),
+        (Some(credential(Some(Change::suspend()), true)), true, free),
     ] {
         let (calls, refused) = calls(found, matches, lockout).await;
-        assert_eq!(calls, ["find", "enter", "lockout", "verify", "fail"]);
+        assert_eq!(calls, ["find", "lock", "lockout", "verify", "fail"]);
         assert_eq!(refused, Err(VerifyCredentialsError::Wrong));
     }
 }
 
 #[tokio::test]
-async fn nobody_is_let_in_by_a_store_that_cannot_count() {
+async fn a_login_fails_if_the_attempt_cannot_be_recorded() {
     let (calls, refused) = calls(Some(credential(None, true)), true, Lockout::default()).await;
-    assert_eq!(calls, ["find", "enter", "lockout", "verify"]);
+    assert_eq!(calls, ["find", "lock", "lockout", "verify"]);
     assert!(
         matches!(refused, Err(VerifyCredentialsError::Store(_))),
         "{refused:?}"

@@ -1,12 +1,14 @@
 use super::*;
 
 #[test]
-fn a_user_that_begins_to_block_says_so_at_a_version_of_its_own() {
+fn a_first_block_and_a_last_unblock_are_internal_changes() {
     let alice = user("alice");
     assert!(!alice.has_blocks);
     let blocking = changed(&alice, &Change::SetHasBlocks(true));
     assert!(blocking.user.has_blocks);
-    assert_eq!(blocking.user.version, alice.version.next());
+    assert_eq!(blocking.user.revision, alice.revision.next());
+    assert_eq!(blocking.user.version, alice.version);
+    assert_eq!(blocking.user.updated_at, alice.updated_at);
     assert_eq!(blocking.event.kind, EventKind::Updated);
     assert_eq!(blocking.event.changed, ["has_blocks"]);
     let same = Change::SetHasBlocks(true);

@@ -1,8 +1,8 @@
-//! Addresses and numbers, and whether they are verified.
+//! Email addresses and phone numbers, and their verification.
 
 use super::*;
 
-/// Somebody whose address and number are verified.
+/// A user with a verified email address and phone number.
 fn verified_user() -> User {
     let mut new = new_user("alice");
     new.rest.email_verified = Some(true);
@@ -12,7 +12,7 @@ fn verified_user() -> User {
 }
 
 #[test]
-fn a_verified_number_that_is_not_there_cannot_be_registered() {
+fn a_missing_phone_number_cannot_be_verified_at_registration() {
     let mut new = new_user("alice");
     new.rest.phone_number_verified = Some(true);
     let faults = User::register(user_id(), &new, &context()).unwrap_err();
@@ -20,7 +20,7 @@ fn a_verified_number_that_is_not_there_cannot_be_registered() {
 }
 
 #[test]
-fn a_new_address_or_number_is_not_verified() {
+fn a_new_email_or_phone_number_is_not_verified() {
     let user = verified_user();
     let moved = UserEdits {
         email: Some(email("new@example.com")),
@@ -33,16 +33,18 @@ fn a_new_address_or_number_is_not_verified() {
         ..UserEdits::default()
     };
     assert!(!edited(&user, moved).phone_number_verified);
-    let gone = UserEdits {
+    let removed = UserEdits {
         phone_number: Edit::Clear,
         ..UserEdits::default()
     };
-    let gone = edited(&user, gone);
-    assert!(!gone.phone_number_verified && gone.phone_number.is_none() && gone.email_verified);
+    let removed = edited(&user, removed);
+    assert!(
+        !removed.phone_number_verified && removed.phone_number.is_none() && removed.email_verified
+    );
 }
 
 #[test]
-fn an_address_typed_otherwise_stays_verified() {
+fn another_spelling_of_the_same_email_stays_verified() {
     let user = verified_user();
     let shouted = email(&user.email.as_str().to_uppercase());
     let user = edited(
@@ -57,7 +59,7 @@ fn an_address_typed_otherwise_stays_verified() {
 }
 
 #[test]
-fn a_verification_needs_the_stored_value_beside_it_or_a_version() {
+fn a_verification_needs_the_stored_value_or_a_version() {
     let mut new = new_user("alice");
     new.rest.phone_number = Edit::Set(phone("+15550100"));
     let user = registered(&new, &context()).user;
@@ -79,7 +81,7 @@ fn a_verification_needs_the_stored_value_beside_it_or_a_version() {
     let other_phone = Edit::Set(phone("+15550199"));
     let stored_email = Some(email(&user.email.as_str().to_uppercase()));
     let stored_phone = Edit::Set(phone("+15550100"));
-    let tries = [
+    let cases = [
         (verified(None, Edit::Keep), context(), &both[..]),
         (verified(None, Edit::Keep), any(), &both[..]),
         (
@@ -101,7 +103,7 @@ fn a_verification_needs_the_stored_value_beside_it_or_a_version() {
             &[],
         ),
     ];
-    for (change, context, unsure) in tries {
+    for (change, context, unsure) in cases {
         match user.apply(&change, &context) {
             Err(ChangeRefused::PreconditionRequired(faults)) => {
                 let paths: Vec<String> =
@@ -112,13 +114,13 @@ fn a_verification_needs_the_stored_value_beside_it_or_a_version() {
                 assert!(unsure.is_empty(), "{change:?}");
                 assert!(applied.user.email_verified && applied.user.phone_number_verified);
             }
-            other => panic!("{change:?} came to {other:?}"),
+            other => panic!("{change:?} returned {other:?}"),
         }
     }
 }
 
 #[test]
-fn a_verification_may_be_withdrawn_without_a_version() {
+fn a_verification_can_be_withdrawn_without_a_version() {
     let edits = UserEdits {
         email_verified: Some(false),
         ..UserEdits::default()

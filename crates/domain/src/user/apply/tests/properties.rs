@@ -1,11 +1,12 @@
-//! What holds of every sequence of changes.
+//! Properties of every sequence of changes.
 
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::user::ProfileEdits;
+use crate::test_support::fakes::FakeHasher;
+use crate::user::{ProfileEdits, Suspension};
 
 fn edit_of<T: Clone + std::fmt::Debug + 'static>(values: Vec<T>) -> impl Strategy<Value = Edit<T>> {
     prop_oneof![4 => Just(Edit::Keep), 1 => Just(Edit::Clear), 3 => select(values).prop_map(Edit::Set)]
@@ -72,6 +73,7 @@ fn edits() -> impl Strategy<Value = UserEdits> {
             phone_number_verified,
             external_id,
             standing,
+            suspension: Edit::Keep,
             roles,
             profile,
             metadata: MetadataEdits {
@@ -83,18 +85,50 @@ fn edits() -> impl Strategy<Value = UserEdits> {
     })
 }
 
+fn suspend_until(end: u64) -> Change {
+    Change::Suspend(Suspension {
+        reason: None,
+        until: Some(seconds(end)),
+    })
+}
+
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         6 => edits().prop_map(edit),
         1 => select(vec!["a", "b", "admin"]).prop_map(|role| Change::GrantRole(Role::parse(role).unwrap())),
-        1 => Just(Change::Suspend),
+        1 => select(vec!["a", "b", "admin"]).prop_map(|role| Change::RevokeRole(Role::parse(role).unwrap())),
+        1 => Just(Change::suspend()),
+        1 => (0_u64..4).prop_map(suspend_until),
+        1 => Just(Change::EndSuspension),
         1 => Just(Change::Activate),
         1 => Just(Change::Delete),
         2 => Just(Change::Restore),
     ]
 }
 
-/// The paths of the fields in which two states differ, by looking at each.
+/// Generates a visible or an internal change.
+fn change_of_any_kind() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        6 => change(),
+        1 => Just(Change::SignOut),
+        1 => any::<bool>().prop_map(Change::SetHasBlocks),
+        1 => Just(Change::SetPassword(FakeHasher::stored("a password"))),
+        1 => Just(Change::RemovePassword),
+    ]
+}
+
+/// Returns the user with every internal field reset.
+fn without_internal_fields(user: &User) -> User {
+    User::from_store(UserState {
+        revision: Revision::FIRST,
+        tokens_valid_after: None,
+        password_changed_at: None,
+        has_blocks: false,
+        ..UserState::clone(user)
+    })
+}
+
+/// Returns the paths of the fields in which two users differ.
 fn differences(one: &User, other: &User) -> Vec<&'static str> {
     let (a, b) = (one, other);
     let fields = [
@@ -108,6 +142,7 @@ fn differences(one: &User, other: &User) -> Vec<&'static str> {
         ),
         ("external_id", a.external_id != b.external_id),
         ("status", a.status() != b.status()),
+        ("suspension", a.suspension != b.suspension),
         ("roles", a.roles != b.roles),
         ("profile.name", a.profile.name != b.profile.name),
         ("profile.nickname", a.profile.nickname != b.profile.nickname),
@@ -115,6 +150,12 @@ fn differences(one: &User, other: &User) -> Vec<&'static str> {
         ("metadata.public", a.metadata.public != b.metadata.public),
         ("metadata.user", a.metadata.user != b.metadata.user),
         ("metadata.private", a.metadata.private != b.metadata.private),
+        ("password", a.password_changed_at != b.password_changed_at),
+        (
+            "tokens_valid_after",
+            a.tokens_valid_after != b.tokens_valid_after,
+        ),
+        ("has_blocks", a.has_blocks != b.has_blocks),
     ];
     fields
         .into_iter()
@@ -131,23 +172,33 @@ fn at_version(user: &User, at: u64) -> WriteContext {
 
 proptest! {
     #[test]
-    fn versions_count_the_applied_changes_and_each_has_one_event(changes in prop::collection::vec(change(), 0..24)) {
+    fn revisions_count_all_changes_and_versions_the_visible_ones(
+        changes in prop::collection::vec(change_of_any_kind(), 0..24),
+    ) {
         let mut current = user("alice");
-        let mut applied_changes = 0;
+        let (mut applied_changes, mut visible_changes) = (0, 0);
         for (at, change) in (1..).zip(&changes) {
             if let Ok(Some(applied)) = current.apply(change, &at_version(&current, at)) {
                 applied_changes += 1;
-                prop_assert_eq!(applied.event.version, applied.user.version);
-                prop_assert_eq!(&applied.event.changed, &differences(&current, &applied.user));
+                let is_visible = without_internal_fields(&current) != without_internal_fields(&applied.user);
+                visible_changes += i64::from(is_visible);
+                let event = (applied.event.revision, applied.event.version);
+                prop_assert_eq!(event, (applied.user.revision, applied.user.version));
+                let mut named = applied.event.changed.clone();
+                let mut differences = differences(&current, &applied.user);
+                named.sort_unstable();
+                differences.sort_unstable();
+                prop_assert_eq!(named, differences);
                 prop_assert!(!applied.event.changed.is_empty());
                 current = applied.user;
             }
-            prop_assert_eq!(current.version.get(), 1 + applied_changes);
+            prop_assert_eq!(current.revision.get(), 1 + applied_changes);
+            prop_assert_eq!(current.version.get(), 1 + visible_changes);
         }
     }
 
     #[test]
-    fn the_same_change_twice_changes_nothing_the_second_time(before in prop::collection::vec(change(), 0..6), change in change()) {
+    fn a_repeated_change_changes_nothing(before in prop::collection::vec(change(), 0..6), change in change()) {
         let mut current = user("alice");
         for change in &before {
             if let Ok(Some(applied)) = current.apply(change, &at_version(&current, 1)) {
@@ -160,7 +211,7 @@ proptest! {
     }
 
     #[test]
-    fn no_sequence_of_changes_breaks_what_holds_of_every_user(changes in prop::collection::vec(change(), 0..24)) {
+    fn every_sequence_of_changes_keeps_the_invariants_of_a_user(changes in prop::collection::vec(change(), 0..24)) {
         let first = user("alice");
         let mut current = first.clone();
         for (at, change) in (1..).zip(&changes) {
@@ -172,8 +223,8 @@ proptest! {
             prop_assert!(current.external_id.is_none() || next.external_id == current.external_id);
             prop_assert!(!current.is_deleted() || matches!(change, Change::Restore));
             prop_assert_eq!(applied.released.is_some(), next.username.key() != current.username.key());
-            let unasked = matches!(change, Change::Edit(edits) if edits.email_verified.is_none());
-            prop_assert!(!unasked || next.email.key() == current.email.key() || !next.email_verified);
+            let keeps_flag = matches!(change, Change::Edit(edits) if edits.email_verified.is_none());
+            prop_assert!(!keeps_flag || next.email.key() == current.email.key() || !next.email_verified);
             current = next;
         }
     }

@@ -6,14 +6,14 @@ use user_domain::test_support::samples::user_id;
 
 use super::*;
 
-struct Place {
+struct TestFile {
     _folder: TempDir,
     path: PathBuf,
 }
 
-fn place() -> Place {
+fn file() -> TestFile {
     let folder = tempfile::tempdir().unwrap();
-    Place {
+    TestFile {
         path: folder.path().join("results.ndjson"),
         _folder: folder,
     }
@@ -27,55 +27,83 @@ fn fault() -> FaultBody {
     }
 }
 
-fn resumed(path: &Path) -> Result<Earlier, String> {
-    Results::resume(path, false).map(|(_, earlier)| earlier)
+fn resume(path: &Path) -> Result<PreviousResults, String> {
+    Results::resume(path).map(|(_, previous)| previous)
+}
+
+fn line_result(outcome: Result<Imported, &[FaultBody]>) -> LineResult<'_> {
+    LineResult {
+        outcome,
+        changed: &[],
+        has_id: true,
+    }
 }
 
 /// Writes three results, of lines 1, 3 and 4.
-fn three(path: &Path) {
-    let mut results = Results::begin(path, false).unwrap();
+fn write_three(path: &Path) {
+    let mut results = Results::create(path, false).unwrap();
     let created = Imported::Created(user_id());
-    results.write(1, "0000000a", Ok(created)).unwrap();
-    results.write(3, "0000000b", Err(&[fault()])).unwrap();
-    results.write(4, "0000000c", Ok(created)).unwrap();
+    results
+        .write(1, "0000000a", line_result(Ok(created)))
+        .unwrap();
+    results
+        .write(3, "0000000b", line_result(Err(&[fault()])))
+        .unwrap();
+    results
+        .write(4, "0000000c", line_result(Ok(created)))
+        .unwrap();
     results.flush().unwrap();
 }
 
 #[test]
-fn results_are_lines_of_json_that_say_what_became_of_each_line() {
-    let place = place();
+fn results_are_json_lines_with_the_outcome_of_each_line() {
+    let file = file();
     let id = user_id();
-    let mut results = Results::begin(&place.path, false).unwrap();
+    let mut results = Results::create(&file.path, false).unwrap();
+    let updated = LineResult {
+        changed: &["email".to_owned(), "profile.name".to_owned()],
+        ..line_result(Ok(Imported::Updated(id)))
+    };
+    results.write(1, "0000000a", updated).unwrap();
     results
-        .write(1, "0000000a", Ok(Imported::Updated(id)))
+        .write(2, "0000000b", line_result(Err(&[fault()])))
         .unwrap();
-    results.write(2, "0000000b", Err(&[fault()])).unwrap();
+    let predicted = LineResult {
+        has_id: false,
+        ..line_result(Ok(Imported::Created(user_id())))
+    };
+    results.write(3, "0000000c", predicted).unwrap();
     results.flush().unwrap();
     assert_eq!(
-        fs::read_to_string(&place.path).unwrap(),
+        fs::read_to_string(&file.path).unwrap(),
         format!(
-            "{}\n{}\n",
-            format_args!(r#"{{"line":1,"digest":"0000000a","outcome":"updated","id":"{id}"}}"#),
+            "{}\n{}\n{}\n",
+            format_args!(
+                r#"{{"line":1,"digest":"0000000a","outcome":"updated","id":"{id}","changed":["email","profile.name"]}}"#
+            ),
             r#"{"line":2,"digest":"0000000b","outcome":"refused","errors":[{"pointer":"/email","code":"format","detail":"Must be an address."}]}"#,
+            r#"{"line":3,"digest":"0000000c","outcome":"created"}"#,
         )
     );
 }
 
 #[test]
-fn earlier_results_tell_their_last_line_and_how_many_came_to_what() {
-    let place = place();
-    three(&place.path);
-    let earlier = resumed(&place.path).unwrap();
-    assert_eq!((earlier.line, earlier.digest.as_str()), (4, "0000000c"));
-    assert_eq!(earlier.tally.lines(), 3);
-    assert_eq!(earlier.tally.refused(), 1);
+fn previous_results_have_the_last_line_and_the_summary() {
+    let file = file();
+    write_three(&file.path);
+    let previous = resume(&file.path).unwrap();
+    assert_eq!((previous.line, previous.digest.as_str()), (4, "0000000c"));
+    assert_eq!(previous.summary.lines(), 3);
+    assert_eq!(previous.summary.refused(), 1);
+    let lines: Vec<u64> = previous.users.iter().map(|(_, line)| *line).collect();
+    assert_eq!(lines, [1, 4], "a refused line names no user");
 }
 
 #[test]
-fn a_torn_last_line_is_cut_off_wherever_it_was_torn_and_the_next_result_stands_in_its_place() {
-    let place = place();
-    three(&place.path);
-    let whole = fs::read(&place.path).unwrap();
+fn an_incomplete_last_line_is_replaced_by_the_next_result() {
+    let file = file();
+    write_three(&file.path);
+    let whole = fs::read(&file.path).unwrap();
     let two = whole
         .iter()
         .enumerate()
@@ -84,39 +112,41 @@ fn a_torn_last_line_is_cut_off_wherever_it_was_torn_and_the_next_result_stands_i
         .unwrap()
         .0
         + 1;
-    for torn in two..whole.len() {
-        fs::write(&place.path, &whole[..torn]).unwrap();
-        let (mut results, earlier) = Results::resume(&place.path, false).unwrap();
-        assert_eq!(earlier.line, 3, "torn at {torn}");
+    for truncated in two..whole.len() {
+        fs::write(&file.path, &whole[..truncated]).unwrap();
+        let (mut results, previous) = Results::resume(&file.path).unwrap();
+        assert_eq!(previous.line, 3, "truncated at {truncated}");
         let unchanged = Imported::Unchanged(user_id());
-        results.write(4, "0000000d", Ok(unchanged)).unwrap();
+        results
+            .write(4, "0000000d", line_result(Ok(unchanged)))
+            .unwrap();
         results.flush().unwrap();
-        let earlier = resumed(&place.path).unwrap();
-        assert_eq!((earlier.line, earlier.tally.lines()), (4, 3));
+        let previous = resume(&file.path).unwrap();
+        assert_eq!((previous.line, previous.summary.lines()), (4, 3));
     }
 }
 
 #[test]
-fn without_earlier_results_it_begins_at_the_beginning() {
-    let place = place();
-    assert_eq!(resumed(&place.path), Ok(Earlier::default()));
-    assert!(place.path.is_file());
-    fs::write(&place.path, r#"{"line":1,"dig"#).unwrap();
-    assert_eq!(resumed(&place.path), Ok(Earlier::default()));
+fn without_previous_results_an_import_starts_with_the_first_line() {
+    let file = file();
+    assert_eq!(resume(&file.path), Ok(PreviousResults::default()));
+    assert!(file.path.is_file());
+    fs::write(&file.path, r#"{"line":1,"dig"#).unwrap();
+    assert_eq!(resume(&file.path), Ok(PreviousResults::default()));
 }
 
 #[test]
-fn a_file_that_is_there_is_not_written_over() {
-    let place = place();
-    fs::write(&place.path, "precious").unwrap();
-    let refused = Results::begin(&place.path, false).err().unwrap();
+fn an_existing_file_is_not_overwritten() {
+    let file = file();
+    fs::write(&file.path, "precious").unwrap();
+    let refused = Results::create(&file.path, false).err().unwrap();
     assert!(refused.contains("--resume"), "{refused}");
-    assert_eq!(fs::read_to_string(&place.path).unwrap(), "precious");
+    assert_eq!(fs::read_to_string(&file.path).unwrap(), "precious");
 }
 
 #[test]
-fn what_does_not_hold_results_is_not_gone_on_from_and_not_touched() {
-    let place = place();
+fn a_file_with_other_content_is_refused_and_not_changed() {
+    let file = file();
     let line = |number: u64, outcome: &str| {
         format!("{{\"line\":{number},\"digest\":\"0000000a\",\"outcome\":\"{outcome}\"}}\n")
     };
@@ -125,41 +155,42 @@ fn what_does_not_hold_results_is_not_gone_on_from_and_not_touched() {
         line(1, "eaten"),
         line(2, "created") + &line(1, "created"),
         line(0, "created"),
-        // Whole files of one line without an end, and what stands behind results.
+        // Files of one line without a line ending, and other content after results.
         "precious".to_owned(),
         r#"{"username":"ann","email":"ann@example.org"}"#.to_owned(),
         line(1, "created") + "precious",
         " ".to_owned(),
         "{}".to_owned(),
     ] {
-        fs::write(&place.path, &text).unwrap();
-        assert!(resumed(&place.path).is_err(), "{text}");
-        assert_eq!(fs::read_to_string(&place.path).unwrap(), text);
+        fs::write(&file.path, &text).unwrap();
+        assert!(resume(&file.path).is_err(), "{text}");
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), text);
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn results_are_for_their_owner_only() {
+fn only_the_owner_can_read_results() {
     use std::os::unix::fs::PermissionsExt as _;
 
-    let (begun, resumed) = (place(), place());
-    assert!(Results::begin(&begun.path, false).is_ok());
-    assert!(Results::resume(&resumed.path, false).is_ok());
-    for place in [begun, resumed] {
-        let mode = fs::metadata(&place.path).unwrap().permissions().mode();
+    let (created_file, resumed) = (file(), file());
+    assert!(Results::create(&created_file.path, false).is_ok());
+    assert!(Results::resume(&resumed.path).is_ok());
+    for file in [created_file, resumed] {
+        let mode = fs::metadata(&file.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }
 
 #[test]
-fn an_import_does_not_go_on_from_a_dry_run() {
-    let place = place();
-    let mut rehearsed = Results::begin(&place.path, true).unwrap();
+fn an_import_does_not_resume_from_a_dry_run() {
+    let file = file();
+    let mut dry_run = Results::create(&file.path, true).unwrap();
     let created = Imported::Created(user_id());
-    rehearsed.write(1, "0000000a", Ok(created)).unwrap();
-    rehearsed.flush().unwrap();
-    let refused = resumed(&place.path).unwrap_err();
+    dry_run
+        .write(1, "0000000a", line_result(Ok(created)))
+        .unwrap();
+    dry_run.flush().unwrap();
+    let refused = resume(&file.path).unwrap_err();
     assert!(refused.contains("dry run"), "{refused}");
-    assert!(Results::resume(&place.path, true).is_ok());
 }

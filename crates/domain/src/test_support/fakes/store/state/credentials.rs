@@ -1,5 +1,5 @@
 use super::State;
-use crate::lockout::{Account, Lockout, LoginAttempt, Tries};
+use crate::lockout::{Account, AccountAttempts, AttemptCounter, Lockout, LoginAttempt};
 use crate::ports::{StoredCredential, UserKey};
 use crate::values::{PasswordHash, PasswordOrigin, StoredPassword, Timestamp, UserId};
 
@@ -31,41 +31,55 @@ impl State {
     }
 
     pub(in super::super) fn lockout(&self, attempt: &LoginAttempt) -> Lockout {
-        let tries = |source| {
+        let attempts = |source| {
             let place = (account(attempt), source);
-            self.tries.get(&place).copied().unwrap_or_default()
+            self.attempts.get(&place).copied().unwrap_or_default()
         };
         Lockout {
-            account: tries(None),
-            source: source(attempt).map(|source| tries(Some(source))),
+            account: attempts(None),
+            source: source(attempt).map(|source| attempts(Some(source))),
         }
     }
 
     pub(in super::super) fn set_lockout(&mut self, attempt: &LoginAttempt, lockout: Lockout) {
         let account = account(attempt);
-        self.tries.insert((account.clone(), None), lockout.account);
-        if let (Some(source), Some(tries)) = (source(attempt), lockout.source) {
-            self.tries.insert((account, Some(source)), tries);
+        self.attempts
+            .insert((account.clone(), None), lockout.account);
+        if let (Some(source), Some(attempts)) = (source(attempt), lockout.source) {
+            self.attempts.insert((account, Some(source)), attempts);
         }
     }
 
-    pub(in super::super) fn tries_of(&self, user: UserId, at: Timestamp) -> (Tries, u64) {
+    pub(in super::super) fn attempts_of(&self, user: UserId, at: Timestamp) -> AccountAttempts {
         let of_user = self
-            .tries
+            .attempts
             .iter()
-            .filter(|((account, _), _)| *account == user.to_string());
-        let blocked = of_user.filter(|((_, source), tries)| source.is_some() && tries.blocks(at));
+            .filter(|((account, source), _)| *account == user.to_string() && source.is_some());
+        let sources: Vec<&AttemptCounter> = of_user.map(|(_, attempts)| attempts).collect();
         let place = (user.to_string(), None);
-        let account = self.tries.get(&place).copied().unwrap_or_default();
-        (account, u64::try_from(blocked.count()).unwrap_or(u64::MAX))
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        AccountAttempts {
+            account: self.attempts.get(&place).copied().unwrap_or_default(),
+            sources: count(sources.len()),
+            blocked_sources: count(
+                sources
+                    .iter()
+                    .filter(|attempts| attempts.blocks(at))
+                    .count(),
+            ),
+            succeeded_at: sources
+                .iter()
+                .filter_map(|attempts| attempts.succeeded_at)
+                .max(),
+        }
     }
 
-    pub(in super::super) fn clear_tries(&mut self, user: UserId) {
-        for ((account, _), tries) in &mut self.tries {
+    pub(in super::super) fn clear_attempts(&mut self, user: UserId) {
+        for ((account, _), attempts) in &mut self.attempts {
             if *account == user.to_string() {
-                *tries = Tries {
-                    succeeded_at: tries.succeeded_at,
-                    ..Tries::default()
+                *attempts = AttemptCounter {
+                    succeeded_at: attempts.succeeded_at,
+                    ..AttemptCounter::default()
                 };
             }
         }
@@ -75,7 +89,7 @@ impl State {
 fn account(attempt: &LoginAttempt) -> String {
     match attempt.account {
         Account::User(id) => id.to_string(),
-        Account::Nobody => format!("nobody {}", attempt.identifier.expose()),
+        Account::Unknown => format!("unknown {}", attempt.identifier.expose()),
     }
 }
 

@@ -1,5 +1,6 @@
 use super::State;
-use crate::ports::{ExpiredUser, Purged, Records};
+use crate::ports::{ExpiredUser, MAX_DUE_SUSPENSIONS, Purged, Records};
+use crate::user::{Change, User};
 use crate::values::{Timestamp, UserId};
 use crate::write::WriteContext;
 
@@ -22,7 +23,7 @@ impl State {
             .filter(|user| after.is_none_or(|after| place(user) > place(&after)))
             .collect();
         expired.sort_by_key(place);
-        expired.truncate(ExpiredUser::MOST.into());
+        expired.truncate(ExpiredUser::MAX_BATCH.into());
         expired
     }
 
@@ -37,11 +38,35 @@ impl State {
         true
     }
 
+    pub(in super::super) fn due_suspensions(&self, at: Timestamp) -> Vec<UserId> {
+        let end = |user: &User| user.suspension.as_ref().and_then(|kept| kept.until);
+        let mut due: Vec<(Timestamp, UserId)> = self
+            .users()
+            .filter(|user| !user.is_deleted())
+            .filter_map(|user| Some((end(user)?, user.id)))
+            .filter(|(end, _)| *end <= at)
+            .collect();
+        due.sort_unstable();
+        due.truncate(MAX_DUE_SUSPENSIONS.into());
+        due.into_iter().map(|(_, id)| id).collect()
+    }
+
+    pub(in super::super) fn end_suspension(
+        &mut self,
+        id: UserId,
+        context: &WriteContext,
+    ) -> Option<User> {
+        let user = self.current(id).ok()?;
+        let applied = user.apply(&Change::EndSuspension, context).ok()??;
+        self.store(&applied, context);
+        Some(applied.user)
+    }
+
     pub(in super::super) fn purge(&mut self, records: Records, at: Timestamp) -> Purged {
         let cutoff = records.cutoff(at);
         let mut removed = 0;
         let mut is_due = |kept_since: Timestamp| {
-            let is_due = kept_since <= cutoff && removed < u64::from(Purged::MOST);
+            let is_due = kept_since <= cutoff && removed < u64::from(Purged::MAX_BATCH);
             removed += u64::from(is_due);
             is_due
         };
@@ -53,14 +78,16 @@ impl State {
                 }
             }
             Records::IdempotencyKeys => self.records.retain(|_, record| !is_due(record.at)),
-            Records::Usernames => self.resting.retain(|_, rest| !is_due(rest.since)),
+            Records::Usernames => self
+                .released_names
+                .retain(|_, released| !is_due(released.since)),
             Records::LoginAttempts => self
-                .tries
-                .retain(|_, tries| !tries.forgotten_at().is_none_or(&mut is_due)),
+                .attempts
+                .retain(|_, attempts| !attempts.forgotten_at().is_none_or(&mut is_due)),
         }
         Purged {
             removed,
-            has_more: removed == u64::from(Purged::MOST),
+            has_more: removed == u64::from(Purged::MAX_BATCH),
         }
     }
 }

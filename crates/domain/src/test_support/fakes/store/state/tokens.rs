@@ -1,9 +1,9 @@
-use super::{State, Told};
+use super::{LogEntry, State};
 use crate::StoreError;
-use crate::ports::{KeptToken, TokenUse};
+use crate::ports::{StoredServiceToken, TokenRevocation, TokenUse};
 use crate::service_token::{AppliedToken, ServiceToken};
 use crate::values::{ServiceTokenId, TokenDigest};
-use crate::write::WriteContext;
+use crate::write::{WriteContext, WriteError};
 
 impl State {
     pub(in super::super) fn add_token(
@@ -16,12 +16,13 @@ impl State {
             return Err(StoreError::Internal("the id is taken".to_owned()));
         }
         let digest = *digest;
-        self.tokens.insert(token.id, KeptToken { token, digest });
-        self.number(Told::Token(issued.event.clone()));
+        self.tokens
+            .insert(token.id, StoredServiceToken { token, digest });
+        self.log(LogEntry::Token(issued.event.clone()));
         Ok(())
     }
 
-    pub(in super::super) fn find_token(&self, id: ServiceTokenId) -> Option<KeptToken> {
+    pub(in super::super) fn find_token(&self, id: ServiceTokenId) -> Option<StoredServiceToken> {
         self.tokens.get(&id).cloned()
     }
 
@@ -32,7 +33,7 @@ impl State {
             .map(|kept| kept.token.clone())
             .collect();
         tokens.sort_by_key(|token| std::cmp::Reverse((token.created_at, token.id)));
-        tokens.truncate(ServiceToken::LISTED);
+        tokens.truncate(ServiceToken::MAX_LISTED);
         tokens
     }
 
@@ -40,14 +41,20 @@ impl State {
         &mut self,
         id: ServiceTokenId,
         context: &WriteContext,
-    ) -> Option<ServiceToken> {
-        let kept = self.tokens.get_mut(&id)?;
+    ) -> Result<TokenRevocation, WriteError> {
+        if self.replay(context)?.is_some() {
+            return Ok(TokenRevocation::Replayed);
+        }
+        let kept = self.tokens.get_mut(&id).ok_or(WriteError::NotFound)?;
         let Some(applied) = kept.token.revoke(context) else {
-            return Some(kept.token.clone());
+            let token = kept.token.clone();
+            self.record(id.as_uuid(), context);
+            return Ok(TokenRevocation::Revoked(token));
         };
         kept.token = applied.token.clone();
-        self.number(Told::Token(applied.event));
-        Some(applied.token)
+        self.log(LogEntry::Token(applied.event));
+        self.record(id.as_uuid(), context);
+        Ok(TokenRevocation::Revoked(applied.token))
     }
 
     pub(in super::super) fn note_used(&mut self, uses: &[TokenUse]) {

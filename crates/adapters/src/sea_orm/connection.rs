@@ -1,0 +1,216 @@
+//! Database connections: pools with admission control, and their settings for each of the two databases.
+
+mod admission;
+mod options;
+mod pool;
+mod reachability;
+mod reuse;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{ConnAcquireErr, Database, DbErr};
+use tokio::time::timeout;
+use user_domain::directory::MetadataKey;
+
+use super::directory::{IndexOutcome, update_indexes};
+use crate::guards::{Guard, Guards};
+use admission::AdmissionControl;
+pub(super) use admission::Permit;
+use options::{
+    ACQUIRE_TIMEOUT, SQLITE_READERS, SQLITE_WRITER_TIMEOUT, check_after_read, check_after_sqlite,
+    check_after_write, postgres_options, sqlite_options,
+};
+pub(super) use pool::{Pool, Transaction, TransactionMode};
+pub(super) use reuse::exec_error;
+
+/// The maximum duration of a statement of a write.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum duration of a statement of a read, sized for a search. Shorter reads have the deadlines of their
+/// requests.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// The maximum duration of an outbox query. A poll that takes longer is abandoned for a newer one.
+const OUTBOX_TIMEOUT: Duration = Duration::from_millis(500);
+/// The maximum duration of the query for pending migrations.
+const PENDING_MIGRATIONS_TIMEOUT: Duration = Duration::from_secs(3);
+/// The maximum duration of all pending migrations. An index on many rows takes minutes.
+const MIGRATION_TIMEOUT: Duration = Duration::from_hours(1);
+
+/// The bounded connection pools of one database.
+///
+/// Reads and writes have separate pools, so that a burst of writes takes no connection from reads. Only write
+/// connections run write transactions. One more connection polls the outbox, independent of the load on the others.
+#[derive(Clone)]
+pub struct Connections {
+    pub(super) reads: Pool,
+    pub(super) writes: Pool,
+    pub(super) outbox: Pool,
+    /// Limits long queries to half of the read connections, so that reads of single users find the other half.
+    pub(super) listings: Arc<AdmissionControl>,
+}
+
+/// Options for connecting to PostgreSQL.
+#[derive(Debug, Clone, Default)]
+pub struct PoolOptions {
+    /// The schema of the tables; the database's default if `None`.
+    pub schema: Option<String>,
+    /// The maximum number of connections of the read and the write pool together, at least 2. The outbox connection is
+    /// one more.
+    pub max_connections: u32,
+    /// The guards against races.
+    pub guards: Guards,
+}
+
+impl Connections {
+    /// Creates pools for a PostgreSQL database without connecting, so that the database may start later.
+    ///
+    /// # Errors
+    /// If the URL is invalid.
+    pub async fn postgres(url: &str, options: &PoolOptions) -> Result<Self, DbErr> {
+        let writes = (options.max_connections / 2).max(1);
+        let reads = options.max_connections.saturating_sub(writes).max(1);
+        let mut write_options = postgres_options(url, options, writes, WRITE_TIMEOUT);
+        let guards = options.guards;
+        if guards.is_active(Guard::ReleaseCheck) {
+            check_after_write(&mut write_options, guards);
+        }
+        let mut read_options = postgres_options(url, options, reads, READ_TIMEOUT);
+        check_after_read(&mut read_options, guards);
+        let mut outbox_options = postgres_options(url, options, 1, OUTBOX_TIMEOUT);
+        check_after_read(&mut outbox_options, guards);
+        let outbox = Database::connect(outbox_options).await?;
+        let read = Database::connect(read_options).await?;
+        let write = Database::connect(write_options).await?;
+        Ok(Self {
+            outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT, guards),
+            listings: listings(reads),
+            reads: Pool::new("reads", read, reads, ACQUIRE_TIMEOUT, guards),
+            writes: Pool::new("writes", write, writes, ACQUIRE_TIMEOUT, guards),
+        })
+    }
+
+    /// Opens a SQLite file, or creates it in an existing folder.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub async fn sqlite(path: &Path) -> Result<Self, DbErr> {
+        let guards = Guards::default();
+        let mut write_options = sqlite_options(path, 1, SQLITE_WRITER_TIMEOUT);
+        check_after_sqlite(&mut write_options);
+        let write = Database::connect(write_options).await?;
+        let read = sqlite_options(path, SQLITE_READERS, ACQUIRE_TIMEOUT);
+        let read = Database::connect(read).await?;
+        let outbox = Database::connect(sqlite_options(path, 1, ACQUIRE_TIMEOUT)).await?;
+        Ok(Self {
+            writes: Pool::new("writes", write, 1, SQLITE_WRITER_TIMEOUT, guards),
+            listings: listings(SQLITE_READERS),
+            reads: Pool::new("reads", read, SQLITE_READERS, ACQUIRE_TIMEOUT, guards),
+            outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT, guards),
+        })
+    }
+
+    /// Applies pending migrations and returns their names.
+    ///
+    /// # Errors
+    /// [`user_migrations::MigrateError`].
+    pub async fn migrate(
+        &self,
+        schema: Option<&str>,
+    ) -> Result<Vec<String>, user_migrations::MigrateError> {
+        // Most starts have no pending migrations. If the database does not answer, the caller retries on another
+        // connection.
+        let pending = timeout(PENDING_MIGRATIONS_TIMEOUT, self.pending_migrations()).await;
+        let pending = pending.unwrap_or_else(|_| Err(timed_out()))?;
+        if pending.is_empty() {
+            return Ok(Vec::new());
+        }
+        let up = user_migrations::up(self.writes.without_admission(), schema);
+        timeout(MIGRATION_TIMEOUT, up)
+            .await
+            .unwrap_or_else(|_| Err(timed_out().into()))
+    }
+
+    /// Returns the names of the pending migrations.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, DbErr> {
+        user_migrations::pending(&self.outbox).await
+    }
+
+    /// Creates the missing or invalid indexes for filters by these metadata keys. With `drop_others`, also drops those
+    /// of all other keys. On PostgreSQL this blocks no writer and may take minutes.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn update_metadata_indexes(
+        &self,
+        keys: &[MetadataKey],
+        drop_others: bool,
+    ) -> Result<IndexOutcome, DbErr> {
+        if !self.pending_migrations().await?.is_empty() {
+            return Ok(IndexOutcome::Deferred);
+        }
+        update_indexes(&self.writes, keys, drop_others).await
+    }
+
+    /// Updates the metrics of the connection counts.
+    pub fn measure(&self) {
+        for pool in [&self.reads, &self.writes, &self.outbox] {
+            pool.measure();
+        }
+    }
+
+    /// Closes the pools.
+    pub async fn close(self) {
+        // Close errors are ignored: the connections end with the process.
+        let _ = self.outbox.close().await;
+        let _ = self.reads.close().await;
+        let _ = self.writes.close().await;
+    }
+}
+
+/// Creates the admission control for long queries on a pool of `reads` connections.
+fn listings(reads: u32) -> Arc<AdmissionControl> {
+    let permits = usize::try_from(reads / 2).unwrap_or_default().max(1);
+    Arc::new(AdmissionControl::new("listings", permits, ACQUIRE_TIMEOUT))
+}
+
+/// The error of a database that does not answer in time.
+fn timed_out() -> DbErr {
+    DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
+}
+
+/// Registers the descriptions of the metrics of the connections.
+pub(super) fn describe_metrics() {
+    admission::describe_metrics();
+    pool::describe_metrics();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_driver_never_reaps_idle_connections() {
+        let options = PoolOptions::default();
+        let postgres = Connections::postgres("postgres://nobody@localhost/none", &options);
+        let postgres = postgres.await.unwrap();
+        for pool in [&postgres.reads, &postgres.writes, &postgres.outbox] {
+            let pool = pool.without_admission();
+            let options = pool.get_postgres_connection_pool().options();
+            let reaper = (options.get_idle_timeout(), options.get_max_lifetime());
+            assert_eq!(reaper, (None, None));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users.db");
+        let sqlite = Connections::sqlite(&path).await.unwrap();
+        for pool in [&sqlite.reads, &sqlite.writes, &sqlite.outbox] {
+            let pool = pool.without_admission();
+            let options = pool.get_sqlite_connection_pool().options();
+            let reaper = (options.get_idle_timeout(), options.get_max_lifetime());
+            assert_eq!(reaper, (None, None));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Reuse of PostgreSQL connections without a health check between uses.
+//!
+//! The driver pings each connection that is returned to its pool, after our own check: two round trips in addition to
+//! the one of a read. A connection that has just answered a statement completely is alive and, as far as the client
+//! knows, in no transaction. It is therefore kept here for its next use. It returns to the driver's pool when its reuse
+//! time is over, after an error, and after a cancelled operation.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use sea_orm::sqlx::pool::PoolConnection;
+use sea_orm::sqlx::postgres::PgConnection;
+use sea_orm::sqlx::query::Query;
+use sea_orm::sqlx::{AssertSqlSafe, Database, PgPool, Postgres, SqlSafeStr, query_with};
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, DatabaseBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
+    Statement, Values, sqlx,
+};
+use sea_query_sqlx::SqlxValues;
+use sqlx_core::transaction::TransactionManager;
+
+use super::reachability::{Reachability, connect_error};
+
+/// The maximum reuse time of a connection before it returns to the driver's pool, and is checked.
+const REUSE_TIME: Duration = Duration::from_secs(10);
+
+type Transactions = <Postgres as Database>::TransactionManager;
+
+/// Reuses the connections of a pool. Cheap to clone; clones share the connections.
+#[derive(Clone)]
+pub(super) struct ConnectionReuse {
+    pool: PgPool,
+    reachability: Arc<Reachability>,
+    idle: Arc<Idle>,
+}
+
+#[derive(Default)]
+struct Idle(Mutex<IdleConnections>);
+
+#[derive(Default)]
+struct IdleConnections {
+    connections: Vec<Connection>,
+    is_closed: bool,
+}
+
+struct Connection {
+    connection: PoolConnection<Postgres>,
+    /// When it was acquired from the driver's pool.
+    acquired: Instant,
+}
+
+/// A transaction on a connection that is reused after the commit. Dropping it before the commit rolls back.
+pub(super) struct ReusedTransaction {
+    reuse: ConnectionReuse,
+    /// `None` after the commit.
+    connection: tokio::sync::Mutex<Option<Connection>>,
+}
+
+impl ConnectionReuse {
+    /// Creates the reuse of a pool's connections.
+    pub(super) fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            reachability: Arc::default(),
+            idle: Arc::default(),
+        }
+    }
+
+    /// Returns the number of idle connections.
+    pub(super) fn idle_count(&self) -> usize {
+        self.idle.lock().connections.len()
+    }
+
+    /// Returns all idle connections to the driver's pool.
+    pub(super) fn release_all(&self) {
+        let released = std::mem::take(&mut self.idle.lock().connections);
+        drop(released);
+    }
+
+    /// Ends the reuse of connections.
+    pub(super) fn close(&self) {
+        self.idle.lock().is_closed = true;
+        self.release_all();
+    }
+
+    /// Begins a transaction with this statement.
+    pub(super) async fn begin(&self, statement: &'static str) -> Result<ReusedTransaction, DbErr> {
+        let mut connection = self.acquire().await?;
+        Transactions::begin(&mut connection.connection, Some(statement.into_sql_str()))
+            .await
+            .map_err(exec_error)?;
+        Ok(ReusedTransaction {
+            reuse: self.clone(),
+            connection: tokio::sync::Mutex::new(Some(connection)),
+        })
+    }
+
+    async fn acquire(&self) -> Result<Connection, DbErr> {
+        while let Some(connection) = self.idle.pop() {
+            if connection.is_trusted() {
+                return Ok(connection);
+            }
+        }
+        match self.pool.acquire().await {
+            Ok(connection) => Ok(Connection {
+                connection,
+                acquired: Instant::now(),
+            }),
+            Err(sqlx::Error::PoolTimedOut) => {
+                Err(self.reachability.explain_timeout(&self.pool).await)
+            }
+            Err(sqlx::Error::PoolClosed) => {
+                Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
+            }
+            Err(error) => Err(connect_error(&self.pool.connect_options(), &error)),
+        }
+    }
+
+    /// Runs a statement on a connection, and keeps the connection after a complete answer. After an error or a
+    /// cancellation the connection returns to the driver's pool, which checks it again.
+    async fn run<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let mut connection = self.acquire().await?;
+        let answer = statement(&mut connection.connection).await?;
+        self.keep(connection);
+        Ok(answer)
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.idle.lock();
+        if idle.is_closed || !connection.is_trusted() {
+            drop(idle);
+            drop(connection);
+        } else {
+            idle.connections.push(connection);
+        }
+    }
+}
+
+impl Connection {
+    fn is_trusted(&self) -> bool {
+        self.acquired.elapsed() < REUSE_TIME
+    }
+}
+
+impl Idle {
+    fn lock(&self) -> MutexGuard<'_, IdleConnections> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pop(&self) -> Option<Connection> {
+        self.lock().connections.pop()
+    }
+}
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        for idle in std::mem::take(&mut self.lock().connections) {
+            // The pool is unused now, and the runtime that the driver needs for a return may be gone.
+            drop(idle.connection.leak());
+        }
+    }
+}
+
+impl ReusedTransaction {
+    /// Runs a statement on the connection of the transaction.
+    async fn run<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let mut connection = self.connection.lock().await;
+        let connection = connection
+            .as_mut()
+            .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
+        statement(&mut connection.connection).await
+    }
+
+    /// Commits.
+    pub(super) async fn commit(self) -> Result<(), DbErr> {
+        let mut ended = self.connection.lock().await;
+        let Some(connection) = ended.as_mut() else {
+            return Ok(());
+        };
+        // The connection stays in the mutex during the commit, so that a cancelled commit is rolled back.
+        Transactions::commit(&mut connection.connection)
+            .await
+            .map_err(exec_error)?;
+        if let Some(connection) = ended.take() {
+            self.reuse.keep(connection);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for ReusedTransaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.get_mut() {
+            // The driver's check of the returned connection sends the rollback first.
+            Transactions::start_rollback(&mut connection.connection);
+        }
+    }
+}
+
+/// Implements `ConnectionTrait` by a method `run`, which provides the connection for one statement.
+macro_rules! impl_connection_trait {
+    ($($source:ty),+) => {$(
+        #[async_trait]
+        impl ConnectionTrait for $source {
+            fn get_database_backend(&self) -> DatabaseBackend {
+                DatabaseBackend::Postgres
+            }
+
+            async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+                self.run(async |connection| execute(connection, &statement).await).await
+            }
+
+            async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+                self.run(async |connection| execute_text(connection, sql).await).await
+            }
+
+            async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+                self.run(async |connection| query_one(connection, &statement).await).await
+            }
+
+            async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+                self.run(async |connection| query_all(connection, &statement).await).await
+            }
+        }
+    )+};
+}
+
+impl_connection_trait!(ConnectionReuse, ReusedTransaction);
+
+fn prepared(statement: &Statement) -> Query<'_, Postgres, SqlxValues> {
+    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
+    query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
+}
+
+async fn execute(
+    connection: &mut PgConnection,
+    statement: &Statement,
+) -> Result<ExecResult, DbErr> {
+    let executed = prepared(statement).execute(connection).await;
+    executed.map(Into::into).map_err(exec_error)
+}
+
+async fn execute_text(connection: &mut PgConnection, sql: &str) -> Result<ExecResult, DbErr> {
+    let executed = sqlx::Executor::execute(connection, AssertSqlSafe(sql)).await;
+    executed.map(Into::into).map_err(exec_error)
+}
+
+async fn query_one(
+    connection: &mut PgConnection,
+    statement: &Statement,
+) -> Result<Option<QueryResult>, DbErr> {
+    let found = prepared(statement).fetch_optional(connection).await;
+    found.map(|row| row.map(Into::into)).map_err(query_error)
+}
+
+async fn query_all(
+    connection: &mut PgConnection,
+    statement: &Statement,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let found = prepared(statement)
+        .fetch_all(connection)
+        .await
+        .map_err(query_error)?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+pub(in crate::sea_orm) fn exec_error(error: sqlx::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
+}
+
+fn query_error(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+}

@@ -1,0 +1,101 @@
+//! Applies pending migrations when the service starts, in the background if the database is unavailable or slow.
+
+use std::time::Duration;
+
+use tokio::task::JoinError;
+use tokio::time::{sleep, timeout};
+
+use crate::compose::{ComposeError, Composition};
+use crate::lifecycle::WorkerGroup;
+use crate::settings::Settings;
+
+/// The name of the worker.
+const WORKER: &str = "migrations";
+/// How long the start waits for migrations. After that, the service listens and reports that it is not ready.
+const STARTUP_WAIT: Duration = Duration::from_secs(5);
+/// How long to wait between two attempts.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Applies pending migrations, unless the settings disable it. Starts a worker if the database is unavailable or the
+/// migrations take longer than [`STARTUP_WAIT`].
+///
+/// # Errors
+/// A permanent failure.
+pub(crate) async fn start(
+    group: &WorkerGroup,
+    composition: &Composition,
+    settings: &Settings,
+) -> Result<(), ComposeError> {
+    if !settings.database.migrate_on_start {
+        return Ok(());
+    }
+    let task = MigrationTask {
+        composition: composition.clone(),
+        schema: settings.database.schema.clone(),
+    };
+    // A task of its own: the timeout must not cancel a running migration.
+    let mut first = tokio::spawn(task.clone().attempt());
+    let Ok(joined) = timeout(STARTUP_WAIT, &mut first).await else {
+        tracing::warn!("migrations take long; they continue in the background");
+        group.start_cancellable(WORKER, async move {
+            match flatten(first.await) {
+                Ok(applied) => log_applied(&applied),
+                Err(error) => {
+                    tracing::warn!(%error, "migrations failed; they are retried");
+                    task.retry_until_applied().await;
+                }
+            }
+        });
+        return Ok(());
+    };
+    match flatten(joined) {
+        Ok(applied) => log_applied(&applied),
+        Err(error) if error.is_transient() => {
+            tracing::warn!(%error, "the database is unavailable; migrations are retried in the background");
+            group.start_cancellable(WORKER, task.retry_until_applied());
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+#[derive(Clone)]
+struct MigrationTask {
+    composition: Composition,
+    schema: Option<String>,
+}
+
+impl MigrationTask {
+    async fn attempt(self) -> Result<Vec<String>, ComposeError> {
+        self.composition.migrate(self.schema.as_deref()).await
+    }
+
+    async fn retry_until_applied(self) {
+        for attempt in 1_u32.. {
+            sleep(RETRY_INTERVAL).await;
+            match self.clone().attempt().await {
+                Ok(applied) => return log_applied(&applied),
+                // A wrong host name or password looks like a database that has not started yet. So every tenth failure
+                // is logged as a warning.
+                Err(error) if error.is_transient() && attempt % 10 != 0 => {
+                    tracing::debug!(%error, "the database is still unavailable");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, attempt, "migrations failed; they are retried");
+                }
+            }
+        }
+    }
+}
+
+fn flatten(
+    joined: Result<Result<Vec<String>, ComposeError>, JoinError>,
+) -> Result<Vec<String>, ComposeError> {
+    joined.unwrap_or_else(|error| Err(ComposeError::Database(error.to_string())))
+}
+
+fn log_applied(applied: &[String]) {
+    for name in applied {
+        tracing::info!(migration = %name, "migration applied");
+    }
+}

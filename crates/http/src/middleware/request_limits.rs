@@ -1,0 +1,191 @@
+//! Refuses requests beyond the limits of headers and concurrency, and normalises request URIs.
+
+use std::future::{Ready, ready};
+
+use actix_web::Error;
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::Uri;
+use actix_web::http::header::HeaderMap;
+use actix_web::http::uri::PathAndQuery;
+use futures_util::future::LocalBoxFuture;
+
+use crate::api::Api;
+use crate::problem::{Code, Problem};
+
+/// Refuses requests with too many bytes of header fields, and API requests while the service is overloaded. Removes the
+/// gateway's prefix and one trailing slash from the path.
+pub(crate) struct RequestLimits {
+    api: Api,
+    header_limit: usize,
+    base_path: String,
+}
+
+impl RequestLimits {
+    pub(crate) fn new(api: &Api) -> Self {
+        let settings = api.settings();
+        Self {
+            api: api.clone(),
+            header_limit: settings.header_limit,
+            base_path: settings.base_path.clone(),
+        }
+    }
+}
+
+pub(crate) struct RequestLimitsService<S> {
+    service: S,
+    api: Api,
+    header_limit: usize,
+    base_path: String,
+}
+
+impl<S, B> Transform<S, ServiceRequest> for RequestLimits
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = RequestLimitsService<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let (header_limit, base_path) = (self.header_limit, self.base_path.clone());
+        ready(Ok(RequestLimitsService {
+            service,
+            api: self.api.clone(),
+            header_limit,
+            base_path,
+        }))
+    }
+}
+
+impl<S, B> Service<ServiceRequest> for RequestLimitsService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        if header_size(request.headers()) > self.header_limit {
+            let detail = format!(
+                "All header fields together must have at most {} bytes.",
+                self.header_limit
+            );
+            let response = request.error_response(Problem::new(Code::HeaderTooLarge, detail));
+            return Box::pin(ready(Ok(response.map_into_right_body())));
+        }
+        if let Some(uri) = normalise(request.uri(), &self.base_path) {
+            request.match_info_mut().get_mut().update(&uri);
+            request.head_mut().uri = uri;
+        }
+        // Health, metrics and the description stay available during an overload.
+        if request.path().starts_with("/v1/") && self.api.is_overloaded() {
+            let response = request.error_response(Problem::overloaded());
+            return Box::pin(ready(Ok(response.map_into_right_body())));
+        }
+        let response = self.service.call(request);
+        Box::pin(async move { response.await.map(ServiceResponse::map_into_left_body) })
+    }
+}
+
+/// Returns the size of the header fields in HTTP/1.1.
+fn header_size(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum()
+}
+
+/// Returns the URI that the routes match, if it differs from the received one.
+fn normalise(uri: &Uri, base_path: &str) -> Option<Uri> {
+    let path = uri.path();
+    let below = below_base(path, base_path).unwrap_or(path);
+    let trimmed = match below.strip_suffix('/') {
+        Some(trimmed) if !trimmed.is_empty() => trimmed,
+        _ => below,
+    };
+    if trimmed == path {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    let path_and_query = match uri.query() {
+        Some(query) => PathAndQuery::try_from(format!("{trimmed}?{query}")),
+        None => PathAndQuery::try_from(trimmed),
+    };
+    parts.path_and_query = Some(path_and_query.ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Returns the path after the gateway's prefix, if it is a path of this service.
+///
+/// The check prevents a prefix such as `/v1` from hiding the routes.
+fn below_base<'a>(path: &'a str, base_path: &str) -> Option<&'a str> {
+    const ROOTS: [&str; 5] = ["v1", "health", "metrics", "openapi.json", "docs"];
+    if base_path.is_empty() {
+        return None;
+    }
+    let below = path.strip_prefix(base_path)?;
+    if matches!(below, "" | "/") {
+        let is_route = ROOTS.contains(&base_path.trim_start_matches('/'));
+        return (!is_route).then_some("/");
+    }
+    let first = below.strip_prefix('/')?.split('/').next()?;
+    ROOTS.contains(&first).then_some(below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normalised(uri: &str, base_path: &str) -> String {
+        let uri: Uri = uri.parse().unwrap();
+        normalise(&uri, base_path).unwrap_or(uri).to_string()
+    }
+
+    #[test]
+    fn only_one_trailing_slash_is_removed() {
+        assert_eq!(normalised("/v1/users/", ""), "/v1/users");
+        assert_eq!(normalised("/v1/users/?q=a/", ""), "/v1/users?q=a/");
+        assert_eq!(normalised("/v1/users//", ""), "/v1/users/");
+        assert_eq!(normalised("/", ""), "/");
+        for uri in [
+            "/v1//users",
+            "/v1/users/by-username/a%2Fb%25",
+            "/v1/users?x=%2F",
+        ] {
+            assert_eq!(normalised(uri, ""), uri);
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_removed_if_present() {
+        assert_eq!(normalised("/api/v1/users", "/api"), "/v1/users");
+        assert_eq!(normalised("/v1/users", "/api"), "/v1/users");
+        assert_eq!(normalised("/api/health/", "/api"), "/health");
+        assert_eq!(normalised("/apis/v1/users", "/api"), "/apis/v1/users");
+        for root in ["/api", "/api/", "/"] {
+            assert_eq!(normalised(root, "/api"), "/");
+        }
+        assert_eq!(normalised("/api?a=b", "/api"), "/?a=b");
+        assert_eq!(normalised("/api//", "/api"), "/api/");
+    }
+
+    #[test]
+    fn a_prefix_that_equals_a_route_hides_no_route() {
+        assert_eq!(normalised("/v1/users", "/v1"), "/v1/users");
+        assert_eq!(normalised("/v1/v1/users", "/v1"), "/v1/users");
+        assert_eq!(normalised("/v1/health", "/v1"), "/health");
+        assert_eq!(normalised("/docs", "/docs"), "/docs");
+        assert_eq!(normalised("/docs/", "/docs"), "/docs");
+        assert_eq!(normalised("/docs/docs", "/docs"), "/docs");
+    }
+}

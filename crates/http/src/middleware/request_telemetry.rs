@@ -1,0 +1,312 @@
+//! Assigns request ids, records metrics, traces and log lines of requests, and catches panics of handlers.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
+use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
+use actix_web::{Error, HttpMessage as _};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use metrics::{Gauge, Histogram};
+use tracing::{Instrument, Span};
+use user_domain::ports::IdGenerator;
+use uuid::fmt::Hyphenated;
+
+use super::problem_responses::{problem_response, vary_of_path};
+use crate::api::Api;
+use crate::metrics::{ACTIVE_REQUESTS, CLIENT_CLOSED_REQUEST, REQUEST_DURATION};
+use crate::problem::Problem;
+use crate::request_context::{RequestContext, RequestId};
+use crate::resource::RoutePattern;
+use crate::resource_limits::ActiveRequest;
+use crate::trace;
+use crate::write_tasks::panic_message;
+
+/// The route in logs and metrics of a request that matches no route.
+pub(super) const UNMATCHED: &str = "unmatched";
+
+/// Assigns request ids, records metrics, traces and log lines of requests, and catches panics of handlers.
+pub(crate) struct RequestTelemetry {
+    api: Api,
+    has_traces: bool,
+}
+
+impl RequestTelemetry {
+    /// Creates the middleware of the API.
+    pub(crate) fn new(api: &Api) -> Self {
+        Self {
+            api: api.clone(),
+            has_traces: true,
+        }
+    }
+
+    /// Creates the middleware of the management port, without traces: probes arrive every few seconds.
+    pub(crate) fn untraced(api: &Api) -> Self {
+        Self {
+            api: api.clone(),
+            has_traces: false,
+        }
+    }
+}
+
+pub(crate) struct RequestTelemetryService<S> {
+    service: Rc<S>,
+    api: Api,
+    has_traces: bool,
+    active: Arc<Gauge>,
+    durations: Rc<DurationHistograms>,
+}
+
+impl<S> Transform<S, ServiceRequest> for RequestTelemetry
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type InitError = ();
+    type Transform = RequestTelemetryService<S>;
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let active = Arc::new(metrics::gauge!(ACTIVE_REQUESTS));
+        ready(Ok(RequestTelemetryService {
+            service: Rc::new(service),
+            api: self.api.clone(),
+            has_traces: self.has_traces,
+            active,
+            durations: Rc::default(),
+        }))
+    }
+}
+
+impl<S> Service<ServiceRequest> for RequestTelemetryService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let active = ActiveRequest::begin(self.api.clone(), self.active.clone());
+        let context = RequestContext::new(request_id(request.headers(), self.api.ids()));
+        let method = method_name(request.method());
+        request.extensions_mut().insert(context.clone());
+        let span = if self.has_traces {
+            trace::request_span(method, request.headers())
+        } else {
+            Span::none()
+        };
+        let durations = self.durations.clone();
+        let mut record = RequestRecord::new(context, method, span.clone(), durations);
+        let service = self.service.clone();
+        let readiness = self.api.readiness().clone();
+        let response = async move { service.call(request).await };
+        let response = response.instrument(span);
+        Box::pin(async move {
+            let _active = active;
+            match AssertUnwindSafe(response).catch_unwind().await {
+                Ok(Ok(mut response)) => {
+                    if readiness.is_draining() {
+                        // Closes the connection after this response, so that the client's next request does not fail.
+                        let head = response.response_mut().head_mut();
+                        head.set_connection_type(ConnectionType::Close);
+                    }
+                    let request = response.request();
+                    let pattern = request.app_data::<RoutePattern>().map(|pattern| pattern.0);
+                    let route = pattern.or(record.context.route.get()).unwrap_or(UNMATCHED);
+                    record.write(route, response.status().as_u16());
+                    Ok(response)
+                }
+                // No middleware of this service returns an error. If one ever does, its error becomes a problem.
+                Ok(Err(error)) => Err(record.write_failure(error)),
+                Err(panic) => {
+                    let cause = format!("a handler panicked: {}", panic_message(&*panic));
+                    Err(record.write_failure(Problem::internal(cause).into()))
+                }
+            }
+        })
+    }
+}
+
+/// The duration histograms of one worker. They are kept, because looking one up takes longer than recording a value.
+#[derive(Default)]
+pub(super) struct DurationHistograms(
+    RefCell<HashMap<(&'static str, &'static str, u16), Histogram>>,
+);
+
+impl DurationHistograms {
+    fn record(&self, method: &'static str, route: &'static str, status: u16, duration: Duration) {
+        self.0
+            .borrow_mut()
+            .entry((method, route, status))
+            .or_insert_with(|| {
+                metrics::histogram!(
+                    REQUEST_DURATION,
+                    "method" => method,
+                    "route" => route,
+                    "status" => status.to_string()
+                )
+            })
+            .record(duration);
+    }
+}
+
+/// The metrics, log line and span of a request, written after its response.
+pub(super) struct RequestRecord {
+    context: Rc<RequestContext>,
+    method: &'static str,
+    span: Span,
+    durations: Rc<DurationHistograms>,
+    is_written: bool,
+}
+
+impl Drop for RequestRecord {
+    /// Records a request whose client disconnected before the response.
+    fn drop(&mut self) {
+        if !self.is_written {
+            let route = self.context.route.get().unwrap_or(UNMATCHED);
+            self.write(route, CLIENT_CLOSED_REQUEST);
+        }
+    }
+}
+
+impl RequestRecord {
+    pub(super) fn new(
+        context: Rc<RequestContext>,
+        method: &'static str,
+        span: Span,
+        durations: Rc<DurationHistograms>,
+    ) -> Self {
+        Self {
+            context,
+            method,
+            span,
+            durations,
+            is_written: false,
+        }
+    }
+
+    /// Records a request whose handler failed, and returns its response.
+    fn write_failure(&mut self, error: Error) -> Error {
+        let route = self.context.route.get().unwrap_or(UNMATCHED);
+        let response = problem_response(error, &self.context, vary_of_path(route));
+        self.write(route, response.status().as_u16());
+        InternalError::from_response("request handler failed", response).into()
+    }
+
+    /// Records the response in metrics, log and trace, without any user input.
+    pub(super) fn write(&mut self, route: &'static str, status: u16) {
+        self.is_written = true;
+        let Self {
+            context,
+            method,
+            span,
+            durations,
+            ..
+        } = self;
+        let duration = context.received.elapsed();
+        durations.record(method, route, status, duration);
+        let id = context.id.as_str();
+        trace::record_response(span, method, route, status, id);
+        let failure = context.failure.take();
+        let code = failure.as_ref().map(|failure| failure.code);
+        let failure = failure.as_ref().map(|failure| failure.cause.as_str());
+        let rejection = context.rejection.get();
+        // The level of a tracing event must be a constant.
+        macro_rules! log {
+            ($level:ident, $cause:expr) => {
+                tracing::$level!(
+                    request_id = id,
+                    trace_id = trace::trace_id(span).map(tracing::field::display),
+                    method,
+                    route,
+                    status,
+                    duration_ms = duration.as_secs_f64() * 1000.0,
+                    caller = context.caller.get(),
+                    code,
+                    cause = $cause,
+                    "request"
+                )
+            };
+        }
+        match failure {
+            None => log!(info, rejection.map(tracing::field::display)),
+            Some(cause) if status == 500 => log!(error, cause),
+            Some(cause) => log!(warn, cause),
+        }
+    }
+}
+
+/// Returns the client's request id if it is valid, else a new one.
+fn request_id(headers: &HeaderMap, ids: &dyn IdGenerator) -> RequestId {
+    let mut lines = headers.get_all("x-request-id");
+    if let (Some(line), None) = (lines.next(), lines.next())
+        && is_valid_id(line.as_bytes())
+    {
+        return RequestId::new(line.clone());
+    }
+    new_request_id(ids)
+}
+
+/// Creates a request id.
+pub(super) fn new_request_id(ids: &dyn IdGenerator) -> RequestId {
+    let mut text = [0; Hyphenated::LENGTH];
+    let made = ids.event_id().hyphenated().encode_lower(&mut text);
+    // Never fails for hexadecimal digits and hyphens.
+    RequestId::new(HeaderValue::from_str(made).unwrap_or(HeaderValue::from_static("-")))
+}
+
+fn is_valid_id(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+/// Returns the label of a method. The number of labels is bounded.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_short_plain_words_are_request_ids() {
+        for id in [
+            "a",
+            "0199b8f2-7c1e-7000-8000-000000000000",
+            "A_b.c-1",
+            &"x".repeat(64),
+        ] {
+            assert!(is_valid_id(id.as_bytes()), "{id}");
+        }
+        for id in ["", "a b", "é", "a\"", "a/b", &"x".repeat(65)] {
+            assert!(!is_valid_id(id.as_bytes()), "{id}");
+        }
+    }
+}

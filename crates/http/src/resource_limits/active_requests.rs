@@ -1,0 +1,82 @@
+//! The count of active requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use metrics::Gauge;
+
+use crate::api::Api;
+use crate::metrics::ACTIVE_REQUESTS;
+
+/// The number of active requests.
+///
+/// A request that waits for its body is not counted: see [`ActiveRequest::pause`].
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ActiveRequests(Arc<AtomicUsize>);
+
+impl ActiveRequests {
+    /// Whether more requests are active than the limit.
+    pub(crate) fn exceed(&self, limit: usize) -> bool {
+        self.0.load(Ordering::Relaxed) > limit
+    }
+}
+
+/// An active request. It is counted until this is dropped, which also happens if its client disconnects.
+pub(crate) struct ActiveRequest {
+    api: Api,
+    gauge: Arc<Gauge>,
+}
+
+/// A request that waits for its body. It is not counted as active until this is dropped.
+pub(crate) struct PausedRequest {
+    api: Api,
+    gauge: Gauge,
+}
+
+impl ActiveRequest {
+    /// Counts a request.
+    pub(crate) fn begin(api: Api, gauge: Arc<Gauge>) -> Self {
+        api.resource_limits()
+            .active
+            .0
+            .fetch_add(1, Ordering::Relaxed);
+        gauge.increment(1.0);
+        Self { api, gauge }
+    }
+
+    /// Stops counting a request while it waits for its body.
+    pub(crate) fn pause(api: &Api) -> PausedRequest {
+        api.resource_limits()
+            .active
+            .0
+            .fetch_sub(1, Ordering::Relaxed);
+        let gauge = metrics::gauge!(ACTIVE_REQUESTS);
+        gauge.decrement(1.0);
+        PausedRequest {
+            api: api.clone(),
+            gauge,
+        }
+    }
+}
+
+impl Drop for ActiveRequest {
+    fn drop(&mut self) {
+        self.api
+            .resource_limits()
+            .active
+            .0
+            .fetch_sub(1, Ordering::Relaxed);
+        self.gauge.decrement(1.0);
+    }
+}
+
+impl Drop for PausedRequest {
+    fn drop(&mut self) {
+        self.api
+            .resource_limits()
+            .active
+            .0
+            .fetch_add(1, Ordering::Relaxed);
+        self.gauge.increment(1.0);
+    }
+}
