@@ -8,6 +8,5 @@ mod request_telemetry;
 
 pub(crate) use direct_read::direct_read;
 pub(crate) use parser_rejections::ParserRejections;
-pub(crate) use problem_responses::ProblemResponses;
 pub(crate) use request_limits::RequestLimits;
 pub(crate) use request_telemetry::RequestTelemetry;

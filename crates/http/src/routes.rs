@@ -15,7 +15,7 @@ use actix_web::{App, Error, HttpResponse};
 
 use crate::api::Api;
 use crate::log_level::LogLevel;
-use crate::middleware::{ProblemResponses, RequestLimits, RequestTelemetry, direct_read};
+use crate::middleware::{RequestLimits, RequestTelemetry, direct_read};
 use crate::problem::{Code, Problem};
 use crate::response_cache::ResponseCache;
 use crate::{credentials, docs, health, log_level, metrics, relationships, tokens, users};
@@ -40,7 +40,6 @@ pub fn app(
         .wrap(from_fn(direct_read))
         .wrap(RequestLimits::new(api))
         .wrap(Condition::new(!origins.is_empty(), cors))
-        .wrap(ProblemResponses::new(api))
         .wrap(RequestTelemetry::new(api))
         .configure(configure)
 }
@@ -61,7 +60,6 @@ pub fn management(
     let (api, log) = (api.clone(), log.clone());
     App::new()
         .wrap(RequestLimits::new(&api))
-        .wrap(ProblemResponses::new(&api))
         .wrap(RequestTelemetry::untraced(&api))
         .configure(move |config| {
             config.app_data(Data::new(api));

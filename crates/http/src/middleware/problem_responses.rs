@@ -1,18 +1,14 @@
 //! Turns all errors into problems (RFC 9457), and adds the header fields of all responses.
 
-use std::future::{Ready, ready};
-
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpResponse};
-use futures_util::future::LocalBoxFuture;
 
-use crate::api::Api;
 use crate::problem::{Code, PROBLEM_JSON, Problem, record_and_render};
 use crate::request_context::{RequestContext, RequestId};
 use crate::resource::RoutePattern;
@@ -20,73 +16,21 @@ use crate::resource::RoutePattern;
 /// The `Vary` of all API responses.
 pub(super) const API_VARY: &str = "Authorization, X-API-Token, Origin";
 
-/// Turns all errors into problems, those of the framework included, and adds the header fields of all responses.
-pub(crate) struct ProblemResponses {
+/// Completes the response to a request: turns an error, those of the framework included, into a problem, and adds the
+/// header fields of all responses.
+pub(super) fn complete<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    context: &RequestContext,
     has_cors: bool,
-}
-
-impl ProblemResponses {
-    pub(crate) fn new(api: &Api) -> Self {
-        Self {
-            has_cors: !api.settings().cors_allowed_origins.is_empty(),
-        }
+) -> ServiceResponse<BoxBody> {
+    let (request, response) = response.map_into_boxed_body().into_parts();
+    let mut response = ServiceResponse::new(request, as_problem(response, context));
+    if response.request().method() == Method::OPTIONS && response.status() == StatusCode::OK {
+        *response.response_mut().status_mut() = StatusCode::NO_CONTENT;
     }
-}
-
-pub(crate) struct ProblemResponsesService<S> {
-    service: S,
-    has_cors: bool,
-}
-
-impl<S, B> Transform<S, ServiceRequest> for ProblemResponses
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    S::Future: 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<BoxBody>;
-    type Error = Error;
-    type InitError = ();
-    type Transform = ProblemResponsesService<S>;
-    type Future = Ready<Result<Self::Transform, ()>>;
-
-    fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(ProblemResponsesService {
-            service,
-            has_cors: self.has_cors,
-        }))
-    }
-}
-
-impl<S, B> Service<ServiceRequest> for ProblemResponsesService<S>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    S::Future: 'static,
-    B: MessageBody + 'static,
-{
-    type Response = ServiceResponse<BoxBody>;
-    type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
-
-    forward_ready!(service);
-
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let context = RequestContext::of(&request)
-            .unwrap_or_else(|| RequestContext::new(RequestId::new(HeaderValue::from_static("-"))));
-        let has_cors = self.has_cors;
-        let response = self.service.call(request);
-        Box::pin(async move {
-            let (request, response) = response.await?.map_into_boxed_body().into_parts();
-            let mut response = ServiceResponse::new(request, as_problem(response, &context));
-            if response.request().method() == Method::OPTIONS && response.status() == StatusCode::OK
-            {
-                *response.response_mut().status_mut() = StatusCode::NO_CONTENT;
-            }
-            let vary = vary(&response, has_cors);
-            add_common_headers(response.headers_mut(), &context.id, vary);
-            Ok(response)
-        })
-    }
+    let vary = vary(&response, has_cors);
+    add_common_headers(response.headers_mut(), &context.id, vary);
+    response
 }
 
 /// Returns the complete response to a request that did not reach the routes or whose handler failed.

@@ -3,12 +3,12 @@
 use std::future::{Ready, ready};
 
 use actix_web::Error;
-use actix_web::body::{EitherBody, MessageBody};
+use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::Uri;
 use actix_web::http::header::HeaderMap;
 use actix_web::http::uri::PathAndQuery;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::Either;
 
 use crate::api::Api;
 use crate::problem::{Code, Problem};
@@ -39,13 +39,11 @@ pub(crate) struct RequestLimitsService<S> {
     base_path: String,
 }
 
-impl<S, B> Transform<S, ServiceRequest> for RequestLimits
+impl<S> Transform<S, ServiceRequest> for RequestLimits
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    S::Future: 'static,
-    B: MessageBody + 'static,
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse<BoxBody>;
     type Error = Error;
     type InitError = ();
     type Transform = RequestLimitsService<S>;
@@ -62,15 +60,13 @@ where
     }
 }
 
-impl<S, B> Service<ServiceRequest> for RequestLimitsService<S>
+impl<S> Service<ServiceRequest> for RequestLimitsService<S>
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    S::Future: 'static,
-    B: MessageBody + 'static,
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+    type Future = Either<Ready<Result<Self::Response, Error>>, S::Future>;
 
     forward_ready!(service);
 
@@ -81,7 +77,7 @@ where
                 self.header_limit
             );
             let response = request.error_response(Problem::new(Code::HeaderTooLarge, detail));
-            return Box::pin(ready(Ok(response.map_into_right_body())));
+            return Either::Left(ready(Ok(response)));
         }
         if let Some(uri) = normalise(request.uri(), &self.base_path) {
             request.match_info_mut().get_mut().update(&uri);
@@ -90,10 +86,9 @@ where
         // Health, metrics and the description stay available during an overload.
         if request.path().starts_with("/v1/") && self.api.is_overloaded() {
             let response = request.error_response(Problem::overloaded());
-            return Box::pin(ready(Ok(response.map_into_right_body())));
+            return Either::Left(ready(Ok(response)));
         }
-        let response = self.service.call(request);
-        Box::pin(async move { response.await.map(ServiceResponse::map_into_left_body) })
+        Either::Right(self.service.call(request))
     }
 }
 

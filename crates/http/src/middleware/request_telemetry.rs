@@ -1,4 +1,5 @@
-//! Assigns request ids, records metrics, traces and log lines of requests, and catches panics of handlers.
+//! Assigns request ids, records metrics, traces and log lines of requests, catches panics of handlers, and completes
+//! responses.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderValue};
@@ -21,7 +22,7 @@ use tracing::{Instrument, Span};
 use user_domain::ports::IdGenerator;
 use uuid::fmt::Hyphenated;
 
-use super::problem_responses::{problem_response, vary_of_path};
+use super::problem_responses::{complete, problem_response, vary_of_path};
 use crate::api::Api;
 use crate::metrics::{ACTIVE_REQUESTS, CLIENT_CLOSED_REQUEST, REQUEST_DURATION};
 use crate::problem::Problem;
@@ -34,7 +35,8 @@ use crate::write_tasks::panic_message;
 /// The route in logs and metrics of a request that matches no route.
 pub(super) const UNMATCHED: &str = "unmatched";
 
-/// Assigns request ids, records metrics, traces and log lines of requests, and catches panics of handlers.
+/// Assigns request ids, records metrics, traces and log lines of requests, catches panics of handlers, and completes
+/// responses.
 pub(crate) struct RequestTelemetry {
     api: Api,
     has_traces: bool,
@@ -64,12 +66,14 @@ pub(crate) struct RequestTelemetryService<S> {
     has_traces: bool,
     active: Arc<Gauge>,
     durations: Rc<DurationHistograms>,
+    has_cors: bool,
 }
 
-impl<S> Transform<S, ServiceRequest> for RequestTelemetry
+impl<S, B> Transform<S, ServiceRequest> for RequestTelemetry
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     S::Future: 'static,
+    B: MessageBody + 'static,
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
@@ -85,14 +89,16 @@ where
             has_traces: self.has_traces,
             active,
             durations: Rc::default(),
+            has_cors: !self.api.settings().cors_allowed_origins.is_empty(),
         }))
     }
 }
 
-impl<S> Service<ServiceRequest> for RequestTelemetryService<S>
+impl<S, B> Service<ServiceRequest> for RequestTelemetryService<S>
 where
-    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     S::Future: 'static,
+    B: MessageBody + 'static,
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
@@ -111,10 +117,14 @@ where
             Span::none()
         };
         let durations = self.durations.clone();
-        let mut record = RequestRecord::new(context, method, span.clone(), durations);
+        let mut record = RequestRecord::new(context.clone(), method, span.clone(), durations);
         let service = self.service.clone();
         let readiness = self.api.readiness().clone();
-        let response = async move { service.call(request).await };
+        let has_cors = self.has_cors;
+        let response = async move {
+            let response = service.call(request).await?;
+            Ok(complete(response, &context, has_cors))
+        };
         let response = response.instrument(span);
         Box::pin(async move {
             let _active = active;
