@@ -23,7 +23,6 @@ use compute::derive;
 use meters::{Meters, Operation};
 use thread_pool::ThreadPool;
 
-/// The longest time that a password waits for a thread.
 const MAX_QUEUE_WAIT: Duration = Duration::from_secs(1);
 /// The number of passwords that may wait for each thread.
 const QUEUE_PER_THREAD: usize = 32;
@@ -43,6 +42,8 @@ pub struct HashingOptions {
     pub threads: NonZeroUsize,
     /// The number of passwords that may wait. Further ones are refused at once.
     pub queue: usize,
+    /// The longest time that a password waits for a thread.
+    pub max_queue_wait: Duration,
 }
 
 /// Why the pool could not be started.
@@ -81,6 +82,7 @@ impl HashingOptions {
             parallelism,
             threads,
             queue: threads.get().saturating_mul(QUEUE_PER_THREAD),
+            max_queue_wait: MAX_QUEUE_WAIT,
         }
     }
 }
@@ -115,7 +117,7 @@ impl HashingPool {
         let threads = ThreadPool::start(
             options.threads.get(),
             options.queue,
-            MAX_QUEUE_WAIT,
+            options.max_queue_wait,
             meters.queue.clone(),
         )?;
         Ok(Self {

@@ -1,43 +1,77 @@
-//! The fields of a user as a caller sends them, validated all at once.
+//! The fields of a user as a caller sends them: parsed once, and validated all at once.
 
 mod edits;
 mod password;
+mod profile;
 mod record;
+mod roles;
 mod rules;
+
+use std::str::FromStr;
 
 use garde::Validate;
 use serde_json::{Map, Value};
 
-use crate::Fault;
 use crate::caller::Caller;
 use crate::permissions::may_write;
-use crate::user::{Field, NewUser, ProfileField, UserEdits};
-use crate::values::{
-    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, ShortText, Timestamp,
-    Username, WebUrl, ZoneInfo,
-};
+use crate::user::{Field, NewUser, Standing, UserEdits};
+use crate::values::{EmailAddress, ExternalId, PhoneNumber, Timestamp, Username};
+use crate::{Fault, Violation};
 pub use password::{Login, LoginInput, NewPassword, PasswordInput};
+pub use profile::ProfileInput;
 pub use record::RecordInput;
-use rules::{optional, required, standing, typed};
+pub use roles::RolesInput;
+use rules::wrong_type;
 
-/// An unvalidated value of an input.
+/// A field of an input: absent, or the result of parsing what was sent.
+///
+/// A text is parsed when the input is read, once. Validation reports what could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Raw<T> {
+pub enum FieldInput<T> {
     /// The field is absent.
     #[default]
     Absent,
     /// The field is null.
     Null,
-    /// A value of the right type.
+    /// A valid value.
     Value(T),
-    /// A value of the wrong type. Names the expected type with its article (`a string`).
-    WrongType(&'static str),
+    /// A value of the wrong type, or one that violates a rule of its type.
+    Invalid(Violation),
 }
 
-impl<T> Raw<T> {
+impl<T> FieldInput<T> {
+    /// A value of the wrong type. `expected` names the expected type with its article (`a string`).
+    pub fn wrong_type(expected: &str) -> Self {
+        Self::Invalid(wrong_type(expected))
+    }
+
     /// Whether the field is present, with any value.
     pub fn is_present(&self) -> bool {
         !matches!(self, Self::Absent)
+    }
+
+    /// The valid value, if there is one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null | Self::Invalid(_) => None,
+        }
+    }
+}
+
+impl<T: FromStr<Err = Violation>> FieldInput<T> {
+    /// Parses a text.
+    pub fn parse(text: &str) -> Self {
+        text.parse().into()
+    }
+}
+
+impl<T> From<Result<T, Violation>> for FieldInput<T> {
+    fn from(parsed: Result<T, Violation>) -> Self {
+        match parsed {
+            Ok(value) => Self::Value(value),
+            Err(violation) => Self::Invalid(violation),
+        }
     }
 }
 
@@ -53,7 +87,7 @@ pub enum WriteKind {
     Replace,
 }
 
-/// The unvalidated fields of a user that a caller may send.
+/// The fields of a user that a caller may send.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Validate)]
 #[garde(context(WriteKind))]
 #[expect(
@@ -61,20 +95,20 @@ pub enum WriteKind {
     reason = "each is the field of the same name of `UserState`"
 )]
 pub struct UserInput {
-    #[garde(custom(required(Username::parse)))]
-    pub username: Raw<String>,
-    #[garde(custom(required(EmailAddress::parse)))]
-    pub email: Raw<String>,
-    #[garde(custom(typed))]
-    pub email_verified: Raw<bool>,
-    #[garde(custom(optional(PhoneNumber::parse)))]
-    pub phone_number: Raw<String>,
-    #[garde(custom(typed))]
-    pub phone_number_verified: Raw<bool>,
-    #[garde(custom(optional(ExternalId::parse)))]
-    pub external_id: Raw<String>,
-    #[garde(custom(standing))]
-    pub status: Raw<String>,
+    #[garde(custom(rules::required))]
+    pub username: FieldInput<Username>,
+    #[garde(custom(rules::required))]
+    pub email: FieldInput<EmailAddress>,
+    #[garde(custom(rules::optional))]
+    pub email_verified: FieldInput<bool>,
+    #[garde(custom(rules::optional))]
+    pub phone_number: FieldInput<PhoneNumber>,
+    #[garde(custom(rules::optional))]
+    pub phone_number_verified: FieldInput<bool>,
+    #[garde(custom(rules::optional))]
+    pub external_id: FieldInput<ExternalId>,
+    #[garde(custom(rules::not_null))]
+    pub status: FieldInput<Standing>,
     #[garde(dive)]
     pub roles: RolesInput,
     #[garde(dive)]
@@ -89,39 +123,7 @@ pub struct UserInput {
     pub unexpected_fields: Vec<Fault>,
 }
 
-/// The unvalidated fields of a profile.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Validate)]
-#[garde(context(WriteKind))]
-#[expect(
-    missing_docs,
-    reason = "each is the field of the same name of `Profile`"
-)]
-pub struct ProfileInput {
-    #[garde(custom(optional(ShortText::parse)))]
-    pub name: Raw<String>,
-    #[garde(custom(optional(ShortText::parse)))]
-    pub given_name: Raw<String>,
-    #[garde(custom(optional(ShortText::parse)))]
-    pub family_name: Raw<String>,
-    #[garde(custom(optional(ShortText::parse)))]
-    pub nickname: Raw<String>,
-    #[garde(custom(optional(WebUrl::parse)))]
-    pub picture: Raw<String>,
-    #[garde(custom(optional(WebUrl::parse)))]
-    pub website: Raw<String>,
-    #[garde(custom(optional(Bio::parse)))]
-    pub bio: Raw<String>,
-    #[garde(custom(optional(ShortText::parse)))]
-    pub location: Raw<String>,
-    #[garde(custom(optional(Locale::parse)))]
-    pub locale: Raw<String>,
-    #[garde(custom(optional(ZoneInfo::parse)))]
-    pub zoneinfo: Raw<String>,
-    #[garde(custom(optional(Birthdate::parse)))]
-    pub birthdate: Raw<String>,
-}
-
-/// The unvalidated metadata objects.
+/// The metadata objects of an input, or their patches. The kind of write determines their rules.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Validate)]
 #[garde(context(WriteKind))]
 #[expect(
@@ -129,22 +131,17 @@ pub struct ProfileInput {
     reason = "each is the field of the same name of `UserMetadata`"
 )]
 pub struct MetadataInput {
-    #[garde(custom(rules::metadata))]
-    pub public: Raw<Map<String, Value>>,
-    #[garde(custom(rules::metadata))]
-    pub user: Raw<Map<String, Value>>,
-    #[garde(custom(rules::metadata))]
-    pub private: Raw<Map<String, Value>>,
+    #[garde(custom(rules::optional))]
+    pub public: FieldInput<Map<String, Value>>,
+    #[garde(custom(rules::optional))]
+    pub user: FieldInput<Map<String, Value>>,
+    #[garde(custom(rules::optional))]
+    pub private: FieldInput<Map<String, Value>>,
 }
-
-/// The unvalidated names of roles.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RolesInput(pub Raw<Vec<Raw<String>>>);
 
 impl UserInput {
     /// Returns the fields in the input, valid or not. The caller must be allowed to write each of them.
     pub fn named_fields(&self) -> Vec<Field> {
-        use ProfileField as P;
         // Full destructuring: a forgotten field could be written without permission.
         let Self {
             username,
@@ -160,25 +157,12 @@ impl UserInput {
             password: _,
             unexpected_fields: _,
         } = self;
-        let ProfileInput {
-            name,
-            given_name,
-            family_name,
-            nickname,
-            picture,
-            website,
-            bio,
-            location,
-            locale,
-            zoneinfo,
-            birthdate,
-        } = profile;
         let MetadataInput {
             public,
             user,
             private,
         } = metadata;
-        let named = [
+        let before_profile = [
             (Field::Username, username.is_present()),
             (Field::Email, email.is_present()),
             (Field::EmailVerified, email_verified.is_present()),
@@ -190,24 +174,18 @@ impl UserInput {
             (Field::ExternalId, external_id.is_present()),
             (Field::Status, status.is_present()),
             (Field::Roles, roles.is_present()),
-            (Field::Profile(P::Name), name.is_present()),
-            (Field::Profile(P::GivenName), given_name.is_present()),
-            (Field::Profile(P::FamilyName), family_name.is_present()),
-            (Field::Profile(P::Nickname), nickname.is_present()),
-            (Field::Profile(P::Picture), picture.is_present()),
-            (Field::Profile(P::Website), website.is_present()),
-            (Field::Profile(P::Bio), bio.is_present()),
-            (Field::Profile(P::Location), location.is_present()),
-            (Field::Profile(P::Locale), locale.is_present()),
-            (Field::Profile(P::Zoneinfo), zoneinfo.is_present()),
-            (Field::Profile(P::Birthdate), birthdate.is_present()),
+        ];
+        let after_profile = [
             (Field::MetadataPublic, public.is_present()),
             (Field::MetadataUser, user.is_present()),
             (Field::MetadataPrivate, private.is_present()),
         ];
-        named
+        let named = |(field, is_present)| Some(field).filter(|_| is_present);
+        before_profile
             .into_iter()
-            .filter_map(|(field, named)| named.then_some(field))
+            .filter_map(named)
+            .chain(profile.named_fields().map(Field::Profile))
+            .chain(after_profile.into_iter().filter_map(named))
             .collect()
     }
 
@@ -217,16 +195,22 @@ impl UserInput {
     /// All faults of the input.
     pub fn check_new(&self, now: Timestamp) -> Result<(NewUser, Option<NewPassword>), Vec<Fault>> {
         let password = self.password.check();
-        match (self.check(WriteKind::Create, now), password) {
-            (Ok(()), Ok(password)) => {
-                let new = edits::new_user(self).map_err(|fault| vec![fault])?;
-                Ok((new, password))
+        let edits = self.check(WriteKind::Create, now, |_| false);
+        let (edits, password) = match (edits, password) {
+            (Ok(edits), Ok(password)) => (edits, password),
+            (edits, password) => {
+                let faults = [edits.err(), password.err()];
+                return Err(faults.into_iter().flatten().flatten().collect());
             }
-            (user, password) => {
-                let faults = [user.err(), password.err()];
-                Err(faults.into_iter().flatten().flatten().collect())
-            }
-        }
+        };
+        let missing = |field: Field| vec![Fault::new(field.path(), &rules::missing())];
+        let new = NewUser {
+            username: edits.username.clone().ok_or(missing(Field::Username))?,
+            email: edits.email.clone().ok_or(missing(Field::Email))?,
+            rest: edits,
+            password: None,
+        };
+        Ok((new, password))
     }
 
     /// Validates an input to merge into a user. Dates are compared with `now`.
@@ -234,8 +218,7 @@ impl UserInput {
     /// # Errors
     /// All faults of the input.
     pub fn check_merge(&self, now: Timestamp) -> Result<UserEdits, Vec<Fault>> {
-        self.check(WriteKind::Merge, now)?;
-        edits::edits(self, WriteKind::Merge, |_| false).map_err(|fault| vec![fault])
+        self.check(WriteKind::Merge, now, |_| false)
     }
 
     /// Validates an input that replaces all fields that the caller may write. Dates are compared with `now`.
@@ -247,85 +230,42 @@ impl UserInput {
         caller: &Caller,
         now: Timestamp,
     ) -> Result<UserEdits, Vec<Fault>> {
-        self.check(WriteKind::Replace, now)?;
-        let clears = |field| {
+        self.check(WriteKind::Replace, now, |field| {
             may_write(caller, field)
                 && !matches!(field, Field::Roles | Field::ExternalId | Field::Status)
-        };
-        edits::edits(self, WriteKind::Replace, clears).map_err(|fault| vec![fault])
+        })
     }
 
-    fn check(&self, kind: WriteKind, now: Timestamp) -> Result<(), Vec<Fault>> {
+    /// Validates all fields and returns their edits. `clears` decides which absent fields lose their value.
+    fn check(
+        &self,
+        kind: WriteKind,
+        now: Timestamp,
+        clears: impl Fn(Field) -> bool,
+    ) -> Result<UserEdits, Vec<Fault>> {
         let mut faults = self.unexpected_fields.clone();
         if let Err(report) = self.validate_with(&kind) {
             faults.extend(rules::faults(&report));
         }
         faults.extend(self.profile.birthdate_in_future(now));
-        // A replacement may repeat stored numbers. Only the edit can compare them.
-        if kind != WriteKind::Replace {
-            faults.extend(self.metadata.numbers_out_of_range());
-        }
         if kind == WriteKind::Create {
             faults.extend(self.username_of_mixed_scripts());
         } else {
             faults.extend(self.password.unexpected());
         }
+        let edits = edits::edits(self, kind, &clears, &mut faults);
         if faults.is_empty() {
-            Ok(())
+            Ok(edits)
         } else {
             Err(faults)
         }
     }
-}
 
-impl UserInput {
     /// The fault of a new user's username that mixes scripts. Other writes may repeat the current username, so
     /// `User::apply` checks only a changed one.
     fn username_of_mixed_scripts(&self) -> Option<Fault> {
-        let Raw::Value(text) = &self.username else {
-            return None;
-        };
-        let username = Username::parse(text).ok()?;
-        let violation = username.check_scripts().err()?;
+        let violation = self.username.value()?.check_scripts().err()?;
         Some(Fault::new(Field::Username.path(), &violation))
-    }
-}
-
-impl MetadataInput {
-    fn numbers_out_of_range(&self) -> Vec<Fault> {
-        let Self {
-            public,
-            user,
-            private,
-        } = self;
-        let objects = [
-            (Field::MetadataPublic, public),
-            (Field::MetadataUser, user),
-            (Field::MetadataPrivate, private),
-        ];
-        let faults = objects.into_iter().flat_map(|(field, object)| {
-            let numbers = match object {
-                Raw::Value(map) => Metadata::numbers_out_of_range(map),
-                Raw::Absent | Raw::Null | Raw::WrongType(_) => Vec::new(),
-            };
-            let violation = Metadata::out_of_range();
-            let numbers = numbers.into_iter();
-            numbers.map(move |steps| Fault::nested(field.path(), steps, &violation))
-        });
-        faults.collect()
-    }
-}
-
-impl ProfileInput {
-    fn birthdate_in_future(&self, now: Timestamp) -> Option<Fault> {
-        let Raw::Value(text) = &self.birthdate else {
-            return None;
-        };
-        let birthdate = Birthdate::parse(text).ok()?;
-        birthdate.is_in_future(now).then(|| {
-            let field = Field::Profile(ProfileField::Birthdate);
-            Fault::new(field.path(), &Birthdate::in_future())
-        })
     }
 }
 

@@ -5,6 +5,11 @@
 //!
 //! To add a port: a file here with the trait and its promises; a fake and a contract in `test_support`; an adapter;
 //! a field in [`crate::use_cases::Ports`]; the wiring in `crates/app/src/compose.rs`.
+//!
+//! To add a method to a port: the method with its promises here; the fake in `test_support::fakes`; a function for each
+//! promise in `test_support::contracts`, which the compiler then runs against each adapter; the adapter in
+//! `crates/adapters/src/sea_orm`; and, for a port that is read through the cache, [`crate::CachedUsers`] or one of its
+//! siblings. Mocks follow by themselves.
 
 mod change_log;
 mod clock;

@@ -10,23 +10,24 @@ mod profile;
 mod suspension;
 
 use std::ops::Deref;
+use std::str::FromStr;
 use std::time::Duration;
 
 pub use apply::{Applied, PasswordWrite};
 pub use change::{
     Change, ChangeRefused, Edit, ImportedHistory, MetadataEdit, MetadataEdits, NewUser, Presence,
-    ProfileEdits, Record, UserEdits,
+    Record, UserEdits,
 };
 pub use event::{Actor, Event, EventKind, SubjectKind};
-pub use field::{Field, ProfileField};
-pub use profile::Profile;
+pub use field::Field;
+pub use profile::{Profile, ProfileEdits, ProfileField};
 pub use suspension::{Suspension, SuspensionInput};
 
-use crate::Rejection;
 use crate::values::{
     EmailAddress, ExternalId, Metadata, PhoneNumber, Revision, Roles, Timestamp, UserId, Username,
     Version,
 };
+use crate::{Rejection, Violation};
 
 /// A user of the platform.
 ///
@@ -138,6 +139,23 @@ impl Standing {
             "suspended" => Some(Self::Suspended),
             _ => None,
         }
+    }
+}
+
+impl FromStr for Standing {
+    type Err = Violation;
+
+    fn from_str(name: &str) -> Result<Self, Violation> {
+        Self::from_name(name).ok_or(Violation::new("unknown", "Must be active or suspended."))
+    }
+}
+
+impl FromStr for Status {
+    type Err = Violation;
+
+    fn from_str(name: &str) -> Result<Self, Violation> {
+        let rule = "Must be active, suspended or deleted.";
+        Self::from_name(name).ok_or(Violation::new("unknown", rule))
     }
 }
 

@@ -6,8 +6,7 @@ use crate::caller::Caller;
 use crate::permissions::{Access, access};
 use crate::user::{Profile, Standing, Status, Suspension, User, UserMetadata, UserState};
 use crate::values::{
-    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Roles, ShortText,
-    Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
+    EmailAddress, ExternalId, Metadata, PhoneNumber, Roles, Timestamp, UserId, Username, Version,
 };
 
 /// A user as one caller may see it. Fields that the caller may not see are not accessible.
@@ -33,24 +32,42 @@ pub struct PublicPart<'a> {
     pub created_at: Timestamp,
 }
 
-/// The part of a profile that every caller sees: all but the birthdate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "each is the field of the same name of `Profile`"
-)]
-pub struct PublicProfile<'a> {
-    pub name: Option<&'a ShortText>,
-    pub given_name: Option<&'a ShortText>,
-    pub family_name: Option<&'a ShortText>,
-    pub nickname: Option<&'a ShortText>,
-    pub picture: Option<&'a WebUrl>,
-    pub website: Option<&'a WebUrl>,
-    pub bio: Option<&'a Bio>,
-    pub location: Option<&'a ShortText>,
-    pub locale: Option<&'a Locale>,
-    pub zoneinfo: Option<&'a ZoneInfo>,
+macro_rules! define_profile_views {
+    (
+        { $($(#[$public_doc:meta])* $public:ident: $public_field:ident($public_type:ident),)* }
+        { $($(#[$own_doc:meta])* $own:ident: $own_field:ident($own_type:ident),)* }
+    ) => {
+        /// The part of a profile that every caller sees.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct PublicProfile<'a> {
+            $($(#[$public_doc])* pub $public: Option<&'a crate::values::$public_type>,)*
+        }
+
+        /// The part of a profile that a user additionally sees of itself.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct OwnProfile<'a> {
+            $($(#[$own_doc])* pub $own: Option<&'a crate::values::$own_type>,)*
+        }
+
+        impl<'a> From<&'a Profile> for PublicProfile<'a> {
+            fn from(profile: &'a Profile) -> Self {
+                Self {
+                    $($public: profile.$public.as_ref(),)*
+                }
+            }
+        }
+
+        impl<'a> From<&'a Profile> for OwnProfile<'a> {
+            fn from(profile: &'a Profile) -> Self {
+                Self {
+                    $($own: profile.$own.as_ref(),)*
+                }
+            }
+        }
+    };
 }
+
+crate::profile_fields!(define_profile_views);
 
 /// The fields that a user additionally sees of itself.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +76,7 @@ pub struct PublicProfile<'a> {
     reason = "each is the field of the same name of `UserState`"
 )]
 pub struct OwnPart<'a> {
-    pub birthdate: Option<&'a Birthdate>,
+    pub profile: OwnProfile<'a>,
     pub user_metadata: &'a Metadata,
     pub email: &'a EmailAddress,
     pub email_verified: bool,
@@ -104,36 +121,6 @@ pub fn public_view(user: impl Into<Arc<User>>) -> UserView {
 
 fn show(user: Arc<User>, access: Access) -> UserView {
     UserView { user, access }
-}
-
-impl<'a> From<&'a Profile> for PublicProfile<'a> {
-    fn from(profile: &'a Profile) -> Self {
-        let Profile {
-            name,
-            given_name,
-            family_name,
-            nickname,
-            picture,
-            website,
-            bio,
-            location,
-            locale,
-            zoneinfo,
-            birthdate: _,
-        } = profile;
-        Self {
-            name: name.as_ref(),
-            given_name: given_name.as_ref(),
-            family_name: family_name.as_ref(),
-            nickname: nickname.as_ref(),
-            picture: picture.as_ref(),
-            website: website.as_ref(),
-            bio: bio.as_ref(),
-            location: location.as_ref(),
-            locale: locale.as_ref(),
-            zoneinfo: zoneinfo.as_ref(),
-        }
-    }
 }
 
 impl UserView {
@@ -205,7 +192,7 @@ impl UserView {
             created_at: *created_at,
         };
         let own = OwnPart {
-            birthdate: profile.birthdate.as_ref(),
+            profile: OwnProfile::from(profile),
             user_metadata: user,
             email,
             email_verified: *email_verified,

@@ -6,6 +6,7 @@ mod export;
 mod fields;
 mod input;
 mod lockout;
+mod members;
 mod password;
 mod record;
 mod relationship;
@@ -17,19 +18,19 @@ mod user;
 pub(crate) use batch::{BatchRequest, BatchUsersBody};
 pub(crate) use chunks::{LargeObject, tracked_bytes};
 pub(crate) use export::{ExportCursors, export_document};
-pub(crate) use fields::{FIELD_PATHS, FieldSet};
-pub(crate) use input::decode;
+pub(crate) use fields::{FieldSet, field_paths};
+pub(crate) use input::read_user;
 pub(crate) use lockout::LockoutBody;
-pub(crate) use password::{decode_login, decode_password};
+pub(crate) use password::{read_login, read_password};
 pub use record::{FaultBody, UserRecord, read_record, render_faults};
 pub(crate) use relationship::{
-    CountsBody, FollowResults, RelatedBody, RelatedNamesPage, Relationships, decode_edges,
+    CountsBody, FollowResults, RelatedBody, RelatedNamesPage, Relationships, read_edges,
 };
 pub(crate) use response::{
     USER_CACHE_CONTROL, json, json_response, json_response_of_bytes, no_store_json_response,
     with_no_store,
 };
-pub(crate) use suspension::decode_suspension;
+pub(crate) use suspension::read_suspension;
 pub use token::ServiceTokenRecord;
-pub(crate) use token::{ServiceTokens, decode_token};
+pub(crate) use token::{ServiceTokens, read_token};
 pub(crate) use user::{SelectedUser, UserBody, users_page};

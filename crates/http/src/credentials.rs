@@ -6,7 +6,7 @@ use actix_web::web::{self, ServiceConfig};
 use tracing::Instrument;
 use utoipa::OpenApi;
 
-use crate::bodies::{UserBody, decode_login, no_store_json_response};
+use crate::bodies::{UserBody, no_store_json_response, read_login};
 use crate::extract::{AuthenticatedRequest, JsonDocument};
 use crate::openapi::{Login, User, VerificationErrors};
 use crate::problem::Problem;
@@ -40,7 +40,7 @@ async fn verify(call: AuthenticatedRequest<JsonDocument>) -> Result<HttpResponse
         call.api.use_cases().verify_credentials.clone(),
         call.caller.clone(),
     );
-    let input = decode_login(body.0);
+    let input = read_login(body.0);
     let verify = use_case.clone();
     let verified = call
         .run_counted("verify_credentials", async move {

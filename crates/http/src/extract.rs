@@ -20,13 +20,14 @@ use user_domain::use_cases::Replay;
 use user_domain::write::Idempotency;
 
 use crate::api::Api;
+use crate::deadline::run_until;
 use crate::problem::{Code, Problem};
 use crate::replay::{FromReplay, find_replay_after_rejection};
 use crate::request_context::RequestContext;
 use crate::trace;
 
 pub(crate) use body::{BatchDocument, JsonDocument, MergePatch, NoBody, OptionalDocument};
-pub(crate) use caller::{authenticate_former, presented_credential};
+pub(crate) use caller::{API_TOKEN, authenticate_former, presented_credential};
 pub(crate) use conditions::{ConditionalWrite, IDEMPOTENCY_KEY, IdempotentWrite, IfNoneMatch};
 pub(crate) use freshness::{RequestedFreshness, requested_freshness};
 pub(crate) use path::{PathSegment, TargetToken, TargetUser, UserPair};
@@ -99,10 +100,7 @@ impl<T> AuthenticatedRequest<T> {
     ) -> Result<R, Problem> {
         self.reject_former_caller()?;
         let deadline = self.started + self.api.settings().deadlines.request;
-        tokio::time::timeout_at(deadline, read.instrument(trace::use_case_span(name)))
-            .await
-            .map_err(|_| Problem::overloaded())?
-            .map_err(Into::into)
+        run_until(deadline, name, read).await?.map_err(Into::into)
     }
 
     /// Runs a use case that lists, within the deadline of a list.
@@ -113,10 +111,7 @@ impl<T> AuthenticatedRequest<T> {
     ) -> Result<R, Problem> {
         self.reject_former_caller()?;
         let deadline = self.started + self.api.settings().deadlines.listing;
-        tokio::time::timeout_at(deadline, read.instrument(trace::use_case_span(name)))
-            .await
-            .map_err(|_| Problem::overloaded())?
-            .map_err(Into::into)
+        run_until(deadline, name, read).await?.map_err(Into::into)
     }
 
     /// Runs a use case that counts attempts, in its own task and within the deadline of a request. An attempt is

@@ -1,19 +1,24 @@
 //! The user service's REST API: routes, extractors, bodies, problems and its OpenAPI description.
 //!
-//! A request passes the `middleware` (outermost first: telemetry, problem responses, CORS, request limits, direct read)
-//! and the table in `routes`. An `extract::AuthenticatedRequest` authenticates the caller before it reads anything
-//! else. One file under `users` calls one use case of the domain and returns a body of `bodies` or a
+//! A request passes the `middleware` (outermost first: telemetry, which also turns errors into problems; CORS; request
+//! limits; direct read) and the table in `routes`. An `extract::AuthenticatedRequest` authenticates the caller before it
+//! reads anything else. One file under `users` calls one use case of the domain and returns a body of `bodies` or a
 //! `problem::Problem`. The most frequent request, a read of one user by id, skips the router
 //! (`middleware::direct_read`).
 //!
 //! To add a route:
 //! 1. Add a file that mirrors its place in the URL tree, with one handler that takes an `extract::AuthenticatedRequest`
-//!    and has its description above it.
+//!    and has its description above it. Name the scopes that it needs in the description.
 //! 2. Add a line to both tables of its folder (`users.rs`).
-//! 3. Implement `From` of the use case's error in `problem/`.
-//! 4. Name the scopes of the operation in its description and in `tests/tests/it/service_tokens/scopes.rs`. A new kind of
-//!    permission is an `Action` in the domain's `permissions.rs`.
-//! 5. Run `make openapi`.
+//! 3. If it takes a body, add a reader to `bodies/` that takes each member from `bodies::Members` and returns the input
+//!    of the use case. Add the schema to `openapi/schemas/` (`inputs.rs`; `outputs.rs` for a response), and list it in
+//!    `openapi.rs`, which re-exports the schemas that handlers name.
+//! 4. Implement `From` of the use case's error in `problem/`. The sets of errors that a description may name are in
+//!    `openapi/responses.rs`.
+//! 5. Add the route to `tests/tests/it/service_tokens/scopes.rs`. `tests/every_route.rs` then checks authentication,
+//!    limits and header fields. The use case's denials are tested in the domain (`use_cases/tests/denials.rs`). A new
+//!    kind of permission is an `Action` in the domain's `permissions.rs`.
+//! 6. Run `make openapi`.
 
 mod api;
 #[cfg(feature = "removable-guards")]
@@ -23,6 +28,7 @@ mod bodies;
 mod cache_status;
 mod credentials;
 mod cursor;
+mod deadline;
 mod docs;
 mod etag;
 mod extract;

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest};
 use tokio::time::Instant;
 use user_domain::Rejection;
@@ -13,6 +13,9 @@ use user_domain::caller::Caller;
 use crate::problem::Problem;
 use crate::resource::RoutePattern;
 use crate::resource_limits::{CallerKey, HeldBytes};
+
+/// The header field of the id of a request.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of a request, in its response and in the log: at most 64 letters, digits, `_`, `.` and `-`.
 #[derive(Debug, Clone)]
@@ -83,6 +86,12 @@ impl RequestContext {
     pub(crate) fn record_route(&self, request: &HttpRequest) {
         let pattern = request.app_data::<RoutePattern>();
         self.route.set(pattern.map(|pattern| pattern.0));
+    }
+
+    /// Returns the pattern of the route of a request that has been answered, if it matched one.
+    pub(crate) fn route_of(&self, request: &HttpRequest) -> Option<&'static str> {
+        let matched = || request.app_data::<RoutePattern>().map(|pattern| pattern.0);
+        self.route.get().or_else(matched)
     }
 
     /// Records the kind of caller, or why its credential was rejected.

@@ -14,9 +14,11 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error, HttpResponse};
 
 use crate::api::Api;
+use crate::extract::API_TOKEN;
 use crate::log_level::LogLevel;
 use crate::middleware::{RequestLimits, RequestTelemetry, direct_read};
 use crate::problem::{Code, Problem};
+use crate::request_context::X_REQUEST_ID;
 use crate::response_cache::ResponseCache;
 use crate::{credentials, docs, health, log_level, metrics, relationships, tokens, users};
 
@@ -104,7 +106,7 @@ const EXPOSED_HEADERS: [HeaderName; 6] = [
     LOCATION,
     RETRY_AFTER,
     HeaderName::from_static("idempotency-replayed"),
-    HeaderName::from_static("x-request-id"),
+    X_REQUEST_ID,
 ];
 
 /// Request header fields that no handler reads. Tracing and caching libraries add them to the requests of pages.
@@ -128,7 +130,7 @@ fn cors(origins: &[String], headers: &[String]) -> Cors {
             IF_MATCH,
             IF_NONE_MATCH,
             named("idempotency-key"),
-            named("x-api-token"),
+            API_TOKEN,
             named("x-request-id"),
         ])
         .allowed_headers(LIBRARY_HEADERS)

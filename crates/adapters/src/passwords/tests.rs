@@ -4,7 +4,11 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use user_domain::values::Password;
 
 fn tiny() -> HashingOptions {
-    HashingOptions::new(8, 1, 1, NonZeroUsize::new(2))
+    HashingOptions {
+        // A loaded machine may start a thread late.
+        max_queue_wait: Duration::from_secs(60),
+        ..HashingOptions::new(8, 1, 1, NonZeroUsize::new(2))
+    }
 }
 
 fn pool() -> HashingPool {

@@ -27,7 +27,7 @@ pub(super) fn to_values(user: &User) -> Vec<Value> {
 
 /// Converts a user to a row.
 ///
-/// Every field is named, here and in [`to_user`], so that an unstored field is a compile error.
+/// Every field is named, so that an unstored field is a compile error.
 pub(crate) fn to_row(user: &User) -> users::Model {
     let text = |value: Option<&str>| value.map(str::to_owned);
     let UserState {
@@ -52,19 +52,6 @@ pub(crate) fn to_row(user: &User) -> users::Model {
         password_changed_at,
         has_blocks,
     } = &**user;
-    let Profile {
-        name,
-        given_name,
-        family_name,
-        nickname,
-        picture,
-        website,
-        bio,
-        location,
-        locale,
-        zoneinfo,
-        birthdate,
-    } = profile;
     let UserMetadata {
         public,
         user: self_managed,
@@ -73,50 +60,105 @@ pub(crate) fn to_row(user: &User) -> users::Model {
     let suspension = suspension.as_deref();
     let reason = suspension.and_then(|suspension| suspension.reason.as_ref());
     let until = suspension.and_then(|suspension| suspension.until);
-    users::Model {
-        id: id.as_uuid(),
-        username: username.as_str().to_owned(),
-        username_key: username.key().to_owned(),
-        username_skeleton: username.skeleton().to_owned(),
-        external_id: text(external_id.as_ref().map(ExternalId::as_str)),
-        email: email.as_str().to_owned(),
-        email_key: email.key().to_owned(),
-        email_verified: *email_verified,
-        phone_number: text(phone_number.as_ref().map(PhoneNumber::as_str)),
-        phone_number_verified: *phone_number_verified,
-        standing: standing.as_str().to_owned(),
-        roles: roles_to_json(roles),
-        name: text(name.as_ref().map(ShortText::as_str)),
-        given_name: text(given_name.as_ref().map(ShortText::as_str)),
-        family_name: text(family_name.as_ref().map(ShortText::as_str)),
-        nickname: text(nickname.as_ref().map(ShortText::as_str)),
-        picture: text(picture.as_ref().map(WebUrl::as_str)),
-        website: text(website.as_ref().map(WebUrl::as_str)),
-        bio: text(bio.as_ref().map(Bio::as_str)),
-        location: text(location.as_ref().map(ShortText::as_str)),
-        locale: text(locale.as_ref().map(Locale::as_str)),
-        zoneinfo: text(zoneinfo.as_ref().map(ZoneInfo::as_str)),
-        birthdate: birthdate.map(|date| date.first_day().to_string()),
-        metadata_public: public.to_json(),
-        metadata_user: self_managed.to_json(),
-        metadata_private: private.to_json(),
-        search_text: search_text(user),
-        revision: revision.get(),
-        created_at: created_at.as_utc(),
-        updated_at: updated_at.as_utc(),
-        deleted_at: deleted_at.map(Timestamp::as_utc),
-        tokens_valid_after: tokens_valid_after.map(Timestamp::as_utc),
-        password_changed_at: password_changed_at.map(Timestamp::as_utc),
-        has_blocks: *has_blocks,
-        internal_changes: revision.internal_changes(*version),
-        suspension_reason: text(reason.map(SuspensionReason::as_str)),
-        suspended_until: until.map(Timestamp::as_utc),
-        birthdate_is_year: birthdate.is_some_and(Birthdate::is_year_only),
+    let birth = profile.birthdate;
+    macro_rules! model {
+        ($({ $($(#[$doc:meta])* $name:ident: $field:ident($type:ident),)* })*) => {
+            users::Model {
+                $($($name: profile.$name.as_ref().map(ProfileColumn::to_column),)*)*
+                id: id.as_uuid(),
+                username: username.as_str().to_owned(),
+                username_key: username.key().to_owned(),
+                username_skeleton: username.skeleton().to_owned(),
+                external_id: text(external_id.as_ref().map(ExternalId::as_str)),
+                email: email.as_str().to_owned(),
+                email_key: email.key().to_owned(),
+                email_verified: *email_verified,
+                phone_number: text(phone_number.as_ref().map(PhoneNumber::as_str)),
+                phone_number_verified: *phone_number_verified,
+                standing: standing.as_str().to_owned(),
+                roles: roles_to_json(roles),
+                metadata_public: public.to_json(),
+                metadata_user: self_managed.to_json(),
+                metadata_private: private.to_json(),
+                search_text: search_text(user),
+                revision: revision.get(),
+                created_at: created_at.as_utc(),
+                updated_at: updated_at.as_utc(),
+                deleted_at: deleted_at.map(Timestamp::as_utc),
+                tokens_valid_after: tokens_valid_after.map(Timestamp::as_utc),
+                password_changed_at: password_changed_at.map(Timestamp::as_utc),
+                has_blocks: *has_blocks,
+                internal_changes: revision.internal_changes(*version),
+                suspension_reason: text(reason.map(SuspensionReason::as_str)),
+                suspended_until: until.map(Timestamp::as_utc),
+                birthdate_is_year: birth.is_some_and(Birthdate::is_year_only),
+            }
+        };
+    }
+    user_domain::profile_fields!(model)
+}
+
+macro_rules! define_to_profile {
+    ($({ $($(#[$doc:meta])* $name:ident: $field:ident($type:ident),)* })*) => {
+        /// Takes the columns of the profile out of a row. The error is the name of an invalid column.
+        fn take_profile(row: &mut users::Model) -> Result<Profile, &'static str> {
+            Ok(Profile {
+                $($($name: from_column(row.$name.take(), stringify!($name))?,)*)*
+            })
+        }
+    };
+}
+
+user_domain::profile_fields!(define_to_profile);
+
+/// A value of the profile, as the text in its column.
+trait ProfileColumn: Sized {
+    fn to_column(&self) -> String;
+
+    /// Restores a stored value. `None` if the text is not one.
+    fn from_column(text: String) -> Option<Self>;
+}
+
+macro_rules! text_columns {
+    ($($type:ident)*) => {
+        $(
+            impl ProfileColumn for $type {
+                fn to_column(&self) -> String {
+                    self.as_str().to_owned()
+                }
+
+                fn from_column(text: String) -> Option<Self> {
+                    Some(Self::from_store(text))
+                }
+            }
+        )*
+    };
+}
+
+text_columns!(ShortText WebUrl Bio Locale ZoneInfo);
+
+/// A year alone is stored as its first day, which releases without `birthdate_is_year` accept.
+impl ProfileColumn for Birthdate {
+    fn to_column(&self) -> String {
+        self.first_day().to_string()
+    }
+
+    fn from_column(text: String) -> Option<Self> {
+        Self::parse(&text).ok()
     }
 }
 
+fn from_column<T: ProfileColumn>(
+    text: Option<String>,
+    column: &'static str,
+) -> Result<Option<T>, &'static str> {
+    text.map(|text| T::from_column(text).ok_or(column))
+        .transpose()
+}
+
 /// Converts a row to a user. Its values were validated before they were stored.
-pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
+pub(crate) fn to_user(mut row: users::Model) -> Result<User, StoreError> {
+    let profile = take_profile(&mut row);
     let users::Model {
         id,
         username,
@@ -130,17 +172,6 @@ pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
         phone_number_verified,
         standing,
         roles,
-        name,
-        given_name,
-        family_name,
-        nickname,
-        picture,
-        website,
-        bio,
-        location,
-        locale,
-        zoneinfo,
-        birthdate,
         metadata_public,
         metadata_user,
         metadata_private,
@@ -156,15 +187,17 @@ pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
         suspension_reason,
         suspended_until,
         birthdate_is_year,
+        // The columns of the profile.
+        ..
     } = row;
     let invalid =
         |column: &str| StoreError::Internal(format!("column {column} of user {id} is invalid"));
     let metadata =
         |column: &str, text: &str| Metadata::from_store(text).ok_or_else(|| invalid(column));
-    let birthdate = birthdate
-        .as_deref()
-        .map(|text| to_birthdate(text, birthdate_is_year).ok_or_else(|| invalid("birthdate")))
-        .transpose()?;
+    let mut profile = profile.map_err(invalid)?;
+    if birthdate_is_year {
+        profile.birthdate = profile.birthdate.map(Birthdate::year_only);
+    }
     let standing = Standing::from_name(&standing).ok_or_else(|| invalid("standing"))?;
     let suspension = Suspension {
         reason: suspension_reason.map(SuspensionReason::from_store),
@@ -191,19 +224,7 @@ pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
             .ok_or_else(|| invalid("internal_changes"))?,
         username: Username::from_store(username, username_key, username_skeleton),
         email: EmailAddress::from_store(email, email_key),
-        profile: Profile {
-            name: name.map(ShortText::from_store),
-            given_name: given_name.map(ShortText::from_store),
-            family_name: family_name.map(ShortText::from_store),
-            nickname: nickname.map(ShortText::from_store),
-            picture: picture.map(WebUrl::from_store),
-            website: website.map(WebUrl::from_store),
-            bio: bio.map(Bio::from_store),
-            location: location.map(ShortText::from_store),
-            locale: locale.map(Locale::from_store),
-            zoneinfo: zoneinfo.map(ZoneInfo::from_store),
-            birthdate,
-        },
+        profile,
         created_at: Timestamp::from_utc(created_at),
         updated_at: Timestamp::from_utc(updated_at),
         deleted_at: deleted_at.map(Timestamp::from_utc),
@@ -211,11 +232,6 @@ pub(crate) fn to_user(row: users::Model) -> Result<User, StoreError> {
         password_changed_at: password_changed_at.map(Timestamp::from_utc),
         has_blocks,
     }))
-}
-
-fn to_birthdate(text: &str, is_year: bool) -> Option<Birthdate> {
-    let date = Birthdate::parse(text).ok()?;
-    Some(if is_year { date.year_only() } else { date })
 }
 
 /// Parses a status that a statement computed from the row of a user.

@@ -1,7 +1,7 @@
 //! Unvalidated passwords and logins.
 
-use super::Raw;
-use super::rules::{missing, wrong_type};
+use super::FieldInput;
+use super::rules::missing;
 use crate::lockout::LoginSource;
 use crate::ports::UserKey;
 use crate::secret::Secret;
@@ -13,9 +13,9 @@ use crate::{Fault, Violation};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PasswordInput {
     /// The plaintext password.
-    pub password: Raw<Secret>,
+    pub password: FieldInput<Secret>,
     /// The hash of the password.
-    pub password_hash: Raw<Secret>,
+    pub password_hash: FieldInput<Secret>,
     /// Unknown members of the input.
     pub unexpected_fields: Vec<Fault>,
 }
@@ -33,11 +33,11 @@ pub enum NewPassword {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoginInput {
     /// A username or an email address.
-    pub identifier: Raw<Secret>,
+    pub identifier: FieldInput<Secret>,
     /// The password as it was typed.
-    pub password: Raw<Secret>,
+    pub password: FieldInput<Secret>,
     /// The source of the login attempt.
-    pub source: Raw<Secret>,
+    pub source: FieldInput<Secret>,
     /// Unknown members of the input.
     pub unexpected_fields: Vec<Fault>,
 }
@@ -85,7 +85,7 @@ impl PasswordInput {
         let violation = Violation::new("unknown_field", detail);
         [("password", &self.password), (HASH, &self.password_hash)]
             .into_iter()
-            .filter(|(_, raw)| raw.is_present())
+            .filter(|(_, input)| input.is_present())
             .map(|(path, _)| Fault::new(path, &violation))
             .collect()
     }
@@ -156,25 +156,25 @@ fn parse_identifier(text: &str) -> (Option<UserKey>, Secret) {
 }
 
 fn required<T>(
-    raw: &Raw<Secret>,
+    input: &FieldInput<Secret>,
     path: &'static str,
     parse: impl FnOnce(&str) -> Result<T, Violation>,
 ) -> Result<T, Fault> {
-    value(raw, path, parse)?.ok_or_else(|| Fault::new(path, &missing()))
+    value(input, path, parse)?.ok_or_else(|| Fault::new(path, &missing()))
 }
 
 fn value<T>(
-    raw: &Raw<Secret>,
+    input: &FieldInput<Secret>,
     path: &'static str,
     parse: impl FnOnce(&str) -> Result<T, Violation>,
 ) -> Result<Option<T>, Fault> {
     let fault = |violation: &Violation| Fault::new(path, violation);
-    match raw {
-        Raw::Absent | Raw::Null => Ok(None),
-        Raw::Value(text) => parse(text.expose())
+    match input {
+        FieldInput::Absent | FieldInput::Null => Ok(None),
+        FieldInput::Value(text) => parse(text.expose())
             .map(Some)
             .map_err(|broken| fault(&broken)),
-        Raw::WrongType(expected) => Err(fault(&wrong_type(expected))),
+        FieldInput::Invalid(violation) => Err(fault(violation)),
     }
 }
 
@@ -182,8 +182,8 @@ fn value<T>(
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Raw<Secret> {
-        Raw::Value(text.into())
+    fn text(text: &str) -> FieldInput<Secret> {
+        FieldInput::Value(text.into())
     }
 
     fn codes(faults: &[Fault]) -> Vec<(String, &str)> {
@@ -211,7 +211,7 @@ mod tests {
         let faults = none.check_required().unwrap_err();
         assert_eq!(codes(&faults), [("password".to_owned(), "required")]);
         let null = PasswordInput {
-            password: Raw::Null,
+            password: FieldInput::Null,
             ..PasswordInput::default()
         };
         assert!(null.check_required().is_err());
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn all_faults_of_a_login_are_reported() {
         let login = LoginInput {
-            identifier: Raw::WrongType("a string"),
+            identifier: FieldInput::wrong_type("a string"),
             password: text(""),
             source: text(&"x".repeat(256)),
             unexpected_fields: vec![],

@@ -2,8 +2,7 @@
 
 use garde::Validate;
 
-use super::rules::{self, optional, parse_standing};
-use super::{NewPassword, Raw, UserInput, WriteKind};
+use super::{FieldInput, NewPassword, UserInput, WriteKind, rules};
 use crate::user::{
     Edit, Field, ImportedHistory, NewUser, Presence, Record, Standing, Status, Suspension,
     SuspensionInput, UserEdits,
@@ -11,34 +10,37 @@ use crate::user::{
 use crate::values::{PasswordOrigin, StoredPassword, Timestamp, UserId, Version};
 use crate::{Fault, Violation};
 
-/// The unvalidated members of a record. Null equals absent, except in the members of the user.
+/// The members of a record. Null equals absent, except in the members of the user.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Validate)]
 #[garde(context(WriteKind))]
 pub struct RecordInput {
-    /// The fields of a new user; `status` may also be `deleted`.
+    /// The fields of a new user, without the status.
     #[garde(skip)]
     pub user: UserInput,
+    /// The status, which may also be `deleted`.
+    #[garde(custom(rules::not_null))]
+    pub status: FieldInput<Status>,
     /// The existing id of the user, if any.
-    #[garde(custom(optional(UserId::parse_imported)))]
-    pub id: Raw<String>,
+    #[garde(custom(imported_id))]
+    pub id: FieldInput<UserId>,
     /// The version, from 1 to 2^52.
-    #[garde(custom(valid_version))]
-    pub version: Raw<i64>,
+    #[garde(custom(rules::optional))]
+    pub version: FieldInput<Version>,
     /// When the user was created.
-    #[garde(custom(optional(Timestamp::parse)))]
-    pub created_at: Raw<String>,
+    #[garde(custom(rules::optional))]
+    pub created_at: FieldInput<Timestamp>,
     /// When the user was last changed.
-    #[garde(custom(optional(Timestamp::parse)))]
-    pub updated_at: Raw<String>,
+    #[garde(custom(rules::optional))]
+    pub updated_at: FieldInput<Timestamp>,
     /// When the user was deleted.
-    #[garde(custom(optional(Timestamp::parse)))]
-    pub deleted_at: Raw<String>,
+    #[garde(custom(rules::optional))]
+    pub deleted_at: FieldInput<Timestamp>,
     /// The status of a deleted user after a restore.
-    #[garde(custom(optional(parse_standing)))]
-    pub standing: Raw<String>,
+    #[garde(custom(rules::optional))]
+    pub standing: FieldInput<Standing>,
     /// Tokens issued before this time are invalid.
-    #[garde(custom(optional(Timestamp::parse)))]
-    pub tokens_valid_after: Raw<String>,
+    #[garde(custom(rules::optional))]
+    pub tokens_valid_after: FieldInput<Timestamp>,
     /// The suspension of a user with standing `suspended`.
     #[garde(skip)]
     pub suspension: Option<SuspensionInput>,
@@ -60,7 +62,7 @@ impl RecordInput {
             let detail = "Cannot be imported. Use password_hash instead.";
             let violation = Violation::new("unknown_field", detail);
             faults.push(Fault::new("password", &violation));
-            self.user.password.password = Raw::Absent;
+            self.user.password.password = FieldInput::Absent;
         }
         let presence = self.take_presence(&mut faults);
         let suspension = self.take_suspension(now, &mut faults);
@@ -97,7 +99,7 @@ impl RecordInput {
             return Err(faults);
         }
         Ok(Record {
-            id: value(&self.id, UserId::parse_imported),
+            id: self.id.value().copied(),
             user,
             presence,
             history,
@@ -112,8 +114,8 @@ impl RecordInput {
             ("deleted_at", &self.deleted_at),
             ("tokens_valid_after", &self.tokens_valid_after),
         ];
-        let fault = |(name, raw)| {
-            let time = value(raw, Timestamp::parse)?;
+        let fault = |(name, input): (_, &FieldInput<Timestamp>)| {
+            let time = *input.value()?;
             let violation = if time > now.plus(Timestamp::CLOCK_TOLERANCE) {
                 Violation::new("future", "Must not be in the future.")
             } else if time < Timestamp::UNIX_EPOCH {
@@ -126,30 +128,32 @@ impl RecordInput {
         times.into_iter().filter_map(fault).collect()
     }
 
-    /// Splits the status into presence and standing. Only the standing stays in the user's input.
+    /// Splits the status into presence and standing. The standing becomes the status of the user's input.
     fn take_presence(&mut self, faults: &mut Vec<Fault>) -> Presence {
-        let status = match &self.user.status {
-            Raw::Value(name) => Status::from_name(name),
-            Raw::Absent | Raw::Null | Raw::WrongType(_) => None,
+        let standing = match self.status.value() {
+            Some(Status::Deleted) => {
+                self.user.status = match self.standing.value() {
+                    Some(standing) => FieldInput::Value(*standing),
+                    None => FieldInput::Absent,
+                };
+                return Presence::Deleted(self.deleted_at.value().copied());
+            }
+            Some(Status::Suspended) => FieldInput::Value(Standing::Suspended),
+            Some(Status::Active) => FieldInput::Value(Standing::Active),
+            None => FieldInput::Absent,
         };
-        if status == Some(Status::Deleted) {
-            self.user.status = match value(&self.standing, parse_standing) {
-                Some(standing) => Raw::Value(standing.as_str().to_owned()),
-                None => Raw::Absent,
-            };
-            return Presence::Deleted(value(&self.deleted_at, Timestamp::parse));
-        }
+        self.user.status = standing;
         let for_deleted = [
-            ("deleted_at", &self.deleted_at),
-            ("standing", &self.standing),
+            ("deleted_at", self.deleted_at.value().is_some()),
+            ("standing", self.standing.value().is_some()),
         ];
-        for (name, raw) in for_deleted {
-            if matches!(raw, Raw::Value(_)) {
+        for (name, is_present) in for_deleted {
+            if is_present {
                 let detail = "Is only for users with status deleted.";
                 faults.push(Fault::new(name, &Violation::new("contradiction", detail)));
             }
         }
-        if self.user.status.is_present() {
+        if self.status.is_present() {
             Presence::Present
         } else {
             Presence::Unspecified
@@ -167,8 +171,7 @@ impl RecordInput {
         let Some(input) = self.suspension.take() else {
             return Edit::Keep;
         };
-        let standing = value(&self.user.status, parse_standing);
-        if standing != Some(Standing::Suspended) {
+        if self.user.status.value() != Some(&Standing::Suspended) {
             let detail =
                 "Is only for users that are suspended, or were suspended when they were deleted.";
             let violation = Violation::new("contradiction", detail);
@@ -177,7 +180,7 @@ impl RecordInput {
         }
         match input.parse(&[Field::Suspension.path()]) {
             Ok(suspension) if suspension.is_over(now) => {
-                self.user.status = Raw::Value(Standing::Active.as_str().to_owned());
+                self.user.status = FieldInput::Value(Standing::Active);
                 Edit::Keep
             }
             Ok(suspension) => match suspension.into_stored(Standing::Suspended) {
@@ -192,30 +195,20 @@ impl RecordInput {
     }
 
     fn history(&self) -> ImportedHistory {
-        let number = match self.version {
-            Raw::Value(number) => Some(number),
-            Raw::Absent | Raw::Null | Raw::WrongType(_) => None,
-        };
         ImportedHistory {
-            version: number.and_then(|number| Version::from_imported(number).ok()),
-            created_at: value(&self.created_at, Timestamp::parse),
-            updated_at: value(&self.updated_at, Timestamp::parse),
-            tokens_valid_after: value(&self.tokens_valid_after, Timestamp::parse),
+            version: self.version.value().copied(),
+            created_at: self.created_at.value().copied(),
+            updated_at: self.updated_at.value().copied(),
+            tokens_valid_after: self.tokens_valid_after.value().copied(),
         }
     }
 }
 
-/// The rule of a version.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "garde hands its context to every rule by reference"
-)]
-fn valid_version(raw: &Raw<i64>, _: &WriteKind) -> garde::Result {
-    match raw {
-        Raw::Absent | Raw::Null => Ok(()),
-        Raw::Value(number) => rules::check(Version::from_imported(*number)),
-        Raw::WrongType(expected) => rules::check::<()>(Err(rules::wrong_type(expected))),
-    }
+/// The rule of the id of an imported user.
+fn imported_id(field: &FieldInput<UserId>, kind: &WriteKind) -> garde::Result {
+    rules::optional(field, kind)?;
+    let checked = field.value().map_or(Ok(()), |id| id.check_imported());
+    checked.map_err(|violation| rules::error(&violation))
 }
 
 /// Returns the stored form of an imported hash. A record contains no plaintext password.
@@ -226,13 +219,6 @@ fn imported_hash(password: NewPassword) -> Option<StoredPassword> {
             hash,
             origin: PasswordOrigin::Imported,
         }),
-    }
-}
-
-fn value<T>(raw: &Raw<String>, parse: impl FnOnce(&str) -> Result<T, Violation>) -> Option<T> {
-    match raw {
-        Raw::Value(text) => parse(text).ok(),
-        Raw::Absent | Raw::Null | Raw::WrongType(_) => None,
     }
 }
 

@@ -13,7 +13,10 @@ mod relationships;
 mod tokens;
 mod writing;
 
-use crate::input::{ProfileInput, Raw, UserInput};
+use std::str::FromStr;
+
+use crate::Violation;
+use crate::input::{FieldInput, ProfileInput, UserInput};
 use crate::test_support::contracts::events_of;
 use crate::test_support::fakes::Fakes;
 use crate::test_support::samples::{context, new_user, registered};
@@ -22,8 +25,8 @@ use crate::user::{Applied, EventKind, NewUser};
 use crate::values::UserId;
 use crate::write::{Idempotency, IdempotencyKey, Precondition};
 
-fn text(text: &str) -> Raw<String> {
-    Raw::Value(text.to_owned())
+fn text<T: FromStr<Err = Violation>>(text: &str) -> FieldInput<T> {
+    FieldInput::parse(text)
 }
 
 /// The minimal input for a new user.

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Standing, Suspension};
+use super::{ProfileEdits, Standing, Suspension};
 use crate::Fault;
 use crate::values::{
-    Bio, Birthdate, EmailAddress, ExternalId, Locale, Metadata, PhoneNumber, Role, Roles,
-    ShortText, StoredPassword, Timestamp, UserId, Username, Version, WebUrl, ZoneInfo,
+    EmailAddress, ExternalId, Metadata, PhoneNumber, Role, Roles, StoredPassword, Timestamp,
+    UserId, Username, Version,
 };
 
 /// A change of a user.
@@ -106,26 +106,6 @@ pub struct UserEdits {
     pub roles: Option<Roles>,
     pub profile: ProfileEdits,
     pub metadata: MetadataEdits,
-}
-
-/// The edits of the profile; the default keeps every field.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(
-    missing_docs,
-    reason = "each is the field of the same name of `Profile`"
-)]
-pub struct ProfileEdits {
-    pub name: Edit<ShortText>,
-    pub given_name: Edit<ShortText>,
-    pub family_name: Edit<ShortText>,
-    pub nickname: Edit<ShortText>,
-    pub picture: Edit<WebUrl>,
-    pub website: Edit<WebUrl>,
-    pub bio: Edit<Bio>,
-    pub location: Edit<ShortText>,
-    pub locale: Edit<Locale>,
-    pub zoneinfo: Edit<ZoneInfo>,
-    pub birthdate: Edit<Birthdate>,
 }
 
 /// The edits of the metadata objects; the default keeps each.

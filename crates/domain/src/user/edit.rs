@@ -1,7 +1,8 @@
 //! Applies edits to the fields of a user.
 
-use super::change::{Edit, MetadataEdit, MetadataEdits, ProfileEdits, UserEdits};
-use super::{Field, Profile, ProfileField, Standing, UserMetadata, UserState};
+use super::change::{Edit, MetadataEdit, MetadataEdits, UserEdits};
+use super::profile::edit_profile;
+use super::{Field, Standing, UserMetadata, UserState};
 use crate::values::{EmailAddress, ExternalId, Metadata, PhoneNumber, Username};
 use crate::{Fault, Violation};
 
@@ -21,7 +22,7 @@ impl ChangedFields {
         }
     }
 
-    fn set_optional<T: PartialEq + Clone>(
+    pub(super) fn set_optional<T: PartialEq + Clone>(
         &mut self,
         field: Field,
         slot: &mut Option<T>,
@@ -168,48 +169,6 @@ fn edit_external_id(
         let violation = Violation::new("read_only", "Is written once and cannot be changed.");
         faults.push(Fault::new(Field::ExternalId.path(), &violation));
     }
-}
-
-fn edit_profile(profile: &mut Profile, edits: &ProfileEdits, changed: &mut ChangedFields) {
-    use ProfileField as P;
-    let of = Field::Profile;
-    let Profile {
-        name,
-        given_name,
-        family_name,
-        nickname,
-        picture,
-        website,
-        bio,
-        location,
-        locale,
-        zoneinfo,
-        birthdate,
-    } = profile;
-    let ProfileEdits {
-        name: name_edit,
-        given_name: given_name_edit,
-        family_name: family_name_edit,
-        nickname: nickname_edit,
-        picture: picture_edit,
-        website: website_edit,
-        bio: bio_edit,
-        location: location_edit,
-        locale: locale_edit,
-        zoneinfo: zoneinfo_edit,
-        birthdate: birthdate_edit,
-    } = edits;
-    changed.set_optional(of(P::Name), name, name_edit);
-    changed.set_optional(of(P::GivenName), given_name, given_name_edit);
-    changed.set_optional(of(P::FamilyName), family_name, family_name_edit);
-    changed.set_optional(of(P::Nickname), nickname, nickname_edit);
-    changed.set_optional(of(P::Picture), picture, picture_edit);
-    changed.set_optional(of(P::Website), website, website_edit);
-    changed.set_optional(of(P::Bio), bio, bio_edit);
-    changed.set_optional(of(P::Location), location, location_edit);
-    changed.set_optional(of(P::Locale), locale, locale_edit);
-    changed.set_optional(of(P::Zoneinfo), zoneinfo, zoneinfo_edit);
-    changed.set_optional(of(P::Birthdate), birthdate, birthdate_edit);
 }
 
 fn edit_metadata(

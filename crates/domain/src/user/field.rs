@@ -1,5 +1,7 @@
 //! The fields of a user that can be written.
 
+use super::ProfileField;
+
 /// A field of a user that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(
@@ -23,26 +25,6 @@ pub enum Field {
     Password,
     TokensValidAfter,
     HasBlocks,
-}
-
-/// A field of the profile: an OpenID Connect claim, bio or location.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(
-    missing_docs,
-    reason = "each is the field of the same name of `Profile`"
-)]
-pub enum ProfileField {
-    Name,
-    GivenName,
-    FamilyName,
-    Nickname,
-    Picture,
-    Website,
-    Bio,
-    Location,
-    Locale,
-    Zoneinfo,
-    Birthdate,
 }
 
 impl Field {
@@ -89,25 +71,6 @@ impl Field {
             | Self::MetadataUser
             | Self::MetadataPrivate => true,
             Self::Password | Self::TokensValidAfter | Self::HasBlocks => false,
-        }
-    }
-}
-
-impl ProfileField {
-    /// The dotted path of the field, as events and faults name it.
-    pub fn path(self) -> &'static str {
-        match self {
-            Self::Name => "profile.name",
-            Self::GivenName => "profile.given_name",
-            Self::FamilyName => "profile.family_name",
-            Self::Nickname => "profile.nickname",
-            Self::Picture => "profile.picture",
-            Self::Website => "profile.website",
-            Self::Bio => "profile.bio",
-            Self::Location => "profile.location",
-            Self::Locale => "profile.locale",
-            Self::Zoneinfo => "profile.zoneinfo",
-            Self::Birthdate => "profile.birthdate",
         }
     }
 }

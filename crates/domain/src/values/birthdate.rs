@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{Datelike as _, NaiveDate};
 
 use super::Timestamp;
-use super::macros::serde_as_text;
+use super::macros::parsed_text;
 use super::text::blank;
 use crate::Violation;
 
@@ -98,7 +98,7 @@ impl fmt::Display for Birthdate {
     }
 }
 
-serde_as_text!(Birthdate);
+parsed_text!(Birthdate);
 
 fn parts(text: &str) -> Option<(i32, u32, u32)> {
     let shaped = text.len() == 10

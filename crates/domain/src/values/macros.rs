@@ -1,6 +1,6 @@
 //! Macros for the common parts of text value types.
 
-/// Implements `Display`, `AsRef<str>` and, with feature `serde`, both serde traits for a type with `parse` and
+/// Implements `Display`, `AsRef<str>`, `FromStr` and, with feature `serde`, both serde traits for a type with `parse` and
 /// `as_str`.
 macro_rules! text_value {
     ($name:ident) => {
@@ -16,7 +16,7 @@ macro_rules! text_value {
             }
         }
 
-        $crate::values::macros::serde_as_text!($name);
+        $crate::values::macros::parsed_text!($name);
     };
 }
 
@@ -33,9 +33,17 @@ macro_rules! stored_text {
     };
 }
 
-/// Implements both serde traits for a type with `parse` and `Display`. Deserialization calls `parse`.
-macro_rules! serde_as_text {
+/// Implements `FromStr` and, with feature `serde`, both serde traits for a type with `parse` and `Display`.
+macro_rules! parsed_text {
     ($name:ident) => {
+        impl std::str::FromStr for $name {
+            type Err = $crate::Violation;
+
+            fn from_str(text: &str) -> Result<Self, $crate::Violation> {
+                Self::parse(text)
+            }
+        }
+
         #[cfg(feature = "serde")]
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -53,4 +61,4 @@ macro_rules! serde_as_text {
     };
 }
 
-pub(crate) use {serde_as_text, stored_text, text_value};
+pub(crate) use {parsed_text, stored_text, text_value};

@@ -41,7 +41,7 @@ impl Metadata {
     /// Validates an object that replaces another. Violations as of [`from_map`](Self::from_map) except `out_of_range`:
     /// numbers are checked only if the object differs from the stored one.
     pub(crate) fn replacement(map: Map<String, Value>) -> Result<Self, Violation> {
-        check_form(&map)?;
+        Self::check_form(&map)?;
         Ok(Self(map))
     }
 
@@ -65,11 +65,22 @@ impl Metadata {
 
     /// Validates a merge patch by the rules of [`from_map`](Self::from_map).
     pub fn check_patch(patch: &Map<String, Value>) -> Result<(), Violation> {
-        check_form(patch)?;
+        Self::check_form(patch)?;
         if numbers::out_of_range(patch).is_empty() {
             Ok(())
         } else {
             Err(Self::out_of_range())
+        }
+    }
+
+    /// Validates everything except numbers.
+    pub(crate) fn check_form(map: &Map<String, Value>) -> Result<(), Violation> {
+        check_object(map, 1)?;
+        let bytes = serde_json::to_vec(map).map_err(|_| too_large())?.len();
+        if bytes > Self::MAX_BYTES {
+            Err(too_large())
+        } else {
+            Ok(())
         }
     }
 
@@ -95,7 +106,7 @@ impl Metadata {
         Self::check_patch(patch)?;
         let mut merged = self.0.clone();
         merge_into(&mut merged, patch);
-        check_form(&merged)?;
+        Self::check_form(&merged)?;
         Ok(Self(merged))
     }
 
@@ -150,17 +161,6 @@ fn merge_into(target: &mut Map<String, Value>, patch: &Map<String, Value>) {
                 target.insert(name.clone(), other.clone());
             }
         }
-    }
-}
-
-/// Validates everything except numbers.
-fn check_form(map: &Map<String, Value>) -> Result<(), Violation> {
-    check_object(map, 1)?;
-    let bytes = serde_json::to_vec(map).map_err(|_| too_large())?.len();
-    if bytes > Metadata::MAX_BYTES {
-        Err(too_large())
-    } else {
-        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::macros::{serde_as_text, stored_text, text_value};
+use super::macros::{parsed_text, stored_text, text_value};
 use crate::Violation;
 
 /// The identifier of a service token: a UUID of version 7.
@@ -49,7 +49,7 @@ impl fmt::Display for ServiceTokenId {
     }
 }
 
-serde_as_text!(ServiceTokenId);
+parsed_text!(ServiceTokenId);
 
 impl TokenName {
     /// The maximum length in characters.

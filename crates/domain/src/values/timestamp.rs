@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::macros::serde_as_text;
+use super::macros::parsed_text;
 use crate::Violation;
 
 /// A time in UTC with microsecond precision, in the years 0000 to 9999 (RFC 3339).
@@ -107,7 +107,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-serde_as_text!(Timestamp);
+parsed_text!(Timestamp);
 
 fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)

@@ -39,7 +39,7 @@ fn a_user_sees_of_itself_all_but_the_private_metadata() {
     assert_eq!(view.access(), Access::Own);
     assert!(view.full().is_none());
     let own = view.own().unwrap();
-    assert_eq!(own.birthdate, user.profile.birthdate.as_ref());
+    assert_eq!(own.profile.birthdate, user.profile.birthdate.as_ref());
     assert_eq!(own.user_metadata, &user.metadata.user);
     assert_eq!((own.email, own.email_verified), (&user.email, true));
     assert_eq!(
@@ -101,6 +101,7 @@ fn the_birthdate_is_not_in_the_public_profile() {
         view(user.clone(), &person(user.id))
             .own()
             .unwrap()
+            .profile
             .birthdate,
         user.profile.birthdate.as_ref()
     );

@@ -10,6 +10,7 @@ use user_domain::values::UserId;
 use user_domain::view::UserView;
 use user_domain::{Fault, Violation};
 
+use super::members::Members;
 use super::user::TYPICAL_USER_BYTES;
 use super::{FieldSet, LargeObject, SelectedUser};
 use crate::problem::Problem;
@@ -37,22 +38,18 @@ pub(crate) struct BatchUsersBody<'a> {
 const KEY_KINDS: [&str; 4] = ["ids", "usernames", "emails", "external_ids"];
 
 impl BatchRequest {
-    /// Parses the body of a request.
-    pub(crate) fn decode(document: Map<String, Value>) -> Result<Self, Problem> {
-        let mut faults = Vec::new();
-        let mut found = Vec::new();
-        let mut fields = None;
-        for (name, value) in document {
-            if let Some(kind) = KEY_KINDS.into_iter().find(|kind| *kind == name) {
-                found.push((kind, texts(kind, value, &mut faults)));
-            } else if name == "fields" {
-                let names = texts("fields", value, &mut faults);
-                fields = Some(field_set(&names, &mut faults));
-            } else {
-                let violation = Violation::new("unknown_field", "Is not a field.");
-                faults.push(Fault::at(vec![name], &violation));
-            }
-        }
+    /// Reads the body of a request.
+    pub(crate) fn read(document: Map<String, Value>) -> Result<Self, Problem> {
+        let mut members = Members::new(document, &[]);
+        // One item above the limit is enough for the use case to detect an oversized batch.
+        let limit = MAX_BATCH + 1;
+        let mut found: Vec<_> = KEY_KINDS
+            .into_iter()
+            .filter_map(|kind| Some((kind, members.texts(kind, limit)?)))
+            .collect();
+        let names = members.texts("fields", limit);
+        let fields = names.map(|names| read_field_set(&names, &mut members));
+        let mut faults = members.finish(&[]);
         if found.len() != 1 {
             let rule = "Must have exactly one of ids, usernames, emails and external_ids.";
             faults.push(Fault::new("", &Violation::new("exactly_one", rule)));
@@ -77,41 +74,14 @@ fn keys(kind: &str, texts: Vec<String>) -> BatchKeys {
     }
 }
 
-fn texts(name: &str, value: Value, faults: &mut Vec<Fault>) -> Vec<String> {
-    let Value::Array(items) = value else {
-        faults.push(Fault::new(
-            name,
-            &Violation::new("type", "Must be an array of strings."),
-        ));
-        return Vec::new();
-    };
-    let mut texts = Vec::new();
-    // One key above the limit is enough for the use case to detect an oversized batch. Further keys are not read.
-    for (index, item) in items.into_iter().take(MAX_BATCH + 1).enumerate() {
-        match item {
-            Value::String(text) => texts.push(text),
-            _ => faults.push(item_fault(
-                name,
-                index,
-                &Violation::new("type", "Must be a string."),
-            )),
-        }
-    }
-    texts
-}
-
-fn field_set(names: &[String], faults: &mut Vec<Fault>) -> FieldSet {
+fn read_field_set(names: &[String], members: &mut Members) -> FieldSet {
     let mut set = FieldSet::default();
     for (index, name) in names.iter().enumerate() {
         if let Err(violation) = set.add(name) {
-            faults.push(item_fault("fields", index, &violation));
+            members.add_fault(&["fields", &index.to_string()], &violation);
         }
     }
     set
-}
-
-fn item_fault(name: &str, index: usize, violation: &Violation) -> Fault {
-    Fault::at(vec![name.to_owned(), index.to_string()], violation)
 }
 
 impl BatchUsersBody<'_> {
@@ -161,23 +131,23 @@ mod tests {
 
     use super::*;
 
-    fn decode(value: Value) -> Result<BatchRequest, Problem> {
+    fn read(value: Value) -> Result<BatchRequest, Problem> {
         let Value::Object(document) = value else {
             panic!("{value} is not an object")
         };
-        BatchRequest::decode(document)
+        BatchRequest::read(document)
     }
 
     #[test]
     fn a_batch_accepts_exactly_one_kind_of_key() {
-        let request = decode(json!({"usernames": ["a", "a"], "fields": ["profile.name"]})).unwrap();
+        let request = read(json!({"usernames": ["a", "a"], "fields": ["profile.name"]})).unwrap();
         assert_eq!(
             request.keys,
             BatchKeys::Usernames(vec!["a".to_owned(), "a".to_owned()])
         );
         assert!(request.fields.is_some());
         assert_eq!(
-            decode(json!({"ids": []})).unwrap().keys,
+            read(json!({"ids": []})).unwrap().keys,
             BatchKeys::Ids(vec![])
         );
     }
@@ -194,7 +164,7 @@ mod tests {
             json!({"ids": [], "fields": "username"}),
             json!({"ids": [], "other": 1}),
         ] {
-            assert!(decode(body.clone()).is_err(), "{body}");
+            assert!(read(body.clone()).is_err(), "{body}");
         }
     }
 }

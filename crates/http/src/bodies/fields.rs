@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use user_domain::Violation;
+use user_domain::user::ProfileField;
 
 /// The selected fields of a user. `id` is always included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,39 +10,31 @@ pub(crate) struct FieldSet {
     paths: Vec<&'static str>,
 }
 
-/// The dotted paths of all fields and of all objects of fields.
-pub(crate) const FIELD_PATHS: [&str; 30] = [
-    "id",
-    "username",
-    "status",
-    "version",
-    "profile",
-    "profile.name",
-    "profile.given_name",
-    "profile.family_name",
-    "profile.nickname",
-    "profile.picture",
-    "profile.website",
-    "profile.bio",
-    "profile.location",
-    "profile.locale",
-    "profile.zoneinfo",
-    "profile.birthdate",
-    "metadata",
-    "metadata.public",
-    "metadata.user",
-    "metadata.private",
-    "email",
-    "email_verified",
-    "phone_number",
-    "phone_number_verified",
-    "external_id",
-    "roles",
-    "created_at",
-    "updated_at",
-    "deleted_at",
-    "suspension",
-];
+/// Returns the dotted paths of all fields and of all objects of fields.
+pub(crate) fn field_paths() -> impl Iterator<Item = &'static str> {
+    let before_profile = ["id", "username", "status", "version", "profile"];
+    let after_profile = [
+        "metadata",
+        "metadata.public",
+        "metadata.user",
+        "metadata.private",
+        "email",
+        "email_verified",
+        "phone_number",
+        "phone_number_verified",
+        "external_id",
+        "roles",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+        "suspension",
+    ];
+    let profile = ProfileField::ALL.iter().map(|field| field.path());
+    before_profile
+        .into_iter()
+        .chain(profile)
+        .chain(after_profile)
+}
 
 impl FieldSet {
     /// Parses the paths of fields.
@@ -59,7 +52,7 @@ impl FieldSet {
 
     /// Adds the field with this path.
     pub(crate) fn add(&mut self, name: &str) -> Result<(), Violation> {
-        let known = FIELD_PATHS.into_iter().find(|path| *path == name);
+        let known = field_paths().find(|path| *path == name);
         let path = known.ok_or(Violation::new(
             "unknown_field",
             "Must name fields of a user, such as profile.name.",

@@ -4,13 +4,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 use user_domain::Fault;
-use user_domain::input::{Raw, RecordInput};
-use user_domain::values::Timestamp;
+use user_domain::input::RecordInput;
+use user_domain::values::{Timestamp, Version};
 use user_domain::view::UserView;
 
 use super::UserBody;
-use super::input::{decode, text};
-use super::suspension::read_suspension;
+use super::input::read_fields;
+use super::members::{Members, wrong_type};
+use super::suspension::read_optional_suspension;
 use crate::problem::{MAX_FAULTS, pointer};
 
 /// A user in the full view, with the additional fields that an import needs.
@@ -51,22 +52,26 @@ impl<'a> From<&'a UserView> for UserRecord<'a> {
     }
 }
 
-/// Decodes a record. Unknown members are added to the `unexpected_fields` of its user.
-pub fn read_record(mut document: Map<String, Value>) -> RecordInput {
-    let suspension = read_suspension("suspension", document.remove("suspension"));
-    let mut take = |name: &str| document.remove(name);
-    let mut take_text = |name: &str| take(name).map_or(Raw::Absent, text);
-    RecordInput {
-        id: take_text("id"),
-        created_at: take_text("created_at"),
-        updated_at: take_text("updated_at"),
-        deleted_at: take_text("deleted_at"),
-        standing: take_text("standing"),
-        tokens_valid_after: take_text("tokens_valid_after"),
-        suspension,
-        version: take("version").map_or(Raw::Absent, |value| number(&value)),
-        user: decode(document),
-    }
+/// Reads a record. Unknown members are added to the `unexpected_fields` of its user.
+pub fn read_record(document: Map<String, Value>) -> RecordInput {
+    let mut members = Members::new(document, &[]);
+    let mut record = RecordInput {
+        id: members.text("id"),
+        status: members.text("status"),
+        version: members.field("version", |value| {
+            let number = value.as_i64().ok_or(wrong_type("a whole number"))?;
+            Version::from_imported(number)
+        }),
+        created_at: members.text("created_at"),
+        updated_at: members.text("updated_at"),
+        deleted_at: members.text("deleted_at"),
+        standing: members.text("standing"),
+        tokens_valid_after: members.text("tokens_valid_after"),
+        suspension: read_optional_suspension(&mut members),
+        user: read_fields(&mut members),
+    };
+    record.user.unexpected_fields = members.finish(&[]);
+    record
 }
 
 /// Returns the validation errors of a record, at most 100.
@@ -77,18 +82,6 @@ pub fn render_faults(faults: &[Fault]) -> Vec<FaultBody> {
         detail: fault.detail().to_owned(),
     };
     faults.iter().take(MAX_FAULTS).map(body).collect()
-}
-
-fn number(value: &Value) -> Raw<i64> {
-    match value {
-        Value::Null => Raw::Null,
-        Value::Number(number) => number
-            .as_i64()
-            .map_or(Raw::WrongType("a whole number"), Raw::Value),
-        Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-            Raw::WrongType("a whole number")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use user_domain::relationship::{Counts, RelatedName};
 use user_domain::use_cases::{FollowInput, FollowResult, MAX_FOLLOWS, Relationship};
 use user_domain::values::{Timestamp, UserId};
-use user_domain::{Fault, Violation};
 
-use crate::problem::{Code, MAX_FAULTS, Problem, oneself};
+use super::members::{Members, owned_text};
+use crate::problem::{Code, Problem, oneself};
 
 /// The number of followers of a user, and of users that it follows.
 #[derive(Serialize)]
@@ -67,97 +67,21 @@ struct Refused<'a> {
     detail: &'a str,
 }
 
-/// Decodes the follower and target ids of a batch of follows.
-pub(crate) fn decode_edges(document: Map<String, Value>) -> Result<Vec<FollowInput>, Problem> {
-    let mut edges = None;
-    let mut faults = Faults::default();
-    for (name, value) in document {
-        match (name.as_str(), value) {
-            ("edges", Value::Array(items)) => edges = Some(items),
-            ("edges", _) => faults.mistyped(vec![name], "Must be an array of objects."),
-            _ => faults.unknown(vec![name]),
-        }
-    }
-    if edges.is_none() && faults.0.is_empty() {
-        faults.missing(vec!["edges".to_owned()]);
-    }
-    // One edge above the limit is enough for the use case to detect an oversized batch. Further edges are not read.
-    let items = edges.into_iter().flatten().take(MAX_FOLLOWS + 1);
-    let read = items.enumerate();
-    let edges = read
-        .filter_map(|(index, item)| edge(index, item, &mut faults))
-        .collect();
-    if faults.0.is_empty() {
-        Ok(edges)
-    } else {
-        Err(Problem::invalid(&faults.0))
-    }
-}
-
-/// Decodes one edge. `None` if it is invalid; the reason is added to `faults`.
-fn edge(index: usize, item: Value, faults: &mut Faults) -> Option<FollowInput> {
-    let path = |steps: &[&str]| {
-        let steps = steps.iter().map(|step| (*step).to_owned());
-        ["edges".to_owned(), index.to_string()]
-            .into_iter()
-            .chain(steps)
-            .collect()
-    };
-    let Value::Object(members) = item else {
-        faults.mistyped(path(&[]), "Must be an object.");
-        return None;
-    };
-    let (mut follower, mut target) = (None, None);
-    for (name, value) in members {
-        let slot = match name.as_str() {
-            "follower" => &mut follower,
-            "target" => &mut target,
-            _ => {
-                faults.unknown(path(&[&name]));
-                continue;
-            }
-        };
-        *slot = Some(value);
-    }
-    let mut text = |name: &str, value: Option<Value>| match value {
-        Some(Value::String(text)) => Some(text),
-        Some(_) => {
-            faults.mistyped(path(&[name]), "Must be a string.");
-            None
-        }
-        None => {
-            faults.missing(path(&[name]));
-            None
-        }
-    };
-    let (follower, target) = (text("follower", follower), text("target", target));
-    Some(FollowInput {
-        follower: follower?,
-        target: target?,
-    })
-}
-
-/// Validation errors, at most [`MAX_FAULTS`].
-#[derive(Default)]
-struct Faults(Vec<Fault>);
-
-impl Faults {
-    fn add(&mut self, path: Vec<String>, code: &'static str, rule: &'static str) {
-        if self.0.len() < MAX_FAULTS {
-            self.0.push(Fault::at(path, &Violation::new(code, rule)));
-        }
-    }
-
-    fn unknown(&mut self, path: Vec<String>) {
-        self.add(path, "unknown_field", "Is not a field.");
-    }
-
-    fn mistyped(&mut self, path: Vec<String>, rule: &'static str) {
-        self.add(path, "type", rule);
-    }
-
-    fn missing(&mut self, path: Vec<String>) {
-        self.add(path, "required", "Is required.");
+/// Reads the follower and target ids of a batch of follows.
+pub(crate) fn read_edges(document: Map<String, Value>) -> Result<Vec<FollowInput>, Problem> {
+    let mut members = Members::new(document, &[]);
+    // One edge above the limit is enough for the use case to detect an oversized batch.
+    let edges = members.objects("edges", MAX_FOLLOWS + 1, |edge| {
+        let follower = edge.required("follower", owned_text);
+        let target = edge.required("target", owned_text);
+        Some(FollowInput {
+            follower: follower?,
+            target: target?,
+        })
+    });
+    match members.finish(&[]) {
+        faults if faults.is_empty() => Ok(edges),
+        faults => Err(Problem::invalid(&faults)),
     }
 }
 
@@ -251,7 +175,7 @@ mod tests {
         let Value::Object(document) = value else {
             panic!("{value} is not an object")
         };
-        decode_edges(document)
+        read_edges(document)
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use user_domain::Fault;
+use user_domain::input::FieldInput;
 use user_domain::user::{Suspension, SuspensionInput};
 use user_domain::values::{SuspensionReason, Timestamp};
-use user_domain::{Fault, Violation};
 
-use crate::problem::MAX_FAULTS;
+use super::members::{Members, owned_text};
 
 /// The reason and end of a suspension.
 #[derive(Serialize)]
@@ -24,44 +25,27 @@ impl<'a> From<&'a Suspension> for SuspensionBody<'a> {
     }
 }
 
-/// Decodes a suspension. Mistyped and unknown members are added to its `unexpected_fields`, with paths that start with
-/// `parents`.
-pub(crate) fn decode_suspension(document: Map<String, Value>, parents: &[&str]) -> SuspensionInput {
-    let mut input = SuspensionInput::default();
-    for (name, value) in document {
-        let violation = match (name.as_str(), value) {
-            ("reason" | "until", Value::Null) => continue,
-            ("reason", Value::String(text)) => {
-                input.reason = Some(text);
-                continue;
-            }
-            ("until", Value::String(text)) => {
-                input.until = Some(text);
-                continue;
-            }
-            ("reason" | "until", _) => Violation::new("type", "Must be a string."),
-            _ => Violation::new("unknown_field", "Is not a field."),
-        };
-        if input.unexpected_fields.len() < MAX_FAULTS {
-            let path = parents.iter().map(|parent| (*parent).to_owned());
-            let fault = Fault::at(path.chain([name]).collect(), &violation);
-            input.unexpected_fields.push(fault);
-        }
-    }
-    input
+/// Reads a suspension. Mistyped and unknown members are added to its `unexpected_fields`.
+pub(crate) fn read_suspension(document: Map<String, Value>) -> SuspensionInput {
+    read_from(Members::new(document, &[]))
 }
 
-/// Decodes the suspension of a record. `null` means the same as an absent member.
-pub(super) fn read_suspension(name: &str, value: Option<Value>) -> Option<SuspensionInput> {
-    match value {
-        None | Some(Value::Null) => None,
-        Some(Value::Object(members)) => Some(decode_suspension(members, &[name])),
-        Some(_) => Some(SuspensionInput {
-            unexpected_fields: vec![Fault::new(
-                name,
-                &Violation::new("type", "Must be an object."),
-            )],
+/// Reads the suspension of a record. `null` means the same as an absent member.
+pub(super) fn read_optional_suspension(record: &mut Members) -> Option<SuspensionInput> {
+    match record.object("suspension") {
+        FieldInput::Absent | FieldInput::Null => None,
+        FieldInput::Value(members) => Some(read_from(Members::new(members, &["suspension"]))),
+        FieldInput::Invalid(violation) => Some(SuspensionInput {
+            unexpected_fields: vec![Fault::new("suspension", &violation)],
             ..SuspensionInput::default()
         }),
+    }
+}
+
+fn read_from(mut members: Members) -> SuspensionInput {
+    SuspensionInput {
+        reason: members.optional("reason", owned_text),
+        until: members.optional("until", owned_text),
+        unexpected_fields: members.finish(&[]),
     }
 }

@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use user_domain::Violation;
 use user_domain::service_token::{ServiceToken, TokenInput};
 use user_domain::use_cases::IssuedServiceToken;
 use user_domain::values::{ServiceTokenId, Timestamp};
-use user_domain::{Fault, Violation};
 
+use super::members::{Members, owned_text, wrong_type};
 use crate::problem::MAX_FAULTS;
 
 /// A service token. The secret is present only in the response that creates it.
@@ -30,77 +31,30 @@ pub(crate) struct ServiceTokens<'a> {
     tokens: Vec<ServiceTokenRecord<'a>>,
 }
 
-/// Decodes the request for a service token. Mistyped and unknown members are added to its `unexpected_fields`.
-pub(crate) fn decode_token(document: Map<String, Value>) -> TokenInput {
-    let mut input = TokenInput::default();
-    for (name, value) in document {
-        match (name.as_str(), value) {
-            ("name", Value::String(text)) => input.name = Some(text),
-            ("scopes", Value::Array(items)) => {
-                input.scopes = scopes(items, &mut input.unexpected_fields);
-            }
-            ("expires_at", Value::String(text)) => input.expires_at = Some(text),
-            ("expires_in", Value::Number(number)) if number.is_u64() => {
-                input.expires_in = number.as_u64();
-            }
-            ("expires_at" | "expires_in", Value::Null) => {}
-            ("name" | "expires_at", _) => {
-                push_type_error(&mut input.unexpected_fields, name, "Must be a string.");
-            }
-            ("scopes", _) => push_type_error(
-                &mut input.unexpected_fields,
-                name,
-                "Must be an array of strings.",
-            ),
-            ("expires_in", _) => {
-                push_type_error(
-                    &mut input.unexpected_fields,
-                    name,
-                    "Must be a whole number of seconds.",
-                );
-            }
-            _ => push(
-                &mut input.unexpected_fields,
-                vec![name],
-                &Violation::new("unknown_field", "Is not a field."),
-            ),
-        }
+/// Reads the request for a service token. Mistyped and unknown members are added to its `unexpected_fields`.
+pub(crate) fn read_token(document: Map<String, Value>) -> TokenInput {
+    let mut members = Members::new(document, &[]);
+    TokenInput {
+        name: members.present("name", owned_text),
+        scopes: read_scopes(&mut members),
+        expires_at: members.optional("expires_at", owned_text),
+        expires_in: members.optional("expires_in", |value| {
+            let seconds = wrong_type("a whole number of seconds");
+            value.as_u64().ok_or(seconds)
+        }),
+        unexpected_fields: members.finish(&[]),
     }
-    input
 }
 
-/// Decodes the names of scopes. A list longer than [`MAX_FAULTS`] is rejected without reading its items.
-fn scopes(items: Vec<Value>, unexpected_fields: &mut Vec<Fault>) -> Option<Vec<String>> {
-    if items.len() > MAX_FAULTS {
-        let many = Violation::new("too_many", "Must name each scope once.");
-        push(unexpected_fields, vec!["scopes".to_owned()], &many);
+/// Reads the names of scopes. A list longer than [`MAX_FAULTS`] is rejected.
+fn read_scopes(members: &mut Members) -> Option<Vec<String>> {
+    let names = members.texts("scopes", MAX_FAULTS + 1)?;
+    if names.len() > MAX_FAULTS {
+        let violation = Violation::new("too_many", "Must name each scope once.");
+        members.add_fault(&["scopes"], &violation);
         return None;
     }
-    let count = items.len();
-    let mut names = Vec::with_capacity(count);
-    for (number, item) in items.into_iter().enumerate() {
-        if let Value::String(name) = item {
-            names.push(name);
-        } else {
-            let path = vec!["scopes".to_owned(), number.to_string()];
-            push(
-                unexpected_fields,
-                path,
-                &Violation::new("type", "Must be a string."),
-            );
-        }
-    }
-    (names.len() == count).then_some(names)
-}
-
-fn push_type_error(unexpected_fields: &mut Vec<Fault>, name: String, rule: &'static str) {
-    push(unexpected_fields, vec![name], &Violation::new("type", rule));
-}
-
-fn push(unexpected_fields: &mut Vec<Fault>, path: Vec<String>, violation: &Violation) {
-    if unexpected_fields.len() < MAX_FAULTS {
-        unexpected_fields.push(Fault::at(path, violation));
-    }
+    Some(names)
 }
 
 impl<'a> From<&'a ServiceToken> for ServiceTokenRecord<'a> {
@@ -143,13 +97,13 @@ mod tests {
 
     use super::*;
 
-    fn decoded(value: &Value) -> TokenInput {
-        decode_token(value.as_object().unwrap().clone())
+    fn read(value: &Value) -> TokenInput {
+        read_token(value.as_object().unwrap().clone())
     }
 
     #[test]
     fn each_member_sets_its_field() {
-        let input = decoded(&json!({
+        let input = read(&json!({
             "name": "posts", "scopes": ["users:read", "x"], "expires_at": "t", "expires_in": 7,
         }));
         let expected = TokenInput {
@@ -160,7 +114,7 @@ mod tests {
             unexpected_fields: Vec::new(),
         };
         assert_eq!(input, expected);
-        let nulls = decoded(&json!({"expires_at": null, "expires_in": null}));
+        let nulls = read(&json!({"expires_at": null, "expires_in": null}));
         assert_eq!(nulls, TokenInput::default());
     }
 
@@ -182,7 +136,7 @@ mod tests {
             (json!({"expires_in": 1.5}), "expires_in", "type"),
             (json!({"token": "t"}), "token", "unknown_field"),
         ] {
-            let unexpected_fields = decoded(&value).unexpected_fields;
+            let unexpected_fields = read(&value).unexpected_fields;
             let [fault] = unexpected_fields.as_slice() else {
                 panic!("{value}: {unexpected_fields:?}");
             };

@@ -4,10 +4,9 @@ use actix_web::web::Bytes;
 use serde::{Serialize, Serializer};
 use user_domain::relationship::Counts;
 use user_domain::values::{
-    Bio, Birthdate, ExternalId, Locale, Metadata, PhoneNumber, Role, Roles, ShortText, Timestamp,
-    UserId, Version, WebUrl, ZoneInfo,
+    ExternalId, Metadata, PhoneNumber, Role, Roles, Timestamp, UserId, Version,
 };
-use user_domain::view::{FullPart, OwnPart, PublicPart, PublicProfile, UserView};
+use user_domain::view::{FullPart, OwnPart, OwnProfile, PublicPart, PublicProfile, UserView};
 
 use super::suspension::SuspensionBody;
 use super::{CountsBody, FieldSet, LargeObject};
@@ -47,21 +46,32 @@ pub(crate) struct UserBody<'a> {
     suspension: Option<Nullable<SuspensionBody<'a>>>,
 }
 
-#[derive(Serialize)]
-struct ProfileBody<'a> {
-    name: Option<&'a ShortText>,
-    given_name: Option<&'a ShortText>,
-    family_name: Option<&'a ShortText>,
-    nickname: Option<&'a ShortText>,
-    picture: Option<&'a WebUrl>,
-    website: Option<&'a WebUrl>,
-    bio: Option<&'a Bio>,
-    location: Option<&'a ShortText>,
-    locale: Option<&'a Locale>,
-    zoneinfo: Option<&'a ZoneInfo>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    birthdate: Option<Nullable<&'a Birthdate>>,
+macro_rules! define_profile_body {
+    (
+        { $($(#[$public_doc:meta])* $public:ident: $public_field:ident($public_type:ident),)* }
+        { $($(#[$own_doc:meta])* $own:ident: $own_field:ident($own_type:ident),)* }
+    ) => {
+        #[derive(Serialize)]
+        struct ProfileBody<'a> {
+            $($public: Option<&'a user_domain::values::$public_type>,)*
+            $(
+                #[serde(skip_serializing_if = "Option::is_none")]
+                $own: Option<Nullable<&'a user_domain::values::$own_type>>,
+            )*
+        }
+
+        impl<'a> ProfileBody<'a> {
+            fn new(public: PublicProfile<'a>, own: Option<OwnProfile<'a>>) -> Self {
+                Self {
+                    $($public: public.$public,)*
+                    $($own: own.map(|own| Nullable(own.$own)),)*
+                }
+            }
+        }
+    };
 }
+
+user_domain::profile_fields!(define_profile_body);
 
 #[derive(Serialize)]
 struct MetadataBody<'a> {
@@ -128,7 +138,7 @@ impl<'a> From<&'a UserView> for UserBody<'a> {
             username: username.as_str(),
             status: status.as_str(),
             version,
-            profile: ProfileBody::from(profile),
+            profile: ProfileBody::new(profile, own.map(|own| own.profile)),
             metadata: MetadataBody {
                 public: public_metadata,
                 user: None,
@@ -158,7 +168,8 @@ impl<'a> From<&'a UserView> for UserBody<'a> {
 impl<'a> UserBody<'a> {
     fn add_own(&mut self, own: OwnPart<'a>) {
         let OwnPart {
-            birthdate,
+            // Part of the profile above.
+            profile: _,
             user_metadata,
             email,
             email_verified,
@@ -172,7 +183,6 @@ impl<'a> UserBody<'a> {
             password_changed_at: _,
             tokens_valid_after: _,
         } = own;
-        self.profile.birthdate = Some(Nullable(birthdate));
         self.metadata.user = Some(user_metadata);
         self.email = Some(email.as_str());
         self.email_verified = Some(email_verified);
@@ -194,36 +204,6 @@ impl<'a> UserBody<'a> {
         } = full;
         self.metadata.private = Some(private_metadata);
         self.suspension = Some(Nullable(suspension.map(SuspensionBody::from)));
-    }
-}
-
-impl<'a> From<PublicProfile<'a>> for ProfileBody<'a> {
-    fn from(profile: PublicProfile<'a>) -> Self {
-        let PublicProfile {
-            name,
-            given_name,
-            family_name,
-            nickname,
-            picture,
-            website,
-            bio,
-            location,
-            locale,
-            zoneinfo,
-        } = profile;
-        Self {
-            name,
-            given_name,
-            family_name,
-            nickname,
-            picture,
-            website,
-            bio,
-            location,
-            locale,
-            zoneinfo,
-            birthdate: None,
-        }
     }
 }
 

@@ -1,18 +1,18 @@
 //! Authentication of the caller.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
-use tracing::Instrument;
 use user_domain::Rejection;
 use user_domain::caller::Caller;
 use user_domain::use_cases::{AuthenticateError, Credential, FormerCaller};
 
 use crate::api::Api;
+use crate::deadline::run_until;
 use crate::problem::{Code, Problem};
-use crate::trace;
 
-const API_TOKEN: &str = "x-api-token";
+/// The header field of a service token.
+pub(crate) const API_TOKEN: HeaderName = HeaderName::from_static("x-api-token");
 
 /// Authenticates the caller.
 pub(super) async fn authenticate(
@@ -23,12 +23,8 @@ pub(super) async fn authenticate(
     let credential = presented_credential(request.headers())?;
     let deadline = received + api.settings().deadlines.request;
     let authenticate = &api.use_cases().authenticate;
-    let found = authenticate
-        .run(&credential)
-        .instrument(trace::use_case_span("authenticate"));
-    tokio::time::timeout_at(deadline, found)
-        .await
-        .map_err(|_| Problem::overloaded())?
+    run_until(deadline, "authenticate", authenticate.run(&credential))
+        .await?
         .map_err(Into::into)
 }
 
@@ -41,11 +37,7 @@ pub(crate) async fn authenticate_former(
     let credential = presented_credential(request.headers())?;
     let deadline = received + api.settings().deadlines.request;
     let former = api.use_cases().authenticate.former(&credential);
-    let former = former.instrument(trace::use_case_span("authenticate_former"));
-    let found = tokio::time::timeout_at(deadline, former)
-        .await
-        .map_err(|_| Problem::overloaded())?;
-    match found {
+    match run_until(deadline, "authenticate_former", former).await? {
         Err(AuthenticateError::Rejected(_)) => Ok(None),
         found => found.map_err(Into::into),
     }
@@ -94,8 +86,6 @@ fn text(value: &HeaderValue) -> Result<&str, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderName;
-
     use super::*;
 
     fn read(fields: &[(&'static str, &'static str)]) -> Result<Credential, Code> {

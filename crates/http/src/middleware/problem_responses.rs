@@ -3,15 +3,14 @@
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpResponse};
 
 use crate::problem::{Code, PROBLEM_JSON, Problem, record_and_render};
-use crate::request_context::{RequestContext, RequestId};
-use crate::resource::RoutePattern;
+use crate::request_context::{RequestContext, RequestId, X_REQUEST_ID};
 
 /// The `Vary` of all API responses.
 pub(super) const API_VARY: &str = "Authorization, X-API-Token, Origin";
@@ -28,7 +27,7 @@ pub(super) fn complete<B: MessageBody + 'static>(
     if response.request().method() == Method::OPTIONS && response.status() == StatusCode::OK {
         *response.response_mut().status_mut() = StatusCode::NO_CONTENT;
     }
-    let vary = vary(&response, has_cors);
+    let vary = vary(&response, context, has_cors);
     add_common_headers(response.headers_mut(), &context.id, vary);
     response
 }
@@ -71,12 +70,14 @@ pub(super) fn as_problem(response: HttpResponse, context: &RequestContext) -> Ht
 }
 
 /// Returns the `Vary` of a response.
-fn vary(response: &ServiceResponse, has_cors: bool) -> Option<&'static str> {
+fn vary(
+    response: &ServiceResponse,
+    context: &RequestContext,
+    has_cors: bool,
+) -> Option<&'static str> {
     let request = response.request();
-    let path = request
-        .app_data::<RoutePattern>()
-        .map_or(request.path(), |pattern| pattern.0);
-    vary_of_path(path).or(has_cors.then_some("Origin"))
+    let pattern = context.route_of(request).unwrap_or(request.path());
+    vary_of_path(pattern).or(has_cors.then_some("Origin"))
 }
 
 /// Returns the `Vary` of all responses at this path or route pattern.
@@ -91,7 +92,7 @@ pub(super) fn add_common_headers(
     vary: Option<&'static str>,
 ) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(HeaderName::from_static("x-request-id"), id.to_header());
+    headers.insert(X_REQUEST_ID, id.to_header());
     if let Some(fields) = vary {
         headers.append(VARY, HeaderValue::from_static(fields));
     }

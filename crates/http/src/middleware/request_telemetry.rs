@@ -26,8 +26,7 @@ use super::problem_responses::{complete, problem_response, vary_of_path};
 use crate::api::Api;
 use crate::metrics::{ACTIVE_REQUESTS, CLIENT_CLOSED_REQUEST, REQUEST_DURATION};
 use crate::problem::Problem;
-use crate::request_context::{RequestContext, RequestId};
-use crate::resource::RoutePattern;
+use crate::request_context::{RequestContext, RequestId, X_REQUEST_ID};
 use crate::resource_limits::ActiveRequest;
 use crate::trace;
 use crate::write_tasks::panic_message;
@@ -135,9 +134,8 @@ where
                         let head = response.response_mut().head_mut();
                         head.set_connection_type(ConnectionType::Close);
                     }
-                    let request = response.request();
-                    let pattern = request.app_data::<RoutePattern>().map(|pattern| pattern.0);
-                    let route = pattern.or(record.context.route.get()).unwrap_or(UNMATCHED);
+                    let route = record.context.route_of(response.request());
+                    let route = route.unwrap_or(UNMATCHED);
                     record.write(route, response.status().as_u16());
                     Ok(response)
                 }
@@ -263,7 +261,7 @@ impl RequestRecord {
 
 /// Returns the client's request id if it is valid, else a new one.
 fn request_id(headers: &HeaderMap, ids: &dyn IdGenerator) -> RequestId {
-    let mut lines = headers.get_all("x-request-id");
+    let mut lines = headers.get_all(X_REQUEST_ID);
     if let (Some(line), None) = (lines.next(), lines.next())
         && is_valid_id(line.as_bytes())
     {

@@ -11,12 +11,14 @@
 mod inputs;
 mod outputs;
 mod parts;
+mod profile;
 mod relationships;
 mod tokens;
 
 pub(crate) use inputs::*;
 pub(crate) use outputs::*;
 pub(crate) use parts::user_example;
+pub(crate) use profile::{Profile, ProfileFields};
 pub(crate) use relationships::*;
 pub(crate) use tokens::*;
 

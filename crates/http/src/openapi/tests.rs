@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::openapi;
 use super::schemas::{NewUser, Profile, User};
-use crate::bodies::{FIELD_PATHS, SelectedUser, UserBody, decode};
+use crate::bodies::{SelectedUser, UserBody, field_paths, read_user};
 
 fn document() -> Value {
     serde_json::from_str(&openapi("")).unwrap()
@@ -162,7 +162,7 @@ fn the_user_schema_matches_the_members_of_each_view() {
 
 #[test]
 fn a_selection_of_all_fields_equals_the_user() {
-    let fields = crate::bodies::FieldSet::parse(FIELD_PATHS.into_iter()).unwrap();
+    let fields = crate::bodies::FieldSet::parse(field_paths()).unwrap();
     let view = view(samples::user("ann"), &samples::administrator());
     let selected = serde_json::to_value(SelectedUser {
         view: &view,
@@ -192,9 +192,9 @@ fn the_writable_user_schema_matches_the_parsed_members() {
         "metadata".to_owned(),
         nulls(&schemas["MetadataFields"]).into(),
     );
-    let input = decode(body);
+    let input = read_user(body);
     assert_eq!(input.unexpected_fields, vec![]);
-    let all = decode(Map::from_iter(
+    let all = read_user(Map::from_iter(
         [
             "username",
             "email",

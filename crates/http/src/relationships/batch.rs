@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use user_domain::use_cases::FollowMany;
 
-use crate::bodies::{FollowResults, decode_edges, json_response};
+use crate::bodies::{FollowResults, json_response, read_edges};
 use crate::extract::{AuthenticatedRequest, BatchDocument};
 use crate::openapi::{FollowBatchErrors, FollowBatchRequest, FollowBatchResponse};
 use crate::problem::Problem;
@@ -27,7 +27,7 @@ pub(crate) async fn batch(
 ) -> Result<HttpResponse, Problem> {
     let (call, body) = call.split();
     FollowMany::permit(&call.caller)?;
-    let edges = decode_edges(body.0)?;
+    let edges = read_edges(body.0)?;
     let use_case = call.api.use_cases().follow_many.clone();
     let caller = call.caller.clone();
     let results = call

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 
-use crate::bodies::{ServiceTokenRecord, decode_token, no_store_json_response};
+use crate::bodies::{ServiceTokenRecord, no_store_json_response, read_token};
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument};
 use crate::openapi::{IssuedToken, NewToken, TokenCreationErrors};
 use crate::problem::Problem;
@@ -33,7 +33,7 @@ pub(crate) async fn create(
         call.api.use_cases().issue_service_token.clone(),
         call.caller.clone(),
     );
-    let input = decode_token(write.body.0);
+    let input = read_token(write.body.0);
     let issued = call
         .run_detached("issue_service_token", async move {
             use_case.run(&caller, &input).await

@@ -39,7 +39,7 @@ pub(crate) async fn batch(
         keys,
         key_kind,
         fields,
-    } = BatchRequest::decode(body.0)?;
+    } = BatchRequest::read(body.0)?;
     let use_case = &call.api.use_cases().batch_users;
     let lookup = async { Ok::<_, Problem>(use_case.run(&call.caller, &keys, fresh.0).await) };
     let found = match call.within_deadline("batch_users", lookup).await? {

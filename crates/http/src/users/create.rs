@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 
 use super::user_response::write_response;
-use crate::bodies::decode;
+use crate::bodies::read_user;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument};
 use crate::openapi::{Created, CreationErrors, IdempotencyKeyHeader, NewUser};
 use crate::problem::Problem;
@@ -29,7 +29,7 @@ pub(crate) async fn create(
         call.api.use_cases().create_user.clone(),
         call.caller.clone(),
     );
-    let input = decode(write.body.0);
+    let input = read_user(write.body.0);
     let created = call
         .write("create_user", async move {
             use_case.run(&caller, &input, write.conditions).await

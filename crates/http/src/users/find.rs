@@ -2,8 +2,6 @@
 
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
-use tokio::time::timeout_at;
-use tracing::Instrument as _;
 use user_domain::Freshness;
 use user_domain::use_cases::{Credential, UserSelector};
 use user_domain::values::UserId;
@@ -11,6 +9,7 @@ use user_domain::values::UserId;
 use super::BY_ID;
 use super::user_response::{counts_by_user, read_response};
 use crate::api::Api;
+use crate::deadline::run_until;
 use crate::extract::{
     AuthenticatedRequest, IfNoneMatch, PathSegment, RequestedFreshness, Selection,
     presented_credential, requested_freshness,
@@ -21,7 +20,6 @@ use crate::openapi::{
 };
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
-use crate::trace;
 
 /// The parameters of a read: selected fields and counts, condition and freshness.
 type ReadOptions = (Selection, IfNoneMatch, RequestedFreshness);
@@ -147,12 +145,9 @@ impl PlainRead {
         let read = api
             .use_cases()
             .read_user
-            .run(&self.credential, &self.selector, self.freshness)
-            .instrument(trace::use_case_span("read_user"));
-        let read = timeout_at(deadline, read)
-            .await
-            .map_err(|_| Problem::overloaded())?
-            .map_err(Problem::from);
+            .run(&self.credential, &self.selector, self.freshness);
+        let read = run_until(deadline, "read_user", read).await?;
+        let read = read.map_err(Problem::from);
         context.record_caller(read.as_ref().map(|read| &read.caller));
         let user = read?.found?;
         read_response(request, &user, None, None, self.condition.0.as_ref())

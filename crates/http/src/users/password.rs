@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use user_domain::use_cases::PasswordChanged;
 
-use crate::bodies::{decode_password, with_no_store};
+use crate::bodies::{read_password, with_no_store};
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument, NoBody, TargetUser};
 use crate::openapi::{
     IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, NewPassword, PasswordErrors,
@@ -30,7 +30,7 @@ pub(crate) async fn set(
         call.api.use_cases().set_password.clone(),
         call.caller.clone(),
     );
-    let input = decode_password(write.body.0);
+    let input = read_password(write.body.0);
     let changed = call
         .write("set_password", async move {
             use_case

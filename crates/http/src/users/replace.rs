@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
 use super::user_response::write_response;
-use crate::bodies::decode;
+use crate::bodies::read_user;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument, TargetUser};
 use crate::openapi::{
     EditErrors, IdPath, IdempotencyKeyHeader, RequiredIfMatchHeader, UserReplacement, Written,
@@ -30,7 +30,7 @@ pub(crate) async fn replace(
         call.api.use_cases().replace_user.clone(),
         call.caller.clone(),
     );
-    let input = decode(write.body.0);
+    let input = read_user(write.body.0);
     let replaced = call
         .write("replace_user", async move {
             use_case

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
 use super::user_response::write_response;
-use crate::bodies::decode_suspension;
+use crate::bodies::read_suspension;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, OptionalDocument, TargetUser};
 use crate::openapi::{
     IdPath, IdempotencyKeyHeader, IfMatchHeader, NewSuspension, SuspensionErrors, Written,
@@ -30,7 +30,7 @@ pub(crate) async fn suspend(
         call.api.use_cases().suspend_user.clone(),
         call.caller.clone(),
     );
-    let input = decode_suspension(write.body.0, &[]);
+    let input = read_suspension(write.body.0);
     let suspended = call
         .write("suspend_user", async move {
             use_case

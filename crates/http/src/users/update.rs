@@ -7,7 +7,7 @@ use user_domain::permissions::Denied;
 use user_domain::values::UserId;
 
 use super::user_response::write_response;
-use crate::bodies::decode;
+use crate::bodies::read_user;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, MergePatch, TargetUser};
 use crate::openapi::{EditErrors, IdPath, IdempotencyKeyHeader, IfMatchHeader, UserPatch, Written};
 use crate::problem::Problem;
@@ -67,7 +67,7 @@ async fn update(
         call.api.use_cases().update_user.clone(),
         call.caller.clone(),
     );
-    let input = decode(write.body.0);
+    let input = read_user(write.body.0);
     let updated = call
         .write("update_user", async move {
             use_case.run(&caller, id, &input, write.conditions).await

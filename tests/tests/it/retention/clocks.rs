@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
 use user_domain::caller::{Caller, ServiceCaller};
-use user_domain::input::{Raw, UserInput};
+use user_domain::input::{FieldInput, UserInput};
 use user_domain::ports::StoreClock as _;
 use user_domain::test_support::fakes::{FixedClock, with_clock};
 use user_domain::use_cases::{
@@ -139,8 +139,8 @@ async fn a_replica_with_a_fast_clock_keeps_reserved_usernames() {
     );
     let replica = replica_at(&app, now(&app).plus(FORTY_DAYS * 3)).await;
     let input = UserInput {
-        username: Raw::Value("alice".to_owned()),
-        email: Raw::Value("another@example.org".to_owned()),
+        username: FieldInput::parse("alice"),
+        email: FieldInput::parse("another@example.org"),
         ..UserInput::default()
     };
     let result = replica

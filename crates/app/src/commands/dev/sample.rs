@@ -2,7 +2,7 @@
 
 use user_domain::StoreError;
 use user_domain::caller::Caller;
-use user_domain::input::{ProfileInput, Raw, RolesInput, UserInput};
+use user_domain::input::{FieldInput, ProfileInput, RolesInput, UserInput};
 use user_domain::ports::UserKey;
 use user_domain::use_cases::{CreateUserError, WriteConditions};
 use user_domain::values::{ExternalId, Timestamp, UserId};
@@ -72,12 +72,12 @@ async fn ensure(
         });
     }
     let input = UserInput {
-        username: text(username),
-        email: text(&format!("{username}@example.org")),
-        external_id: text(external_id),
-        roles: RolesInput(Raw::Value(roles.iter().map(|role| text(role)).collect())),
+        username: FieldInput::parse(username),
+        email: FieldInput::parse(&format!("{username}@example.org")),
+        external_id: FieldInput::parse(external_id),
+        roles: RolesInput::parse(roles.iter().copied().map(Ok)),
         profile: ProfileInput {
-            name: text(name),
+            name: FieldInput::parse(name),
             ..ProfileInput::default()
         },
         ..UserInput::default()
@@ -92,8 +92,4 @@ async fn ensure(
         id: user.id,
         created_at: user.created_at,
     })
-}
-
-fn text(text: &str) -> Raw<String> {
-    Raw::Value(text.to_owned())
 }

@@ -1,11 +1,12 @@
 //! `user create`
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::str::FromStr;
 
-use user_domain::Secret;
 use user_domain::caller::Caller;
-use user_domain::input::{PasswordInput, ProfileInput, Raw, RolesInput, UserInput};
+use user_domain::input::{FieldInput, PasswordInput, ProfileInput, RolesInput, UserInput};
 use user_domain::use_cases::{CreateUserError, UseCases, WriteConditions};
+use user_domain::{Secret, Violation};
 
 use super::print_user;
 use crate::cli::{CommandOutcome, CreateUserArguments};
@@ -52,9 +53,9 @@ async fn create(use_cases: &UseCases, input: &UserInput) -> CommandOutcome {
 const MAX_PASSWORD_INPUT: u64 = 64 * 1024;
 
 /// Reads a password from the first line of stdin. On the command line, other users of the machine could see it.
-fn password(is_wanted: bool) -> io::Result<Raw<Secret>> {
+fn password(is_wanted: bool) -> io::Result<FieldInput<Secret>> {
     if !is_wanted {
-        return Ok(Raw::Absent);
+        return Ok(FieldInput::Absent);
     }
     let stdin = io::stdin().lock();
     if stdin.is_terminal() {
@@ -62,26 +63,25 @@ fn password(is_wanted: bool) -> io::Result<Raw<Secret>> {
     }
     let mut line = String::new();
     stdin.take(MAX_PASSWORD_INPUT).read_line(&mut line)?;
-    Ok(Raw::Value(Secret::from(
+    Ok(FieldInput::Value(Secret::from(
         line.trim_end_matches(['\r', '\n']),
     )))
 }
 
-fn input(arguments: CreateUserArguments, password: Raw<Secret>) -> UserInput {
-    let optional = |text: Option<String>| text.map_or(Raw::Absent, Raw::Value);
-    let roles = arguments.roles.into_iter().map(Raw::Value);
+fn input(arguments: CreateUserArguments, password: FieldInput<Secret>) -> UserInput {
+    let roles = arguments.roles.iter().map(|role| Ok(role.as_str()));
     UserInput {
-        username: Raw::Value(arguments.username),
-        email: Raw::Value(arguments.email),
+        username: FieldInput::parse(&arguments.username),
+        email: FieldInput::parse(&arguments.email),
         email_verified: if arguments.email_verified {
-            Raw::Value(true)
+            FieldInput::Value(true)
         } else {
-            Raw::Absent
+            FieldInput::Absent
         },
-        external_id: optional(arguments.external_id),
-        roles: RolesInput(Raw::Value(roles.collect())),
+        external_id: optional(arguments.external_id.as_deref()),
+        roles: RolesInput::parse(roles),
         profile: ProfileInput {
-            name: optional(arguments.name),
+            name: optional(arguments.name.as_deref()),
             ..ProfileInput::default()
         },
         password: PasswordInput {
@@ -90,4 +90,8 @@ fn input(arguments: CreateUserArguments, password: Raw<Secret>) -> UserInput {
         },
         ..UserInput::default()
     }
+}
+
+fn optional<T: FromStr<Err = Violation>>(text: Option<&str>) -> FieldInput<T> {
+    text.map_or(FieldInput::Absent, FieldInput::parse)
 }

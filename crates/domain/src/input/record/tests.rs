@@ -1,9 +1,11 @@
+use std::str::FromStr;
+
 use super::*;
 use crate::test_support::samples::start;
 use crate::user::Standing;
 
-fn text(text: &str) -> Raw<String> {
-    Raw::Value(text.to_owned())
+fn text<T: FromStr<Err = Violation>>(text: &str) -> FieldInput<T> {
+    FieldInput::parse(text)
 }
 
 fn input() -> RecordInput {
@@ -47,11 +49,11 @@ fn every_member_of_a_record_is_used() {
     let id = "0199b8f2-7c1e-7000-8000-00000000000a";
     let mut record_input = input();
     record_input.id = text(id);
-    record_input.version = Raw::Value(7);
+    record_input.version = Version::from_imported(7).into();
     record_input.created_at = text("2019-01-02T03:04:05Z");
     record_input.updated_at = text("2020-01-02T03:04:05Z");
     record_input.tokens_valid_after = text("2021-01-02T03:04:05Z");
-    record_input.user.status = text("suspended");
+    record_input.status = text("suspended");
     let record = record_input.check(start()).unwrap();
     assert_eq!(record.id, Some(UserId::parse(id).unwrap()));
     assert_eq!(
@@ -70,7 +72,7 @@ fn every_member_of_a_record_is_used() {
 #[test]
 fn a_deleted_record_keeps_deletion_time_and_standing() {
     let mut deleted = input();
-    deleted.user.status = text("deleted");
+    deleted.status = text("deleted");
     deleted.deleted_at = text("2020-01-02T03:04:05Z");
     deleted.standing = text("suspended");
     let record = deleted.check(start()).unwrap();
@@ -82,13 +84,13 @@ fn a_deleted_record_keeps_deletion_time_and_standing() {
 #[test]
 fn null_members_of_a_record_equal_absent_ones() {
     let nulls = RecordInput {
-        id: Raw::Null,
-        version: Raw::Null,
-        created_at: Raw::Null,
-        updated_at: Raw::Null,
-        deleted_at: Raw::Null,
-        standing: Raw::Null,
-        tokens_valid_after: Raw::Null,
+        id: FieldInput::Null,
+        version: FieldInput::Null,
+        created_at: FieldInput::Null,
+        updated_at: FieldInput::Null,
+        deleted_at: FieldInput::Null,
+        standing: FieldInput::Null,
+        tokens_valid_after: FieldInput::Null,
         ..input()
     };
     assert_eq!(nulls.check(start()), input().check(start()));
@@ -98,20 +100,20 @@ fn null_members_of_a_record_equal_absent_ones() {
 fn all_faults_of_a_record_are_reported_at_once() {
     let mut faulty = input();
     faulty.user.email = text("nowhere");
-    faulty.user.status = text("unknown");
+    faulty.status = text("unknown");
     faulty.id = text("42");
-    faulty.version = Raw::Value(0);
+    faulty.version = Version::from_imported(0).into();
     faulty.created_at = text("yesterday");
-    faulty.updated_at = Raw::WrongType("a string");
+    faulty.updated_at = FieldInput::wrong_type("a string");
     assert_eq!(
         faults(faulty),
         [
             fault("created_at", "format"),
             fault("id", "format"),
+            fault("status", "unknown"),
             fault("updated_at", "type"),
             fault("version", "out_of_range"),
             fault("email", "format"),
-            fault("status", "unknown"),
         ]
     );
 }
@@ -120,7 +122,7 @@ fn all_faults_of_a_record_are_reported_at_once() {
 fn a_version_above_the_maximum_is_rejected() {
     for (number, expected) in [(1_i64 << 52, vec![]), ((1 << 52) + 1, vec!["version"])] {
         let record = RecordInput {
-            version: Raw::Value(number),
+            version: Version::from_imported(number).into(),
             ..input()
         };
         let refused = record.check(start()).err().unwrap_or_default();
@@ -132,7 +134,7 @@ fn a_version_above_the_maximum_is_rejected() {
 #[test]
 fn deletion_members_need_the_status_deleted() {
     let mut active = input();
-    active.user.status = text("active");
+    active.status = text("active");
     active.deleted_at = text("2020-01-02T03:04:05Z");
     active.standing = text("active");
     assert_eq!(
@@ -154,7 +156,7 @@ fn an_update_before_the_creation_is_rejected() {
 
 #[test]
 fn times_in_the_future_or_before_1970_are_rejected() {
-    type Member = fn(&mut RecordInput) -> &mut Raw<String>;
+    type Member = fn(&mut RecordInput) -> &mut FieldInput<Timestamp>;
     let members: [(&str, Member); 4] = [
         ("created_at", |input| &mut input.created_at),
         ("updated_at", |input| &mut input.updated_at),
@@ -165,7 +167,7 @@ fn times_in_the_future_or_before_1970_are_rejected() {
     for (name, member) in members {
         let codes = |time: &str| {
             let mut record = input();
-            record.user.status = text("deleted");
+            record.status = text("deleted");
             *member(&mut record) = text(time);
             let refused = record.check(start()).err().unwrap_or_default();
             let found = refused.iter().map(|refused| {
@@ -187,7 +189,7 @@ fn times_in_the_future_or_before_1970_are_rejected() {
 #[test]
 fn a_deletion_before_the_creation_is_rejected() {
     let mut early = input();
-    early.user.status = text("deleted");
+    early.status = text("deleted");
     early.created_at = text("2020-01-02T03:04:05Z");
     early.deleted_at = text("2020-01-02T03:04:04Z");
     assert_eq!(faults(early), [fault("deleted_at", "contradiction")]);

@@ -27,8 +27,8 @@ use crate::values::StoredPassword;
 
 const PASSWORD: &str = "correct horse battery staple";
 
-fn secret(text: &str) -> Raw<Secret> {
-    Raw::Value(text.into())
+fn secret(text: &str) -> FieldInput<Secret> {
+    FieldInput::Value(text.into())
 }
 
 fn login(identifier: &str, password: &str) -> LoginInput {
@@ -282,7 +282,7 @@ async fn a_user_with_an_invalid_password_is_not_created() {
     );
     let mut other = input("bob");
     other.password = new_password("short");
-    other.email = Raw::Null;
+    other.email = FieldInput::Null;
     let Err(CreateUserError::Invalid(faults)) = use_cases
         .create_user
         .run(&service("auth"), &other, unconditional())

@@ -180,7 +180,7 @@ async fn a_verification_without_the_address_needs_a_version() {
     let on = fakes.use_cases();
     let caller = service("auth");
     let without_email = UserInput {
-        email_verified: Raw::Value(true),
+        email_verified: FieldInput::Value(true),
         ..UserInput::default()
     };
     let refused = on

@@ -5,13 +5,13 @@ use utoipa::openapi::schema::{AnyOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::outputs::{Metadata, Profile, Status, User, WritableStatus};
+use super::outputs::{Metadata, Status, User, WritableStatus};
 use super::parts::{
     object, private_metadata_or_null, public_metadata_or_null, roles, user_metadata_or_null,
     without_required,
 };
-use super::{Counts, NamedSchemas};
-use crate::bodies::FIELD_PATHS;
+use super::{Counts, NamedSchemas, Profile, ProfileFields};
+use crate::bodies::field_paths;
 
 /// The writable fields of a user. Texts are trimmed and normalised to NFC before their length is checked.
 #[derive(ToSchema)]
@@ -43,48 +43,6 @@ struct UserFields {
     profile: Option<ProfileFields>,
     #[schema(nullable = true)]
     metadata: Option<MetadataFields>,
-}
-
-/// The writable fields of a profile. `null` clears a field, or all fields.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ProfileFields {
-    #[schema(min_length = 1, max_length = 128)]
-    name: Option<String>,
-    #[schema(min_length = 1, max_length = 128)]
-    given_name: Option<String>,
-    #[schema(min_length = 1, max_length = 128)]
-    family_name: Option<String>,
-    #[schema(min_length = 1, max_length = 128)]
-    nickname: Option<String>,
-    /// An absolute http or https URL of at most 2048 bytes, without user information before the host.
-    #[schema(
-        format = "uri",
-        max_length = 2048,
-        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^@/?#]+([/?#]|$)"
-    )]
-    picture: Option<String>,
-    /// An absolute http or https URL of at most 2048 bytes, without user information before the host.
-    #[schema(
-        format = "uri",
-        max_length = 2048,
-        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^@/?#]+([/?#]|$)"
-    )]
-    website: Option<String>,
-    /// Plain text of one or more lines.
-    #[schema(min_length = 1, max_length = 2000)]
-    bio: Option<String>,
-    #[schema(min_length = 1, max_length = 128)]
-    location: Option<String>,
-    /// A well-formed language tag (BCP 47).
-    #[schema(min_length = 1, max_length = 64, example = "de-AT")]
-    locale: Option<String>,
-    /// A time zone name of the IANA database.
-    #[schema(min_length = 1, example = "Europe/Vienna")]
-    zoneinfo: Option<String>,
-    /// A date as `YYYY-MM-DD` or a year as `YYYY`, not in the future. `0000-MM-DD` does not disclose the year.
-    #[schema(pattern = "^[0-9]{4}(-[0-9]{2}-[0-9]{2})?$", example = "1990-04-01")]
-    birthdate: Option<String>,
 }
 
 /// The writable metadata. `null` clears an object, or all three. Each object has at most 16 KiB as compact JSON and 16
@@ -242,7 +200,7 @@ impl PartialSchema for FieldName {
             .description(Some(
                 "The dotted path of a field or of an object of fields.",
             ))
-            .enum_values(Some(FIELD_PATHS))
+            .enum_values(Some(field_paths()))
             .into()
     }
 }

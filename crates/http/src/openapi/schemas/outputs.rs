@@ -2,9 +2,9 @@
 
 use utoipa::ToSchema;
 
-use super::RelatedUsers;
 use super::inputs::UserSelection;
 use super::parts::{code, private_metadata, public_metadata, user_example, user_metadata};
+use super::{Profile, RelatedUsers};
 
 /// Whether a user may sign in. `deleted` is returned only by lists with `status=deleted`, to services and
 /// administrators.
@@ -97,39 +97,6 @@ pub(crate) struct Suspension {
     /// fractional digits.
     #[schema(format = DateTime, required = true)]
     until: Option<String>,
-}
-
-/// The profile of a user. Members are named after OpenID Connect claims where these exist.
-#[derive(ToSchema)]
-pub(crate) struct Profile {
-    #[schema(max_length = 128, required = true)]
-    name: Option<String>,
-    #[schema(max_length = 128, required = true)]
-    given_name: Option<String>,
-    #[schema(max_length = 128, required = true)]
-    family_name: Option<String>,
-    #[schema(max_length = 128, required = true)]
-    nickname: Option<String>,
-    /// The URL of a picture, as typed.
-    #[schema(max_length = 2048, required = true)]
-    picture: Option<String>,
-    /// The URL of a web page, as typed.
-    #[schema(max_length = 2048, required = true)]
-    website: Option<String>,
-    /// Plain text of one or more lines. Clients must escape it for display.
-    #[schema(max_length = 2000, required = true)]
-    bio: Option<String>,
-    #[schema(max_length = 128, required = true)]
-    location: Option<String>,
-    /// A language tag (BCP 47).
-    #[schema(max_length = 64, required = true)]
-    locale: Option<String>,
-    /// A time zone name of the IANA database.
-    #[schema(required = true)]
-    zoneinfo: Option<String>,
-    /// `YYYY-MM-DD` or `YYYY`. The year `0000` means that the year is not disclosed. Own and full view only.
-    #[schema(pattern = "^[0-9]{4}(-[0-9]{2}-[0-9]{2})?$", required = false)]
-    birthdate: Option<String>,
 }
 
 /// Custom data: three JSON objects, each of at most 16 KiB and 16 levels.

@@ -52,9 +52,9 @@ async fn each_error_of_the_body_has_a_pointer() {
         (
             json!({"edges": [{"target": null, "since": 1}]}),
             vec![
-                "/edges/0/since unknown_field",
                 "/edges/0/follower required",
                 "/edges/0/target type",
+                "/edges/0/since unknown_field",
             ],
         ),
         (json!({"edges": vec![&fine; 1001]}), vec!["/edges too_many"]),
