@@ -6,9 +6,9 @@ use actix_web::web::{self, ServiceConfig};
 use tracing::Instrument;
 use utoipa::OpenApi;
 
-use crate::bodies::{UserBody, no_store_json_response, read_login};
-use crate::extract::{AuthenticatedRequest, JsonDocument};
-use crate::openapi::{Login, User, VerificationErrors};
+use crate::bodies::{Login, UserBody, no_store_json_response};
+use crate::extract::{AuthenticatedRequest, JsonBody};
+use crate::openapi::{User, VerificationErrors};
 use crate::problem::Problem;
 use crate::resource::resource;
 use crate::trace;
@@ -34,13 +34,13 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     request_body = Login,
     responses((status = 200, description = "The user, as the caller may see it.", body = User), VerificationErrors)
 )]
-async fn verify(call: AuthenticatedRequest<JsonDocument>) -> Result<HttpResponse, Problem> {
+async fn verify(call: AuthenticatedRequest<JsonBody<Login>>) -> Result<HttpResponse, Problem> {
     let (call, body) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().verify_credentials.clone(),
         call.caller.clone(),
     );
-    let input = read_login(body.0);
+    let input = body.0;
     let verify = use_case.clone();
     let verified = call
         .run_counted("verify_credentials", async move {

@@ -26,7 +26,7 @@ use crate::replay::{FromReplay, find_replay_after_rejection};
 use crate::request_context::RequestContext;
 use crate::trace;
 
-pub(crate) use body::{BatchDocument, JsonDocument, MergePatch, NoBody, OptionalDocument};
+pub(crate) use body::{BatchBody, JsonBody, MergePatch, NoBody, OptionalBody};
 pub(crate) use caller::{API_TOKEN, authenticate_former, presented_credential};
 pub(crate) use conditions::{ConditionalWrite, IDEMPOTENCY_KEY, IdempotentWrite, IfNoneMatch};
 pub(crate) use freshness::{RequestedFreshness, requested_freshness};

@@ -10,9 +10,8 @@
 //! 1. Add a file that mirrors its place in the URL tree, with one handler that takes an `extract::AuthenticatedRequest`
 //!    and has its description above it. Name the scopes that it needs in the description.
 //! 2. Add a line to both tables of its folder (`users.rs`).
-//! 3. If it takes a body, add a reader to `bodies/` that takes each member from `bodies::Members` and returns the input
-//!    of the use case. Add the schema to `openapi/schemas/` (`inputs.rs`; `outputs.rs` for a response), and list it in
-//!    `openapi.rs`, which re-exports the schemas that handlers name.
+//! 3. If it takes a body, add a type with its schema to `bodies/` and implement `bodies::RequestBody` for it, which reads
+//!    the input of the use case. Add the schema of a new response to `openapi/schemas/`, and list it in `openapi.rs`.
 //! 4. Implement `From` of the use case's error in `problem/`. The sets of errors that a description may name are in
 //!    `openapi/responses.rs`.
 //! 5. Add the route to `tests/tests/it/service_tokens/scopes.rs`. `tests/every_route.rs` then checks authentication,

@@ -6,11 +6,11 @@ use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Data, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::Value;
 use user_domain::{Fault, Violation};
 
 use crate::api::Api;
-use crate::extract::{JsonDocument, RequestPart};
+use crate::bodies::NewLogLevel;
+use crate::extract::{JsonBody, RequestPart};
 use crate::problem::Problem;
 use crate::resource::readable;
 
@@ -45,21 +45,10 @@ async fn change(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let document = <JsonDocument>::read(&api, &request, &mut payload.into_inner()).await?;
-    let mut faults = Vec::new();
-    for name in document.0.keys().filter(|name| *name != "level") {
-        faults.push(Fault::new(
-            name,
-            &Violation::new("unknown_field", "There is no such field."),
-        ));
-    }
-    let level = document.0.get("level").and_then(Value::as_str);
-    if faults.is_empty() && !level.is_some_and(|level| log.set_level(level)) {
+    let body = <JsonBody<NewLogLevel>>::read(&api, &request, &mut payload.into_inner()).await?;
+    if !body.0.is_some_and(|level| log.set_level(&level)) {
         let violation = Violation::new("unknown", "Must be error, warn, info, debug or trace.");
-        faults.push(Fault::new("level", &violation));
-    }
-    if !faults.is_empty() {
-        return Err(Problem::invalid(&faults));
+        return Err(Problem::invalid(&[Fault::new("level", &violation)]));
     }
     // Explains a sudden change in the amount of log lines.
     tracing::warn!(level = log.level(), "log level changed");

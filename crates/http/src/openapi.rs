@@ -26,11 +26,10 @@ pub(crate) use responses::{
     TokenListErrors, TokenRevocationErrors, VerificationErrors, Written,
 };
 pub(crate) use schemas::{
-    BatchGetRequest, BatchGetResponse, BlockedUserList, Count, Counts, Export, FollowBatchRequest,
-    FollowBatchResponse, Included, IssuedServiceToken, Liveness, Lockout, Login, NewPassword,
-    NewSuspension, NewToken, NewUser, Problem, ReadinessState, RelationshipList, RoleName,
-    ServiceIndex, ServiceToken, ServiceTokenList, SortOrder, User, UserOrSelection, UserPage,
-    UserPatch, UserReplacement, UserSelection,
+    BatchGetResponse, BlockedUserList, Count, Counts, Export, FieldName, FollowBatchResponse,
+    Included, IssuedServiceToken, Liveness, Lockout, NamedSchemas, Problem, ProfileFields,
+    ReadinessState, RelationshipList, RoleName, ServiceIndex, ServiceToken, ServiceTokenList,
+    SortOrder, User, UserOrSelection, UserPage, UserSelection, WritableStatus, parts,
 };
 
 const DESCRIPTION: &str = "\

@@ -9,15 +9,17 @@ use user_domain::use_cases::{BatchKeys, MAX_BATCH};
 use user_domain::values::UserId;
 use user_domain::view::UserView;
 use user_domain::{Fault, Violation};
+use utoipa::ToSchema;
 
 use super::members::Members;
 use super::user::TYPICAL_USER_BYTES;
-use super::{FieldSet, LargeObject, SelectedUser};
+use super::{FieldSet, LargeObject, RequestBody, SelectedUser};
+use crate::openapi::FieldName;
 use crate::problem::Problem;
 use crate::resource_limits::ByteBudget;
 use crate::response_cache::ResponseCache;
 
-/// The request of a batch.
+/// The parsed keys of a batch.
 #[derive(Debug)]
 pub(crate) struct BatchRequest {
     pub(crate) keys: BatchKeys,
@@ -37,9 +39,73 @@ pub(crate) struct BatchUsersBody<'a> {
 
 const KEY_KINDS: [&str; 4] = ["ids", "usernames", "emails", "external_ids"];
 
-impl BatchRequest {
-    /// Reads the body of a request.
-    pub(crate) fn read(document: Map<String, Value>) -> Result<Self, Problem> {
+/// The keys of a batch: exactly one kind of key, at most 500. Duplicates are kept.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(untagged)]
+pub(crate) enum BatchGetRequest {
+    Ids(BatchByIds),
+    Usernames(BatchByUsernames),
+    Emails(BatchByEmails),
+    ExternalIds(BatchByExternalIds),
+}
+
+/// Lookup by id, for any caller.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"ids": ["0199b8f2-7c1e-7000-8000-000000000000"], "fields": ["username", "profile.name"]}))]
+pub(crate) struct BatchByIds {
+    #[schema(max_items = 500)]
+    ids: Vec<String>,
+    /// Returns only these fields; `id` is always included.
+    #[schema(nullable = false)]
+    fields: Option<Vec<FieldName>>,
+}
+
+/// Lookup by username, for any caller.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"usernames": ["alice.smith", "bob"]}))]
+pub(crate) struct BatchByUsernames {
+    #[schema(max_items = 500)]
+    usernames: Vec<String>,
+    /// Returns only these fields; `id` is always included.
+    #[schema(nullable = false)]
+    fields: Option<Vec<FieldName>>,
+}
+
+/// Lookup by email address, for administrators and services with `users:read_private`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"emails": ["alice@example.org"]}))]
+pub(crate) struct BatchByEmails {
+    #[schema(max_items = 500)]
+    emails: Vec<String>,
+    /// Returns only these fields; `id` is always included.
+    #[schema(nullable = false)]
+    fields: Option<Vec<FieldName>>,
+}
+
+/// Lookup by the id of older systems, for services and administrators.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"external_ids": ["10042"]}))]
+pub(crate) struct BatchByExternalIds {
+    #[schema(max_items = 500)]
+    external_ids: Vec<String>,
+    /// Returns only these fields; `id` is always included.
+    #[schema(nullable = false)]
+    fields: Option<Vec<FieldName>>,
+}
+
+impl RequestBody for BatchGetRequest {
+    type Input = BatchRequest;
+
+    fn read(document: Map<String, Value>) -> Result<BatchRequest, Problem> {
         let mut members = Members::new(document, &[]);
         // One item above the limit is enough for the use case to detect an oversized batch.
         let limit = MAX_BATCH + 1;
@@ -55,7 +121,7 @@ impl BatchRequest {
             faults.push(Fault::new("", &Violation::new("exactly_one", rule)));
         }
         match found.pop() {
-            Some((kind, texts)) if faults.is_empty() => Ok(Self {
+            Some((kind, texts)) if faults.is_empty() => Ok(BatchRequest {
                 keys: keys(kind, texts),
                 key_kind: kind,
                 fields,
@@ -135,7 +201,7 @@ mod tests {
         let Value::Object(document) = value else {
             panic!("{value} is not an object")
         };
-        BatchRequest::read(document)
+        BatchGetRequest::read(document)
     }
 
     #[test]

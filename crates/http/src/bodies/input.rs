@@ -1,11 +1,21 @@
-//! Reads a user from a JSON object.
+//! The bodies of requests that create or change a user.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use user_domain::input::{
     FieldInput, MetadataInput, PasswordInput, ProfileInput, RolesInput, UserInput,
 };
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use super::RequestBody;
 use super::members::{Members, array, text};
+use super::password::{password, password_hash};
+use crate::openapi::parts::{
+    object, private_metadata_or_null, public_metadata_or_null, roles, user_metadata_or_null,
+    without_required,
+};
+use crate::openapi::{NamedSchemas, ProfileFields, WritableStatus};
+use crate::problem::Problem;
 
 /// The members of a user that the service sets.
 const READ_ONLY: [&str; 6] = [
@@ -17,8 +27,80 @@ const READ_ONLY: [&str; 6] = [
     "suspension",
 ];
 
+/// The writable fields of a user. Texts are trimmed and normalised to NFC before their length is checked.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+struct UserFields {
+    /// 3 to 32 letters, digits, `.`, `_` and `-`; the first and last character is a letter or digit. Not a reserved
+    /// name.
+    #[schema(min_length = 3, max_length = 32)]
+    username: String,
+    /// At most 254 bytes.
+    #[schema(format = "idn-email", max_length = 254)]
+    email: String,
+    /// `true` requires the stored address in the same request, or `If-Match`. Not writable by the user.
+    email_verified: Option<bool>,
+    /// E.164: `+` and 7 to 15 digits.
+    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
+    phone_number: Option<String>,
+    /// `true` requires the stored number in the same request, or `If-Match`. Not writable by the user.
+    phone_number_verified: Option<bool>,
+    /// 1 to 255 visible ASCII characters. Cannot be changed once set. Not writable by the user.
+    #[schema(pattern = "^[!-~]{1,255}$")]
+    external_id: Option<String>,
+    /// Not writable by the user.
+    #[schema(nullable = false)]
+    status: Option<WritableStatus>,
+    #[schema(schema_with = roles, required = false)]
+    roles: (),
+    #[schema(nullable = true)]
+    profile: Option<ProfileFields>,
+    #[schema(nullable = true)]
+    metadata: Option<MetadataFields>,
+}
+
+/// The writable metadata. `null` clears an object, or all three. Each object has at most 16 KiB as compact JSON and 16
+/// levels.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+struct MetadataFields {
+    #[schema(schema_with = public_metadata_or_null, required = false)]
+    public: (),
+    #[schema(schema_with = user_metadata_or_null, required = false)]
+    user: (),
+    #[schema(schema_with = private_metadata_or_null, required = false)]
+    private: (),
+}
+
+/// A user to create.
+pub(crate) struct NewUser;
+
+/// A replacement of all fields that the caller may write.
+pub(crate) struct UserReplacement;
+
+/// The fields to merge into a user.
+pub(crate) struct UserPatch;
+
+macro_rules! read_as_user {
+    ($($body:ident)*) => {
+        $(
+            impl RequestBody for $body {
+                type Input = UserInput;
+
+                fn read(document: Map<String, Value>) -> Result<UserInput, Problem> {
+                    Ok(read_user(document))
+                }
+            }
+        )*
+    };
+}
+
+read_as_user!(NewUser UserReplacement UserPatch);
+
 /// Reads the fields of a user. Unknown and read-only members are added to its `unexpected_fields`.
-pub(crate) fn read_user(document: Map<String, Value>) -> UserInput {
+fn read_user(document: Map<String, Value>) -> UserInput {
     let mut members = Members::new(document, &[]);
     let mut input = read_fields(&mut members);
     input.status = members.text("status");
@@ -76,10 +158,78 @@ macro_rules! define_profile_reader {
 
 user_domain::profile_fields!(define_profile_reader);
 
+impl PartialSchema for NewUser {
+    fn schema() -> RefOr<Schema> {
+        let mut fields = object(UserFields::schema());
+        fields.properties.insert("password".to_owned(), password());
+        fields
+            .properties
+            .insert("password_hash".to_owned(), password_hash());
+        fields.description = Some(
+            "A user to create, with an optional password or password hash. Texts are trimmed and normalised to NFC before their length is checked."
+                .to_owned(),
+        );
+        fields.example = Some(json!({
+            "username": "Alice.Smith",
+            "email": "alice@example.org",
+            "profile": {"name": "Alice Smith", "locale": "en-GB"},
+            "metadata": {"public": {"plan": "basic"}},
+        }));
+        fields.into()
+    }
+}
+
+impl ToSchema for NewUser {
+    fn schemas(schemas: &mut NamedSchemas) {
+        UserFields::schemas(schemas);
+    }
+}
+
+impl PartialSchema for UserReplacement {
+    fn schema() -> RefOr<Schema> {
+        let mut fields = object(UserFields::schema());
+        fields.description = Some(
+            "All fields that the caller may write. An absent field becomes `null` or its default; `roles`, \
+             `external_id` and `status` stay unchanged if absent."
+                .to_owned(),
+        );
+        fields.example = Some(json!({
+            "username": "Alice.Smith",
+            "email": "alice@example.org",
+            "profile": {"name": "Alice Smith", "website": "https://alice.example"},
+        }));
+        fields.into()
+    }
+}
+
+impl ToSchema for UserReplacement {
+    fn schemas(schemas: &mut NamedSchemas) {
+        UserFields::schemas(schemas);
+    }
+}
+
+impl PartialSchema for UserPatch {
+    fn schema() -> RefOr<Schema> {
+        let mut fields = without_required(object(UserFields::schema()));
+        fields.description = Some(
+            "The fields to merge into a user (RFC 7396). `null` clears a field or removes a member of metadata. \
+             `username`, `email` and `status` cannot be `null`."
+                .to_owned(),
+        );
+        fields.example =
+            Some(json!({"profile": {"website": "https://alice.example", "bio": null}}));
+        fields.into()
+    }
+}
+
+impl ToSchema for UserPatch {
+    fn schemas(schemas: &mut NamedSchemas) {
+        UserFields::schemas(schemas);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::problem::MAX_FAULTS;
 

@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use user_domain::relationship::{Counts, RelatedName};
 use user_domain::use_cases::{FollowInput, FollowResult, MAX_FOLLOWS, Relationship};
 use user_domain::values::{Timestamp, UserId};
+use utoipa::ToSchema;
 
+use super::RequestBody;
 use super::members::{Members, owned_text};
 use crate::problem::{Code, Problem, oneself};
 
@@ -67,21 +69,47 @@ struct Refused<'a> {
     detail: &'a str,
 }
 
-/// Reads the follower and target ids of a batch of follows.
-pub(crate) fn read_edges(document: Map<String, Value>) -> Result<Vec<FollowInput>, Problem> {
-    let mut members = Members::new(document, &[]);
-    // One edge above the limit is enough for the use case to detect an oversized batch.
-    let edges = members.objects("edges", MAX_FOLLOWS + 1, |edge| {
-        let follower = edge.required("follower", owned_text);
-        let target = edge.required("target", owned_text);
-        Some(FollowInput {
-            follower: follower?,
-            target: target?,
-        })
-    });
-    match members.finish(&[]) {
-        faults if faults.is_empty() => Ok(edges),
-        faults => Err(Problem::invalid(&faults)),
+/// A batch of follows.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"edges": [
+    {"follower": "0199b8f2-7c1e-7000-8000-000000000000", "target": "0199b8f2-7c1e-7000-8000-000000000001"},
+]}))]
+pub(crate) struct FollowBatchRequest {
+    #[schema(max_items = 1000)]
+    edges: Vec<FollowPair>,
+}
+
+/// A follow. A malformed id is treated as unknown.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FollowPair {
+    /// The id of the following user.
+    follower: String,
+    /// The id of the followed user.
+    target: String,
+}
+
+impl RequestBody for FollowBatchRequest {
+    type Input = Vec<FollowInput>;
+
+    fn read(document: Map<String, Value>) -> Result<Vec<FollowInput>, Problem> {
+        let mut members = Members::new(document, &[]);
+        // One edge above the limit is enough for the use case to detect an oversized batch.
+        let edges = members.objects("edges", MAX_FOLLOWS + 1, |edge| {
+            let follower = edge.required("follower", owned_text);
+            let target = edge.required("target", owned_text);
+            Some(FollowInput {
+                follower: follower?,
+                target: target?,
+            })
+        });
+        match members.finish(&[]) {
+            faults if faults.is_empty() => Ok(edges),
+            faults => Err(Problem::invalid(&faults)),
+        }
     }
 }
 
@@ -175,7 +203,7 @@ mod tests {
         let Value::Object(document) = value else {
             panic!("{value} is not an object")
         };
-        read_edges(document)
+        FollowBatchRequest::read(document)
     }
 
     #[test]

@@ -6,8 +6,11 @@ use user_domain::Fault;
 use user_domain::input::FieldInput;
 use user_domain::user::{Suspension, SuspensionInput};
 use user_domain::values::{SuspensionReason, Timestamp};
+use utoipa::ToSchema;
 
+use super::RequestBody;
 use super::members::{Members, owned_text};
+use crate::problem::Problem;
 
 /// The reason and end of a suspension.
 #[derive(Serialize)]
@@ -25,9 +28,26 @@ impl<'a> From<&'a Suspension> for SuspensionBody<'a> {
     }
 }
 
-/// Reads a suspension. Mistyped and unknown members are added to its `unexpected_fields`.
-pub(crate) fn read_suspension(document: Map<String, Value>) -> SuspensionInput {
-    read_from(Members::new(document, &[]))
+/// The reason and end of a suspension. Both are optional.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "spam", "until": "2026-12-24T00:00:00Z"}))]
+pub(crate) struct NewSuspension {
+    /// Plain text of one or more lines, visible to services and administrators only.
+    #[schema(min_length = 1, max_length = 500)]
+    reason: Option<String>,
+    /// The time at which the user becomes active again. It must be in the future.
+    #[schema(format = DateTime)]
+    until: Option<String>,
+}
+
+impl RequestBody for NewSuspension {
+    type Input = SuspensionInput;
+
+    fn read(document: Map<String, Value>) -> Result<SuspensionInput, Problem> {
+        Ok(read_from(Members::new(document, &[])))
+    }
 }
 
 /// Reads the suspension of a record. `null` means the same as an absent member.

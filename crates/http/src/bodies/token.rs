@@ -6,9 +6,13 @@ use user_domain::Violation;
 use user_domain::service_token::{ServiceToken, TokenInput};
 use user_domain::use_cases::IssuedServiceToken;
 use user_domain::values::{ServiceTokenId, Timestamp};
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder};
 
+use super::RequestBody;
 use super::members::{Members, owned_text, wrong_type};
-use crate::problem::MAX_FAULTS;
+use crate::problem::{MAX_FAULTS, Problem};
 
 /// A service token. The secret is present only in the response that creates it.
 #[derive(Serialize)]
@@ -31,19 +35,53 @@ pub(crate) struct ServiceTokens<'a> {
     tokens: Vec<ServiceTokenRecord<'a>>,
 }
 
-/// Reads the request for a service token. Mistyped and unknown members are added to its `unexpected_fields`.
-pub(crate) fn read_token(document: Map<String, Value>) -> TokenInput {
-    let mut members = Members::new(document, &[]);
-    TokenInput {
-        name: members.present("name", owned_text),
-        scopes: read_scopes(&mut members),
-        expires_at: members.optional("expires_at", owned_text),
-        expires_in: members.optional("expires_in", |value| {
-            let seconds = wrong_type("a whole number of seconds");
-            value.as_u64().ok_or(seconds)
-        }),
-        unexpected_fields: members.finish(&[]),
+/// A token to create. It expires at `expires_at` or after `expires_in` seconds; without both, never.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema reads the fields")]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "posts", "scopes": ["users:read"], "expires_in": 7_776_000}))]
+pub(crate) struct NewToken {
+    /// The name of the service. Several tokens may have the same name. It must not start with `token-`.
+    #[schema(pattern = "^[a-z0-9:_.-]{1,64}$")]
+    name: String,
+    #[schema(schema_with = scopes)]
+    scopes: (),
+    /// The time at which the token expires; at most ten years ahead.
+    #[schema(format = DateTime)]
+    expires_at: Option<String>,
+    /// The lifetime of the token in seconds; not together with `expires_at`.
+    #[schema(minimum = 1, maximum = 315_360_000)]
+    expires_in: Option<u64>,
+}
+
+impl RequestBody for NewToken {
+    type Input = TokenInput;
+
+    fn read(document: Map<String, Value>) -> Result<TokenInput, Problem> {
+        let mut members = Members::new(document, &[]);
+        Ok(TokenInput {
+            name: members.present("name", owned_text),
+            scopes: read_scopes(&mut members),
+            expires_at: members.optional("expires_at", owned_text),
+            expires_in: members.optional("expires_in", |value| {
+                let seconds = wrong_type("a whole number of seconds");
+                value.as_u64().ok_or(seconds)
+            }),
+            unexpected_fields: members.finish(&[]),
+        })
     }
+}
+
+fn scopes() -> ArrayBuilder {
+    ArrayBuilder::new()
+        .description(Some("The scopes of the token."))
+        .items(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .enum_values(Some(TokenInput::scope_names())),
+        )
+        .min_items(Some(1))
+        .max_items(Some(100))
 }
 
 /// Reads the names of scopes. A list longer than [`MAX_FAULTS`] is rejected.
@@ -98,7 +136,7 @@ mod tests {
     use super::*;
 
     fn read(value: &Value) -> TokenInput {
-        read_token(value.as_object().unwrap().clone())
+        NewToken::read(value.as_object().unwrap().clone()).unwrap()
     }
 
     #[test]

@@ -10,6 +10,7 @@ use user_domain::{Fault, Violation};
 use super::RequestPart;
 use super::received_body::{ReceivedBody, receive};
 use crate::api::Api;
+use crate::bodies::RequestBody;
 use crate::media_type::{JSON, MERGE_PATCH, is_utf8_of};
 use crate::problem::{Code, Problem};
 
@@ -32,17 +33,19 @@ pub(crate) trait Body: Sized + Send + 'static {
     fn parse(bytes: &[u8]) -> Result<Self, Problem>;
 }
 
-/// A JSON object of at most `LIMIT` bytes.
-pub(crate) struct JsonDocument<const LIMIT: usize = MAX_BODY_BYTES>(pub(crate) Map<String, Value>);
+/// The input in a JSON object of at most `LIMIT` bytes.
+pub(crate) struct JsonBody<B: RequestBody, const LIMIT: usize = MAX_BODY_BYTES>(
+    pub(crate) B::Input,
+);
 
-/// A JSON object of a batch request.
-pub(crate) type BatchDocument = JsonDocument<MAX_BATCH_BODY_BYTES>;
+/// The input in the JSON object of a batch request.
+pub(crate) type BatchBody<B> = JsonBody<B, MAX_BATCH_BODY_BYTES>;
 
-/// A merge patch (RFC 7396) that is a JSON object.
-pub(crate) struct MergePatch(pub(crate) Map<String, Value>);
+/// The input in a merge patch (RFC 7396) that is a JSON object.
+pub(crate) struct MergePatch<B: RequestBody>(pub(crate) B::Input);
 
-/// A JSON object that may be omitted. Without a body and for `null` it is empty.
-pub(crate) struct OptionalDocument(pub(crate) Map<String, Value>);
+/// The input in a JSON object that may be omitted. Without a body and for `null` the object is empty.
+pub(crate) struct OptionalBody<B: RequestBody>(pub(crate) B::Input);
 
 /// The body of a write that takes none. Any byte is refused, so that no input is ignored silently.
 pub(crate) struct NoBody;
@@ -50,7 +53,7 @@ pub(crate) struct NoBody;
 /// The byte order mark that some editors and platforms write before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-impl<const LIMIT: usize> Body for JsonDocument<LIMIT> {
+impl<B: RequestBody, const LIMIT: usize> Body for JsonBody<B, LIMIT> {
     async fn receive(
         api: &Api,
         request: &HttpRequest,
@@ -60,11 +63,11 @@ impl<const LIMIT: usize> Body for JsonDocument<LIMIT> {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
-        object(bytes).map(Self)
+        B::read(object(bytes)?).map(Self)
     }
 }
 
-impl Body for MergePatch {
+impl<B: RequestBody> Body for MergePatch<B> {
     async fn receive(
         api: &Api,
         request: &HttpRequest,
@@ -85,11 +88,11 @@ impl Body for MergePatch {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
-        object(bytes).map(Self)
+        B::read(object(bytes)?).map(Self)
     }
 }
 
-impl Body for OptionalDocument {
+impl<B: RequestBody> Body for OptionalBody<B> {
     /// The media type is checked only if there is a body: with an empty body, clients send any type.
     async fn receive(
         api: &Api,
@@ -105,9 +108,9 @@ impl Body for OptionalDocument {
 
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         if bytes.is_empty() || bytes.trim_ascii() == b"null" {
-            return Ok(Self(Map::new()));
+            return B::read(Map::new()).map(Self);
         }
-        object(bytes).map(Self)
+        B::read(object(bytes)?).map(Self)
     }
 }
 
@@ -142,7 +145,7 @@ impl RequestPart for NoBody {
     }
 }
 
-impl<const LIMIT: usize> RequestPart for JsonDocument<LIMIT> {
+impl<B: RequestBody, const LIMIT: usize> RequestPart for JsonBody<B, LIMIT> {
     const READS_BODY: bool = true;
 
     async fn read(

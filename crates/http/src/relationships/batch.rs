@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use user_domain::use_cases::FollowMany;
 
-use crate::bodies::{FollowResults, json_response, read_edges};
-use crate::extract::{AuthenticatedRequest, BatchDocument};
-use crate::openapi::{FollowBatchErrors, FollowBatchRequest, FollowBatchResponse};
+use crate::bodies::{FollowBatchRequest, FollowResults, json_response};
+use crate::extract::{AuthenticatedRequest, BatchBody};
+use crate::openapi::{FollowBatchErrors, FollowBatchResponse};
 use crate::problem::Problem;
 
 /// Creates up to 1,000 follows.
@@ -23,11 +23,11 @@ use crate::problem::Problem;
     )
 )]
 pub(crate) async fn batch(
-    call: AuthenticatedRequest<BatchDocument>,
+    call: AuthenticatedRequest<BatchBody<FollowBatchRequest>>,
 ) -> Result<HttpResponse, Problem> {
     let (call, body) = call.split();
     FollowMany::permit(&call.caller)?;
-    let edges = read_edges(body.0)?;
+    let edges = body.0;
     let use_case = call.api.use_cases().follow_many.clone();
     let caller = call.caller.clone();
     let results = call

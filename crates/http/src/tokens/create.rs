@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 
-use crate::bodies::{ServiceTokenRecord, no_store_json_response, read_token};
-use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument};
-use crate::openapi::{IssuedToken, NewToken, TokenCreationErrors};
+use crate::bodies::{NewToken, ServiceTokenRecord, no_store_json_response};
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonBody};
+use crate::openapi::{IssuedToken, TokenCreationErrors};
 use crate::problem::Problem;
 
 /// Creates a service token.
@@ -20,7 +20,7 @@ use crate::problem::Problem;
     responses(IssuedToken, TokenCreationErrors)
 )]
 pub(crate) async fn create(
-    call: AuthenticatedRequest<ConditionalWrite<JsonDocument>>,
+    call: AuthenticatedRequest<ConditionalWrite<JsonBody<NewToken>>>,
 ) -> Result<HttpResponse, Problem> {
     let (call, write) = call.split();
     if write.conditions.idempotency.is_some() {
@@ -33,7 +33,7 @@ pub(crate) async fn create(
         call.api.use_cases().issue_service_token.clone(),
         call.caller.clone(),
     );
-    let input = read_token(write.body.0);
+    let input = write.body.0;
     let issued = call
         .run_detached("issue_service_token", async move {
             use_case.run(&caller, &input).await

@@ -8,12 +8,10 @@ use user_domain::use_cases::{BatchUsersError, MAX_BATCH};
 use user_domain::{Fault, Violation};
 
 use super::user_response::counts_by_user;
-use crate::bodies::{BatchRequest, BatchUsersBody, json_response_of_bytes};
+use crate::bodies::{BatchGetRequest, BatchRequest, BatchUsersBody, json_response_of_bytes};
 use crate::cache_status;
-use crate::extract::{AuthenticatedRequest, BatchDocument, Include, RequestedFreshness};
-use crate::openapi::{
-    BatchErrors, BatchGetRequest, BatchGetResponse, CacheControlHeader, IncludeQuery,
-};
+use crate::extract::{AuthenticatedRequest, BatchBody, Include, RequestedFreshness};
+use crate::openapi::{BatchErrors, BatchGetResponse, CacheControlHeader, IncludeQuery};
 use crate::problem::Problem;
 use crate::response_cache::ResponseCache;
 
@@ -32,14 +30,14 @@ use crate::response_cache::ResponseCache;
     )
 )]
 pub(crate) async fn batch(
-    call: AuthenticatedRequest<(RequestedFreshness, Include, BatchDocument)>,
+    call: AuthenticatedRequest<(RequestedFreshness, Include, BatchBody<BatchGetRequest>)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (fresh, include, body)) = call.split();
     let BatchRequest {
         keys,
         key_kind,
         fields,
-    } = BatchRequest::read(body.0)?;
+    } = body.0;
     let use_case = &call.api.use_cases().batch_users;
     let lookup = async { Ok::<_, Problem>(use_case.run(&call.caller, &keys, fresh.0).await) };
     let found = match call.within_deadline("batch_users", lookup).await? {

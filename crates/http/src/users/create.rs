@@ -5,9 +5,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 
 use super::user_response::write_response;
-use crate::bodies::read_user;
-use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument};
-use crate::openapi::{Created, CreationErrors, IdempotencyKeyHeader, NewUser};
+use crate::bodies::NewUser;
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonBody};
+use crate::openapi::{Created, CreationErrors, IdempotencyKeyHeader};
 use crate::problem::Problem;
 
 /// Creates a user.
@@ -22,14 +22,14 @@ use crate::problem::Problem;
     responses(Created, CreationErrors)
 )]
 pub(crate) async fn create(
-    call: AuthenticatedRequest<ConditionalWrite<JsonDocument>>,
+    call: AuthenticatedRequest<ConditionalWrite<JsonBody<NewUser>>>,
 ) -> Result<HttpResponse, Problem> {
     let (call, write) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().create_user.clone(),
         call.caller.clone(),
     );
-    let input = read_user(write.body.0);
+    let input = write.body.0;
     let created = call
         .write("create_user", async move {
             use_case.run(&caller, &input, write.conditions).await

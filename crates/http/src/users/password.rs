@@ -3,10 +3,10 @@
 use actix_web::HttpResponse;
 use user_domain::use_cases::PasswordChanged;
 
-use crate::bodies::{read_password, with_no_store};
-use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument, NoBody, TargetUser};
+use crate::bodies::{NewPassword, with_no_store};
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonBody, NoBody, TargetUser};
 use crate::openapi::{
-    IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, NewPassword, PasswordErrors,
+    IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, PasswordErrors,
 };
 use crate::problem::Problem;
 use crate::replay::add_replayed_header;
@@ -23,14 +23,14 @@ use crate::replay::add_replayed_header;
     responses((status = 204, description = "The password is set."), PasswordErrors)
 )]
 pub(crate) async fn set(
-    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<JsonDocument>)>,
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<JsonBody<NewPassword>>)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, write)) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().set_password.clone(),
         call.caller.clone(),
     );
-    let input = read_password(write.body.0);
+    let input = write.body.0;
     let changed = call
         .write("set_password", async move {
             use_case

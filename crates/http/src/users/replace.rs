@@ -4,11 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
 use super::user_response::write_response;
-use crate::bodies::read_user;
-use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonDocument, TargetUser};
-use crate::openapi::{
-    EditErrors, IdPath, IdempotencyKeyHeader, RequiredIfMatchHeader, UserReplacement, Written,
-};
+use crate::bodies::UserReplacement;
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonBody, TargetUser};
+use crate::openapi::{EditErrors, IdPath, IdempotencyKeyHeader, RequiredIfMatchHeader, Written};
 use crate::problem::Problem;
 
 /// Replaces all fields of the user that the caller may write.
@@ -23,14 +21,14 @@ use crate::problem::Problem;
     responses(Written, EditErrors)
 )]
 pub(crate) async fn replace(
-    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<JsonDocument>)>,
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<JsonBody<UserReplacement>>)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, write)) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().replace_user.clone(),
         call.caller.clone(),
     );
-    let input = read_user(write.body.0);
+    let input = write.body.0;
     let replaced = call
         .write("replace_user", async move {
             use_case

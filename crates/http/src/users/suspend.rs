@@ -4,11 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 
 use super::user_response::write_response;
-use crate::bodies::read_suspension;
-use crate::extract::{AuthenticatedRequest, ConditionalWrite, OptionalDocument, TargetUser};
-use crate::openapi::{
-    IdPath, IdempotencyKeyHeader, IfMatchHeader, NewSuspension, SuspensionErrors, Written,
-};
+use crate::bodies::NewSuspension;
+use crate::extract::{AuthenticatedRequest, ConditionalWrite, OptionalBody, TargetUser};
+use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, SuspensionErrors, Written};
 use crate::problem::Problem;
 
 /// Suspends the user.
@@ -23,14 +21,14 @@ use crate::problem::Problem;
     responses(Written, SuspensionErrors)
 )]
 pub(crate) async fn suspend(
-    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<OptionalDocument>)>,
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<OptionalBody<NewSuspension>>)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, write)) = call.split();
     let (use_case, caller) = (
         call.api.use_cases().suspend_user.clone(),
         call.caller.clone(),
     );
-    let input = read_suspension(write.body.0);
+    let input = write.body.0;
     let suspended = call
         .write("suspend_user", async move {
             use_case

@@ -7,9 +7,9 @@ use user_domain::permissions::Denied;
 use user_domain::values::UserId;
 
 use super::user_response::write_response;
-use crate::bodies::read_user;
+use crate::bodies::UserPatch;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, MergePatch, TargetUser};
-use crate::openapi::{EditErrors, IdPath, IdempotencyKeyHeader, IfMatchHeader, UserPatch, Written};
+use crate::openapi::{EditErrors, IdPath, IdempotencyKeyHeader, IfMatchHeader, Written};
 use crate::problem::Problem;
 
 /// Updates fields of the user.
@@ -27,7 +27,7 @@ use crate::problem::Problem;
     responses(Written, EditErrors)
 )]
 pub(crate) async fn by_id(
-    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<MergePatch>)>,
+    call: AuthenticatedRequest<(TargetUser, ConditionalWrite<MergePatch<UserPatch>>)>,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, write)) = call.split();
     update(call, target.0, write).await
@@ -48,7 +48,7 @@ pub(crate) async fn by_id(
     responses(Written, EditErrors)
 )]
 pub(crate) async fn me(
-    call: AuthenticatedRequest<ConditionalWrite<MergePatch>>,
+    call: AuthenticatedRequest<ConditionalWrite<MergePatch<UserPatch>>>,
 ) -> Result<HttpResponse, Problem> {
     let (call, write) = call.split();
     let id = match &call.caller {
@@ -61,13 +61,13 @@ pub(crate) async fn me(
 async fn update(
     call: AuthenticatedRequest,
     id: UserId,
-    write: ConditionalWrite<MergePatch>,
+    write: ConditionalWrite<MergePatch<UserPatch>>,
 ) -> Result<HttpResponse, Problem> {
     let (use_case, caller) = (
         call.api.use_cases().update_user.clone(),
         call.caller.clone(),
     );
-    let input = read_user(write.body.0);
+    let input = write.body.0;
     let updated = call
         .write("update_user", async move {
             use_case.run(&caller, id, &input, write.conditions).await

@@ -2,9 +2,8 @@
 
 use utoipa::ToSchema;
 
-use super::inputs::UserSelection;
 use super::parts::{code, private_metadata, public_metadata, user_example, user_metadata};
-use super::{Profile, RelatedUsers};
+use super::{Profile, RelatedUsers, UserSelection};
 
 /// Whether a user may sign in. `deleted` is returned only by lists with `status=deleted`, to services and
 /// administrators.

@@ -32,19 +32,19 @@ pub(crate) fn user_example() -> Value {
     })
 }
 
-pub(super) fn object(schema: RefOr<Schema>) -> Object {
+pub(crate) fn object(schema: RefOr<Schema>) -> Object {
     match schema {
         RefOr::T(Schema::Object(object)) => object,
         _ => Object::new(),
     }
 }
 
-pub(super) fn without_required(mut object: Object) -> Object {
+pub(crate) fn without_required(mut object: Object) -> Object {
     object.required.clear();
     object
 }
 
-pub(super) fn any_object(about: &str) -> Object {
+pub(crate) fn any_object(about: &str) -> Object {
     ObjectBuilder::new()
         .schema_type(Type::Object)
         .description(Some(about))
@@ -52,36 +52,36 @@ pub(super) fn any_object(about: &str) -> Object {
         .build()
 }
 
-pub(super) fn or_null(mut object: Object) -> Object {
+pub(crate) fn or_null(mut object: Object) -> Object {
     object.schema_type = SchemaType::from_iter([Type::Object, Type::Null]);
     object
 }
 
-pub(super) fn public_metadata() -> Object {
+pub(crate) fn public_metadata() -> Object {
     any_object("Written by services and administrators, visible to every caller.")
 }
 
-pub(super) fn user_metadata() -> Object {
+pub(crate) fn user_metadata() -> Object {
     any_object("Written by the user, services and administrators. Own and full view only.")
 }
 
-pub(super) fn private_metadata() -> Object {
+pub(crate) fn private_metadata() -> Object {
     any_object("Written by services and administrators. Full view only.")
 }
 
-pub(super) fn public_metadata_or_null() -> Object {
+pub(crate) fn public_metadata_or_null() -> Object {
     or_null(public_metadata())
 }
 
-pub(super) fn user_metadata_or_null() -> Object {
+pub(crate) fn user_metadata_or_null() -> Object {
     or_null(user_metadata())
 }
 
-pub(super) fn private_metadata_or_null() -> Object {
+pub(crate) fn private_metadata_or_null() -> Object {
     or_null(private_metadata())
 }
 
-pub(super) fn roles() -> Array {
+pub(crate) fn roles() -> Array {
     let role = ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some("^[a-z0-9:_-]{1,64}$"))
@@ -95,7 +95,7 @@ pub(super) fn roles() -> Array {
         .build()
 }
 
-pub(super) fn code() -> Object {
+pub(crate) fn code() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(Code::ALL.map(Code::as_str)))

@@ -92,27 +92,6 @@ pub(crate) struct RelatedUser {
     since: String,
 }
 
-/// A batch of follows.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"edges": [
-    {"follower": "0199b8f2-7c1e-7000-8000-000000000000", "target": "0199b8f2-7c1e-7000-8000-000000000001"},
-]}))]
-pub(crate) struct FollowBatchRequest {
-    #[schema(max_items = 1000)]
-    edges: Vec<FollowPair>,
-}
-
-/// A follow. A malformed id is treated as unknown.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FollowPair {
-    /// The id of the following user.
-    follower: String,
-    /// The id of the followed user.
-    target: String,
-}
-
 /// The results of a batch of follows.
 #[derive(ToSchema)]
 #[schema(example = json!({"results": [

@@ -1,27 +1,8 @@
 //! The schemas of service tokens.
 
-use user_domain::service_token::TokenInput;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder};
-
-/// A token to create. It expires at `expires_at` or after `expires_in` seconds; without both, never.
-#[derive(ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "posts", "scopes": ["users:read"], "expires_in": 7_776_000}))]
-pub(crate) struct NewToken {
-    /// The name of the service. Several tokens may have the same name. It must not start with `token-`.
-    #[schema(pattern = "^[a-z0-9:_.-]{1,64}$")]
-    name: String,
-    #[schema(schema_with = scopes)]
-    scopes: (),
-    /// The time at which the token expires; at most ten years ahead.
-    #[schema(format = DateTime)]
-    expires_at: Option<String>,
-    /// The lifetime of the token in seconds; not together with `expires_at`.
-    #[schema(minimum = 1, maximum = 315_360_000)]
-    expires_in: Option<u64>,
-}
 
 /// A service token, without the secret.
 #[derive(ToSchema)]
@@ -64,18 +45,6 @@ pub(crate) struct IssuedServiceToken {
 pub(crate) struct ServiceTokenList {
     #[schema(max_items = 1000)]
     tokens: Vec<ServiceToken>,
-}
-
-fn scopes() -> ArrayBuilder {
-    ArrayBuilder::new()
-        .description(Some("The scopes of the token."))
-        .items(
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .enum_values(Some(TokenInput::scope_names())),
-        )
-        .min_items(Some(1))
-        .max_items(Some(100))
 }
 
 fn stored_scopes() -> ArrayBuilder {
