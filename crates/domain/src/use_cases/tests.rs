@@ -13,17 +13,32 @@ mod relationships;
 mod tokens;
 mod writing;
 
+use crate::StoreError;
+use crate::caller::{Caller, Scope, ServiceCaller};
 use crate::input::{ProfileInput, Raw, UserInput};
+use crate::ports::UserWriter as _;
 use crate::test_support::contracts::events_of;
 use crate::test_support::fakes::Fakes;
 use crate::test_support::samples::{context, new_user, registered};
-use crate::use_cases::WriteConditions;
-use crate::user::{Applied, EventKind, NewUser};
+use crate::use_cases::{UseCases, WriteConditions};
+use crate::user::{Applied, Change, EventKind, NewUser};
 use crate::values::UserId;
 use crate::write::{Idempotency, IdempotencyKey, Precondition};
 
 fn text(text: &str) -> Raw<String> {
     Raw::Value(text.to_owned())
+}
+
+/// A service with some scopes.
+fn service_with(scopes: &[Scope]) -> Caller {
+    Caller::Service(ServiceCaller {
+        name: "posts".to_owned(),
+        scopes: scopes.iter().copied().collect(),
+    })
+}
+
+fn away() -> StoreError {
+    StoreError::Unavailable("the pool is empty".to_owned())
 }
 
 /// The minimal input for a new user.
@@ -55,6 +70,19 @@ fn stored(fakes: &Fakes, new: &NewUser) -> Applied {
 
 fn stored_user(fakes: &Fakes, name: &str) -> Applied {
     stored(fakes, &new_user(name))
+}
+
+/// Fakes with one stored user, the use cases on them, and the id of the user.
+fn with_alice() -> (Fakes, UseCases, UserId) {
+    let fakes = Fakes::default();
+    let id = stored_user(&fakes, "alice").user.id;
+    let on = fakes.use_cases();
+    (fakes, on, id)
+}
+
+/// Changes a stored user past the use cases.
+async fn change_user(fakes: &Fakes, id: UserId, change: &Change) {
+    fakes.store.change(id, change, &context()).await.unwrap();
 }
 
 fn at_version(version: i64) -> WriteConditions {

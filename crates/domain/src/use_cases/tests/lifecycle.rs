@@ -11,9 +11,7 @@ use crate::values::{EmailKey, Role, UsernameKey};
 
 #[tokio::test]
 async fn a_deletion_can_be_repeated_and_undone() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     let caller = service("auth");
     for _ in 0..2 {
         let deleted = on.delete_user.run(&caller, id, unconditional()).await;
@@ -38,21 +36,14 @@ async fn a_deletion_can_be_repeated_and_undone() {
 
 #[tokio::test]
 async fn a_user_may_delete_itself() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let deleted = fakes
-        .use_cases()
-        .delete_user
-        .run(&person(id), id, unconditional())
-        .await;
+    let (_, on, id) = with_alice();
+    let deleted = on.delete_user.run(&person(id), id, unconditional()).await;
     assert_eq!(deleted, Ok(Deletion { replayed: false }));
 }
 
 #[tokio::test]
 async fn a_status_change_is_idempotent_and_does_not_find_deleted_users() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     let caller = administrator();
     let suspension = SuspensionInput::default();
     for _ in 0..2 {
@@ -87,11 +78,7 @@ async fn a_status_change_is_idempotent_and_does_not_find_deleted_users() {
         .run(&caller, id, &suspension, at_version(1))
         .await;
     assert_eq!(stale, Err(ChangeStatusError::PreconditionFailed.into()));
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
+    change_user(&fakes, id, &Change::Delete).await;
     let deleted = on
         .change_status
         .run(&caller, id, StatusChange::Activate, unconditional())
@@ -106,9 +93,7 @@ async fn a_status_change_is_idempotent_and_does_not_find_deleted_users() {
 
 #[tokio::test]
 async fn an_erasure_is_final_and_replays_under_its_key() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (_, on, id) = with_alice();
     let caller = service("auth");
     let erased = on.erase_user.run(&caller, id, with_key("key", 1)).await;
     assert_eq!(erased, Ok(Deletion { replayed: false }));
@@ -125,18 +110,12 @@ async fn an_erasure_is_final_and_replays_under_its_key() {
 
 #[tokio::test]
 async fn a_replay_shows_a_user_that_was_deleted_meanwhile() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     on.update_user
         .run(&person(id), id, &name_update("Alice"), with_key("key", 1))
         .await
         .unwrap();
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
+    change_user(&fakes, id, &Change::Delete).await;
     let replay = on
         .update_user
         .run(&person(id), id, &name_update("Alice"), with_key("key", 1))
@@ -175,9 +154,8 @@ async fn the_operator_grants_admin_by_username_or_email() {
 
 #[tokio::test]
 async fn a_role_is_revoked_once() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let (on, key) = (fakes.use_cases(), UserKey::Id(id));
+    let (_, on, id) = with_alice();
+    let key = UserKey::Id(id);
     let granted = on.grant_role.run(&Caller::Operator, &key, Role::admin());
     granted.await.unwrap();
     for _ in 0..2 {
@@ -197,14 +175,9 @@ async fn a_role_is_revoked_once() {
 
 #[tokio::test]
 async fn a_role_is_not_granted_to_an_absent_or_deleted_user() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
-    let grant = fakes.use_cases().grant_role;
+    let (fakes, on, id) = with_alice();
+    change_user(&fakes, id, &Change::Delete).await;
+    let grant = on.grant_role;
     let absent = UserKey::Username(UsernameKey::from(&username("absent")));
     for key in [UserKey::Id(id), UserKey::Id(user_id()), absent] {
         let granted = grant.run(&Caller::Operator, &key, Role::admin()).await;

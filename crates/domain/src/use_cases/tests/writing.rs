@@ -107,10 +107,8 @@ async fn a_repeated_creation_replays_until_the_user_is_erased() {
 
 #[tokio::test]
 async fn an_update_merges_and_returns_the_callers_view() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let updated = fakes
-        .use_cases()
+    let (_, on, id) = with_alice();
+    let updated = on
         .update_user
         .run(&person(id), id, &name_update("Alice"), unconditional())
         .await
@@ -123,9 +121,7 @@ async fn an_update_merges_and_returns_the_callers_view() {
 
 #[tokio::test]
 async fn an_unchanged_update_keeps_the_version_and_makes_no_event() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     for _ in 0..3 {
         on.update_user
             .run(&person(id), id, &name_update("Alice"), unconditional())
@@ -147,9 +143,7 @@ async fn an_unchanged_update_keeps_the_version_and_makes_no_event() {
 
 #[tokio::test]
 async fn an_update_of_a_stale_version_or_absent_user_fails() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     let caller = service("auth");
     let stale = on
         .update_user
@@ -161,11 +155,7 @@ async fn an_update_of_a_stale_version_or_absent_user_fails() {
         .run(&caller, user_id(), &name_update("Alice"), unconditional())
         .await;
     assert_eq!(absent, Err(EditUserError::NotFound));
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
+    change_user(&fakes, id, &Change::Delete).await;
     let deleted = on
         .update_user
         .run(&caller, id, &name_update("Alice"), unconditional())
