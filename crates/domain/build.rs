@@ -1,56 +1,52 @@
 //! Finds the promises of the contract suites, because `macro_rules!` cannot enumerate functions.
 //!
-//! A promise is a `pub async fn` of a module in `src/test_support/contracts`: of its own file or of a file in its
-//! folder. This script writes `contract_functions!`, which `contracts/macros.rs` uses to create a test for each promise.
+//! A promise is a `pub async fn` in a module of `src/test_support/contracts` or in a file of the module's folder. This
+//! script writes the macro `contract_functions!`, with which `contracts/macros.rs` creates a test for each promise.
 
-use std::ffi::OsStr;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::{env, fs, io};
 
 const CONTRACTS: &str = "src/test_support/contracts";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={CONTRACTS}");
-    let mut rules = String::new();
-    for file in rust_files(Path::new(CONTRACTS))? {
-        let module = file.file_stem().unwrap_or_default().display();
-        let mut functions = functions(&file)?;
-        let folder = file.with_extension("");
-        if folder.is_dir() {
-            for file in rust_files(&folder)? {
-                functions.extend(self::functions(&file)?);
-            }
-        }
-        let functions = functions.join(" ");
-        let _ = writeln!(
-            rules,
-            "({module}, $make:expr) => {{ $crate::contract_tests! {{ @module {module}, $make; {functions} }} }};"
-        );
+    let mut modules = BTreeMap::<String, Vec<String>>::new();
+    for entry in fs::read_dir(CONTRACTS)? {
+        let path = entry?.path();
+        let module = path.file_stem().unwrap_or_default().display().to_string();
+        modules.entry(module).or_default().extend(functions(&path)?);
     }
-    let macros =
-        format!("#[doc(hidden)] #[macro_export] macro_rules! contract_functions {{\n{rules}}}\n");
+    let mut lines =
+        vec!["#[doc(hidden)] #[macro_export] macro_rules! contract_functions {".to_owned()];
+    for (module, mut functions) in modules {
+        functions.sort();
+        let tests = format!("@module {module}, $make; {}", functions.join(" "));
+        lines.push(format!(
+            "({module}, $make:expr) => {{ $crate::contract_tests! {{ {tests} }} }};"
+        ));
+    }
+    lines.push("}".to_owned());
     let folder = env::var_os("OUT_DIR").unwrap_or_default();
-    fs::write(Path::new(&folder).join("contract_functions.rs"), macros)
+    fs::write(
+        Path::new(&folder).join("contract_functions.rs"),
+        lines.join("\n"),
+    )
 }
 
-/// Returns the Rust files of a folder, in alphabetical order.
-fn rust_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries: io::Result<Vec<_>> = fs::read_dir(folder)?.collect();
-    let paths = entries?.into_iter().map(|entry| entry.path());
-    let mut files: Vec<_> = paths
-        .filter(|path| path.extension() == Some(OsStr::new("rs")))
-        .collect();
-    files.sort();
-    Ok(files)
-}
-
-/// Returns the names of the public async functions of a file.
-fn functions(file: &Path) -> io::Result<Vec<String>> {
-    let source = fs::read_to_string(file)?;
-    let declarations = source
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub async fn "));
-    let names = declarations.filter_map(|line| Some(line.split_once('(')?.0.to_owned()));
-    Ok(names.collect())
+/// Returns the names of the public async functions of a file, or of all files in a folder.
+fn functions(path: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            names.extend(functions(&entry?.path())?);
+        }
+        return Ok(names);
+    }
+    for line in fs::read_to_string(path)?.lines() {
+        let declaration = line.strip_prefix("pub async fn ");
+        let name = declaration.and_then(|rest| rest.split_once('('));
+        names.extend(name.map(|(name, _)| name.to_owned()));
+    }
+    Ok(names)
 }
