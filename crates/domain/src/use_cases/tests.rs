@@ -20,7 +20,7 @@ use crate::ports::UserWriter as _;
 use crate::test_support::contracts::events_of;
 use crate::test_support::fakes::Fakes;
 use crate::test_support::samples::{context, new_user, registered};
-use crate::use_cases::{UseCases, WriteConditions};
+use crate::use_cases::{EditUserError, UseCases, WriteConditions, WrittenView};
 use crate::user::{Applied, Change, EventKind, NewUser};
 use crate::values::UserId;
 use crate::write::{Idempotency, IdempotencyKey, Precondition};
@@ -106,6 +106,17 @@ fn with_key(key: &str, request: u8) -> WriteConditions {
 
 fn unconditional() -> WriteConditions {
     WriteConditions::default()
+}
+
+/// Changes the profile name to `Alice`.
+async fn update_name(
+    on: &UseCases,
+    caller: &Caller,
+    id: UserId,
+    conditions: WriteConditions,
+) -> Result<WrittenView, EditUserError> {
+    let update = name_update("Alice");
+    on.update_user.run(caller, id, &update, conditions).await
 }
 
 async fn kinds(fakes: &Fakes, id: UserId) -> Vec<EventKind> {

@@ -45,22 +45,22 @@ async fn a_user_may_delete_itself() {
 async fn a_status_change_is_idempotent_and_does_not_find_deleted_users() {
     let (fakes, on, id) = with_alice();
     let caller = administrator();
-    let suspension = SuspensionInput::default();
+    let suspend = async |conditions| {
+        let suspension = SuspensionInput::default();
+        let suspended = on.suspend_user.run(&caller, id, &suspension, conditions);
+        suspended.await
+    };
+    let set = async |change, conditions| {
+        let status = &on.change_status;
+        status.run(&caller, id, change, conditions).await
+    };
     for _ in 0..2 {
-        let suspended = on
-            .suspend_user
-            .run(&caller, id, &suspension, unconditional())
-            .await
-            .unwrap();
+        let suspended = suspend(unconditional()).await.unwrap();
         let shown = suspended.view.public();
         assert_eq!((shown.status, shown.version.get()), (Status::Suspended, 2));
     }
     for change in [StatusChange::Activate, StatusChange::Restore] {
-        let changed = on
-            .change_status
-            .run(&caller, id, change, unconditional())
-            .await
-            .unwrap();
+        let changed = set(change, unconditional()).await.unwrap();
         let shown = changed.view.public();
         assert_eq!(
             (shown.status, shown.version.get()),
@@ -68,26 +68,14 @@ async fn a_status_change_is_idempotent_and_does_not_find_deleted_users() {
             "{change:?}"
         );
     }
-    let stale = on
-        .change_status
-        .run(&caller, id, StatusChange::Activate, at_version(1))
-        .await;
+    let stale = set(StatusChange::Activate, at_version(1)).await;
     assert_eq!(stale, Err(ChangeStatusError::PreconditionFailed));
-    let stale = on
-        .suspend_user
-        .run(&caller, id, &suspension, at_version(1))
-        .await;
+    let stale = suspend(at_version(1)).await;
     assert_eq!(stale, Err(ChangeStatusError::PreconditionFailed.into()));
     change_user(&fakes, id, &Change::Delete).await;
-    let deleted = on
-        .change_status
-        .run(&caller, id, StatusChange::Activate, unconditional())
-        .await;
+    let deleted = set(StatusChange::Activate, unconditional()).await;
     assert_eq!(deleted, Err(ChangeStatusError::NotFound));
-    let deleted = on
-        .suspend_user
-        .run(&caller, id, &suspension, unconditional())
-        .await;
+    let deleted = suspend(unconditional()).await;
     assert_eq!(deleted, Err(ChangeStatusError::NotFound.into()));
 }
 
@@ -111,15 +99,11 @@ async fn an_erasure_is_final_and_replays_under_its_key() {
 #[tokio::test]
 async fn a_replay_shows_a_user_that_was_deleted_meanwhile() {
     let (fakes, on, id) = with_alice();
-    on.update_user
-        .run(&person(id), id, &name_update("Alice"), with_key("key", 1))
+    update_name(&on, &person(id), id, with_key("key", 1))
         .await
         .unwrap();
     change_user(&fakes, id, &Change::Delete).await;
-    let replay = on
-        .update_user
-        .run(&person(id), id, &name_update("Alice"), with_key("key", 1))
-        .await;
+    let replay = update_name(&on, &person(id), id, with_key("key", 1)).await;
     let replay = replay.unwrap();
     assert!(replay.replayed);
     assert_eq!(replay.view.public().status, Status::Deleted);
