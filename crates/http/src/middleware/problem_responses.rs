@@ -10,8 +10,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpResponse};
 
 use crate::problem::{Code, PROBLEM_JSON, Problem, record_and_render};
-use crate::request_context::{RequestContext, RequestId};
-use crate::resource::RoutePattern;
+use crate::request_context::{RequestContext, RequestId, RoutePattern};
 
 /// The `Vary` of all API responses.
 pub(super) const API_VARY: &str = "Authorization, X-API-Token, Origin";

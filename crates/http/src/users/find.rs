@@ -153,7 +153,8 @@ impl PlainRead {
             .await
             .map_err(|_| Problem::overloaded())?
             .map_err(Problem::from);
-        context.record_caller(read.as_ref().map(|read| &read.caller));
+        let caller = read.as_ref().map(|read| &read.caller);
+        context.record_caller(caller.map_err(Problem::rejection));
         let user = read?.found?;
         read_response(request, &user, None, None, self.condition.0.as_ref())
     }
