@@ -14,13 +14,9 @@ use user_service::serve::Service;
 use user_service::settings::{Settings, Sources};
 
 use crate::client::TestClient;
+use crate::credentials::{API_TOKEN, JWT_SECRET};
 use crate::database::PostgresDatabase;
 use crate::leaks;
-
-/// The secret that signs user tokens in tests.
-pub const JWT_SECRET: &str = "the-tests-own-secret-of-more-than-32-bytes";
-/// The service token in tests.
-pub const API_TOKEN: &str = "the-tests-own-service-token";
 
 /// The kind of database of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,25 +158,26 @@ impl TestApp {
 
     /// A client without credentials.
     pub fn anonymous(&self) -> TestClient<'_> {
-        TestClient::new(self, None)
+        self.client_with(None)
     }
 
     /// A client with a service token that has all scopes.
     pub fn service(&self) -> TestClient<'_> {
-        TestClient::new(self, Some(format!("Bearer {API_TOKEN}")))
+        self.authorized(format!("Bearer {API_TOKEN}"))
     }
 
     /// A client with a token of this user.
     pub fn user(&self, id: &str) -> TestClient<'_> {
-        TestClient::new(
-            self,
-            Some(format!("Bearer {}", crate::sign(&crate::claims(id)))),
-        )
+        self.authorized(format!("Bearer {}", crate::sign(&crate::claims(id))))
     }
 
     /// A client with this `Authorization` header.
     pub fn authorized(&self, value: impl Into<String>) -> TestClient<'_> {
-        TestClient::new(self, Some(value.into()))
+        self.client_with(Some(value.into()))
+    }
+
+    fn client_with(&self, authorization: Option<String>) -> TestClient<'_> {
+        TestClient::new(&self.client, self.url(""), authorization)
     }
 
     /// Registers an administrator, and returns a client with its token.
@@ -204,7 +201,7 @@ impl TestApp {
         };
         let mut claims = crate::claims(&id);
         claims["roles"] = serde_json::json!(["admin"]);
-        TestClient::new(self, Some(format!("Bearer {}", crate::sign(&claims))))
+        self.authorized(format!("Bearer {}", crate::sign(&claims)))
     }
 
     /// Registers a user and returns the body of the response.

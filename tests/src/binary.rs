@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::app::{API_TOKEN, JWT_SECRET};
+use crate::credentials::{API_TOKEN, JWT_SECRET};
 
 /// A command of the binary in a folder, with an empty environment and empty stdin.
 pub fn binary(folder: &std::path::Path, arguments: &[&str]) -> Command {

@@ -8,11 +8,12 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::app::{JWT_SECRET, TestApp};
+use crate::credentials::JWT_SECRET;
 
 /// A client of one app, with its credentials.
 pub struct TestClient<'a> {
-    app: &'a TestApp,
+    client: &'a reqwest::Client,
+    base_url: String,
     authorization: Option<String>,
 }
 
@@ -30,13 +31,23 @@ pub struct Reply {
 }
 
 impl<'a> TestClient<'a> {
-    pub(crate) fn new(app: &'a TestApp, authorization: Option<String>) -> Self {
-        Self { app, authorization }
+    pub(crate) fn new(
+        client: &'a reqwest::Client,
+        base_url: String,
+        authorization: Option<String>,
+    ) -> Self {
+        Self {
+            client,
+            base_url,
+            authorization,
+        }
     }
 
     /// Creates a request.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.app.client.request(method, self.app.url(path));
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.base_url));
         match &self.authorization {
             Some(authorization) => request.header("Authorization", authorization),
             None => request,

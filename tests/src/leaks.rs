@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
 
-use crate::app::{API_TOKEN, JWT_SECRET};
+use crate::credentials::{API_TOKEN, JWT_SECRET};
 
 /// Values that must not be logged: parts of email addresses, tokens, keys, passwords and phone numbers of the tests.
 const PLANTED: [&str; 18] = [

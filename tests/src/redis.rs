@@ -104,8 +104,7 @@ impl RedisServer {
 
     /// The data of the server, in the RDB format.
     pub async fn snapshot(&self) -> Vec<u8> {
-        let reply = self.command(&["SAVE"]).await;
-        assert_eq!(reply, RedisReply::Status("OK".to_owned()), "SAVE");
+        self.succeed(&["SAVE"]).await;
         fs::read(self.dump()).unwrap()
     }
 
@@ -170,14 +169,30 @@ impl RedisServer {
     }
 
     /// Simulates a full memory: the server refuses writes that need memory, and evicts nothing. Reads and deletions
-    /// work. `CONFIG SET maxmemory 0` ends it.
+    /// work. [`Self::free_memory`] ends it.
     pub async fn fill_memory(&self) {
         // One byte, since the memory in use changes with each connection but always exceeds it.
         let settings = ["maxmemory-policy", "noeviction", "maxmemory", "1"];
-        let reply = self
-            .command(&[&["CONFIG", "SET"], &settings[..]].concat())
+        self.succeed(&[&["CONFIG", "SET"], &settings[..]].concat())
             .await;
-        assert_eq!(reply, RedisReply::Status("OK".to_owned()), "CONFIG SET");
+    }
+
+    /// Removes the limit of the memory.
+    pub async fn free_memory(&self) {
+        self.succeed(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    }
+
+    /// Closes all connections except the one of this command.
+    pub async fn close_connections(&self) {
+        for kind in ["normal", "pubsub"] {
+            self.command(&["CLIENT", "KILL", "TYPE", kind]).await;
+        }
+    }
+
+    /// Sends a command whose reply must be `OK`.
+    pub async fn succeed(&self, command: &[&str]) {
+        let reply = self.command(command).await;
+        assert_eq!(reply, RedisReply::Status("OK".to_owned()), "{command:?}");
     }
 
     async fn launch(directory: TempDir, tls: bool, arguments: Vec<String>) -> Self {

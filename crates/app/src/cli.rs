@@ -6,12 +6,11 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{commands, core_dumps};
-pub(crate) use token::{CreateTokenArguments, Lifetime};
-pub(crate) use user::{CreateUserArguments, ExportArguments, ImportArguments, ListArguments};
+pub(crate) use token::{CreateTokenArguments, Lifetime, Token};
+pub(crate) use user::{CreateUserArguments, ExportArguments, ImportArguments, ListArguments, User};
 
 /// The user service: the platform's users behind a REST API.
 ///
@@ -23,11 +22,11 @@ pub(crate) use user::{CreateUserArguments, ExportArguments, ImportArguments, Lis
 #[command(name = "user-service", version, after_help = help::USER_SERVICE)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Option<Command>,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Serves the API (the default).
     ///
     /// After SIGTERM or SIGINT, it answers the requests that it accepted and exits with 0. A second signal stops it at
@@ -73,19 +72,19 @@ enum Command {
     ///
     /// Uses the database of the settings directly. The service may be running: it returns the changes within a second.
     #[command(subcommand, after_help = help::USER)]
-    User(user::User),
+    User(User),
     /// Creates, lists and revokes service tokens.
     ///
     /// Uses the database of the settings directly. The service may be running.
     #[command(subcommand, after_help = help::TOKEN)]
-    Token(token::Token),
+    Token(Token),
     /// Clears the cache.
     #[command(subcommand, after_help = help::CACHE)]
     Cache(Cache),
 }
 
 #[derive(Debug, Subcommand)]
-enum Migrate {
+pub(crate) enum Migrate {
     /// Applies pending migrations and prints their names.
     #[command(after_help = help::MIGRATE_UP)]
     Up,
@@ -95,7 +94,7 @@ enum Migrate {
 }
 
 #[derive(Debug, Subcommand)]
-enum Cache {
+pub(crate) enum Cache {
     /// Clears the cache in Redis, and the in-process cache of every replica that Redis reaches.
     ///
     /// In normal operation it is never needed: the cache keeps itself consistent. Use it after the database was
@@ -121,27 +120,6 @@ impl From<CommandOutcome> for ExitCode {
             CommandOutcome::Success => Self::SUCCESS,
             CommandOutcome::Failure => Self::FAILURE,
             CommandOutcome::InvalidUsage => Self::from(2),
-        }
-    }
-}
-
-impl Cli {
-    /// Runs the command.
-    pub async fn run(self) -> CommandOutcome {
-        core_dumps::forbid();
-        match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => commands::serve::run().await,
-            Command::Dev => commands::dev::run().await,
-            Command::Migrate(Migrate::Up) => commands::migrate::up().await,
-            Command::Migrate(Migrate::Status) => commands::migrate::status().await,
-            Command::CheckSettings => commands::check_settings::run(),
-            Command::Healthcheck => commands::healthcheck::run().await,
-            Command::Openapi => commands::openapi::run(),
-            Command::Purge => commands::purge::run().await,
-            Command::Completions { shell } => commands::completions::run(shell, Self::command()),
-            Command::Cache(Cache::Clear) => commands::clear_cache::run().await,
-            Command::User(user) => user.run().await,
-            Command::Token(token) => token.run().await,
         }
     }
 }

@@ -1,26 +1,47 @@
 //! The commands, one file each.
 
-pub(crate) mod check_settings;
-pub(crate) mod clear_cache;
-pub(crate) mod completions;
-pub(crate) mod dev;
-pub(crate) mod healthcheck;
-pub(crate) mod migrate;
-pub(crate) mod openapi;
-pub(crate) mod purge;
-pub(crate) mod serve;
+mod check_settings;
+mod clear_cache;
+mod completions;
+mod dev;
+mod healthcheck;
+mod migrate;
+mod openapi;
+mod purge;
+mod serve;
 mod table;
-pub(crate) mod token;
-pub(crate) mod user;
+mod token;
+mod user;
 
 use std::fmt::Display;
 use std::io::Write as _;
 
+use clap::CommandFactory as _;
 use user_domain::use_cases::UseCases;
 
-use crate::cli::CommandOutcome;
+use crate::cli::{Cache, Cli, Command, CommandOutcome, Migrate};
 use crate::compose::Composition;
+use crate::core_dumps;
 use crate::settings::{DatabaseTarget, Section, Settings, SettingsErrors, Sources};
+
+/// Runs the command of a command line.
+pub async fn run(cli: Cli) -> CommandOutcome {
+    core_dumps::forbid();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run().await,
+        Command::Dev => dev::run().await,
+        Command::Migrate(Migrate::Up) => migrate::up().await,
+        Command::Migrate(Migrate::Status) => migrate::status().await,
+        Command::CheckSettings => check_settings::run(),
+        Command::Healthcheck => healthcheck::run().await,
+        Command::Openapi => openapi::run(),
+        Command::Purge => purge::run().await,
+        Command::Completions { shell } => completions::run(shell, Cli::command()),
+        Command::Cache(Cache::Clear) => clear_cache::run().await,
+        Command::User(command) => user::run(command).await,
+        Command::Token(command) => token::run(command).await,
+    }
+}
 
 /// Prints a line of the result to stdout. A closed pipe is not a failure of the command.
 fn print_result(line: impl Display) {

@@ -2,7 +2,7 @@
 //! service in the same way as production.
 
 pub mod cli;
-mod commands;
+pub mod commands;
 pub mod compose;
 mod connections;
 mod core_dumps;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use user_service::cli::Cli;
-use user_service::telemetry;
+use user_service::{commands, telemetry};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,5 +20,5 @@ fn main() -> ExitCode {
 // keeps one of them busy does not delay the others.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn run() -> ExitCode {
-    Cli::parse().run().await.into()
+    commands::run(Cli::parse()).await.into()
 }

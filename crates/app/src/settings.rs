@@ -26,7 +26,8 @@ mod traces;
 mod variables;
 
 pub use cache::CacheSettings;
-pub use database::{DatabaseSettings, DatabaseTarget};
+pub use database::DatabaseSettings;
+pub use database_uri::DatabaseTarget;
 pub use errors::{SettingError, SettingsErrors};
 pub use jwks::JwksSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};

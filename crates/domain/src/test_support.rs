@@ -14,6 +14,7 @@
 
 pub mod contracts;
 pub mod fakes;
+mod ids;
 pub mod mocks;
 pub mod samples;
 

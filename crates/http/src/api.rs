@@ -7,7 +7,7 @@ use user_domain::directory::MetadataKey;
 use user_domain::ports::{IdGenerator, StoreHealth};
 use user_domain::use_cases::{Ports, UseCases};
 
-use crate::metrics::Exposition;
+use crate::exposition::Exposition;
 use crate::readiness::Readiness;
 use crate::resource_limits::ResourceLimits;
 use crate::signing::SigningKeys;

@@ -16,8 +16,8 @@ use user_domain::values::{Timestamp, UserId};
 use user_domain::view::UserView;
 use user_domain::write::{ExpectedState, Precondition, Validator};
 
+use crate::keyed_digest::digest;
 use crate::problem::Problem;
-use crate::signing::digest;
 use schema_digest::SchemaDigests;
 
 /// The number of hexadecimal digits of the identity.

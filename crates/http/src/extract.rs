@@ -6,6 +6,7 @@ mod conditions;
 mod freshness;
 mod path;
 mod received_body;
+mod rejected_caller;
 mod selection;
 
 use actix_web::dev::Payload;
@@ -22,15 +23,17 @@ use user_domain::write::Idempotency;
 use crate::api::Api;
 use crate::deadline::run_until;
 use crate::problem::{Code, Problem};
-use crate::replay::{FromReplay, find_replay_after_rejection};
+use crate::replay::FromReplay;
 use crate::request_context::RequestContext;
 use crate::trace;
 
 pub(crate) use body::{BatchBody, JsonBody, MergePatch, NoBody, OptionalBody};
-pub(crate) use caller::{API_TOKEN, authenticate_former, presented_credential};
-pub(crate) use conditions::{ConditionalWrite, IDEMPOTENCY_KEY, IdempotentWrite, IfNoneMatch};
+pub(crate) use caller::{API_TOKEN, presented_credential};
+pub(crate) use conditions::{ConditionalWrite, IdempotentWrite, IfNoneMatch};
 pub(crate) use freshness::{RequestedFreshness, requested_freshness};
 pub(crate) use path::{PathSegment, TargetToken, TargetUser, UserPair};
+pub(crate) use received_body::MalformedBody;
+use rejected_caller::find_replay_after_rejection;
 pub(crate) use selection::{Include, Selection};
 
 /// A request with an authenticated caller.
@@ -224,7 +227,7 @@ impl<T: RequestPart + 'static> FromRequest for AuthenticatedRequest<T> {
             }
             let authenticated = caller::authenticate(&api, &request, received).await;
             if let Some(context) = &context {
-                context.record_caller(authenticated.as_ref());
+                context.record_caller(authenticated.as_ref().map_err(Problem::rejection));
                 if let (Ok(caller), true) = (&authenticated, T::READS_BODY) {
                     context.set_caller_key(caller);
                 }

@@ -30,11 +30,14 @@ mod cursor;
 mod deadline;
 mod docs;
 mod etag;
+mod exposition;
 mod extract;
 mod health;
+mod keyed_digest;
 mod link;
 mod log_level;
 mod media_type;
+mod metric_names;
 mod metrics;
 mod middleware;
 mod openapi;
@@ -60,10 +63,10 @@ mod tests;
 
 pub use api::{Api, Deadlines, HttpSettings};
 pub use bodies::{FaultBody, ServiceTokenRecord, UserRecord, read_record, render_faults};
+pub use exposition::Exposition;
 pub use log_level::LogLevel;
-pub use metrics::{
-    ACTIVE_REQUESTS, Exposition, REQUEST_DURATION, REQUEST_DURATION_BUCKETS, describe_metrics,
-};
+pub use metric_names::{ACTIVE_REQUESTS, REQUEST_DURATION, REQUEST_DURATION_BUCKETS};
+pub use metrics::describe_metrics;
 pub use openapi::openapi;
 pub use readiness::Readiness;
 pub use routes::{app, configure, management};

@@ -10,8 +10,6 @@ use tokio::time::Instant;
 use user_domain::Rejection;
 use user_domain::caller::Caller;
 
-use crate::problem::Problem;
-use crate::resource::RoutePattern;
 use crate::resource_limits::{CallerKey, HeldBytes};
 
 /// The header field of the id of a request.
@@ -20,6 +18,10 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// The id of a request, in its response and in the log: at most 64 letters, digits, `_`, `.` and `-`.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(HeaderValue);
+
+/// The route pattern of a request, for logs and metrics: unlike the path, it contains no personal data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RoutePattern(pub(crate) &'static str);
 
 /// The state of one request.
 #[derive(Debug)]
@@ -95,10 +97,10 @@ impl RequestContext {
     }
 
     /// Records the kind of caller, or why its credential was rejected.
-    pub(crate) fn record_caller(&self, authenticated: Result<&Caller, &Problem>) {
+    pub(crate) fn record_caller(&self, authenticated: Result<&Caller, Option<Rejection>>) {
         match authenticated {
             Ok(caller) => self.caller.set(caller.kind()),
-            Err(problem) => self.rejection.set(problem.rejection()),
+            Err(rejection) => self.rejection.set(rejection),
         }
     }
 

@@ -7,10 +7,7 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use crate::problem::{Code, Problem};
-
-/// The route pattern of a request, for logs and metrics: unlike the path, it contains no personal data.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RoutePattern(pub(crate) &'static str);
+use crate::request_context::RoutePattern;
 
 /// Creates a resource that answers OPTIONS, and answers methods without a handler with a 405.
 ///

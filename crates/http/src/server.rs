@@ -68,23 +68,6 @@ pub struct ServerOptions {
     pub on_connect: fn(&TcpStream, &mut Extensions),
 }
 
-/// Whether the body of a request was malformed; one per connection, shared with its requests.
-///
-/// The handler that reads the body sends a response. The parser then creates a second one, which must not be sent.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct MalformedBody(Rc<std::cell::Cell<bool>>);
-
-impl MalformedBody {
-    /// Records that the body is malformed.
-    pub(crate) fn set(&self) {
-        self.0.set(true);
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.get()
-    }
-}
-
 /// Serves an app on a listener. Each worker creates its own app.
 ///
 /// # Errors

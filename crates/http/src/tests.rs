@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use actix_http::Request;
 use actix_web::Error;
-use actix_web::body::BoxBody;
+use actix_web::body::{BoxBody, to_bytes};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::header::HeaderMap;
-use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
+use actix_web::test::{TestRequest, init_service, try_call_service};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use user_domain::caller::ServiceCaller;
@@ -43,6 +43,8 @@ struct TestApp {
 }
 
 struct TestResponse {
+    /// The request with its headers.
+    sent: String,
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
@@ -51,6 +53,14 @@ struct TestResponse {
 impl TestApp {
     fn new() -> Self {
         Self::with(|_| (), |_| ())
+    }
+
+    fn with_settings(settings: impl FnOnce(&mut HttpSettings)) -> Self {
+        Self::with(settings, |_| ())
+    }
+
+    fn with_ports(ports: impl FnOnce(&mut Ports)) -> Self {
+        Self::with(|_| (), ports)
     }
 
     fn with(settings: impl FnOnce(&mut HttpSettings), ports: impl FnOnce(&mut Ports)) -> Self {
@@ -126,23 +136,17 @@ async fn send_to(
     service: &impl Service<Request, Response = ServiceResponse<BoxBody>, Error = Error>,
     request: TestRequest,
 ) -> TestResponse {
-    match try_call_service(service, request.to_request()).await {
-        Ok(response) => TestResponse {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: read_body(response).await.to_vec(),
-        },
-        Err(error) => {
-            let response = error.error_response();
-            TestResponse {
-                status: response.status().as_u16(),
-                headers: response.headers().clone(),
-                body: actix_web::body::to_bytes(response.into_body())
-                    .await
-                    .unwrap()
-                    .to_vec(),
-            }
-        }
+    let request = request.to_request();
+    let sent = format!("{request:?}");
+    let response = match try_call_service(service, request).await {
+        Ok(response) => response.into_parts().1,
+        Err(error) => error.error_response(),
+    };
+    TestResponse {
+        sent,
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        body: to_bytes(response.into_body()).await.unwrap().to_vec(),
     }
 }
 
@@ -172,22 +176,22 @@ impl TestResponse {
         version_and_view
     }
 
-    /// Returns the status and code of a problem after checking the members that every problem has.
-    fn problem(&self) -> (u16, String) {
-        let body = self.json();
+    /// Returns the code of a problem.
+    fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Asserts that this is a problem with this status and code, and with the members that every problem has.
+    #[track_caller]
+    fn assert_problem(&self, status: u16, code: &str) {
+        let (sent, body) = (&self.sent, self.json());
+        assert_eq!((self.status, &*self.code()), (status, code), "{sent}");
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(body["status"], self.status);
         assert_eq!(body["request_id"], self.header("x-request-id"));
         assert_eq!(self.header("x-content-type-options"), "nosniff");
         assert_eq!(self.header("cache-control"), "no-store");
-        assert_eq!(
-            body["type"],
-            format!(
-                "urn:user-service:problem:{}",
-                body["code"].as_str().unwrap()
-            )
-        );
-        (self.status, body["code"].as_str().unwrap().to_owned())
+        assert_eq!(body["type"], format!("urn:user-service:problem:{code}"));
     }
 
     fn fault_codes(&self) -> Vec<String> {
@@ -207,10 +211,6 @@ impl TestResponse {
             })
             .collect()
     }
-}
-
-fn problem(status: u16, code: &str) -> (u16, String) {
-    (status, code.to_owned())
 }
 
 fn get(uri: &str) -> TestRequest {

@@ -10,7 +10,7 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use crate::metrics::CLIENT_CLOSED_REQUEST;
+use crate::metric_names::CLIENT_CLOSED_REQUEST;
 
 /// The target of all exported spans. No log line has it.
 const TRACE: &str = "traces";

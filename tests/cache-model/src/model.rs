@@ -1,110 +1,13 @@
-//! The steps of the model, and the bounds of a scenario.
+//! The steps of the model.
 
 use stateright::{Model, Property};
 
 use super::promises;
+use super::scenarios::{Misreading, Scenario};
 use super::state::{
-    Broken, Epoch, Faults, Keys, Message, Poll, Poller, Reader, RedisSession, Replica, Required,
-    Server, State, Step, Version, Write,
+    Broken, Epoch, Keys, Message, Poll, Poller, Reader, RedisSession, Replica, Required, Server,
+    State, Step, Write,
 };
-
-/// A protection of the promises. A test removes one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Guard {
-    Lease,
-    VersionCheck,
-    RunId,
-    PollAge,
-    Reconnect,
-    ReadCoalescing,
-    AbsenceInvalidation,
-}
-
-/// A plausible misinterpretation of the protocol that breaks a promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Misreading {
-    /// A lease starts without the minimum version of the replica.
-    LeaseWithoutMinimum,
-    /// A reader joins a query of any age.
-    JoinOldRead,
-    /// A fill uses the current epoch and session instead of those of its lease.
-    FillUnderCurrentEpoch,
-    /// The position of a poll is sent to Redis before the replica has caught up with the epoch that it joins.
-    AdvanceBeforeCaughtUp,
-    /// The position of a poll is sent to Redis before Redis has confirmed the invalidations of an earlier poll.
-    AdvanceOverUnconfirmedInvalidation,
-    /// Readers fill the in-process cache before the first poll has completed.
-    ReadBeforeFirstPoll,
-}
-
-/// The bounds of one exploration.
-#[derive(Clone, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each enables one kind of step"
-)]
-pub(super) struct Scenario {
-    /// The initial and the highest version.
-    pub(super) versions: (Version, Version),
-    /// Which replicas write.
-    pub(super) writers: [bool; 2],
-    /// Which replicas poll. One that does not represents a late poller.
-    pub(super) polls: [bool; 2],
-    /// The replica of each reader.
-    pub(super) readers: Vec<usize>,
-    pub(super) faults: Faults,
-    /// Which replicas lose their session or database, or restart.
-    pub(super) faulty: [bool; 2],
-    /// Whether the command that advances the position in Redis may be executed late.
-    pub(super) slow_advance: bool,
-    /// Whether Redis evicts the value and the lease.
-    pub(super) redis_evicts: bool,
-    /// Whether the in-process cache evicts.
-    pub(super) memory_evicts: bool,
-    /// Whether the outcome of a write may be unknown.
-    pub(super) unknown_outcomes: bool,
-    /// Whether the copy is made key by key, so that its position may be newer than its value.
-    pub(super) inconsistent_copy: bool,
-    /// Whether seconds pass, so that freshness expires.
-    pub(super) time_passes: bool,
-    /// Whether a lost database becomes available again.
-    pub(super) database_returns: bool,
-    /// The guard that is removed, and the misinterpretation that is applied.
-    pub(super) without: Option<Guard>,
-    pub(super) misread: Option<Misreading>,
-}
-
-impl Default for Scenario {
-    fn default() -> Self {
-        Self {
-            versions: (1, 2),
-            writers: [true, false],
-            polls: [false, true],
-            readers: vec![1],
-            faults: Faults::default(),
-            faulty: [true, true],
-            slow_advance: false,
-            redis_evicts: false,
-            memory_evicts: false,
-            unknown_outcomes: false,
-            inconsistent_copy: false,
-            time_passes: true,
-            database_returns: true,
-            without: None,
-            misread: None,
-        }
-    }
-}
-
-impl Scenario {
-    pub(super) fn has(&self, guard: Guard) -> bool {
-        self.without != Some(guard)
-    }
-
-    pub(super) fn misreads(&self, misreading: Misreading) -> bool {
-        self.misread == Some(misreading)
-    }
-}
 
 /// A step. The number is the index of a replica or a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use stateright::Property;
 
-use super::model::{Guard, Scenario};
+use super::scenarios::{Guard, Scenario};
 use super::state::{Command, RedisSession, Replica, State, Step, Version, Write};
 
 pub(super) const WRITER: &str =

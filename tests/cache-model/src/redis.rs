@@ -1,6 +1,7 @@
 //! The effects of steps on Redis and its sessions.
 
-use super::model::{Action, Guard, Scenario};
+use super::model::Action;
+use super::scenarios::{Guard, Scenario};
 use super::state::{
     Command, Epoch, HIGHEST, Keys, Message, Purpose, RedisSession, Server, State, Step, Version,
 };

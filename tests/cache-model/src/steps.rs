@@ -1,7 +1,8 @@
 //! The effects of steps on a replica: reads, writes, polls, and messages.
 
-use super::model::{Action, Guard, Misreading, Scenario};
+use super::model::Action;
 use super::promises::{self, FreshnessSource};
+use super::scenarios::{Guard, Misreading, Scenario};
 use super::state::{
     Command, HIGHEST, Poll, Poller, Purpose, Reader, RedisLease, RedisSession, Required, State,
     Step, Value, Version, Write,

@@ -2,11 +2,11 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use super::model::{Guard, Misreading, Scenario};
 use super::promises::{
     ABSENCE, ABSENCE_HIT, COALESCING, HEARTBEAT, HEARTBEAT_HIT, LATE_FILL, MEMORY_HIT, ORDER, POLL,
     READER, REDIS_HIT, REST, WRITER,
 };
+use super::scenarios::{Guard, Misreading, Scenario};
 
 const PROMISES: [&str; 8] = [
     WRITER, POLL, HEARTBEAT, READER, ORDER, REST, COALESCING, ABSENCE,

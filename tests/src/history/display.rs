@@ -1,10 +1,10 @@
 //! Formats violations.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::verdict::{
     BackwardRead, DoubledWrite, FailedRequest, LostWrite, StaleRead, TornRead, VisibleRefusal,
+    millis,
 };
 
 impl fmt::Display for LostWrite {
@@ -106,10 +106,6 @@ impl fmt::Display for FailedRequest {
             "user {user}, {kind} at replica {replica} at {at}: {reason}"
         )
     }
-}
-
-pub(super) fn millis(duration: Duration) -> String {
-    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
 fn version(seen: Option<i64>) -> String {

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::display::millis;
-
 /// The maximum number of displayed violations of a kind.
 const MAX_SHOWN: usize = 5;
 
@@ -327,4 +325,8 @@ impl fmt::Display for Staleness {
         let [median, p99, max] = [self.median(), self.p99(), self.max()].map(millis);
         write!(f, ", median {median}, p99 {p99}, max {max}")
     }
+}
+
+pub(super) fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }

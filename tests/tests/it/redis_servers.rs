@@ -130,7 +130,7 @@ async fn a_full_server_rejects_writes_and_serves_reads() {
     assert!(matches!(refused, RedisReply::Error(error) if error.starts_with("OOM")));
     assert_eq!(redis.get_raw("key").await.unwrap(), b"value");
 
-    redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    redis.free_memory().await;
     redis.set_raw("key", b"other").await;
 }
 

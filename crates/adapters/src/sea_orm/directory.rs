@@ -4,6 +4,7 @@ pub(super) mod count;
 mod filter;
 mod metadata;
 pub(super) mod page;
+mod page_query;
 mod search;
 mod sparse_matches;
 

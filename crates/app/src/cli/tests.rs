@@ -1,4 +1,4 @@
-use clap::Command as ClapCommand;
+use clap::{Command as ClapCommand, CommandFactory as _};
 
 use super::*;
 

@@ -6,11 +6,10 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use user_domain::service_token::TokenInput;
 
-use super::{CommandOutcome, help};
-use crate::commands;
+use super::help;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// Creates a service token and prints it. It cannot be displayed again.
     ///
     /// stdout contains only the token, or with --json an object with the token and its properties. The database stores
@@ -72,16 +71,6 @@ pub(crate) enum Lifetime {
     Limited(Duration),
     /// It is valid until it is revoked.
     Unlimited,
-}
-
-impl Token {
-    pub(super) async fn run(self) -> CommandOutcome {
-        match self {
-            Self::Create(arguments) => commands::token::create::run(&arguments).await,
-            Self::List { json } => commands::token::list::run(json).await,
-            Self::Revoke { id } => commands::token::revoke::run(&id).await,
-        }
-    }
 }
 
 /// Parses `90d`, `12h`, `30m`, `52w` or `never`.

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use user_domain::import::MatchBy;
 
-use super::{CommandOutcome, help};
-use crate::commands;
+use super::help;
 
 #[derive(Debug, Subcommand)]
-pub(super) enum User {
+pub(crate) enum User {
     /// Prints a user as JSON, with all its fields.
     ///
     /// On a terminal it is formatted; otherwise it is one line, which `user import` accepts. Deleted users are not
@@ -275,28 +274,4 @@ pub(crate) struct ExportArguments {
     /// active, suspended, deleted, or several separated by commas
     #[arg(long, value_delimiter = ',', default_value = "active,suspended")]
     pub(crate) status: Vec<String>,
-}
-
-impl User {
-    pub(super) async fn run(self) -> CommandOutcome {
-        match self {
-            Self::Get { user } => commands::user::get::run(&user).await,
-            Self::Create(arguments) => commands::user::create::run(arguments).await,
-            Self::RevokeRole { user, role } => commands::user::revoke_role::run(&user, &role).await,
-            Self::Suspend {
-                user,
-                reason,
-                until,
-            } => commands::user::suspend::run(&user, reason, until).await,
-            Self::Activate { user } => commands::user::activate::run(&user).await,
-            Self::Delete { user, erase } => commands::user::delete::run(&user, erase).await,
-            Self::List(arguments) => commands::user::list::run(&arguments).await,
-            Self::Import(arguments) => commands::user::import::run(&arguments).await,
-            Self::Export(arguments) => commands::user::export::run(&arguments).await,
-            Self::Lockout { user } => commands::user::lockout::show(&user).await,
-            Self::Unlock { user } => commands::user::lockout::clear(&user).await,
-            Self::ReleaseName { name } => commands::user::release_name::run(&name).await,
-            Self::GrantRole { user, role } => commands::user::grant_role::run(&user, &role).await,
-        }
-    }
 }

@@ -1,19 +1,19 @@
 //! The commands on users. They call the use cases as the operator, on the store of the settings.
 
-pub(crate) mod activate;
+mod activate;
 mod backoff;
-pub(crate) mod create;
-pub(crate) mod delete;
-pub(crate) mod export;
-pub(crate) mod get;
-pub(crate) mod grant_role;
-pub(crate) mod import;
-pub(crate) mod list;
-pub(crate) mod lockout;
+mod create;
+mod delete;
+mod export;
+mod get;
+mod grant_role;
+mod import;
+mod list;
+mod lockout;
 mod pages;
-pub(crate) mod release_name;
-pub(crate) mod revoke_role;
-pub(crate) mod suspend;
+mod release_name;
+mod revoke_role;
+mod suspend;
 
 use user_domain::caller::Caller;
 use user_domain::ports::UserKey;
@@ -25,7 +25,29 @@ use user_http::UserRecord;
 
 use self::get::{print_user, user_selector};
 use super::{fail, print_message, with_use_cases};
-use crate::cli::CommandOutcome;
+use crate::cli::{CommandOutcome, User};
+
+pub(super) async fn run(command: User) -> CommandOutcome {
+    match command {
+        User::Get { user } => get::run(&user).await,
+        User::Create(arguments) => create::run(arguments).await,
+        User::RevokeRole { user, role } => revoke_role::run(&user, &role).await,
+        User::Suspend {
+            user,
+            reason,
+            until,
+        } => suspend::run(&user, reason, until).await,
+        User::Activate { user } => activate::run(&user).await,
+        User::Delete { user, erase } => delete::run(&user, erase).await,
+        User::List(arguments) => list::run(&arguments).await,
+        User::Import(arguments) => import::run(&arguments).await,
+        User::Export(arguments) => export::run(&arguments).await,
+        User::Lockout { user } => lockout::show(&user).await,
+        User::Unlock { user } => lockout::clear(&user).await,
+        User::ReleaseName { name } => release_name::run(&name).await,
+        User::GrantRole { user, role } => grant_role::run(&user, &role).await,
+    }
+}
 
 /// The message for an argument that cannot identify a user.
 const INVALID_USER_KEY: &str =

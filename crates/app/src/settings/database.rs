@@ -1,68 +1,15 @@
 //! The settings of the database.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 use user_domain::directory::MetadataKey;
 
 use super::Read;
-use super::database_uri;
+use super::database_uri::{self, DatabaseTarget};
 use super::reader::{Reader, Reported, comma_list};
 
 /// The default database file.
 const DEFAULT_FILE: &str = "./data/users.db";
-
-/// The database. `Display` shows it without user name and password.
-#[derive(Clone, Debug)]
-pub enum DatabaseTarget {
-    /// A PostgreSQL server.
-    Postgres {
-        /// `postgres://…`, with only those parameters that sqlx supports.
-        url: SecretString,
-    },
-    /// A SQLite file on this machine.
-    Sqlite {
-        /// The path, without percent-encoding.
-        path: PathBuf,
-    },
-}
-
-impl fmt::Display for DatabaseTarget {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite { path } => write!(formatter, "SQLite in {}", path.display()),
-            Self::Postgres { url } => match Url::parse(url.expose_secret()) {
-                Ok(url) => write_server(&url, formatter),
-                Err(_) => formatter.write_str("PostgreSQL"),
-            },
-        }
-    }
-}
-
-/// Writes the server and the database. A parameter replaces the same part of the URL, as in the driver.
-fn write_server(url: &Url, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let parameter = |names: &[&str]| {
-        url.query_pairs()
-            .filter(|(name, _)| names.contains(&&**name))
-            .last()
-            .map(|(_, value)| value.into_owned())
-    };
-    let host = parameter(&["host", "hostaddr"])
-        .or_else(|| url.host_str().map(str::to_owned))
-        .filter(|host| !host.is_empty() && !host.starts_with('/'));
-    let port = parameter(&["port"]).unwrap_or_else(|| {
-        url.port()
-            .map_or("5432".to_owned(), |port| port.to_string())
-    });
-    let name =
-        parameter(&["dbname"]).unwrap_or_else(|| url.path().trim_start_matches('/').to_owned());
-    match host {
-        Some(host) => write!(formatter, "PostgreSQL at {host}:{port}/{name}"),
-        None => write!(formatter, "PostgreSQL at a local socket, /{name}"),
-    }
-}
 
 /// The settings of the database.
 #[derive(Clone, Debug)]

@@ -9,11 +9,12 @@ mod tokens;
 use std::sync::Arc;
 
 pub use cache::FakeCache;
-pub use clock::{FixedClock, SequentialIds, SteppingClock};
+pub use clock::{FixedClock, SteppingClock};
 pub use hasher::FakeHasher;
 pub use store::FakeStore;
 pub use tokens::{FakeServiceTokens, FakeTokens};
 
+pub use super::ids::SequentialIds;
 use super::samples;
 use crate::ports::{Clock, StoreClock};
 use crate::use_cases::{Ports, UseCases};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::fakes::SequentialIds;
+use super::ids::SequentialIds;
 use crate::caller::{Caller, Scope, ServiceCaller, UserCaller};
 use crate::import::Import;
 use crate::ports::IdGenerator as _;

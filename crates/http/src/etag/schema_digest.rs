@@ -10,8 +10,8 @@ use user_domain::view::UserView;
 
 use super::{SCHEMA_DIGITS, hexadecimal};
 use crate::bodies::UserBody;
+use crate::keyed_digest::digest;
 use crate::problem::Problem;
-use crate::signing::digest;
 
 /// The digests of the schemas of the three views.
 ///

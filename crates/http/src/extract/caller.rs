@@ -29,7 +29,7 @@ pub(super) async fn authenticate(
 }
 
 /// Returns the former caller of a credential that is genuine but no longer accepted.
-pub(crate) async fn authenticate_former(
+pub(super) async fn authenticate_former(
     api: &Api,
     request: &HttpRequest,
     received: Instant,

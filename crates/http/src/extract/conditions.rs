@@ -12,7 +12,7 @@ use crate::api::Api;
 use crate::etag::TagCondition;
 use crate::problem::Problem;
 
-pub(crate) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+pub(super) const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The body of a write and its conditions. The conditions are read before the body.
 pub(crate) struct ConditionalWrite<B> {

@@ -1,7 +1,9 @@
 //! The receipt of bodies, within limits of size, time and total memory.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::mem;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -19,7 +21,6 @@ use crate::api::Api;
 use crate::problem::{Code, Problem};
 use crate::request_context::RequestContext;
 use crate::resource_limits::{ActiveRequest, BodyEnd, BodyNotHeld, CallerKey, HeldBody};
-use crate::server::MalformedBody;
 
 /// The maximum number of bytes of a body that is parsed on the event loop, where it delays other requests.
 const MAX_INLINE_PARSE_BYTES: usize = 64 * 1024;
@@ -29,6 +30,24 @@ const MAX_UNCOUNTED_VALUES: usize = 1000;
 
 /// The maximum memory of a parsed member or element, which may have only two or three bytes of JSON.
 const VALUE_MEMORY_BYTES: usize = 600;
+
+/// Whether the body of a request was malformed; one per connection, shared with its requests.
+///
+/// The handler that reads the body sends a response. The parser then creates a second one, which must not be sent.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MalformedBody(Rc<Cell<bool>>);
+
+impl MalformedBody {
+    /// Records that the body is malformed.
+    pub(crate) fn set(&self) {
+        self.0.set(true);
+    }
+
+    /// Whether the body is malformed.
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.get()
+    }
+}
 
 /// A body that was received completely.
 #[derive(Debug, Default)]
@@ -165,7 +184,7 @@ async fn receive_bytes(
         }
     }
     let (held, end) = bodies.hold(caller(), received.bytes.capacity())?;
-    let paused = ActiveRequest::pause(api);
+    let paused = ActiveRequest::pause(api.resource_limits().active.clone());
     receive_rest(api, request, payload, limit, &mut received, &held, end).await?;
     held.complete()?;
     drop(paused);

@@ -24,7 +24,7 @@ use uuid::fmt::Hyphenated;
 
 use super::problem_responses::{complete, problem_response, vary_of_path};
 use crate::api::Api;
-use crate::metrics::{ACTIVE_REQUESTS, CLIENT_CLOSED_REQUEST, REQUEST_DURATION};
+use crate::metric_names::{ACTIVE_REQUESTS, CLIENT_CLOSED_REQUEST, REQUEST_DURATION};
 use crate::problem::Problem;
 use crate::request_context::{RequestContext, RequestId, X_REQUEST_ID};
 use crate::resource_limits::ActiveRequest;
@@ -106,7 +106,10 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let active = ActiveRequest::begin(self.api.clone(), self.active.clone());
+        let active = ActiveRequest::begin(
+            self.api.resource_limits().active.clone(),
+            self.active.clone(),
+        );
         let context = RequestContext::new(request_id(request.headers(), self.api.ids()));
         let method = method_name(request.method());
         request.extensions_mut().insert(context.clone());

@@ -4,7 +4,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::{ErrorEntry, ErrorLocation, Problem};
-use crate::metrics::PROBLEMS;
+use crate::metric_names::PROBLEMS;
 use crate::request_context::{Failure, RequestContext};
 
 /// The media type of a problem.

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use metrics::Gauge;
 
-use crate::api::Api;
-use crate::metrics::ACTIVE_REQUESTS;
+use crate::metric_names::ACTIVE_REQUESTS;
 
 /// The number of active requests.
 ///
@@ -23,60 +22,43 @@ impl ActiveRequests {
 
 /// An active request. It is counted until this is dropped, which also happens if its client disconnects.
 pub(crate) struct ActiveRequest {
-    api: Api,
+    count: ActiveRequests,
     gauge: Arc<Gauge>,
 }
 
 /// A request that waits for its body. It is not counted as active until this is dropped.
 pub(crate) struct PausedRequest {
-    api: Api,
+    count: ActiveRequests,
     gauge: Gauge,
 }
 
 impl ActiveRequest {
     /// Counts a request.
-    pub(crate) fn begin(api: Api, gauge: Arc<Gauge>) -> Self {
-        api.resource_limits()
-            .active
-            .0
-            .fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn begin(count: ActiveRequests, gauge: Arc<Gauge>) -> Self {
+        count.0.fetch_add(1, Ordering::Relaxed);
         gauge.increment(1.0);
-        Self { api, gauge }
+        Self { count, gauge }
     }
 
     /// Stops counting a request while it waits for its body.
-    pub(crate) fn pause(api: &Api) -> PausedRequest {
-        api.resource_limits()
-            .active
-            .0
-            .fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn pause(count: ActiveRequests) -> PausedRequest {
+        count.0.fetch_sub(1, Ordering::Relaxed);
         let gauge = metrics::gauge!(ACTIVE_REQUESTS);
         gauge.decrement(1.0);
-        PausedRequest {
-            api: api.clone(),
-            gauge,
-        }
+        PausedRequest { count, gauge }
     }
 }
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.api
-            .resource_limits()
-            .active
-            .0
-            .fetch_sub(1, Ordering::Relaxed);
+        self.count.0.fetch_sub(1, Ordering::Relaxed);
         self.gauge.decrement(1.0);
     }
 }
 
 impl Drop for PausedRequest {
     fn drop(&mut self) {
-        self.api
-            .resource_limits()
-            .active
-            .0
-            .fetch_add(1, Ordering::Relaxed);
+        self.count.0.fetch_add(1, Ordering::Relaxed);
         self.gauge.increment(1.0);
     }
 }

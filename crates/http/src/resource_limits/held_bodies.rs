@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{ByteBudget, CallerKey, HeldBytes};
-use crate::metrics::{ENDED_BODIES, HELD_BODIES, HELD_BODY_BYTES};
+use crate::metric_names::{ENDED_BODIES, HELD_BODIES, HELD_BODY_BYTES};
 
 /// The limit of one user.
 const USER_LIMIT: Limit = Limit {

@@ -11,11 +11,12 @@ use actix_web::rt::net::TcpStream;
 use actix_web::web::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::bare_response;
 use super::closing::{Closing, serialise};
 use super::connection_state::{CloseReason, ConnectionState};
 use super::open_connections::OpenConnection;
 use super::request_tracker::RequestTracker;
-use super::{MalformedBody, bare_response};
+use crate::extract::MalformedBody;
 use crate::middleware::ParserRejections;
 use crate::resource_limits::{HeldBytes, ResourceLimits};
 

@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use metrics::counter;
 
-use crate::metrics::CONNECTIONS_CLOSED;
+use crate::metric_names::CONNECTIONS_CLOSED;
 
 /// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

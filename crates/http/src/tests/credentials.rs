@@ -4,13 +4,13 @@ use user_domain::caller::{Scope, ServiceCaller};
 use user_domain::ports::{MockServiceTokenVerifier, MockTokenVerifier, VerifyTokenError};
 use user_domain::{Rejection, StoreError};
 
-use super::{TestApp, get, patch, post, problem};
+use super::{TestApp, get, patch, post};
 
 #[actix_web::test]
 async fn a_missing_or_invalid_credential_is_a_401_with_a_challenge() {
     let app = TestApp::new();
     let missing = app.send(get("/v1/users/me")).await;
-    assert_eq!(missing.problem(), problem(401, "missing_credentials"));
+    missing.assert_problem(401, "missing_credentials");
     assert_eq!(
         missing.header("www-authenticate"),
         r#"Bearer realm="user-service""#
@@ -18,7 +18,7 @@ async fn a_missing_or_invalid_credential_is_a_401_with_a_challenge() {
     let bad = app
         .send(get("/v1/users/me").insert_header(("authorization", "Basic x")))
         .await;
-    assert_eq!(bad.problem(), problem(401, "invalid_token"));
+    bad.assert_problem(401, "invalid_token");
     assert_eq!(
         bad.header("www-authenticate"),
         r#"Bearer realm="user-service", error="invalid_token""#
@@ -37,20 +37,17 @@ async fn a_rejected_token_reveals_only_the_permitted_reason() {
         (Rejection::WrongAudience, None),
         (Rejection::UnknownKey, None),
     ] {
-        let app = TestApp::with(
-            |_| (),
-            |ports| {
-                let mut tokens = MockTokenVerifier::new();
-                tokens
-                    .expect_verify()
-                    .returning(move |_| Err(rejection.into()));
-                tokens.expect_verify_cached().returning(|_| None);
-                ports.tokens = std::sync::Arc::new(tokens);
-            },
-        );
+        let app = TestApp::with_ports(|ports| {
+            let mut tokens = MockTokenVerifier::new();
+            tokens
+                .expect_verify()
+                .returning(move |_| Err(rejection.into()));
+            tokens.expect_verify_cached().returning(|_| None);
+            ports.tokens = std::sync::Arc::new(tokens);
+        });
         let request = get("/v1/users/me").insert_header(("authorization", "Bearer x"));
         let refused = app.send(request).await;
-        assert_eq!(refused.problem(), problem(401, "invalid_token"));
+        refused.assert_problem(401, "invalid_token");
         let challenge = r#"Bearer realm="user-service", error="invalid_token""#;
         let (challenge, detail) = match description {
             None => (
@@ -71,11 +68,11 @@ async fn a_rejected_token_reveals_only_the_permitted_reason() {
 async fn authentication_precedes_body_and_id_validation() {
     let app = TestApp::new();
     let response = app.send(post("/v1/users").set_payload("{")).await;
-    assert_eq!(response.problem(), problem(401, "missing_credentials"));
+    response.assert_problem(401, "missing_credentials");
     let response = app
         .send(patch("/v1/users/x").insert_header(("if-match", "x")))
         .await;
-    assert_eq!(response.problem(), problem(401, "missing_credentials"));
+    response.assert_problem(401, "missing_credentials");
 }
 
 #[actix_web::test]
@@ -83,7 +80,7 @@ async fn two_credentials_are_ambiguous() {
     let app = TestApp::new();
     let request = get("/v1/users").insert_header(("authorization", "Bearer a"));
     let response = app.as_service(request).await;
-    assert_eq!(response.problem(), problem(400, "ambiguous_credentials"));
+    response.assert_problem(400, "ambiguous_credentials");
 }
 
 #[actix_web::test]
@@ -117,45 +114,39 @@ async fn a_missing_scope_is_named_in_the_403() {
         .insert_header(("x-api-token", "reader"))
         .set_json(body);
     let response = app.send(request).await;
-    assert_eq!(response.problem(), problem(403, "insufficient_scope"));
+    response.assert_problem(403, "insufficient_scope");
     assert_eq!(response.json()["required_scope"], "users:write");
 }
 
 #[actix_web::test]
 async fn an_unavailable_token_store_is_a_503() {
-    let app = TestApp::with(
-        |_| (),
-        |ports| {
-            let mut tokens = MockServiceTokenVerifier::new();
-            tokens
-                .expect_find()
-                .returning(|_| Err(StoreError::Unavailable("store unavailable".to_owned()).into()));
-            ports.service_tokens = std::sync::Arc::new(tokens);
-        },
-    );
+    let app = TestApp::with_ports(|ports| {
+        let mut tokens = MockServiceTokenVerifier::new();
+        tokens
+            .expect_find()
+            .returning(|_| Err(StoreError::Unavailable("store unavailable".to_owned()).into()));
+        ports.service_tokens = std::sync::Arc::new(tokens);
+    });
     let response = app.as_service(get("/v1/users/me")).await;
-    assert_eq!(response.problem(), problem(503, "unavailable"));
+    response.assert_problem(503, "unavailable");
     assert_eq!(response.header("retry-after"), "1");
 }
 
 #[actix_web::test]
 async fn unavailable_signing_keys_are_a_503_not_a_401() {
-    let app = TestApp::with(
-        |_| (),
-        |ports| {
-            let mut tokens = MockTokenVerifier::new();
-            tokens.expect_verify_cached().returning(|_| None);
-            tokens.expect_verify().returning(|_| {
-                Err(VerifyTokenError::Unavailable(
-                    "store unavailable".to_owned(),
-                ))
-            });
-            ports.tokens = std::sync::Arc::new(tokens);
-        },
-    );
+    let app = TestApp::with_ports(|ports| {
+        let mut tokens = MockTokenVerifier::new();
+        tokens.expect_verify_cached().returning(|_| None);
+        tokens.expect_verify().returning(|_| {
+            Err(VerifyTokenError::Unavailable(
+                "store unavailable".to_owned(),
+            ))
+        });
+        ports.tokens = std::sync::Arc::new(tokens);
+    });
     let bearer = get("/v1/users/me").insert_header(("authorization", "Bearer x"));
     let response = app.send(bearer).await;
-    assert_eq!(response.problem(), problem(503, "unavailable"));
+    response.assert_problem(503, "unavailable");
     assert_eq!(response.header("retry-after"), "1");
     assert_eq!(response.header("www-authenticate"), "");
 }
@@ -165,7 +156,7 @@ async fn an_administrator_needs_both_the_claim_and_the_role() {
     let app = TestApp::new();
     let ann = app.create_user("ann").await;
     let response = app.as_claimed_admin(&ann, get("/v1/users")).await;
-    assert_eq!(response.problem(), problem(403, "forbidden"));
+    response.assert_problem(403, "forbidden");
     app.as_service(patch(&format!("/v1/users/{ann}")).set_json(json!({"roles": ["admin"]})))
         .await;
     assert_eq!(
@@ -173,5 +164,5 @@ async fn an_administrator_needs_both_the_claim_and_the_role() {
         200
     );
     let unclaimed = app.as_user(&ann, TestRequest::get().uri("/v1/users")).await;
-    assert_eq!(unclaimed.problem(), problem(403, "forbidden"));
+    unclaimed.assert_problem(403, "forbidden");
 }

@@ -6,7 +6,7 @@ use user_domain::ports::MockServiceTokenVerifier;
 use user_domain::test_support::mocks::MockUserReader;
 
 use super::relationships::UNKNOWN_ID;
-use super::{TestApp, TestResponse, get, problem};
+use super::{TestApp, TestResponse, get};
 
 /// Returns the header fields of a response without the request id. The members of list fields are sorted.
 fn fields(response: &TestResponse) -> BTreeMap<String, Vec<String>> {
@@ -29,7 +29,8 @@ fn assert_same(direct: &TestResponse, routed: &TestResponse) {
     if direct.status < 400 {
         assert_eq!(direct.body, routed.body);
     } else {
-        assert_eq!(direct.problem(), routed.problem());
+        direct.assert_problem(routed.status, &routed.code());
+        routed.assert_problem(direct.status, &direct.code());
     }
     assert!(!direct.header("x-request-id").is_empty());
 }
@@ -38,7 +39,7 @@ fn assert_same(direct: &TestResponse, routed: &TestResponse) {
 async fn a_direct_read_and_a_routed_one_have_the_same_response() {
     for origins in [&[][..], &["https://app.example.com"], &["*"]] {
         let origins: Vec<String> = origins.iter().map(|origin| (*origin).to_owned()).collect();
-        let app = TestApp::with(|settings| settings.cors_allowed_origins = origins, |_| ());
+        let app = TestApp::with_settings(|settings| settings.cors_allowed_origins = origins);
         let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
         // By id, a read needs no router.
         let direct = format!("/v1/users/{ann}");
@@ -85,24 +86,21 @@ async fn a_direct_read_and_a_routed_one_have_the_same_response() {
 
 #[actix_web::test]
 async fn a_cached_user_is_returned_while_the_store_is_unavailable() {
-    let app = TestApp::with(
-        |_| (),
-        |ports| {
-            let known = ports.service_tokens.clone();
-            let mut unavailable = MockServiceTokenVerifier::new();
-            unavailable.expect_find().returning(move |token| {
-                if token == super::SERVICE {
-                    let found = known.clone();
-                    return futures_util::FutureExt::now_or_never(async move {
-                        found.find(super::SERVICE).await
-                    })
-                    .unwrap();
-                }
-                Err(StoreError::Unavailable("store unavailable".into()).into())
-            });
-            ports.service_tokens = Arc::new(unavailable);
-        },
-    );
+    let app = TestApp::with_ports(|ports| {
+        let known = ports.service_tokens.clone();
+        let mut unavailable = MockServiceTokenVerifier::new();
+        unavailable.expect_find().returning(move |token| {
+            if token == super::SERVICE {
+                let found = known.clone();
+                return futures_util::FutureExt::now_or_never(async move {
+                    found.find(super::SERVICE).await
+                })
+                .unwrap();
+            }
+            Err(StoreError::Unavailable("store unavailable".into()).into())
+        });
+        ports.service_tokens = Arc::new(unavailable);
+    });
     let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     let uri = format!("/v1/users/{ann}");
     for id in [&ann, &bob] {
@@ -122,18 +120,15 @@ async fn a_cached_user_is_returned_while_the_store_is_unavailable() {
 
 #[actix_web::test]
 async fn an_unavailable_database_is_a_503() {
-    let app = TestApp::with(
-        |_| (),
-        |ports| {
-            let unavailable = || StoreError::Unavailable("store unavailable".into());
-            let mut reader = MockUserReader::new();
-            reader.expect_find().returning(move |_| Err(unavailable()));
-            reader
-                .expect_find_many()
-                .returning(move |_| Err(unavailable()));
-            ports.reader = Arc::new(reader);
-        },
-    );
+    let app = TestApp::with_ports(|ports| {
+        let unavailable = || StoreError::Unavailable("store unavailable".into());
+        let mut reader = MockUserReader::new();
+        reader.expect_find().returning(move |_| Err(unavailable()));
+        reader
+            .expect_find_many()
+            .returning(move |_| Err(unavailable()));
+        ports.reader = Arc::new(reader);
+    });
     let ann = app.create_user("ann").await;
     for request in [
         get(&format!("/v1/users/{UNKNOWN_ID}")),
@@ -141,6 +136,6 @@ async fn an_unavailable_database_is_a_503() {
         get("/v1/users/by-username/bob"),
     ] {
         let response = app.as_user(&ann, request).await;
-        assert_eq!(response.problem(), problem(503, "unavailable"));
+        response.assert_problem(503, "unavailable");
     }
 }

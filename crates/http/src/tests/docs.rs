@@ -4,10 +4,10 @@ use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
-use super::{TestApp, get, post, problem};
+use super::{TestApp, get, post};
 
 fn with_base_path(base_path: &'static str) -> TestApp {
-    TestApp::with(|settings| settings.base_path = base_path.to_owned(), |_| ())
+    TestApp::with_settings(|settings| settings.base_path = base_path.to_owned())
 }
 
 #[actix_web::test]
@@ -54,7 +54,7 @@ async fn the_root_links_to_the_documentation() {
             let head = TestRequest::default().method(Method::HEAD).uri(&uri);
             assert_eq!(app.send(head).await.status, 200);
             let refused = app.send(post(&uri)).await;
-            assert_eq!(refused.problem(), problem(405, "method_not_allowed"));
+            refused.assert_problem(405, "method_not_allowed");
             assert_eq!(refused.header("allow"), "GET, HEAD, OPTIONS");
         }
     }
@@ -91,7 +91,7 @@ async fn the_base_path_is_the_server_of_the_openapi_document() {
 
 #[actix_web::test]
 async fn routes_of_the_management_port_are_not_described() {
-    let app = TestApp::with(|settings| settings.has_management = true, |_| ());
+    let app = TestApp::with_settings(|settings| settings.has_management = true);
     let description = app.send(get("/openapi.json")).await.json();
     let paths = description["paths"].as_object().unwrap();
     assert!(paths.contains_key("/v1/users") && paths.contains_key("/docs"));
@@ -174,17 +174,11 @@ async fn the_documentation_page_loads_nothing_from_other_hosts() {
 async fn an_unknown_documentation_file_is_a_404() {
     let app = TestApp::new();
     for uri in ["/docs/nothing.js", "/docs/../Cargo.toml", "/docs/a/b"] {
-        assert_eq!(
-            app.send(get(uri)).await.problem(),
-            problem(404, "not_found"),
-            "{uri}"
-        );
+        app.send(get(uri)).await.assert_problem(404, "not_found");
     }
     let wrong = app.send(TestRequest::delete().uri("/docs")).await;
-    assert_eq!(
-        (wrong.problem(), wrong.header("allow")),
-        (problem(405, "method_not_allowed"), "GET, HEAD, OPTIONS")
-    );
+    wrong.assert_problem(405, "method_not_allowed");
+    assert_eq!(wrong.header("allow"), "GET, HEAD, OPTIONS");
 }
 
 #[actix_web::test]

@@ -215,33 +215,30 @@ type LookupFn = fn(UserId) -> Lookup;
 
 /// Creates an app with a cache that returns these results for every lookup, and a store that has every user.
 fn app_with_lookups(lookups: Vec<LookupFn>) -> TestApp {
-    TestApp::with(
-        |_| (),
-        |ports| {
-            let mut cache = MockUserCache::new();
-            cache.expect_peek().returning(|_| None);
-            cache.expect_look_up().returning(move |ids| {
-                ids.iter()
-                    .zip(&lookups)
-                    .map(|(id, lookup)| lookup(*id))
-                    .collect()
-            });
-            cache.expect_fill().returning(|_, _| ());
-            cache.expect_observe().returning(|_| ());
-            ports.cache = Arc::new(cache);
-            let mut reader = MockUserReader::new();
-            let known = |id| Some(Arc::new(user_of(id)));
-            reader.expect_find().returning(move |key| match key {
-                UserKey::Id(id) => Ok(known(*id)),
-                _ => Ok(None),
-            });
-            reader.expect_find_many().returning(move |keys| match keys {
-                UserKeys::Ids(ids) => Ok(ids.iter().map(|id| known(*id)).collect()),
-                _ => Ok(Vec::new()),
-            });
-            ports.reader = Arc::new(reader);
-        },
-    )
+    TestApp::with_ports(|ports| {
+        let mut cache = MockUserCache::new();
+        cache.expect_peek().returning(|_| None);
+        cache.expect_look_up().returning(move |ids| {
+            ids.iter()
+                .zip(&lookups)
+                .map(|(id, lookup)| lookup(*id))
+                .collect()
+        });
+        cache.expect_fill().returning(|_, _| ());
+        cache.expect_observe().returning(|_| ());
+        ports.cache = Arc::new(cache);
+        let mut reader = MockUserReader::new();
+        let known = |id| Some(Arc::new(user_of(id)));
+        reader.expect_find().returning(move |key| match key {
+            UserKey::Id(id) => Ok(known(*id)),
+            _ => Ok(None),
+        });
+        reader.expect_find_many().returning(move |keys| match keys {
+            UserKeys::Ids(ids) => Ok(ids.iter().map(|id| known(*id)).collect()),
+            _ => Ok(Vec::new()),
+        });
+        ports.reader = Arc::new(reader);
+    })
 }
 
 fn user_of(id: UserId) -> User {

@@ -1,10 +1,10 @@
 use serde_json::json;
 
-use super::{TestApp, get, problem};
+use super::{TestApp, get};
 
 #[actix_web::test]
 async fn the_next_link_keeps_the_query() {
-    let app = TestApp::with(|settings| settings.base_path = "/api".to_owned(), |_| ());
+    let app = TestApp::with_settings(|settings| settings.base_path = "/api".to_owned());
     for name in ["ann", "bob", "cid"] {
         app.create_user(name).await;
     }
@@ -45,9 +45,9 @@ async fn the_next_link_keeps_the_query() {
     let other_order = app
         .as_service(get(&uri.replace("sort=username", "sort=-created_at")))
         .await;
-    assert_eq!(other_order.problem(), problem(400, "invalid_cursor"));
+    other_order.assert_problem(400, "invalid_cursor");
     let broken = app.as_service(get("/v1/users?cursor=x")).await;
-    assert_eq!(broken.problem(), problem(400, "invalid_cursor"));
+    broken.assert_problem(400, "invalid_cursor");
 }
 
 #[actix_web::test]
@@ -58,7 +58,7 @@ async fn all_query_errors_are_reported_together() {
             "/v1/users?limit=0&sort=age&colour=red&q=a&email=a@b.example&email=c@b.example&role=x&role=Y",
         ))
         .await;
-    assert_eq!(response.problem(), problem(422, "invalid"));
+    response.assert_problem(422, "invalid");
     let mut codes = response.fault_codes();
     codes.sort();
     assert_eq!(
@@ -81,11 +81,9 @@ async fn permission_to_list_is_checked_before_the_query() {
     let app = TestApp::new();
     let ann = app.create_user("ann").await;
     for uri in ["/v1/users?limit=0", "/v1/users/count?x=y"] {
-        assert_eq!(
-            app.as_user(&ann, get(uri)).await.problem(),
-            problem(403, "forbidden"),
-            "{uri}"
-        );
+        app.as_user(&ann, get(uri))
+            .await
+            .assert_problem(403, "forbidden");
     }
 }
 

@@ -11,7 +11,7 @@ use user_domain::user::{Applied, Change};
 use user_domain::values::UserId;
 use user_domain::write::{Erased, WriteContext, WriteError, Written};
 
-use super::{TestApp, deadlines, post, problem};
+use super::{TestApp, deadlines, post};
 
 #[actix_web::test]
 async fn each_store_error_has_its_status_without_details() {
@@ -28,19 +28,16 @@ async fn each_store_error_has_its_status_without_details() {
         ),
         (StoreError::Internal("secret".to_owned()), 500, "internal"),
     ] {
-        let app = TestApp::with(
-            |_| (),
-            |ports| {
-                let mut writer = MockUserWriter::new();
-                writer
-                    .expect_add()
-                    .returning(move |_, _| Err(WriteError::Store(error.clone())));
-                ports.writer = Arc::new(writer);
-            },
-        );
+        let app = TestApp::with_ports(|ports| {
+            let mut writer = MockUserWriter::new();
+            writer
+                .expect_add()
+                .returning(move |_, _| Err(WriteError::Store(error.clone())));
+            ports.writer = Arc::new(writer);
+        });
         let body = json!({"username": "ann", "email": "ann@example.org"});
         let response = app.as_service(post("/v1/users").set_json(body)).await;
-        assert_eq!(response.problem(), problem(status, code));
+        response.assert_problem(status, code);
         assert!(!response.json().to_string().contains("secret"));
         assert_eq!(
             response.header("retry-after"),
@@ -51,26 +48,23 @@ async fn each_store_error_has_its_status_without_details() {
 
 #[actix_web::test]
 async fn a_panicking_or_late_write_is_a_504_and_the_late_one_completes() {
-    let panicking = TestApp::with(
-        |_| (),
-        |ports| {
-            let mut writer = MockUserWriter::new();
-            writer.expect_add().returning(|_, _| panic!("boom"));
-            ports.writer = Arc::new(writer);
-        },
-    );
+    let panicking = TestApp::with_ports(|ports| {
+        let mut writer = MockUserWriter::new();
+        writer.expect_add().returning(|_, _| panic!("boom"));
+        ports.writer = Arc::new(writer);
+    });
     let body = json!({"username": "ann", "email": "ann@example.org"});
     let response = panicking
         .as_service(post("/v1/users").set_json(&body))
         .await;
-    assert_eq!(response.problem(), problem(504, "outcome_unknown"));
+    response.assert_problem(504, "outcome_unknown");
 
     let late = TestApp::with(
         |settings| settings.deadlines = deadlines(Duration::from_millis(100)),
         |ports| ports.writer = Arc::new(SlowWriter(ports.writer.clone())),
     );
     let response = late.as_service(post("/v1/users").set_json(&body)).await;
-    assert_eq!(response.problem(), problem(504, "outcome_unknown"));
+    response.assert_problem(504, "outcome_unknown");
     late.api.write_tasks().drain().await;
     let mut found = Value::Null;
     if let Ok(Some(user)) = late.fakes.ports().reader.find(&user_key("ann")).await {

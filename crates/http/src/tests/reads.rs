@@ -8,7 +8,7 @@ use user_domain::StoreError;
 use user_domain::ports::{UserKey, UserKeys, UserReader};
 use user_domain::user::User;
 
-use super::{TestApp, deadlines, get, post, problem};
+use super::{TestApp, deadlines, get, post};
 
 #[actix_web::test]
 async fn each_view_has_its_fields_in_the_documented_order() {
@@ -94,26 +94,22 @@ async fn a_user_is_found_by_each_key_and_an_invalid_key_is_a_404() {
         "/v1/users/by-external-id/%C3%A9",
         "/v1/users/00000000-0000-0000-0000-000000000000",
     ] {
-        assert_eq!(
-            app.as_service(get(uri)).await.problem(),
-            problem(404, "user_not_found"),
-            "{uri}"
-        );
+        app.as_service(get(uri))
+            .await
+            .assert_problem(404, "user_not_found");
     }
 }
 
 #[actix_web::test]
 async fn me_is_a_403_for_a_service() {
     let app = TestApp::new();
-    assert_eq!(
-        app.as_service(get("/v1/users/me")).await.problem(),
-        problem(403, "forbidden")
-    );
+    app.as_service(get("/v1/users/me"))
+        .await
+        .assert_problem(403, "forbidden");
     let request = TestRequest::patch().uri("/v1/users/me").set_json(json!({}));
-    assert_eq!(
-        app.as_service(request).await.problem(),
-        problem(403, "forbidden")
-    );
+    app.as_service(request)
+        .await
+        .assert_problem(403, "forbidden");
 }
 
 #[actix_web::test]
@@ -155,7 +151,7 @@ async fn a_matching_entity_tag_is_a_304() {
     let unreadable = app
         .as_service(get(&uri).insert_header(("if-none-match", "1-own")))
         .await;
-    assert_eq!(unreadable.problem(), problem(400, "invalid_header"));
+    unreadable.assert_problem(400, "invalid_header");
 }
 
 #[actix_web::test]
@@ -199,7 +195,7 @@ async fn selected_fields_have_no_etag_and_unknown_ones_are_a_422() {
         let response = app
             .as_service(get(&format!("/v1/users/{ann}?{query}")))
             .await;
-        assert_eq!(response.problem(), problem(422, "invalid"), "{query}");
+        response.assert_problem(422, "invalid");
         assert_eq!(response.fault_codes(), [fault], "{query}");
     }
 }
@@ -233,7 +229,7 @@ async fn a_batch_keeps_the_order_and_has_null_for_unknown_keys() {
             post("/v1/users/batch").set_json(json!({"emails": ["a@example.org"]})),
         )
         .await;
-    assert_eq!(denied.problem(), problem(403, "forbidden"));
+    denied.assert_problem(403, "forbidden");
 }
 
 #[actix_web::test]
@@ -251,7 +247,7 @@ async fn an_export_has_the_user_and_its_events() {
     let denied = app
         .as_user(&bob, get(&format!("/v1/users/{ann}/export")))
         .await;
-    assert_eq!(denied.problem(), problem(403, "forbidden"));
+    denied.assert_problem(403, "forbidden");
 }
 
 struct HangingReader;
@@ -274,6 +270,6 @@ async fn a_read_that_times_out_is_a_503_with_retry_after() {
         |ports| ports.reader = Arc::new(HangingReader),
     );
     let response = app.as_service(get("/v1/users/by-username/ann")).await;
-    assert_eq!(response.problem(), problem(503, "overloaded"));
+    response.assert_problem(503, "overloaded");
     assert_eq!(response.header("retry-after"), "1");
 }

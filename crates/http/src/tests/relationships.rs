@@ -9,7 +9,7 @@ mod lists;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 
-use super::{TestApp, TestResponse, get, post, problem};
+use super::{TestApp, TestResponse, get, post};
 
 /// An id without a user.
 pub(super) const UNKNOWN_ID: &str = "0199b8f2-7c1e-7000-8000-00000000dead";

@@ -6,16 +6,16 @@ use serde_json::json;
 use user_domain::StoreError;
 use user_domain::ports::{MockStoreHealth, MockUserReader, SchemaState};
 
-use super::{TestApp, get, post, problem};
+use super::{TestApp, get, post};
 
 #[actix_web::test]
 async fn above_the_request_limit_only_health_responds() {
-    let app = TestApp::with(|settings| settings.active_limit = 0, |_| ());
+    let app = TestApp::with_settings(|settings| settings.active_limit = 0);
     let refused = app.as_service(get("/v1/users/count")).await;
-    assert_eq!(refused.problem(), problem(503, "overloaded"));
+    refused.assert_problem(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(app.send(get("/health/live")).await.status, 200);
-    let one = TestApp::with(|settings| settings.active_limit = 1, |_| ());
+    let one = TestApp::with_settings(|settings| settings.active_limit = 1);
     assert_eq!(one.as_service(get("/v1/users/count")).await.status, 200);
     assert_eq!(one.as_service(get("/v1/users/count")).await.status, 200);
 }
@@ -35,7 +35,7 @@ async fn a_405_and_options_have_the_same_allow() {
         let wrong = app
             .send(TestRequest::default().method(Method::TRACE).uri(uri))
             .await;
-        assert_eq!(wrong.problem(), problem(405, "method_not_allowed"), "{uri}");
+        wrong.assert_problem(405, "method_not_allowed");
         assert_eq!(wrong.header("allow"), allow, "{uri}");
         let options = app
             .send(TestRequest::default().method(Method::OPTIONS).uri(uri))
@@ -68,10 +68,9 @@ async fn every_response_has_the_common_header_fields() {
         );
         assert_eq!(response.header("x-request-id").len(), 36, "{uri}");
     }
-    assert_eq!(
-        app.send(get("/nothing")).await.problem(),
-        problem(404, "not_found")
-    );
+    app.send(get("/nothing"))
+        .await
+        .assert_problem(404, "not_found");
 }
 
 #[actix_web::test]
@@ -104,7 +103,7 @@ async fn oversized_header_fields_are_a_431() {
     let response = app
         .send(get("/health").insert_header(("x-long", "x".repeat(17_000))))
         .await;
-    assert_eq!(response.problem(), problem(431, "header_too_large"));
+    response.assert_problem(431, "header_too_large");
     let fits = app
         .send(get("/health").insert_header(("x-long", "x".repeat(16_000))))
         .await;
@@ -113,16 +112,13 @@ async fn oversized_header_fields_are_a_431() {
 
 #[actix_web::test]
 async fn a_panic_in_a_handler_is_a_500() {
-    let app = TestApp::with(
-        |_| (),
-        |ports| {
-            let mut reader = MockUserReader::new();
-            reader.expect_find().returning(|_| panic!("secret"));
-            ports.reader = Arc::new(reader);
-        },
-    );
+    let app = TestApp::with_ports(|ports| {
+        let mut reader = MockUserReader::new();
+        reader.expect_find().returning(|_| panic!("secret"));
+        ports.reader = Arc::new(reader);
+    });
     let response = app.as_service(get("/v1/users/by-username/ann")).await;
-    assert_eq!(response.problem(), problem(500, "internal"));
+    response.assert_problem(500, "internal");
     assert_eq!(
         response.header("vary"),
         "Authorization, X-API-Token, Origin"
@@ -132,10 +128,9 @@ async fn a_panic_in_a_handler_is_a_500() {
 
 #[actix_web::test]
 async fn only_allowed_origins_may_call_the_api() {
-    let app = TestApp::with(
-        |settings| settings.cors_allowed_origins = vec!["https://app.example".to_owned()],
-        |_| (),
-    );
+    let app = TestApp::with_settings(|settings| {
+        settings.cors_allowed_origins = vec!["https://app.example".to_owned()]
+    });
     let preflight = |origin: &'static str| {
         TestRequest::default()
             .method(Method::OPTIONS)
@@ -176,13 +171,10 @@ async fn only_allowed_origins_may_call_the_api() {
 
 #[actix_web::test]
 async fn cors_allows_tracing_headers_and_configured_headers() {
-    let app = TestApp::with(
-        |settings| {
-            settings.cors_allowed_origins = vec!["https://app.example".to_owned()];
-            settings.cors_allowed_headers = vec!["x-client-version".to_owned()];
-        },
-        |_| (),
-    );
+    let app = TestApp::with_settings(|settings| {
+        settings.cors_allowed_origins = vec!["https://app.example".to_owned()];
+        settings.cors_allowed_headers = vec!["x-client-version".to_owned()];
+    });
     let preflight = |headers: &'static str| {
         TestRequest::default()
             .method(Method::OPTIONS)
@@ -208,7 +200,7 @@ async fn cors_allows_tracing_headers_and_configured_headers() {
         }
     }
     let refused = app.send(preflight("x-other")).await;
-    assert_eq!(refused.problem(), problem(400, "malformed_request"));
+    refused.assert_problem(400, "malformed_request");
 }
 
 #[actix_web::test]
@@ -220,15 +212,13 @@ async fn readiness_requires_database_schema_and_no_shutdown() {
         json!({"status": "ok", "checks": {"database": "ok", "schema": "ok"}})
     );
     app.fakes.store.set_schema(SchemaState::Pending);
-    assert_eq!(
-        app.send(get("/health/ready")).await.problem(),
-        problem(503, "schema_pending")
-    );
+    app.send(get("/health/ready"))
+        .await
+        .assert_problem(503, "schema_pending");
     app.readiness.start_draining();
-    assert_eq!(
-        app.send(get("/health/ready")).await.problem(),
-        problem(503, "not_ready")
-    );
+    app.send(get("/health/ready"))
+        .await
+        .assert_problem(503, "not_ready");
     for uri in ["/health", "/health/live"] {
         assert_eq!(
             app.send(get(uri)).await.json(),
@@ -236,21 +226,16 @@ async fn readiness_requires_database_schema_and_no_shutdown() {
             "{uri}"
         );
     }
-    let unavailable = TestApp::with(
-        |_| (),
-        |ports| {
-            let mut health = MockStoreHealth::new();
-            health
-                .expect_schema()
-                .returning(|| Err(StoreError::Unavailable("store unavailable".to_owned())));
-            ports.health = Arc::new(health);
-        },
-    );
+    let unavailable = TestApp::with_ports(|ports| {
+        let mut health = MockStoreHealth::new();
+        health
+            .expect_schema()
+            .returning(|| Err(StoreError::Unavailable("store unavailable".to_owned())));
+        ports.health = Arc::new(health);
+    });
     let response = unavailable.send(get("/health/ready")).await;
-    assert_eq!(
-        (response.problem(), response.header("retry-after")),
-        (problem(503, "not_ready"), "1")
-    );
+    response.assert_problem(503, "not_ready");
+    assert_eq!(response.header("retry-after"), "1");
 }
 
 #[actix_web::test]
@@ -259,7 +244,7 @@ async fn metrics_on_the_public_port_count_as_large_documents() {
     let documents = app.api.resource_limits().large_documents.clone();
     let others = documents.hold(64 * 1024 * 1024 + 1);
     let refused = app.send(get("/metrics")).await;
-    assert_eq!(refused.problem(), (503, "overloaded".to_owned()));
+    refused.assert_problem(503, "overloaded");
     drop(others);
     assert_eq!(app.send(get("/metrics")).await.status, 200);
     assert_eq!(documents.held(), 0);
@@ -273,5 +258,5 @@ async fn metrics_are_text() {
         "text/plain; version=0.0.4; charset=utf-8"
     );
     let refused = TestApp::new().send(post("/metrics")).await;
-    assert_eq!(refused.problem(), problem(405, "method_not_allowed"));
+    refused.assert_problem(405, "method_not_allowed");
 }

@@ -356,7 +356,7 @@ async fn send_head(
 #[actix_web::test]
 async fn above_the_body_limit_the_busiest_caller_loses_its_slowest_body() {
     for framing in [TWO_BYTES, "Transfer-Encoding: chunked"] {
-        let app = TestApp::with(|settings| settings.held_body_limit = 3, |_| ());
+        let app = TestApp::with_settings(|settings| settings.held_body_limit = 3);
         let ann = app.create_user("ann").await;
         let subject = UserId::parse(&ann).unwrap();
         app.fakes.tokens.admit_user(&ann, subject);
@@ -393,7 +393,7 @@ async fn above_the_body_limit_the_busiest_caller_loses_its_slowest_body() {
 
 #[actix_web::test]
 async fn a_small_body_in_the_first_packet_is_not_counted() {
-    let app = TestApp::with(|settings| settings.held_body_limit = 0, |_| ());
+    let app = TestApp::with_settings(|settings| settings.held_body_limit = 0);
     let served = start(&app);
     let request = |length: usize, body: &str| {
         format!(

@@ -1,14 +1,11 @@
 use actix_web::test::TestRequest;
 use serde_json::json;
 
-use super::{TestApp, get, patch, post, problem};
+use super::{TestApp, get, patch, post};
 
 #[actix_web::test]
 async fn a_creation_has_a_location() {
-    let app = TestApp::with(
-        |settings| settings.base_path = "/users-api".to_owned(),
-        |_| (),
-    );
+    let app = TestApp::with_settings(|settings| settings.base_path = "/users-api".to_owned());
     let body = json!({"username": "Ann", "email": "ann@example.org", "profile": {"name": "Ann"}, "roles": ["x"]});
     let response = app
         .as_service(post("/users-api/v1/users/").set_json(body))
@@ -38,10 +35,10 @@ async fn a_taken_username_is_a_409_and_all_errors_are_reported() {
     app.create_user("ann").await;
     let body = json!({"username": "ANN", "email": "other@example.org"});
     let taken = app.as_service(post("/v1/users").set_json(body)).await;
-    assert_eq!(taken.problem(), problem(409, "username_taken"));
+    taken.assert_problem(409, "username_taken");
     let body = json!({"email": 1, "version": 3, "colour": "red", "profile": {"website": "ftp://x"}, "roles": ["x", 1]});
     let faulty = app.as_service(post("/v1/users").set_json(body)).await;
-    assert_eq!(faulty.problem(), problem(422, "invalid"));
+    faulty.assert_problem(422, "invalid");
     let mut codes = faulty.fault_codes();
     codes.sort();
     assert_eq!(
@@ -91,7 +88,7 @@ async fn permission_for_fields_is_checked_before_their_values() {
     let response = app
         .as_user(&ann, patch("/v1/users/me").set_json(body))
         .await;
-    assert_eq!(response.problem(), problem(403, "forbidden_field"));
+    response.assert_problem(403, "forbidden_field");
     assert_eq!(
         response.fault_codes(),
         ["/email_verified forbidden_field", "/roles forbidden_field"]
@@ -99,7 +96,7 @@ async fn permission_for_fields_is_checked_before_their_values() {
     let other = app
         .as_user(&ann, patch(&format!("/v1/users/{bob}")).set_json(json!({})))
         .await;
-    assert_eq!(other.problem(), problem(403, "forbidden"));
+    other.assert_problem(403, "forbidden");
 }
 
 #[actix_web::test]
@@ -117,10 +114,9 @@ async fn if_match_compares_the_version_and_the_user() {
             .await
     };
     let (first, others) = (tag_of(&ann).await, tag_of(&bob).await);
-    assert_eq!(
-        send(&others, "a").await.problem(),
-        problem(412, "precondition_failed")
-    );
+    send(&others, "a")
+        .await
+        .assert_problem(412, "precondition_failed");
     assert_eq!(send(&first, "a").await.version_and_view(), "2-full");
     let second = tag_of(&ann).await;
     for refused in [
@@ -130,16 +126,13 @@ async fn if_match_compares_the_version_and_the_user() {
         &format!("W/{second}"),
         "W/\"2\"",
     ] {
-        assert_eq!(
-            send(refused, "b").await.problem(),
-            problem(412, "precondition_failed"),
-            "{refused}"
-        );
+        send(refused, "b")
+            .await
+            .assert_problem(412, "precondition_failed");
     }
-    assert_eq!(
-        send("2-full", "b").await.problem(),
-        problem(400, "invalid_header")
-    );
+    send("2-full", "b")
+        .await
+        .assert_problem(400, "invalid_header");
     assert_eq!(send(&format!("{others}, {second}"), "b").await.status, 200);
     assert_eq!(send("\"3\"", "c").await.version_and_view(), "4-full");
     assert_eq!(send("*", "d").await.status, 200);
@@ -160,10 +153,9 @@ async fn a_replacement_requires_if_match() {
             .uri(&format!("/v1/users/{ann}"))
             .set_json(body)
     };
-    assert_eq!(
-        app.as_service(put()).await.problem(),
-        problem(428, "precondition_required")
-    );
+    app.as_service(put())
+        .await
+        .assert_problem(428, "precondition_required");
     assert_eq!(
         app.as_service(put().insert_header(("if-match", "*")))
             .await
@@ -195,22 +187,17 @@ async fn a_retry_is_replayed_and_another_request_with_its_key_rejected() {
     );
     assert_eq!(second.json(), first.json());
     assert_eq!(second.header("location"), first.header("location"));
-    assert_eq!(
-        send("k", "bob").await.problem(),
-        problem(422, "idempotency_key_reused")
-    );
+    send("k", "bob")
+        .await
+        .assert_problem(422, "idempotency_key_reused");
     for key in ["", "a b", &"x".repeat(256)] {
-        assert_eq!(
-            send(key, "eve").await.problem(),
-            problem(400, "invalid_header"),
-            "{key}"
-        );
+        send(key, "eve").await.assert_problem(400, "invalid_header");
     }
 }
 
 #[actix_web::test]
 async fn base_path_and_trailing_slash_do_not_affect_idempotency() {
-    let app = TestApp::with(|settings| settings.base_path = "/api".to_owned(), |_| ());
+    let app = TestApp::with_settings(|settings| settings.base_path = "/api".to_owned());
     let body = json!({"username": "ann", "email": "ann@example.org"});
     for (uri, replayed) in [("/v1/users", ""), ("/api/v1/users/", "true")] {
         let response = app
@@ -234,10 +221,9 @@ async fn a_deleted_user_can_be_restored_and_erased() {
         let response = app.as_service(delete("")).await;
         assert_eq!((response.status, response.body.len()), (204, 0));
     }
-    assert_eq!(
-        app.as_service(get(&uri)).await.problem(),
-        problem(404, "user_not_found")
-    );
+    app.as_service(get(&uri))
+        .await
+        .assert_problem(404, "user_not_found");
     let restored = app.as_service(post(&format!("{uri}/restore"))).await;
     assert_eq!(
         (restored.status, &restored.json()["status"]),
@@ -248,12 +234,9 @@ async fn a_deleted_user_can_be_restored_and_erased() {
         ["erase unknown"]
     );
     assert_eq!(app.as_service(delete("?erase=true")).await.status, 204);
-    assert_eq!(
-        app.as_service(post(&format!("{uri}/restore")))
-            .await
-            .problem(),
-        problem(404, "user_not_found")
-    );
+    app.as_service(post(&format!("{uri}/restore")))
+        .await
+        .assert_problem(404, "user_not_found");
 }
 
 #[actix_web::test]
@@ -277,10 +260,9 @@ async fn a_repeated_suspension_changes_nothing() {
         );
     }
     let stale = post(&format!("/v1/users/{ann}/suspend")).insert_header(("if-match", "\"1\""));
-    assert_eq!(
-        app.as_service(stale).await.problem(),
-        problem(412, "precondition_failed")
-    );
+    app.as_service(stale)
+        .await
+        .assert_problem(412, "precondition_failed");
 }
 
 #[actix_web::test]
@@ -294,7 +276,7 @@ async fn unsupported_media_types_are_a_415() {
             .set_payload("{}")
     };
     let text = app.as_service(typed(patch(&uri), "text/plain")).await;
-    assert_eq!(text.problem(), problem(415, "unsupported_media_type"));
+    text.assert_problem(415, "unsupported_media_type");
     assert_eq!(
         text.header("accept-patch"),
         "application/merge-patch+json, application/json"
@@ -302,17 +284,16 @@ async fn unsupported_media_types_are_a_415() {
     let merge = app
         .as_service(typed(post("/v1/users"), "application/merge-patch+json"))
         .await;
-    assert_eq!(merge.problem(), problem(415, "unsupported_media_type"));
+    merge.assert_problem(415, "unsupported_media_type");
     assert_eq!(merge.header("accept"), "application/json");
     let untyped = app.as_service(patch(&uri).set_payload("{}")).await;
-    assert_eq!(untyped.problem(), problem(415, "unsupported_media_type"));
+    untyped.assert_problem(415, "unsupported_media_type");
     let packed = typed(patch(&uri), "application/json").insert_header(("content-encoding", "gzip"));
-    assert_eq!(
-        app.as_service(packed).await.problem(),
-        problem(415, "unsupported_media_type")
-    );
+    app.as_service(packed)
+        .await
+        .assert_problem(415, "unsupported_media_type");
     let empty = app.as_service(post("/v1/users")).await;
-    assert_eq!(empty.problem(), problem(400, "malformed_json"));
+    empty.assert_problem(400, "malformed_json");
     assert_eq!(
         app.as_service(typed(patch(&uri), "application/json; charset=UTF-8"))
             .await
@@ -339,23 +320,17 @@ async fn malformed_and_oversized_bodies_are_rejected() {
         b"\xff",
         b"{\"a\":NaN}",
     ] {
-        assert_eq!(
-            send(body.to_vec()).await.problem(),
-            problem(400, "malformed_json")
-        );
+        send(body.to_vec())
+            .await
+            .assert_problem(400, "malformed_json");
     }
     let deep = format!("{{\"metadata\":{}{}}}", "[".repeat(40), "]".repeat(40));
-    assert_eq!(
-        send(deep.into_bytes()).await.problem(),
-        problem(400, "malformed_json")
-    );
+    send(deep.into_bytes())
+        .await
+        .assert_problem(400, "malformed_json");
     let array = send(b"[]".to_vec()).await;
-    assert_eq!(
-        (array.problem(), array.fault_codes()),
-        (problem(422, "invalid"), vec![" type".to_owned()])
-    );
-    assert_eq!(
-        send(vec![b' '; 128 * 1024 + 1]).await.problem(),
-        problem(413, "payload_too_large")
-    );
+    array.assert_problem(422, "invalid");
+    assert_eq!(array.fault_codes(), [" type"]);
+    let too_large = send(vec![b' '; 128 * 1024 + 1]).await;
+    too_large.assert_problem(413, "payload_too_large");
 }

@@ -148,7 +148,8 @@ impl PlainRead {
             .run(&self.credential, &self.selector, self.freshness);
         let read = run_until(deadline, "read_user", read).await?;
         let read = read.map_err(Problem::from);
-        context.record_caller(read.as_ref().map(|read| &read.caller));
+        let caller = read.as_ref().map(|read| &read.caller);
+        context.record_caller(caller.map_err(Problem::rejection));
         let user = read?.found?;
         read_response(request, &user, None, None, self.condition.0.as_ref())
     }

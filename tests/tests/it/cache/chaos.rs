@@ -108,11 +108,7 @@ impl Fault {
             Self::Flushed => {
                 redis.command(&["FLUSHALL"]).await;
             }
-            Self::ClientsKilled => {
-                for kind in ["normal", "pubsub"] {
-                    redis.command(&["CLIENT", "KILL", "TYPE", kind]).await;
-                }
-            }
+            Self::ClientsKilled => redis.close_connections().await,
             Self::CutMidReply { bytes } => {
                 for_each_redis_proxy(cluster, |proxy| proxy.cut_mid_reply(bytes));
                 sleep(time).await;
@@ -126,7 +122,7 @@ impl Fault {
             Self::Full => {
                 redis.fill_memory().await;
                 sleep(time).await;
-                redis.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+                redis.free_memory().await;
             }
             Self::Slow { millis } => {
                 for_each_redis_proxy(cluster, |proxy| proxy.delay(Duration::from_millis(millis)));

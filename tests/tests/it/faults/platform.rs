@@ -1,11 +1,13 @@
 //! Replicas of the binary, with a PostgreSQL and a Redis that belong to one test.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use tokio::time::sleep;
 use user_tests::{PostgresServer, Proxy, RedisServer, RestartableService, program};
 
-use super::trial::{Expectations, run_trial};
+use super::trial::{Expectations, fault_duration, run_trial};
 use super::workload::Workload;
 
 /// The number of replicas in a trial.
@@ -103,5 +105,32 @@ impl Platform {
         let workload = Workload::begin(self.base_urls()).await;
         workload.warm_up().await;
         run_trial(name, &self.postgres.url(), &workload, expectations, fault).await;
+    }
+}
+
+/// Starts two replicas, and runs a trial with a fault that lasts from `begin` to `end`.
+pub(super) async fn run_fault(
+    name: &str,
+    expectations: Expectations,
+    begin: impl AsyncFnOnce(&Platform),
+    end: impl AsyncFnOnce(&Platform),
+) {
+    let platform = Platform::start().await;
+    let fault = async || {
+        begin(&platform).await;
+        sleep(fault_duration()).await;
+        end(&platform).await;
+    };
+    platform.run_trial(name, expectations, fault).await;
+}
+
+/// Breaks all connections through a proxy again and again, for the duration of a fault.
+pub(super) async fn reset_repeatedly(proxy: &Proxy) {
+    let started = Instant::now();
+    while started.elapsed() < fault_duration() {
+        proxy.cut();
+        sleep(Duration::from_millis(50)).await;
+        proxy.clear_faults();
+        sleep(Duration::from_millis(250)).await;
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::time::sleep;
 
-use super::platform::Platform;
+use super::platform::{Platform, reset_repeatedly, run_fault};
 use super::trial::{Expectations, fault_duration, run_trial};
 use super::workload::Workload;
 
@@ -38,15 +38,9 @@ async fn a_postgres_that_starts_late_is_used_without_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_postgres_causes_503s_until_it_restarts() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.postgres.kill();
-        sleep(fault_duration()).await;
-        platform.postgres.restart().await;
-    };
-    platform
-        .run_trial("PostgreSQL killed", Expectations::CACHED_READS, fault)
-        .await;
+    let begin = async |platform: &Platform| platform.postgres.kill();
+    let end = async |platform: &Platform| platform.postgres.restart().await;
+    run_fault("PostgreSQL killed", Expectations::CACHED_READS, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,55 +60,30 @@ async fn a_repeatedly_crashing_postgres_is_used_after_each_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hung_postgres_delays_no_response_past_its_deadline() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.postgres.pause();
-        sleep(fault_duration()).await;
-        platform.postgres.resume();
-    };
-    platform
-        .run_trial("PostgreSQL hung", Expectations::CACHED_READS, fault)
-        .await;
+    let begin = async |platform: &Platform| platform.postgres.pause();
+    let end = async |platform: &Platform| platform.postgres.resume();
+    run_fault("PostgreSQL hung", Expectations::CACHED_READS, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_network_delays_no_response_past_its_deadline() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.postgres_proxy.hang();
-        sleep(fault_duration()).await;
-        platform.postgres_proxy.clear_faults();
-    };
-    platform
-        .run_trial("PostgreSQL silent", Expectations::CACHED_READS, fault)
-        .await;
+    let begin = async |platform: &Platform| platform.postgres_proxy.hang();
+    let end = async |platform: &Platform| platform.postgres_proxy.clear_faults();
+    run_fault("PostgreSQL silent", Expectations::CACHED_READS, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_postgres_delays_no_response_past_its_deadline() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.postgres_proxy.delay(Duration::from_millis(300));
-        sleep(fault_duration()).await;
-        platform.postgres_proxy.delay(Duration::ZERO);
-    };
-    platform
-        .run_trial("PostgreSQL slow", Expectations::CACHED_READS, fault)
-        .await;
+    let begin =
+        async |platform: &Platform| platform.postgres_proxy.delay(Duration::from_millis(300));
+    let end = async |platform: &Platform| platform.postgres_proxy.delay(Duration::ZERO);
+    run_fault("PostgreSQL slow", Expectations::CACHED_READS, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repeated_resets_of_postgres_connections_lose_no_write() {
     let platform = Platform::start().await;
-    let fault = async || {
-        let started = Instant::now();
-        while started.elapsed() < fault_duration() {
-            platform.postgres_proxy.cut();
-            sleep(Duration::from_millis(50)).await;
-            platform.postgres_proxy.clear_faults();
-            sleep(Duration::from_millis(250)).await;
-        }
-    };
+    let fault = async || reset_repeatedly(&platform.postgres_proxy).await;
     platform
         .run_trial("PostgreSQL reset", Expectations::CACHED_READS, fault)
         .await;
@@ -122,15 +91,10 @@ async fn repeated_resets_of_postgres_connections_lose_no_write() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commits_with_lost_replies_take_effect_once_per_key() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.postgres_proxy.lose_replies_to("COMMIT");
-        sleep(fault_duration()).await;
-        platform.postgres_proxy.clear_faults();
-    };
-    platform
-        .run_trial("replies to COMMIT lost", Expectations::CACHED_READS, fault)
-        .await;
+    let begin = async |platform: &Platform| platform.postgres_proxy.lose_replies_to("COMMIT");
+    let end = async |platform: &Platform| platform.postgres_proxy.clear_faults();
+    let name = "replies to COMMIT lost";
+    run_fault(name, Expectations::CACHED_READS, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,20 +133,15 @@ async fn end_service_connections(connection: &mut PgConnection) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_only_postgres_serves_reads_and_refuses_writes() {
-    let platform = Platform::start().await;
-    let set = async |value: &str| {
+    let set = async |platform: &Platform, value: &str| {
         let setting = format!("ALTER SYSTEM SET default_transaction_read_only = {value}");
         platform.postgres.execute(&setting).await;
         platform.postgres.execute("SELECT pg_reload_conf()").await;
     };
-    let fault = async || {
-        set("on").await;
-        sleep(fault_duration()).await;
-        set("off").await;
-    };
-    platform
-        .run_trial("PostgreSQL read-only", Expectations::CACHED_READS, fault)
-        .await;
+    let begin = async |platform: &Platform| set(platform, "on").await;
+    let end = async |platform: &Platform| set(platform, "off").await;
+    let name = "PostgreSQL read-only";
+    run_fault(name, Expectations::CACHED_READS, begin, end).await;
 }
 
 /// Holds an exclusive lock on a table, like a manual migration.

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
-use user_tests::RedisReply;
 
-use super::platform::Platform;
+use super::platform::{Platform, reset_repeatedly, run_fault};
 use super::trial::{Expectations, fault_duration, run_trial};
 use super::workload::Workload;
 
@@ -46,55 +45,29 @@ async fn a_redis_that_starts_late_is_used_without_a_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_redis_has_no_effect_on_clients() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.redis.kill();
-        sleep(fault_duration()).await;
-        platform.redis.restart().await;
-    };
-    platform
-        .run_trial("Redis killed", Expectations::NO_EFFECT, fault)
-        .await;
+    let begin = async |platform: &Platform| platform.redis.kill();
+    let end = async |platform: &Platform| platform.redis.restart().await;
+    run_fault("Redis killed", Expectations::NO_EFFECT, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hung_redis_has_no_effect_on_clients() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.redis.pause();
-        sleep(fault_duration()).await;
-        platform.redis.resume();
-    };
-    platform
-        .run_trial("Redis hung", Expectations::NO_EFFECT, fault)
-        .await;
+    let begin = async |platform: &Platform| platform.redis.pause();
+    let end = async |platform: &Platform| platform.redis.resume();
+    run_fault("Redis hung", Expectations::NO_EFFECT, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_redis_has_no_effect_on_clients() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.redis_proxy.delay(Duration::from_millis(100));
-        sleep(fault_duration()).await;
-        platform.redis_proxy.delay(Duration::ZERO);
-    };
-    platform
-        .run_trial("Redis slow", Expectations::NO_EFFECT, fault)
-        .await;
+    let begin = async |platform: &Platform| platform.redis_proxy.delay(Duration::from_millis(100));
+    let end = async |platform: &Platform| platform.redis_proxy.delay(Duration::ZERO);
+    run_fault("Redis slow", Expectations::NO_EFFECT, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repeated_resets_of_redis_connections_have_no_effect_on_clients() {
     let platform = Platform::start().await;
-    let fault = async || {
-        let started = Instant::now();
-        while started.elapsed() < fault_duration() {
-            platform.redis_proxy.cut();
-            sleep(Duration::from_millis(50)).await;
-            platform.redis_proxy.clear_faults();
-            sleep(Duration::from_millis(250)).await;
-        }
-    };
+    let fault = async || reset_repeatedly(&platform.redis_proxy).await;
     platform
         .run_trial("Redis reset", Expectations::NO_EFFECT, fault)
         .await;
@@ -102,35 +75,9 @@ async fn repeated_resets_of_redis_connections_have_no_effect_on_clients() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_redis_replies_have_no_effect_on_clients() {
-    let platform = Platform::start().await;
-    let fault = async || {
-        platform.redis_proxy.lose_replies();
-        sleep(fault_duration()).await;
-        platform.redis_proxy.clear_faults();
-    };
-    platform
-        .run_trial("replies of Redis lost", Expectations::NO_EFFECT, fault)
-        .await;
-}
-
-/// Runs a fault that commands of Redis begin and end.
-async fn run_command_fault(name: &str, begin: &[&[&str]], end: &[&[&str]]) {
-    let platform = Platform::start().await;
-    let all = async |commands: &[&[&str]]| {
-        for command in commands {
-            let reply = platform.redis.command(command).await;
-            let is_error = matches!(reply, RedisReply::Error(_));
-            assert!(!is_error, "{command:?}: {reply:?}");
-        }
-    };
-    let fault = async || {
-        all(begin).await;
-        sleep(fault_duration()).await;
-        all(end).await;
-    };
-    platform
-        .run_trial(name, Expectations::NO_EFFECT, fault)
-        .await;
+    let begin = async |platform: &Platform| platform.redis_proxy.lose_replies();
+    let end = async |platform: &Platform| platform.redis_proxy.clear_faults();
+    run_fault("replies of Redis lost", Expectations::NO_EFFECT, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,21 +108,19 @@ async fn a_redis_without_free_connections_has_no_effect_on_clients() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_only_redis_has_no_effect_on_clients() {
-    let begin: &[&[&str]] = &[&["REPLICAOF", "127.0.0.1", "1"]];
-    let end: &[&[&str]] = &[&["REPLICAOF", "NO", "ONE"]];
-    run_command_fault("Redis read-only", begin, end).await;
+    let begin = async |platform: &Platform| {
+        let replicate = ["REPLICAOF", "127.0.0.1", "1"];
+        platform.redis.succeed(&replicate).await;
+    };
+    let end = async |platform: &Platform| {
+        platform.redis.succeed(&["REPLICAOF", "NO", "ONE"]).await;
+    };
+    run_fault("Redis read-only", Expectations::NO_EFFECT, begin, end).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_redis_has_no_effect_on_clients() {
-    let begin: &[&[&str]] = &[&[
-        "CONFIG",
-        "SET",
-        "maxmemory-policy",
-        "noeviction",
-        "maxmemory",
-        "1",
-    ]];
-    let end: &[&[&str]] = &[&["CONFIG", "SET", "maxmemory", "0"]];
-    run_command_fault("Redis full", begin, end).await;
+    let begin = async |platform: &Platform| platform.redis.fill_memory().await;
+    let end = async |platform: &Platform| platform.redis.free_memory().await;
+    run_fault("Redis full", Expectations::NO_EFFECT, begin, end).await;
 }

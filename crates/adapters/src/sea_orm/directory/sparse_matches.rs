@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 use user_domain::directory::PageRequest;
 
 use super::filter::{conditions, range};
-use super::page::{after_position, column, first, read, sorted};
+use super::page_query::{after_position, column, first, read, sorted};
 use super::search;
 use crate::sea_orm::dialect::Dialect;
 use crate::sea_orm::entities::users::{Column, Entity, Model};

@@ -166,12 +166,11 @@ fn debug_hides_the_credential() {
 
 #[tokio::test]
 async fn each_rejection_of_a_subject_has_its_own_reason() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
+    let (fakes, on, id) = with_alice();
     admit(&fakes, "token", id, false);
     let users = fakes.ports().users();
     let rejection = async || {
-        let authenticate = fakes.use_cases().authenticate;
+        let authenticate = &on.authenticate;
         authenticate.run(&bearer("token")).await.unwrap_err()
     };
     for (change, expected) in [

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::Freshness;
-use crate::caller::{Caller, Scope, ServiceCaller};
+use crate::caller::{Caller, Scope};
 use crate::directory::{DirectoryFilter, MetadataKey, MetadataValue, PageRequest, Sort};
 use crate::permissions::Denied;
 use crate::ports::{MockClock, UserKey};
@@ -13,7 +13,7 @@ use crate::test_support::mocks::untouched_ports;
 use crate::test_support::samples::{email, external_id, person, seconds, service, user_id};
 use crate::use_cases::*;
 use crate::user::SuspensionInput;
-use crate::values::{EmailKey, Role, UserId};
+use crate::values::{EmailKey, Role};
 
 fn use_cases() -> UseCases {
     UseCases::new(&untouched_ports())
@@ -29,13 +29,6 @@ fn use_cases_with_a_clock() -> UseCases {
     })
 }
 
-fn service_with(scopes: &[Scope]) -> Caller {
-    Caller::Service(ServiceCaller {
-        name: "posts".to_owned(),
-        scopes: scopes.iter().copied().collect(),
-    })
-}
-
 fn page_of(filter: DirectoryFilter) -> PageRequest {
     PageRequest {
         filter,
@@ -45,184 +38,57 @@ fn page_of(filter: DirectoryFilter) -> PageRequest {
     }
 }
 
-/// Returns the denial of each use case for a caller. Any other result would call a port.
-async fn denials(caller: &Caller, target: UserId) -> Vec<(&'static str, Option<Denied>)> {
-    let on = use_cases();
-    let conditions = WriteConditions::default;
-    let no_filter = DirectoryFilter::default();
-    let create = on
-        .create_user
-        .run(caller, &input("alice"), conditions())
-        .await;
-    let update = on
-        .update_user
-        .run(caller, target, &name_update("A"), conditions())
-        .await;
-    let replace = on
-        .replace_user
-        .run(caller, target, &input("alice"), conditions())
-        .await;
-    let delete = on.delete_user.run(caller, target, conditions()).await;
-    let erase = on.erase_user.run(caller, target, conditions()).await;
-    let suspend = on
-        .suspend_user
-        .run(caller, target, &SuspensionInput::default(), conditions())
-        .await;
-    let activate = on
-        .change_status
-        .run(caller, target, StatusChange::Activate, conditions())
-        .await;
-    let restore = on
-        .change_status
-        .run(caller, target, StatusChange::Restore, conditions())
-        .await;
-    let grant = on
-        .grant_role
-        .run(caller, &UserKey::Id(target), Role::admin())
-        .await;
-    let by_external_id = on
-        .find_user
-        .run(
-            caller,
-            &UserSelector::ExternalId("1".to_owned()),
-            Freshness::Current,
-        )
-        .await;
-    let by_emails = on
-        .batch_users
-        .run(
-            caller,
-            &BatchKeys::Emails(vec!["a@b.example".to_owned()]),
-            Freshness::Current,
-        )
-        .await;
-    let by_external_ids = on
-        .batch_users
-        .run(
-            caller,
-            &BatchKeys::ExternalIds(vec!["1".to_owned()]),
-            Freshness::Bounded,
-        )
-        .await;
-    let list = on.list_users.run(caller, &page_of(no_filter.clone())).await;
-    let count = on.count_users.run(caller, &no_filter).await;
-    let export = on
-        .export_user
-        .run(caller, target, &ExportPositions::default())
-        .await;
-    vec![
-        (
-            "create",
-            match create {
-                Err(CreateUserError::Denied(denied)) => Some(denied),
-                _ => None,
-            },
-        ),
-        ("update", edit_denial(update)),
-        ("replace", edit_denial(replace)),
-        ("delete", status_denial(delete)),
-        ("erase", status_denial(erase)),
-        ("suspend", suspension_denial(suspend)),
-        ("activate", status_denial(activate)),
-        ("restore", status_denial(restore)),
-        (
-            "grant",
-            match grant {
-                Err(GrantRoleError::Denied(denied)) => Some(denied),
-                _ => None,
-            },
-        ),
-        ("find by external id", find_denial(by_external_id)),
-        ("batch by emails", batch_denial(by_emails)),
-        ("batch by external ids", batch_denial(by_external_ids)),
-        ("list", list_denial(list)),
-        ("count", list_denial(count)),
-        ("export", find_denial(export)),
-    ]
-}
-
-fn edit_denial<T>(result: Result<T, EditUserError>) -> Option<Denied> {
-    if let Err(EditUserError::Denied(denied)) = result {
-        Some(denied)
-    } else {
-        None
+/// Asserts that each use case denies a caller what needs a scope. Any other result would call a port.
+async fn assert_each_denied(caller: &Caller, denial: impl Fn(Scope) -> Denied) {
+    macro_rules! assert_denied {
+        ($scope:ident, $call:expr) => {
+            let expected = denial(Scope::$scope).into();
+            assert_eq!($call.await.err(), Some(expected), stringify!($call));
+        };
     }
-}
 
-fn status_denial<T>(result: Result<T, ChangeStatusError>) -> Option<Denied> {
-    if let Err(ChangeStatusError::Denied(denied)) = result {
-        Some(denied)
-    } else {
-        None
-    }
-}
+    let (on, id, when) = (use_cases(), user_id(), unconditional);
+    let new = input("alice");
+    let edit = name_update("A");
+    assert_denied!(UsersWrite, on.create_user.run(caller, &new, when()));
+    assert_denied!(UsersWrite, on.update_user.run(caller, id, &edit, when()));
+    assert_denied!(UsersWrite, on.replace_user.run(caller, id, &new, when()));
+    assert_denied!(UsersDelete, on.delete_user.run(caller, id, when()));
+    assert_denied!(UsersDelete, on.erase_user.run(caller, id, when()));
+    let (key, admin) = (UserKey::Id(id), Role::admin());
+    assert_denied!(RolesWrite, on.grant_role.run(caller, &key, admin));
 
-fn suspension_denial<T>(result: Result<T, SuspendUserError>) -> Option<Denied> {
-    match result {
-        Err(SuspendUserError::Status(error)) => status_denial::<()>(Err(error)),
-        _ => None,
-    }
-}
+    let status = &on.change_status;
+    let (activate, restore) = (StatusChange::Activate, StatusChange::Restore);
+    assert_denied!(UsersWrite, status.run(caller, id, activate, when()));
+    assert_denied!(UsersDelete, status.run(caller, id, restore, when()));
+    let suspension = SuspensionInput::default();
+    let suspended = on.suspend_user.run(caller, id, &suspension, when()).await;
+    let expected = ChangeStatusError::Denied(denial(Scope::UsersWrite));
+    assert_eq!(suspended.err(), Some(expected.into()));
 
-fn find_denial<T>(result: Result<T, FindUserError>) -> Option<Denied> {
-    if let Err(FindUserError::Denied(denied)) = result {
-        Some(denied)
-    } else {
-        None
-    }
-}
-
-fn batch_denial<T>(result: Result<T, BatchUsersError>) -> Option<Denied> {
-    if let Err(BatchUsersError::Denied(denied)) = result {
-        Some(denied)
-    } else {
-        None
-    }
-}
-
-fn list_denial<T>(result: Result<T, ListUsersError>) -> Option<Denied> {
-    if let Err(ListUsersError::Denied(denied)) = result {
-        Some(denied)
-    } else {
-        None
-    }
+    let external_id = UserSelector::ExternalId("1".to_owned());
+    let external_ids = BatchKeys::ExternalIds(vec!["1".to_owned()]);
+    let emails = BatchKeys::Emails(vec!["a@b.example".to_owned()]);
+    let (find, batch, current) = (&on.find_user, &on.batch_users, Freshness::Current);
+    assert_denied!(UsersRead, find.run(caller, &external_id, current));
+    assert_denied!(UsersRead, batch.run(caller, &external_ids, current));
+    assert_denied!(UsersReadPrivate, batch.run(caller, &emails, current));
+    let all = DirectoryFilter::default();
+    assert_denied!(UsersRead, on.list_users.run(caller, &page_of(all.clone())));
+    assert_denied!(UsersRead, on.count_users.run(caller, &all));
+    let positions = ExportPositions::default();
+    assert_denied!(UsersReadPrivate, on.export_user.run(caller, id, &positions));
 }
 
 #[tokio::test]
 async fn a_user_is_denied_operations_on_others_before_any_port_call() {
-    for (use_case, denied) in denials(&person(user_id()), user_id()).await {
-        assert_eq!(denied, Some(Denied::Forbidden), "{use_case}");
-    }
+    assert_each_denied(&person(user_id()), |_| Denied::Forbidden).await;
 }
 
 #[tokio::test]
 async fn a_denied_service_learns_the_missing_scope_before_any_port_call() {
-    let lacking = denials(&service_with(&[]), user_id()).await;
-    let scopes: Vec<(&str, Scope)> = lacking
-        .into_iter()
-        .map(|(use_case, denied)| match denied {
-            Some(Denied::InsufficientScope(scope)) => (use_case, scope),
-            other => panic!("{use_case} returned {other:?}"),
-        })
-        .collect();
-    let expected = [
-        ("create", Scope::UsersWrite),
-        ("update", Scope::UsersWrite),
-        ("replace", Scope::UsersWrite),
-        ("delete", Scope::UsersDelete),
-        ("erase", Scope::UsersDelete),
-        ("suspend", Scope::UsersWrite),
-        ("activate", Scope::UsersWrite),
-        ("restore", Scope::UsersDelete),
-        ("grant", Scope::RolesWrite),
-        ("find by external id", Scope::UsersRead),
-        ("batch by emails", Scope::UsersReadPrivate),
-        ("batch by external ids", Scope::UsersRead),
-        ("list", Scope::UsersRead),
-        ("count", Scope::UsersRead),
-        ("export", Scope::UsersReadPrivate),
-    ];
-    assert_eq!(scopes, expected);
+    assert_each_denied(&service_with(&[]), Denied::InsufficientScope).await;
 }
 
 #[tokio::test]
@@ -236,13 +102,13 @@ async fn a_forbidden_field_is_reported_before_an_invalid_one() {
     let on = use_cases();
     for result in [
         on.update_user
-            .run(&person(id), id, &both, WriteConditions::default())
+            .run(&person(id), id, &both, unconditional())
             .await,
         on.replace_user
-            .run(&person(id), id, &both, WriteConditions::default())
+            .run(&person(id), id, &both, unconditional())
             .await,
     ] {
-        let Some(Denied::ForbiddenFields(faults)) = edit_denial(result) else {
+        let Err(EditUserError::Denied(Denied::ForbiddenFields(faults))) = result else {
             panic!("the field is not forbidden");
         };
         let paths: Vec<_> = faults.iter().map(|fault| fault.path().join(".")).collect();
@@ -260,17 +126,17 @@ async fn an_invalid_input_never_reaches_a_store() {
     };
     let created = on
         .create_user
-        .run(&service("auth"), &wrong, WriteConditions::default())
+        .run(&service("auth"), &wrong, unconditional())
         .await;
     assert!(matches!(created, Err(CreateUserError::Invalid(faults)) if faults.len() == 1));
     let updated = on
         .update_user
-        .run(&person(id), id, &wrong, WriteConditions::default())
+        .run(&person(id), id, &wrong, unconditional())
         .await;
     assert!(matches!(updated, Err(EditUserError::Invalid(faults)) if faults.len() == 1));
     let replaced = on
         .replace_user
-        .run(&person(id), id, &wrong, WriteConditions::default())
+        .run(&person(id), id, &wrong, unconditional())
         .await;
     assert!(matches!(replaced, Err(EditUserError::Invalid(faults)) if faults.len() == 1));
 }
@@ -280,7 +146,7 @@ async fn a_replacement_without_a_version_never_reaches_a_store() {
     let id = user_id();
     let replaced = use_cases_with_a_clock()
         .replace_user
-        .run(&person(id), id, &input("alice"), WriteConditions::default())
+        .run(&person(id), id, &input("alice"), unconditional())
         .await;
     assert_eq!(
         replaced,
@@ -290,25 +156,21 @@ async fn a_replacement_without_a_version_never_reaches_a_store() {
 
 #[tokio::test]
 async fn an_email_filter_needs_the_private_read_scope() {
-    let caller = service_with(&[Scope::UsersRead]);
     let by_email = DirectoryFilter {
         email: Some(EmailKey::from(&email("a@b.example"))),
         ..DirectoryFilter::default()
     };
-    let denied = Some(Denied::InsufficientScope(Scope::UsersReadPrivate));
-    assert_eq!(
-        list_denial(
-            use_cases()
-                .list_users
-                .run(&caller, &page_of(by_email.clone()))
-                .await
-        ),
-        denied
-    );
-    assert_eq!(
-        list_denial(use_cases().count_users.run(&caller, &by_email).await),
-        denied
-    );
+    assert_needs_the_private_read_scope(&by_email).await;
+}
+
+/// Asserts that a service that may read public data may not list or count by this filter.
+async fn assert_needs_the_private_read_scope(filter: &DirectoryFilter) {
+    let (on, caller) = (use_cases(), service_with(&[Scope::UsersRead]));
+    let denied = ListUsersError::Denied(Denied::InsufficientScope(Scope::UsersReadPrivate));
+    let listed = on.list_users.run(&caller, &page_of(filter.clone())).await;
+    assert_eq!(listed, Err(denied.clone()), "{filter:?}");
+    let counted = on.count_users.run(&caller, filter).await;
+    assert_eq!(counted, Err(denied), "{filter:?}");
 }
 
 fn by_metadata(key: &str) -> DirectoryFilter {
@@ -321,8 +183,6 @@ fn by_metadata(key: &str) -> DirectoryFilter {
 
 #[tokio::test]
 async fn filters_and_sorts_by_hidden_fields_need_the_private_read_scope() {
-    let caller = service_with(&[Scope::UsersRead]);
-    let denied = Some(Denied::InsufficientScope(Scope::UsersReadPrivate));
     for hidden in [
         DirectoryFilter {
             updated_since: Some(seconds(0)),
@@ -338,12 +198,9 @@ async fn filters_and_sorts_by_hidden_fields_need_the_private_read_scope() {
         },
         by_metadata("private.crm_id"),
     ] {
-        let page = page_of(hidden.clone());
-        let listed = use_cases().list_users.run(&caller, &page).await;
-        assert_eq!(list_denial(listed), denied, "{hidden:?}");
-        let counted = use_cases().count_users.run(&caller, &hidden).await;
-        assert_eq!(list_denial(counted), denied, "{hidden:?}");
+        assert_needs_the_private_read_scope(&hidden).await;
     }
+    let caller = service_with(&[Scope::UsersRead]);
     let shown = by_metadata("public.plan");
     assert_eq!(list_users::permit_filter(&caller, &shown), Ok(()));
     let sorted = PageRequest {
@@ -351,7 +208,8 @@ async fn filters_and_sorts_by_hidden_fields_need_the_private_read_scope() {
         ..page_of(DirectoryFilter::default())
     };
     let listed = use_cases().list_users.run(&caller, &sorted).await;
-    assert_eq!(list_denial(listed), denied);
+    let denied = Denied::InsufficientScope(Scope::UsersReadPrivate);
+    assert_eq!(listed, Err(ListUsersError::Denied(denied)));
 }
 
 #[tokio::test]

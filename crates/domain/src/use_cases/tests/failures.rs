@@ -17,8 +17,11 @@ use crate::values::{Role, UsernameKey};
 use crate::write::{UniqueField, WriteError};
 use crate::{Freshness, Rejection, StoreError};
 
-fn away() -> StoreError {
-    StoreError::Unavailable("the pool is empty".to_owned())
+/// Asserts that a use case fails with an error of the store.
+macro_rules! assert_fails {
+    ($call:expr, $error:expr) => {
+        assert_eq!($call.await.err(), Some($error.clone().into()));
+    };
 }
 
 fn unknown_outcome() -> StoreError {
@@ -58,8 +61,8 @@ fn with_reader(reader: MockUserReader) -> UseCases {
 #[tokio::test]
 async fn a_store_error_of_a_write_reaches_the_caller() {
     let (caller, id) = (service("auth"), user_id());
-    let conditions = WriteConditions::default;
-    let any = || WriteConditions {
+    let (new, edit, when) = (input("alice"), name_update("A"), unconditional);
+    let any_version = || WriteConditions {
         precondition: Precondition::Exists,
         idempotency: None,
     };
@@ -69,38 +72,18 @@ async fn a_store_error_of_a_write_reaches_the_caller() {
         StoreError::Internal("a row is broken".to_owned()),
     ] {
         let on = with_writer(&WriteError::Store(error.clone()));
-        let created = on
-            .create_user
-            .run(&caller, &input("alice"), conditions())
-            .await;
-        assert_eq!(created, Err(CreateUserError::Store(error.clone())));
-        let updated = on
-            .update_user
-            .run(&caller, id, &name_update("A"), conditions())
-            .await;
-        assert_eq!(updated, Err(EditUserError::Store(error.clone())));
-        let replaced = on
-            .replace_user
-            .run(&caller, id, &input("alice"), any())
-            .await;
-        assert_eq!(replaced, Err(EditUserError::Store(error.clone())));
-        let deleted = on.delete_user.run(&caller, id, conditions()).await;
-        assert_eq!(deleted, Err(ChangeStatusError::Store(error.clone())));
-        let erased = on.erase_user.run(&caller, id, conditions()).await;
-        assert_eq!(erased, Err(ChangeStatusError::Store(error.clone())));
-        let suspended = on
-            .suspend_user
-            .run(&caller, id, &SuspensionInput::default(), conditions())
-            .await;
-        assert_eq!(
-            suspended,
-            Err(ChangeStatusError::Store(error.clone()).into())
-        );
-        let granted = on
-            .grant_role
-            .run(&caller, &UserKey::Id(id), Role::admin())
-            .await;
-        assert_eq!(granted, Err(GrantRoleError::Store(error)));
+        assert_fails!(on.create_user.run(&caller, &new, when()), error);
+        assert_fails!(on.update_user.run(&caller, id, &edit, when()), error);
+        let replace = &on.replace_user;
+        assert_fails!(replace.run(&caller, id, &new, any_version()), error);
+        assert_fails!(on.delete_user.run(&caller, id, when()), error);
+        assert_fails!(on.erase_user.run(&caller, id, when()), error);
+        let (key, admin) = (UserKey::Id(id), Role::admin());
+        assert_fails!(on.grant_role.run(&caller, &key, admin), error);
+        let suspension = SuspensionInput::default();
+        let suspended = on.suspend_user.run(&caller, id, &suspension, when());
+        let expected = ChangeStatusError::Store(error);
+        assert_eq!(suspended.await, Err(expected.into()));
     }
 }
 
@@ -110,35 +93,16 @@ async fn a_store_error_of_a_read_reaches_the_caller() {
     let mut reader = MockUserReader::new();
     reader.expect_find().returning(|_| Err(away()));
     reader.expect_find_many().returning(|_| Err(away()));
-    let on = with_reader(reader);
-    let id = user_id();
-    let found = on
-        .find_user
-        .run(
-            &caller,
-            &UserSelector::Id(id.to_string()),
-            Freshness::Bounded,
-        )
-        .await;
-    assert_eq!(found, Err(FindUserError::Store(away())));
-    let found = on
-        .batch_users
-        .run(
-            &caller,
-            &BatchKeys::Ids(vec![id.to_string()]),
-            Freshness::Bounded,
-        )
-        .await;
-    assert_eq!(found, Err(BatchUsersError::Store(away())));
-    assert_eq!(
-        on.export_user
-            .run(&caller, id, &ExportPositions::default())
-            .await,
-        Err(FindUserError::Store(away()))
-    );
+    let (on, id) = (with_reader(reader), user_id());
+    let (one, fresh) = (UserSelector::Id(id.to_string()), Freshness::Bounded);
+    assert_fails!(on.find_user.run(&caller, &one, fresh), away());
+    let many = BatchKeys::Ids(vec![id.to_string()]);
+    assert_fails!(on.batch_users.run(&caller, &many, fresh), away());
+    let positions = ExportPositions::default();
+    assert_fails!(on.export_user.run(&caller, id, &positions), away());
     let by_name = UserKey::Username(UsernameKey::from(&username("alice")));
-    let granted = on.grant_role.run(&caller, &by_name, Role::admin()).await;
-    assert_eq!(granted, Err(GrantRoleError::Store(away())));
+    let grant = &on.grant_role;
+    assert_fails!(grant.run(&caller, &by_name, Role::admin()), away());
 }
 
 #[tokio::test]
@@ -158,14 +122,8 @@ async fn a_directory_error_reaches_the_caller() {
         limit: 1,
     };
     let caller = service("auth");
-    assert_eq!(
-        on.list_users.run(&caller, &request).await,
-        Err(ListUsersError::Store(away()))
-    );
-    assert_eq!(
-        on.count_users.run(&caller, &filter).await,
-        Err(ListUsersError::Store(away()))
-    );
+    assert_fails!(on.list_users.run(&caller, &request), away());
+    assert_fails!(on.count_users.run(&caller, &filter), away());
 }
 
 #[tokio::test]
@@ -272,12 +230,7 @@ async fn an_impossible_refusal_is_an_internal_store_error() {
         let on = with_writer(&error);
         let suspended = on
             .change_status
-            .run(
-                &caller,
-                id,
-                StatusChange::Activate,
-                WriteConditions::default(),
-            )
+            .run(&caller, id, StatusChange::Activate, unconditional())
             .await;
         assert!(
             matches!(
@@ -290,7 +243,7 @@ async fn an_impossible_refusal_is_an_internal_store_error() {
     let on = with_writer(&WriteError::Refused(ChangeRefused::NotFound));
     let created = on
         .create_user
-        .run(&caller, &input("alice"), WriteConditions::default())
+        .run(&caller, &input("alice"), unconditional())
         .await;
     assert!(matches!(
         created,
@@ -321,12 +274,7 @@ async fn a_write_is_sent_once_and_never_retried() {
     let on = UseCases::new(&ports);
     let updated = on
         .update_user
-        .run(
-            &caller,
-            user_id(),
-            &name_update("Alice"),
-            WriteConditions::default(),
-        )
+        .run(&caller, user_id(), &name_update("Alice"), unconditional())
         .await;
     assert_eq!(updated, Err(EditUserError::Store(unknown_outcome())));
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
+use crate::Freshness;
 use crate::caller::Caller;
 use crate::import::{
     Import, ImportLedger, ImportOutcome, Imported, MatchBy, Plan, StoreSnapshot, plan,
@@ -15,7 +16,6 @@ use crate::test_support::mocks::{MockUserImport, untouched_ports};
 use crate::test_support::samples::{administrator, import, person, record, service, user_id};
 use crate::use_cases::{FindUserError, ImportMode, ImportRun, Ports, UseCases, UserSelector};
 use crate::write::UniqueField;
-use crate::{Freshness, StoreError};
 
 fn batch(count: usize) -> Vec<Import> {
     let record = |n| import(record(new_user(&format!("user{n}"))));
@@ -105,7 +105,6 @@ async fn a_record_that_loses_every_race_is_rejected_alone() {
 
 #[tokio::test]
 async fn a_store_failure_keeps_the_outcomes_before_it() {
-    let away = || StoreError::Unavailable("away".to_owned());
     let mut port = MockUserImport::new();
     port.expect_import().returning(move |batch, _| match batch {
         [one] if one.record.user.username.as_str() == "user2" => Err(away().into()),

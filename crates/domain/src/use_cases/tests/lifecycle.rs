@@ -11,9 +11,7 @@ use crate::values::{EmailKey, Role, UsernameKey};
 
 #[tokio::test]
 async fn a_deletion_can_be_repeated_and_undone() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     let caller = service("auth");
     for _ in 0..2 {
         let deleted = on.delete_user.run(&caller, id, unconditional()).await;
@@ -38,38 +36,31 @@ async fn a_deletion_can_be_repeated_and_undone() {
 
 #[tokio::test]
 async fn a_user_may_delete_itself() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let deleted = fakes
-        .use_cases()
-        .delete_user
-        .run(&person(id), id, unconditional())
-        .await;
+    let (_, on, id) = with_alice();
+    let deleted = on.delete_user.run(&person(id), id, unconditional()).await;
     assert_eq!(deleted, Ok(Deletion { replayed: false }));
 }
 
 #[tokio::test]
 async fn a_status_change_is_idempotent_and_does_not_find_deleted_users() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     let caller = administrator();
-    let suspension = SuspensionInput::default();
+    let suspend = async |conditions| {
+        let suspension = SuspensionInput::default();
+        let suspended = on.suspend_user.run(&caller, id, &suspension, conditions);
+        suspended.await
+    };
+    let set = async |change, conditions| {
+        let status = &on.change_status;
+        status.run(&caller, id, change, conditions).await
+    };
     for _ in 0..2 {
-        let suspended = on
-            .suspend_user
-            .run(&caller, id, &suspension, unconditional())
-            .await
-            .unwrap();
+        let suspended = suspend(unconditional()).await.unwrap();
         let shown = suspended.view.public();
         assert_eq!((shown.status, shown.version.get()), (Status::Suspended, 2));
     }
     for change in [StatusChange::Activate, StatusChange::Restore] {
-        let changed = on
-            .change_status
-            .run(&caller, id, change, unconditional())
-            .await
-            .unwrap();
+        let changed = set(change, unconditional()).await.unwrap();
         let shown = changed.view.public();
         assert_eq!(
             (shown.status, shown.version.get()),
@@ -77,38 +68,20 @@ async fn a_status_change_is_idempotent_and_does_not_find_deleted_users() {
             "{change:?}"
         );
     }
-    let stale = on
-        .change_status
-        .run(&caller, id, StatusChange::Activate, at_version(1))
-        .await;
+    let stale = set(StatusChange::Activate, at_version(1)).await;
     assert_eq!(stale, Err(ChangeStatusError::PreconditionFailed));
-    let stale = on
-        .suspend_user
-        .run(&caller, id, &suspension, at_version(1))
-        .await;
+    let stale = suspend(at_version(1)).await;
     assert_eq!(stale, Err(ChangeStatusError::PreconditionFailed.into()));
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
-    let deleted = on
-        .change_status
-        .run(&caller, id, StatusChange::Activate, unconditional())
-        .await;
+    change_user(&fakes, id, &Change::Delete).await;
+    let deleted = set(StatusChange::Activate, unconditional()).await;
     assert_eq!(deleted, Err(ChangeStatusError::NotFound));
-    let deleted = on
-        .suspend_user
-        .run(&caller, id, &suspension, unconditional())
-        .await;
+    let deleted = suspend(unconditional()).await;
     assert_eq!(deleted, Err(ChangeStatusError::NotFound.into()));
 }
 
 #[tokio::test]
 async fn an_erasure_is_final_and_replays_under_its_key() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (_, on, id) = with_alice();
     let caller = service("auth");
     let erased = on.erase_user.run(&caller, id, with_key("key", 1)).await;
     assert_eq!(erased, Ok(Deletion { replayed: false }));
@@ -125,22 +98,12 @@ async fn an_erasure_is_final_and_replays_under_its_key() {
 
 #[tokio::test]
 async fn a_replay_shows_a_user_that_was_deleted_meanwhile() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
-    on.update_user
-        .run(&person(id), id, &name_update("Alice"), with_key("key", 1))
+    let (fakes, on, id) = with_alice();
+    update_name(&on, &person(id), id, with_key("key", 1))
         .await
         .unwrap();
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
-    let replay = on
-        .update_user
-        .run(&person(id), id, &name_update("Alice"), with_key("key", 1))
-        .await;
+    change_user(&fakes, id, &Change::Delete).await;
+    let replay = update_name(&on, &person(id), id, with_key("key", 1)).await;
     let replay = replay.unwrap();
     assert!(replay.replayed);
     assert_eq!(replay.view.public().status, Status::Deleted);
@@ -175,9 +138,8 @@ async fn the_operator_grants_admin_by_username_or_email() {
 
 #[tokio::test]
 async fn a_role_is_revoked_once() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let (on, key) = (fakes.use_cases(), UserKey::Id(id));
+    let (_, on, id) = with_alice();
+    let key = UserKey::Id(id);
     let granted = on.grant_role.run(&Caller::Operator, &key, Role::admin());
     granted.await.unwrap();
     for _ in 0..2 {
@@ -197,14 +159,9 @@ async fn a_role_is_revoked_once() {
 
 #[tokio::test]
 async fn a_role_is_not_granted_to_an_absent_or_deleted_user() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
-    let grant = fakes.use_cases().grant_role;
+    let (fakes, on, id) = with_alice();
+    change_user(&fakes, id, &Change::Delete).await;
+    let grant = on.grant_role;
     let absent = UserKey::Username(UsernameKey::from(&username("absent")));
     for key in [UserKey::Id(id), UserKey::Id(user_id()), absent] {
         let granted = grant.run(&Caller::Operator, &key, Role::admin()).await;

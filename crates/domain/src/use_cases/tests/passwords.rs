@@ -117,7 +117,7 @@ async fn every_wrong_login_has_the_same_error() {
         let id = stored_with(&fakes, name, FakeHasher::stored(PASSWORD))
             .user
             .id;
-        fakes.store.change(id, &change, &context()).await.unwrap();
+        change_user(&fakes, id, &change).await;
     }
     for (identifier, password) in [
         ("alice", "another"),
@@ -163,11 +163,9 @@ async fn only_the_right_password_renews_an_outdated_hash() {
 
 #[tokio::test]
 async fn password_operations_need_a_service_with_the_scope() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let use_cases = fakes.use_cases();
+    let (_, on, id) = with_alice();
     for caller in [administrator(), person(id)] {
-        let refused = use_cases
+        let refused = on
             .verify_credentials
             .run(&caller, &login("alice", "x"))
             .await;
@@ -176,27 +174,25 @@ async fn password_operations_need_a_service_with_the_scope() {
             Err(VerifyCredentialsError::Denied(Denied::Forbidden))
         );
         assert_eq!(
-            set(&use_cases, &caller, id, &new_password(PASSWORD)).await,
+            set(&on, &caller, id, &new_password(PASSWORD)).await,
             Err(ChangePasswordError::Denied(Denied::Forbidden))
         );
     }
     let lacking = Denied::InsufficientScope(Scope::CredentialsWrite);
-    let remove = use_cases
+    let remove = on
         .remove_password
         .run(&verifier(), id, unconditional())
         .await;
     assert_eq!(remove, Err(ChangePasswordError::Denied(lacking.clone())));
-    let show = use_cases.show_lockout.run(&verifier(), id).await;
+    let show = on.show_lockout.run(&verifier(), id).await;
     assert_eq!(show, Err(FindUserError::Denied(lacking)));
 }
 
 #[tokio::test]
 async fn a_password_is_set_hashed_and_removed() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let use_cases = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     let auth = service("auth");
-    let set = async |input: PasswordInput| set(&use_cases, &auth, id, &input).await;
+    let set = async |input: PasswordInput| set(&on, &auth, id, &input).await;
     set(new_password(PASSWORD)).await.unwrap();
     assert_eq!(verify(&fakes, &login("alice", PASSWORD)).await, Ok(id));
     let hash =
@@ -217,13 +213,11 @@ async fn a_password_is_set_hashed_and_removed() {
         (stored.hash.expose(), stored.origin.as_str()),
         (hash, "given")
     );
-    use_cases
-        .remove_password
+    on.remove_password
         .run(&service("auth"), id, unconditional())
         .await
         .unwrap();
-    use_cases
-        .remove_password
+    on.remove_password
         .run(&service("auth"), id, unconditional())
         .await
         .unwrap();

@@ -47,10 +47,6 @@ fn without_end() -> StopAfter {
     StopAfter(usize::MAX, AtomicUsize::new(0))
 }
 
-fn away() -> StoreError {
-    StoreError::Unavailable("the pool is empty".to_owned())
-}
-
 /// Use cases on the fakes at a fixed time.
 fn at(fakes: &Fakes, now: Timestamp) -> UseCases {
     let clock = Arc::new(FixedClock::from(now));
@@ -90,10 +86,6 @@ const NOTHING: Purged = Purged {
     has_more: false,
 };
 
-async fn change(fakes: &Fakes, id: UserId, change: &Change) {
-    fakes.store.change(id, change, &context()).await.unwrap();
-}
-
 #[tokio::test]
 async fn a_purge_removes_expired_records_and_keeps_the_rest() {
     let fakes = Fakes::default();
@@ -101,7 +93,7 @@ async fn a_purge_removes_expired_records_and_keeps_the_rest() {
         stored_user(&fakes, "leaver").user.id,
         stored_user(&fakes, "stayer").user.id,
     );
-    change(&fakes, leaver, &Change::Delete).await;
+    change_user(&fakes, leaver, &Change::Delete).await;
     let under_a_key = context_with_key("key", 1);
     let rename = rename("stays");
     let renamed = fakes.store.change(stayer, &rename, &under_a_key).await;
@@ -183,7 +175,7 @@ async fn nothing_is_removed_while_the_clocks_differ_by_more_than_a_minute() {
 async fn the_store_clock_decides_which_records_expired() {
     let fakes = Fakes::default();
     let leaver = stored_user(&fakes, "leaver").user.id;
-    change(&fakes, leaver, &Change::Delete).await;
+    change_user(&fakes, leaver, &Change::Delete).await;
     let due = start().plus(User::RESTORE_PERIOD);
     for (early, is_stored) in [(1, true), (0, false)] {
         let early = Duration::from_micros(early);
@@ -384,7 +376,7 @@ async fn a_restored_user_is_never_purged() {
     let fakes = Fakes::default();
     let id = stored_user(&fakes, "alice").user.id;
     for kind in [Change::Delete, Change::Restore, set_name("Alice")] {
-        change(&fakes, id, &kind).await;
+        change_user(&fakes, id, &kind).await;
     }
     purge(&at(&fakes, start().plus(User::RESTORE_PERIOD * 100))).await;
     let found = fakes.store.find(&UserKey::Id(id)).await.unwrap();

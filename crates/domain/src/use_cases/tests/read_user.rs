@@ -1,16 +1,16 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::Freshness;
 use crate::caller::Caller;
 use crate::ports::{UserKey, VerifiedToken};
 use crate::test_support::fakes::Fakes;
 use crate::test_support::mocks::MockUserReader;
-use crate::test_support::samples::{context, new_user, roles, seconds, user_id};
+use crate::test_support::samples::{new_user, roles, seconds, user_id};
 use crate::use_cases::*;
 use crate::user::Change;
 use crate::values::UserId;
 use crate::view::UserView;
-use crate::{Freshness, StoreError};
 
 /// Users in every state, and their tokens.
 struct Fixture {
@@ -34,7 +34,7 @@ async fn fixture() -> Fixture {
     ] {
         let id = stored_user(&fakes, name).user.id;
         if let Some(change) = change {
-            fakes.store.change(id, &change, &context()).await.unwrap();
+            change_user(&fakes, id, &change).await;
         }
         users.push(id);
     }
@@ -147,11 +147,10 @@ async fn an_unavailable_store_is_an_error_of_the_authentication() {
     let ann = stored_user(&fakes, "ann").user.id;
     fakes.tokens.admit_user("token", ann);
     let mut reader = MockUserReader::new();
-    let unavailable = || StoreError::Unavailable("store unavailable".into());
     reader
         .expect_find_many()
         .once()
-        .returning(move |_| Err(unavailable()));
+        .returning(move |_| Err(away()));
     let mut ports = fakes.ports();
     ports.reader = Arc::new(reader);
     let credential = Credential::Bearer("token".to_owned());
@@ -160,5 +159,5 @@ async fn an_unavailable_store_is_an_error_of_the_authentication() {
     let read = read_user
         .run(&credential, &selector, Freshness::Bounded)
         .await;
-    assert_eq!(read, Err(unavailable().into()));
+    assert_eq!(read, Err(away().into()));
 }

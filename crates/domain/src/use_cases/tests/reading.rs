@@ -66,14 +66,8 @@ async fn a_lookup_by_each_key_shows_the_callers_view() {
 
 #[tokio::test]
 async fn a_deleted_user_is_not_found_by_any_caller() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
+    change_user(&fakes, id, &Change::Delete).await;
     for caller in [person(id), service("auth"), crate::caller::Caller::Operator] {
         let by_id = UserSelector::Id(id.to_string());
         assert_eq!(
@@ -102,15 +96,9 @@ async fn a_deleted_user_is_not_found_by_any_caller() {
 
 #[tokio::test]
 async fn a_suspended_user_is_shown_as_such() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    fakes
-        .store
-        .change(id, &Change::suspend(), &context())
-        .await
-        .unwrap();
-    let found = fakes
-        .use_cases()
+    let (fakes, on, id) = with_alice();
+    change_user(&fakes, id, &Change::suspend()).await;
+    let found = on
         .find_user
         .run(
             &person(user_id()),
@@ -170,11 +158,9 @@ async fn a_batch_returns_users_in_key_order_and_null_for_unknown_keys() {
 
 #[tokio::test]
 async fn a_full_batch_is_answered() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
+    let (_, on, id) = with_alice();
     let keys = BatchKeys::Ids(vec![id.to_string(); MAX_BATCH]);
-    let found = fakes
-        .use_cases()
+    let found = on
         .batch_users
         .run(&person(id), &keys, Freshness::Bounded)
         .await
@@ -189,11 +175,7 @@ async fn the_directory_is_listed_and_counted_by_one_filter() {
         stored_user(&fakes, name);
     }
     let deleted_user = stored_user(&fakes, "deleted.user").user.id;
-    fakes
-        .store
-        .change(deleted_user, &Change::Delete, &context())
-        .await
-        .unwrap();
+    change_user(&fakes, deleted_user, &Change::Delete).await;
     let on = fakes.use_cases();
     let caller = service("auth");
     let mut request = PageRequest {
@@ -226,11 +208,7 @@ async fn the_directory_is_listed_and_counted_by_one_filter() {
 async fn an_export_contains_the_callers_view_and_the_events() {
     let fakes = Fakes::default();
     let id = stored(&fakes, &awkward_user("alice")).user.id;
-    fakes
-        .store
-        .change(id, &Change::Activate, &context())
-        .await
-        .unwrap();
+    change_user(&fakes, id, &Change::Activate).await;
     let on = fakes.use_cases();
     let whole = ExportPositions::default();
     let own = on.export_user.run(&person(id), id, &whole).await.unwrap();
@@ -256,9 +234,8 @@ async fn an_export_contains_the_callers_view_and_the_events() {
 
 #[tokio::test]
 async fn a_read_reports_its_source_and_can_bypass_the_cache() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let find = fakes.use_cases().find_user;
+    let (_, on, id) = with_alice();
+    let find = on.find_user;
     let (caller, selector) = (person(id), UserSelector::Me);
     let hit = Source::Cache(Tier::Process, FreshnessSource::Store);
     for (freshness, source) in [
@@ -307,18 +284,12 @@ async fn a_batch_reports_each_source_once() {
 /// An export must contain the current data, not cached data.
 #[tokio::test]
 async fn an_export_is_read_from_the_store() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     on.find_user
         .run(&person(id), &UserSelector::Me, Freshness::Bounded)
         .await
         .unwrap();
-    fakes
-        .store
-        .change(id, &set_name("Elsewhere"), &context())
-        .await
-        .unwrap();
+    change_user(&fakes, id, &set_name("Elsewhere")).await;
     let whole = ExportPositions::default();
     let export = on.export_user.run(&person(id), id, &whole).await.unwrap();
     assert_eq!(export.user.public().version.get(), 2);

@@ -6,7 +6,7 @@ mod maintain_follow_counts;
 use std::sync::Arc;
 
 use super::*;
-use crate::caller::{Caller, Scope, ServiceCaller};
+use crate::caller::{Caller, Scope};
 use crate::permissions::Denied;
 use crate::ports::{MockRelationships, RelationshipWritten, UserKey};
 use crate::relationship::{
@@ -32,13 +32,6 @@ fn on(relationships: MockRelationships) -> UseCases {
         clock: Arc::new(SteppingClock::from(start())),
         ids: Arc::new(SequentialIds::new()),
         ..untouched_ports()
-    })
-}
-
-fn service_with(scopes: &[Scope]) -> Caller {
-    Caller::Service(ServiceCaller {
-        name: "posts".to_owned(),
-        scopes: scopes.iter().copied().collect(),
     })
 }
 
@@ -175,13 +168,12 @@ async fn a_relationship_change_records_its_actor() {
 
 #[tokio::test]
 async fn each_store_error_of_a_relationship_change_is_kept() {
-    let away = StoreError::Unavailable("the pool is empty".to_owned());
     let unknown = StoreError::OutcomeUnknown("the answer was lost".to_owned());
     let (alice, bob) = (user_id(), user_id());
     for (error, expected) in [
         (WriteError::NotFound, ChangeRelationshipError::NotFound),
         (WriteError::KeyReused, ChangeRelationshipError::KeyReused),
-        (away.clone().into(), away.clone().into()),
+        (away().into(), away().into()),
         (unknown.clone().into(), unknown.into()),
     ] {
         let mut store = MockRelationships::new();
@@ -195,11 +187,11 @@ async fn each_store_error_of_a_relationship_change_is_kept() {
         assert_eq!(refused, Err(expected));
     }
     let mut store = MockRelationships::new();
-    let error = WriteError::from(away.clone());
+    let error = WriteError::from(away());
     store.expect_follow_many().return_once(|_, _| Err(error));
     let follows = [follow_input(&alice, &bob)];
     let refused = on(store).follow_many.run(&service("seed"), &follows).await;
-    assert_eq!(refused, Err(FollowManyError::Store(away)));
+    assert_eq!(refused, Err(FollowManyError::Store(away())));
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::{away, service_with};
 use crate::StoreError;
-use crate::caller::{Caller, Scope, ServiceCaller};
+use crate::caller::{Caller, Scope};
 use crate::permissions::Denied;
 use crate::ports::TokenRevocation;
 use crate::service_token::TokenInput;
@@ -12,13 +13,6 @@ use crate::test_support::mocks::{MockServiceTokenRegistry, untouched_ports};
 use crate::test_support::samples::{administrator, person, token_id, user_id};
 use crate::use_cases::*;
 use crate::values::TokenSecret;
-
-fn service_with(scopes: &[Scope]) -> Caller {
-    Caller::Service(ServiceCaller {
-        name: "deployer".to_owned(),
-        scopes: scopes.iter().copied().collect(),
-    })
-}
 
 fn input(scopes: &[Scope]) -> TokenInput {
     TokenInput {
@@ -67,7 +61,7 @@ async fn a_service_creates_tokens_with_its_own_scopes_only() {
         issued.await.map(|issued| issued.token)
     };
     let made = issue(&[Scope::UsersRead]).await.unwrap();
-    assert_eq!(made.created_by.as_str(), "service:deployer");
+    assert_eq!(made.created_by.as_str(), "service:posts");
     let refused = issue(&[Scope::UsersRead, Scope::RolesWrite]).await;
     let lacking = Denied::InsufficientScope(Scope::RolesWrite);
     assert_eq!(refused, Err(IssueServiceTokenError::Denied(lacking)));
@@ -141,7 +135,6 @@ async fn a_forbidden_token_operation_calls_no_port() {
 
 #[tokio::test]
 async fn a_store_error_of_a_token_operation_reaches_the_caller() {
-    let away = || StoreError::Unavailable("the pool is empty".to_owned());
     let unknown = || StoreError::OutcomeUnknown("the link broke at the commit".to_owned());
     let mut registry = MockServiceTokenRegistry::new();
     registry

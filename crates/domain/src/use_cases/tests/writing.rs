@@ -64,55 +64,31 @@ async fn a_repeated_creation_replays_until_the_user_is_erased() {
     let fakes = Fakes::default();
     let on = fakes.use_cases();
     let caller = service("auth");
-    let first = on
-        .create_user
-        .run(&caller, &input("alice"), with_key("key", 1))
-        .await
-        .unwrap();
-    let again = on
-        .create_user
-        .run(&caller, &input("alice"), with_key("key", 1))
-        .await
-        .unwrap();
+    let create = async |name: &str, request: u8| {
+        let conditions = with_key("key", request);
+        on.create_user.run(&caller, &input(name), conditions).await
+    };
+    let first = create("alice", 1).await.unwrap();
+    let again = create("alice", 1).await.unwrap();
     assert!(!first.replayed && again.replayed);
     assert_eq!(first.view, again.view);
-    let other = on
-        .create_user
-        .run(&caller, &input("bob"), with_key("key", 2))
-        .await;
-    assert_eq!(other, Err(CreateUserError::KeyReused));
+    assert_eq!(create("bob", 2).await, Err(CreateUserError::KeyReused));
 
     let id = first.view.public().id;
-    on.delete_user
-        .run(&caller, id, unconditional())
-        .await
-        .unwrap();
-    let replay = on
-        .create_user
-        .run(&caller, &input("alice"), with_key("key", 1))
-        .await;
-    let replay = replay.unwrap();
+    let deleted = on.delete_user.run(&caller, id, unconditional()).await;
+    deleted.unwrap();
+    let replay = create("alice", 1).await.unwrap();
     assert!(replay.replayed);
     assert_eq!(replay.view.public().status, Status::Deleted);
-    on.erase_user
-        .run(&caller, id, unconditional())
-        .await
-        .unwrap();
-    let replay = on
-        .create_user
-        .run(&caller, &input("alice"), with_key("key", 1))
-        .await;
-    assert_eq!(replay, Err(CreateUserError::NotFound));
+    let erased = on.erase_user.run(&caller, id, unconditional()).await;
+    erased.unwrap();
+    assert_eq!(create("alice", 1).await, Err(CreateUserError::NotFound));
 }
 
 #[tokio::test]
 async fn an_update_merges_and_returns_the_callers_view() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let updated = fakes
-        .use_cases()
-        .update_user
-        .run(&person(id), id, &name_update("Alice"), unconditional())
+    let (_, on, id) = with_alice();
+    let updated = update_name(&on, &person(id), id, unconditional())
         .await
         .unwrap();
     let shown = updated.view.public();
@@ -123,18 +99,13 @@ async fn an_update_merges_and_returns_the_callers_view() {
 
 #[tokio::test]
 async fn an_unchanged_update_keeps_the_version_and_makes_no_event() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     for _ in 0..3 {
-        on.update_user
-            .run(&person(id), id, &name_update("Alice"), unconditional())
+        update_name(&on, &person(id), id, unconditional())
             .await
             .unwrap();
     }
-    let last = on
-        .update_user
-        .run(&person(id), id, &name_update("Alice"), unconditional())
+    let last = update_name(&on, &person(id), id, unconditional())
         .await
         .unwrap();
     assert_eq!(last.view.public().version.get(), 2);
@@ -147,29 +118,14 @@ async fn an_unchanged_update_keeps_the_version_and_makes_no_event() {
 
 #[tokio::test]
 async fn an_update_of_a_stale_version_or_absent_user_fails() {
-    let fakes = Fakes::default();
-    let id = stored_user(&fakes, "alice").user.id;
-    let on = fakes.use_cases();
+    let (fakes, on, id) = with_alice();
     let caller = service("auth");
-    let stale = on
-        .update_user
-        .run(&caller, id, &name_update("Alice"), at_version(2))
-        .await;
+    let stale = update_name(&on, &caller, id, at_version(2)).await;
     assert_eq!(stale, Err(EditUserError::PreconditionFailed));
-    let absent = on
-        .update_user
-        .run(&caller, user_id(), &name_update("Alice"), unconditional())
-        .await;
+    let absent = update_name(&on, &caller, user_id(), unconditional()).await;
     assert_eq!(absent, Err(EditUserError::NotFound));
-    fakes
-        .store
-        .change(id, &Change::Delete, &context())
-        .await
-        .unwrap();
-    let deleted = on
-        .update_user
-        .run(&caller, id, &name_update("Alice"), unconditional())
-        .await;
+    change_user(&fakes, id, &Change::Delete).await;
+    let deleted = update_name(&on, &caller, id, unconditional()).await;
     assert_eq!(deleted, Err(EditUserError::NotFound));
 }
 

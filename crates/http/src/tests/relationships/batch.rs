@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{TestApp, UNKNOWN_ID, block, get, names, post, problem};
+use super::{TestApp, UNKNOWN_ID, block, get, names, post};
 
 const BATCH: &str = "/v1/relationships/batch";
 
@@ -60,7 +60,7 @@ async fn each_error_of_the_body_has_a_pointer() {
         (json!({"edges": vec![&fine; 1001]}), vec!["/edges too_many"]),
     ] {
         let refused = app.as_service(post(BATCH).set_json(&body)).await;
-        assert_eq!(refused.problem(), problem(422, "invalid"));
+        refused.assert_problem(422, "invalid");
         assert_eq!(refused.fault_codes(), faults);
     }
     let most = post(BATCH).set_json(json!({"edges": vec![&fine; 1000]}));
@@ -73,7 +73,7 @@ async fn each_error_of_the_body_has_a_pointer() {
     assert_eq!(no_object.fault_codes(), [" type"]);
     let no_json = post(BATCH).insert_header(("content-type", "text/plain"));
     let no_json = app.as_service(no_json.set_payload("x")).await;
-    assert_eq!(no_json.problem(), problem(415, "unsupported_media_type"));
+    no_json.assert_problem(415, "unsupported_media_type");
 }
 
 #[actix_web::test]
@@ -86,12 +86,12 @@ async fn permission_for_a_batch_is_checked_before_the_body() {
         Value::Object(serde_json::Map::new()),
     ] {
         let refused = app.as_user(&ann, post(BATCH).set_json(&body)).await;
-        assert_eq!(refused.problem(), problem(403, "forbidden"));
+        refused.assert_problem(403, "forbidden");
         let refused = app
             .as_claimed_admin(&ann, post(BATCH).set_json(&body))
             .await;
-        assert_eq!(refused.problem(), problem(403, "forbidden"));
+        refused.assert_problem(403, "forbidden");
     }
     let refused = app.send(post(BATCH).set_json(json!({"edges": []}))).await;
-    assert_eq!(refused.problem(), problem(401, "missing_credentials"));
+    refused.assert_problem(401, "missing_credentials");
 }

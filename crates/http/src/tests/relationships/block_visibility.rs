@@ -104,7 +104,7 @@ async fn a_blocked_user_is_visible_only_in_the_list_of_blocks() {
     follow(&app, &bob, &cid).await;
     block(&app, &bob, &ann).await;
     let found = app.as_user(&bob, get(&format!("/v1/users/{ann}"))).await;
-    assert_eq!(found.problem(), super::problem(404, "user_not_found"));
+    found.assert_problem(404, "user_not_found");
     let blocks = app
         .as_user(&bob, get(&format!("/v1/users/{bob}/blocks")))
         .await;

@@ -5,7 +5,7 @@ use user_domain::ports::MockRelationships;
 use user_domain::write::WriteError;
 
 use super::super::deadlines;
-use super::{TestApp, UNKNOWN_ID, block, delete, follow, get, head, names, problem, put};
+use super::{TestApp, UNKNOWN_ID, block, delete, follow, get, head, names, put};
 
 #[actix_web::test]
 async fn follow_and_unfollow_are_idempotent_204s() {
@@ -38,7 +38,7 @@ async fn a_follow_or_block_of_oneself_is_a_422() {
         let uri = format!("/v1/users/{ann}/{kind}/{ann}");
         for request in [put(&uri), delete(&uri)] {
             let refused = app.as_user(&ann, request).await;
-            assert_eq!(refused.problem(), problem(422, "invalid"), "{kind}");
+            refused.assert_problem(422, "invalid");
             assert_eq!(refused.fault_codes(), ["target oneself"]);
             assert_eq!(refused.json()["errors"][0]["parameter"], "target");
         }
@@ -62,14 +62,14 @@ async fn missing_deleted_and_blocking_users_are_the_same_404() {
                     assert_eq!((refused.status, refused.body.len()), (204, 0), "{uri}");
                     continue;
                 }
-                assert_eq!(refused.problem(), problem(404, "user_not_found"), "{uri}");
+                refused.assert_problem(404, "user_not_found");
                 assert_eq!(refused.json()["detail"], "The user does not exist.");
             }
         }
         for from in [UNKNOWN_ID, "7", &cid] {
             let uri = format!("/v1/users/{from}/{kind}/{bob}");
             let refused = app.as_service(put(&uri)).await;
-            assert_eq!(refused.problem(), problem(404, "user_not_found"), "{uri}");
+            refused.assert_problem(404, "user_not_found");
         }
     }
 }
@@ -83,12 +83,12 @@ async fn only_the_user_itself_and_services_change_relationships() {
             let uri = format!("/v1/users/{from}/{kind}/{bob}");
             for request in [put(&uri), delete(&uri)] {
                 let refused = app.as_user(&bob, request).await;
-                assert_eq!(refused.problem(), problem(403, "forbidden"), "{uri}");
+                refused.assert_problem(403, "forbidden");
             }
         }
         let uri = format!("/v1/users/{ann}/{kind}/{bob}");
         let refused = app.send(put(&uri)).await;
-        assert_eq!(refused.problem(), problem(401, "missing_credentials"));
+        refused.assert_problem(401, "missing_credentials");
         assert_eq!(app.as_service(put(&uri)).await.status, 204);
     }
 }
@@ -114,10 +114,10 @@ async fn a_retry_with_the_same_key_is_replayed() {
     let list = format!("/v1/users/{ann}/following");
     assert!(names(&app.as_user(&ann, get(&list)).await).is_empty());
     let other = app.as_user(&ann, keyed(delete(&uri))).await;
-    assert_eq!(other.problem(), problem(422, "idempotency_key_reused"));
+    other.assert_problem(422, "idempotency_key_reused");
     let unreadable = put(&uri).insert_header(("idempotency-key", ""));
     let unreadable = app.as_user(&ann, unreadable).await;
-    assert_eq!(unreadable.problem(), problem(400, "invalid_header"));
+    unreadable.assert_problem(400, "invalid_header");
 }
 
 #[actix_web::test]
@@ -148,19 +148,16 @@ async fn a_follow_does_not_change_the_version_of_a_user() {
 
 #[actix_web::test]
 async fn each_store_error_has_its_status() {
-    for (error, expected) in [
+    for (error, (status, code)) in [
         (
             StoreError::Unavailable("x".to_owned()),
-            problem(503, "unavailable"),
+            (503, "unavailable"),
         ),
         (
             StoreError::OutcomeUnknown("x".to_owned()),
-            problem(504, "outcome_unknown"),
+            (504, "outcome_unknown"),
         ),
-        (
-            StoreError::Internal("x".to_owned()),
-            problem(500, "internal"),
-        ),
+        (StoreError::Internal("x".to_owned()), (500, "internal")),
     ] {
         let app = TestApp::with(
             |settings| settings.deadlines = deadlines(Duration::from_mins(1)),
@@ -174,7 +171,7 @@ async fn each_store_error_has_its_status() {
         );
         let uri = format!("/v1/users/{UNKNOWN_ID}/following/0199b8f2-7c1e-7000-8000-00000000beef");
         let response = app.as_service(put(&uri)).await;
-        assert_eq!(response.problem(), expected);
+        response.assert_problem(status, code);
         assert!(!String::from_utf8_lossy(&response.body).contains("\"x\""));
     }
 }
@@ -187,13 +184,13 @@ async fn relationship_resources_have_their_methods() {
         let uri = format!("/v1/users/{ann}/{list}");
         assert_eq!(app.as_user(&ann, head(&uri)).await.status, 200, "{uri}");
         let wrong = app.as_user(&ann, delete(&uri)).await;
-        assert_eq!(wrong.problem(), problem(405, "method_not_allowed"));
+        wrong.assert_problem(405, "method_not_allowed");
         assert_eq!(wrong.header("allow"), "GET, HEAD, OPTIONS");
     }
     for kind in ["following", "blocks"] {
         let uri = format!("/v1/users/{ann}/{kind}/{UNKNOWN_ID}");
         let wrong = app.as_user(&ann, get(&uri)).await;
-        assert_eq!(wrong.problem(), problem(405, "method_not_allowed"));
+        wrong.assert_problem(405, "method_not_allowed");
         assert_eq!(wrong.header("allow"), "PUT, DELETE, OPTIONS");
     }
     let wrong = app.as_service(get("/v1/relationships/batch")).await;

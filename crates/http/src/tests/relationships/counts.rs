@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use user_domain::ports::MockRelationships;
 use user_domain::relationship::Counts;
 
-use super::{TestApp, follow, get, head, post, problem};
+use super::{TestApp, follow, get, head, post};
 
 #[actix_web::test]
 async fn counts_are_included_for_each_key_and_without_an_etag() {
@@ -88,24 +88,21 @@ async fn a_batch_includes_counts_for_each_found_user() {
     ] {
         let request = post(&format!("/v1/users/batch?{query}")).set_json(json!({"ids": []}));
         let refused = app.as_user(&bob, request).await;
-        assert_eq!(refused.problem(), problem(422, "invalid"), "{query}");
+        refused.assert_problem(422, "invalid");
         assert_eq!(refused.fault_codes(), [fault]);
     }
 }
 
 #[actix_web::test]
 async fn a_batch_reads_the_counts_of_all_users_once() {
-    let app = TestApp::with(
-        |_| (),
-        |ports| {
-            let mut store = MockRelationships::new();
-            store.expect_counts().times(1).returning(|users, _| {
-                assert_eq!(users.len(), 2, "each once");
-                Ok(vec![Counts::default(); users.len()])
-            });
-            ports.relationships = Arc::new(store);
-        },
-    );
+    let app = TestApp::with_ports(|ports| {
+        let mut store = MockRelationships::new();
+        store.expect_counts().times(1).returning(|users, _| {
+            assert_eq!(users.len(), 2, "each once");
+            Ok(vec![Counts::default(); users.len()])
+        });
+        ports.relationships = Arc::new(store);
+    });
     let (ann, bob) = (app.create_user("ann").await, app.create_user("bob").await);
     let body = json!({"ids": [ann, bob, ann, "7"]});
     for uri in ["/v1/users/batch?include=counts", "/v1/users/batch"] {

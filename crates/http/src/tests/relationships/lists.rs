@@ -2,11 +2,11 @@ use serde_json::{Value, json};
 use user_domain::ports::UserWriter as _;
 use user_domain::test_support::samples;
 
-use super::{TestApp, UNKNOWN_ID, block, delete, follow, get, names, post, problem};
+use super::{TestApp, UNKNOWN_ID, block, delete, follow, get, names, post};
 
 #[actix_web::test]
 async fn pages_are_linked_newest_first() {
-    let app = TestApp::with(|settings| settings.base_path = "/api".to_owned(), |_| ());
+    let app = TestApp::with_settings(|settings| settings.base_path = "/api".to_owned());
     let ann = app.create_user("ann").await;
     for name in ["bob", "cid", "dan"] {
         let id = app.create_user(name).await;
@@ -61,7 +61,7 @@ async fn a_cursor_is_valid_for_one_list_of_one_user() {
         format!("/v1/users/{ann}/followers?cursor={cursor}A"),
     ] {
         let refused = app.as_service(get(&uri)).await;
-        assert_eq!(refused.problem(), problem(400, "invalid_cursor"), "{uri}");
+        refused.assert_problem(400, "invalid_cursor");
     }
     let uri = format!("/v1/users/{ann}/followers?cursor={cursor}&limit=200");
     assert_eq!(names(&app.as_service(get(&uri)).await), ["cid"]);
@@ -75,7 +75,7 @@ async fn permission_is_checked_before_the_query_of_a_list() {
         for limit in ["0", "201", "x", "", "-1", "%2B1"] {
             let uri = format!("/v1/users/{ann}/{list}?limit={limit}&sort=created_at");
             let refused = app.as_user(&ann, get(&uri)).await;
-            assert_eq!(refused.problem(), problem(422, "invalid"), "{uri}");
+            refused.assert_problem(422, "invalid");
             let mut faults = refused.fault_codes();
             faults.sort();
             assert_eq!(faults, ["limit out_of_range", "sort unknown_parameter"]);
@@ -83,9 +83,9 @@ async fn permission_is_checked_before_the_query_of_a_list() {
         let refused = app
             .as_service(get(&format!("/v1/users/{UNKNOWN_ID}/{list}")))
             .await;
-        assert_eq!(refused.problem(), problem(404, "user_not_found"));
+        refused.assert_problem(404, "user_not_found");
         let refused = app.as_service(get(&format!("/v1/users/7/{list}"))).await;
-        assert_eq!(refused.problem(), problem(404, "user_not_found"));
+        refused.assert_problem(404, "user_not_found");
     }
     for uri in [
         format!("/v1/users/{ann}/blocks?limit=0"),
@@ -93,7 +93,7 @@ async fn permission_is_checked_before_the_query_of_a_list() {
         format!("/v1/users/{UNKNOWN_ID}/blocks"),
     ] {
         let refused = app.as_user(&bob, get(&uri)).await;
-        assert_eq!(refused.problem(), problem(403, "forbidden"), "{uri}");
+        refused.assert_problem(403, "forbidden");
     }
 }
 
@@ -143,7 +143,7 @@ async fn the_parameter_with_is_required() {
         ("?with=x&to=y", vec!["to unknown_parameter"]),
     ] {
         let refused = app.as_user(&ann, get(&format!("{uri}{query}"))).await;
-        assert_eq!(refused.problem(), problem(422, "invalid"), "{query}");
+        refused.assert_problem(422, "invalid");
         assert_eq!(refused.fault_codes(), faults, "{query}");
     }
     let of = |count: usize| format!("{uri}?with={}", vec![UNKNOWN_ID; count].join(","));
@@ -162,7 +162,7 @@ async fn the_parameter_with_is_required() {
     assert_eq!(many.fault_codes(), ["with too_many"]);
     let unknown = format!("/v1/users/{UNKNOWN_ID}/relationships?with=");
     let unknown = app.as_service(get(&unknown)).await;
-    assert_eq!(unknown.problem(), problem(404, "user_not_found"));
+    unknown.assert_problem(404, "user_not_found");
 }
 
 #[actix_web::test]

@@ -194,12 +194,7 @@ async fn garbage_instead_of_the_epoch_is_ignored() {
 async fn garbage_instead_of_the_position_is_ignored() {
     assert_garbage_is_ignored("user-service:*:position", async |cluster| {
         // The position is read when a connection is established.
-        for kind in ["normal", "pubsub"] {
-            cluster
-                .redis
-                .command(&["CLIENT", "KILL", "TYPE", kind])
-                .await;
-        }
+        cluster.redis.close_connections().await;
     })
     .await;
 }

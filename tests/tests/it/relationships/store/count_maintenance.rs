@@ -1,9 +1,10 @@
 //! Wrong counts are found and corrected. Counts after status changes are updated in small batches.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use sea_orm::sqlx::{self, Connection as _};
+use sea_orm::sqlx::{self, Connection as _, PgConnection};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::SeaOrmUsers;
 use user_domain::ports::{
@@ -39,15 +40,21 @@ async fn audit_all(store: &SeaOrmUsers, at: Timestamp) -> (u64, u64) {
     }
 }
 
+/// An empty database, a store on it, and a connection of the test.
+async fn empty_store() -> (PostgresDatabase, Arc<SeaOrmUsers>, PgConnection) {
+    let database = PostgresDatabase::create().await;
+    let store = replica(&database, Guards::default()).await;
+    let connection = database.connect().await;
+    (database, store, connection)
+}
+
 async fn change(store: &SeaOrmUsers, user: UserId, change: Change) {
     retry_unavailable(async || store.change(user, &change, &samples::context()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_counts_are_reported_and_corrected_during_follows() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
+    let (_database, store, mut db) = empty_store().await;
     let users = add_users(&store, 250).await;
     let (popular, fans) = users.split_first().unwrap();
     for fan in &fans[..10] {
@@ -78,10 +85,8 @@ async fn wrong_counts_are_reported_and_corrected_during_follows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_audits_correct_a_difference_once() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
+    let (database, store, mut db) = empty_store().await;
     let other = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
     let users = add_users(&store, 20).await;
     for fan in &users[1..] {
         follow(&store, *fan, users[0]).await;
@@ -104,9 +109,7 @@ async fn concurrent_audits_correct_a_difference_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_with_very_many_follows_is_audited_in_slices() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
+    let (_database, store, mut db) = empty_store().await;
     // The lowest id, so that the first batch contains it.
     let star = add_users(&store, 1).await[0];
     make_popular(&mut db, star, 60_000).await;
@@ -127,9 +130,7 @@ async fn a_user_with_very_many_follows_is_audited_in_slices() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_corrects_status_changes_by_an_earlier_release() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
+    let (_database, store, mut db) = empty_store().await;
     let users = add_users(&store, 8).await;
     for from in &users {
         for to in &users {
@@ -160,9 +161,7 @@ async fn an_audit_corrects_status_changes_by_an_earlier_release() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_audit_removes_relationships_of_missing_users() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
+    let (_database, store, mut db) = empty_store().await;
     let users = add_users(&store, 3).await;
     let block = RelationshipChange::Block;
     relate(&store, users[0], block, users[1]).await.unwrap();
@@ -208,9 +207,7 @@ const COUNTS: &str = "
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn status_changes_of_a_popular_user_apply_at_once_and_update_in_batches() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
+    let (_database, store, mut db) = empty_store().await;
     let popular = add_users(&store, 1).await[0];
     make_popular(&mut db, popular, FANS_OF_ONE.into()).await;
     let fan: uuid::Uuid = sqlx::query_scalar("SELECT id FROM users WHERE username_key = 'fan77'")
@@ -260,10 +257,8 @@ async fn status_changes_of_a_popular_user_apply_at_once_and_update_in_batches() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replicas_share_pending_count_updates() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
+    let (database, store, mut db) = empty_store().await;
     let other = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
     let users = add_users(&store, 16).await;
     for from in &users {
         for to in &users {
@@ -290,9 +285,7 @@ async fn two_replicas_share_pending_count_updates() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_change_log_skips_up_to_200_000_relationship_events() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
+    let (_database, store, mut db) = empty_store().await;
     let user = add_users(&store, 1).await[0];
     for (events, complete) in [(199_000, true), (200_001, false)] {
         let position = store.position().await.unwrap();
@@ -319,9 +312,7 @@ const RELATIONSHIP_EVENTS: &str = "
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_removes_the_username_from_blocks_and_keeps_them() {
-    let database = PostgresDatabase::create().await;
-    let store = replica(&database, Guards::default()).await;
-    let mut db = database.connect().await;
+    let (_database, store, mut db) = empty_store().await;
     let users = add_users(&store, 2).await;
     let block = RelationshipChange::Block;
     relate(&store, users[1], block, users[0]).await.unwrap();

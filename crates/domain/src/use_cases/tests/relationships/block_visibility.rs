@@ -141,11 +141,9 @@ async fn absent_users_are_checked_too_to_hide_timing_differences() {
 async fn a_failed_block_check_fails_the_read() {
     let fakes = Fakes::default();
     let [alice, bob] = people(&fakes);
-    let away = StoreError::Unavailable("the pool is empty".to_owned());
     let failing = || {
         let mut store = MockRelationships::new();
-        let error = away.clone();
-        store.expect_hidden_from().return_once(|_, _| Err(error));
+        store.expect_hidden_from().return_once(|_, _| Err(away()));
         on_store(&fakes, store)
     };
     let selector = UserSelector::Id(bob.to_string());
@@ -154,12 +152,12 @@ async fn a_failed_block_check_fails_the_read() {
         .find_user
         .run(&asking, &selector, Freshness::Bounded)
         .await;
-    assert_eq!(found, Err(FindUserError::Store(away.clone())));
+    assert_eq!(found, Err(FindUserError::Store(away())));
     let found = failing()
         .batch_users
         .run(&asking, &batch(&[bob]), Freshness::Bounded)
         .await;
-    assert_eq!(found, Err(BatchUsersError::Store(away.clone())));
+    assert_eq!(found, Err(BatchUsersError::Store(away())));
 }
 
 /// For each way of finding another user: whether it finds the user.

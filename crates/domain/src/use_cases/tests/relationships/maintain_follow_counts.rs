@@ -135,18 +135,16 @@ async fn an_audit_covers_all_users_and_sums_the_drift() {
 
 #[tokio::test]
 async fn a_failed_batch_ends_the_run_with_its_error() {
-    let away = StoreError::Unavailable("the pool is empty".to_owned());
     let mut maintenance = MockFollowCountMaintenance::new();
-    let error = away.clone();
     maintenance
         .expect_apply_pending()
         .times(1)
-        .return_once(|| Err(error));
+        .return_once(|| Err(away()));
     let use_case = use_case_on(maintenance);
     let applied = use_case
         .apply_pending(&Caller::Operator, &until(9), |_| {})
         .await;
-    assert_eq!(applied, Err(MaintainFollowCountsError::Store(away)));
+    assert_eq!(applied, Err(MaintainFollowCountsError::Store(away())));
 }
 
 #[tokio::test]
@@ -157,15 +155,14 @@ async fn an_audit_continues_after_a_failed_batch() {
         following_drift: 0,
         has_more: true,
     };
-    let away = StoreError::Unavailable("the pool is empty".to_owned());
     let failing = |failures: u32| {
-        let (mut maintenance, error) = (MockFollowCountMaintenance::new(), away.clone());
+        let mut maintenance = MockFollowCountMaintenance::new();
         let mut calls = 0;
         maintenance.expect_audit().returning(move |_| {
             calls += 1;
             match calls {
                 1 => Ok(batch),
-                call if call <= 1 + failures => Err(error.clone()),
+                call if call <= 1 + failures => Err(away()),
                 _ => Ok(CountAuditBatch {
                     has_more: false,
                     ..batch
@@ -185,7 +182,7 @@ async fn an_audit_continues_after_a_failed_batch() {
     assert_eq!(audited.unwrap().followers_drift, 6);
     let many = failing(MaintainFollowCounts::MAX_FAILURES);
     let audited = many.audit(&Caller::Operator, &throttle, note).await;
-    assert_eq!(audited, Err(MaintainFollowCountsError::Store(away)));
+    assert_eq!(audited, Err(MaintainFollowCountsError::Store(away())));
     assert_eq!(
         drift.into_inner(),
         9,
