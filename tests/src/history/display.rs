@@ -1,7 +1,6 @@
 //! Formats violations.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::verdict::{
     BackwardRead, DoubledWrite, FailedRequest, LostWrite, StaleRead, TornRead, VisibleRefusal,
