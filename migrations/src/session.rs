@@ -63,8 +63,8 @@ pub(crate) async fn begin_exclusive(
     Ok(None)
 }
 
-/// Opens a connection of its own for statements that run outside the transaction of the lock, in this schema. It has the
-/// timeouts of [`CONCURRENT_SESSION`].
+/// Opens a connection of its own for statements that run outside the transaction of the lock, in this schema. It has
+/// the timeouts of [`CONCURRENT_SESSION`].
 pub(crate) fn connect_concurrent(
     db: &DatabaseConnection,
     schema: Option<&str>,

@@ -6,8 +6,8 @@ use sea_orm_migration::prelude::{DbErr, MigrationName, SchemaManager, async_trai
 use crate::repeatable::execute;
 
 /// A migration that is a list of statements in one transaction, with the placeholders of
-/// [`Dialect::render`](crate::dialect::Dialect::render). The transaction holds the locks of all its statements until its
-/// end, so none of them may read or write many rows.
+/// [`Dialect::render`](crate::dialect::Dialect::render). The transaction holds the locks of all its statements until
+/// its end, so none of them may read or write many rows.
 pub(crate) struct Statements {
     /// The name under which a database records that the migration was applied.
     pub(crate) name: &'static str,
