@@ -117,8 +117,9 @@ def most_connections(deployment, replicas, settings, settings_of_job):
     ending = math.ceil(deployment["template"]["spec"]["terminationGracePeriodSeconds"] / max(deployment["minReadySeconds"], 1))
     ending = min(ending, replicas)
     pods = replicas + deployment["strategy"]["rollingUpdate"]["maxSurge"] + ending
-    # One connection more than the setting is for the outbox poller.
+    # One connection more than the setting is for the outbox poller. The Job uses one more for the steps of a migration.
     each, of_job = (int(of["DATABASE_MAX_CONNECTIONS"]) + 1 for of in (settings, settings_of_job))
+    of_job += 1
     return pods * each + of_job, f"{pods} replicas, {ending} of them ending, and the Job"
 
 

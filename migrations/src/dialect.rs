@@ -22,7 +22,8 @@ impl Dialect {
     /// Replaces the placeholders of a statement with the types of this database.
     ///
     /// `{key}` is text that is compared and sorted by its bytes. `{row_number}` is an auto-incremented primary key.
-    /// `{mark}` is the type of the value by which events are ordered.
+    /// `{mark}` is the type of the value by which events are ordered. `{if_not_exists}` makes the addition of a column
+    /// repeatable on PostgreSQL. SQLite does not have it and does not need it.
     pub(crate) fn render(self, statement: &str) -> String {
         let placeholders = match self {
             Self::Postgres => [
@@ -40,6 +41,7 @@ impl Dialect {
                 ("{mark}", "xid8"),
                 ("{new_uuid}", "gen_random_uuid()::text"),
                 ("{options}", ""),
+                ("{if_not_exists}", "IF NOT EXISTS"),
             ],
             Self::Sqlite => [
                 ("{uuid}", "blob"),
@@ -53,6 +55,7 @@ impl Dialect {
                 ("{mark}", "integer"),
                 ("{new_uuid}", "lower(hex(randomblob(16)))"),
                 ("{options}", "STRICT"),
+                ("{if_not_exists}", ""),
             ],
         };
         placeholders

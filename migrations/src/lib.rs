@@ -1,7 +1,7 @@
 //! The schema of the user service: one list of migrations for PostgreSQL and SQLite, and the runner that applies it.
 //!
-//! Each migration runs in its own transaction, under a lock that all replicas share. A released migration is never
-//! changed. `README.md` in this crate explains how a change is spread over releases (expand, then contract).
+//! Each migration is applied once, under a lock that all replicas share, and delays no writer for long. `README.md` in
+//! this crate explains how to write one, and how a change is spread over releases (expand, then contract).
 
 mod describe;
 mod dialect;
@@ -18,22 +18,32 @@ mod m20261130_000010_suspensions;
 mod m20261130_000011_erased_ids;
 mod m20261130_000012_birth_years;
 mod m20261130_000013_blocked_names;
+mod m20261130_000014_search_writes;
+mod repeatable;
+mod session;
 mod statements;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-pub use sea_orm_migration::MigrationTrait;
-use sea_orm_migration::SchemaManager;
 use sea_orm_migration::sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, Statement,
 };
+pub use sea_orm_migration::{MigrationTrait, SchemaManager};
+use tokio::time::sleep;
 
 pub use describe::{describe, describe_driver};
 use dialect::Dialect;
+pub use session::CONCURRENT_SESSION;
+use session::{begin_exclusive, connect_concurrent, is_lock_conflict};
 
-/// The key of the advisory lock that serializes migrating replicas of one PostgreSQL database.
-const ADVISORY_LOCK: i64 = 0x7573_6572_7376_6331;
+/// How long to wait before a migration that could not get a lock is tried again. Writers that queued behind it catch up
+/// meanwhile.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// The maximum number of attempts of a migration: half an hour of waiting.
+const MAX_ATTEMPTS: u32 = 900;
+/// How long to wait before looking again whether another process has finished its migration.
+const BUSY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why the schema could not be migrated. Migrations that were applied before the error remain.
 #[derive(Debug, thiserror::Error)]
@@ -68,17 +78,18 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261130_000012_birth_years::MIGRATION),
         Box::new(m20261130_000013_blocked_names::MIGRATION),
         Box::new(m20261130_000013_blocked_names::INDEX),
+        Box::new(m20261130_000014_search_writes::MIGRATION),
     ]
 }
 
 /// Applies all pending migrations and returns their names.
 ///
-/// Replicas may call it concurrently: one applies, the others wait and find nothing pending. Migrations of a newer
+/// Processes may call it concurrently: one applies, the others wait and find nothing pending. Migrations of a newer
 /// release are ignored. `schema` is the PostgreSQL schema to create first. It is the one in the connection's search
 /// path.
 ///
 /// # Errors
-/// [`MigrateError`]. Each migration is applied completely or not at all.
+/// [`MigrateError`]. The migrations before the error remain applied. The one that failed is repeated by the next call.
 pub async fn up(
     db: &DatabaseConnection,
     schema: Option<&str>,
@@ -87,26 +98,68 @@ pub async fn up(
     if pending(db).await?.is_empty() {
         return Ok(Vec::new());
     }
-    let mut names = Vec::new();
+    let (mut names, mut attempts) = (Vec::new(), 1);
     loop {
-        let tx = begin(db).await?;
-        prepare(&tx, schema).await?;
-        let applied = applied(&tx).await?;
-        if applied.is_empty() && has_table(&tx, "users").await? {
-            return Err(MigrateError::ForeignTable);
+        match apply_next(db, schema).await {
+            Ok(Attempt::Applied(name)) => {
+                names.push(name);
+                attempts = 1;
+            }
+            Ok(Attempt::NothingPending) => return Ok(names),
+            Ok(Attempt::Busy) => sleep(BUSY_INTERVAL).await,
+            Err(MigrateError::Database(error))
+                if is_lock_conflict(&error) && attempts < MAX_ATTEMPTS =>
+            {
+                let error = describe(&error);
+                tracing::warn!(%error, attempts, "a migration could not get a lock; it is retried");
+                attempts += 1;
+                sleep(RETRY_INTERVAL).await;
+            }
+            Err(error) => return Err(error),
         }
-        let Some(next) = all()
-            .into_iter()
-            .find(|migration| !applied.contains(migration.name()))
-        else {
-            tx.commit().await?;
-            return Ok(names);
-        };
-        next.up(&SchemaManager::new(&tx)).await?;
-        record(&tx, next.name()).await?;
-        tx.commit().await?;
-        names.push(next.name().to_owned());
     }
+}
+
+/// The result of an attempt to apply a migration.
+enum Attempt {
+    /// The migration with this name is applied.
+    Applied(String),
+    /// All migrations are applied.
+    NothingPending,
+    /// Another process is applying migrations.
+    Busy,
+}
+
+/// Applies the oldest pending migration.
+async fn apply_next(
+    db: &DatabaseConnection,
+    schema: Option<&str>,
+) -> Result<Attempt, MigrateError> {
+    let Some(tx) = begin_exclusive(db).await? else {
+        return Ok(Attempt::Busy);
+    };
+    prepare(&tx, schema).await?;
+    let applied = applied(&tx).await?;
+    if applied.is_empty() && has_table(&tx, "users").await? {
+        return Err(MigrateError::ForeignTable);
+    }
+    let mut migrations = all().into_iter();
+    let Some(next) = migrations.find(|migration| !applied.contains(migration.name())) else {
+        tx.commit().await?;
+        return Ok(Attempt::NothingPending);
+    };
+    let is_postgres = tx.get_database_backend() == DatabaseBackend::Postgres;
+    if is_postgres && next.use_transaction() == Some(false) {
+        let concurrent = connect_concurrent(db, schema);
+        let outcome = next.up(&SchemaManager::new(&concurrent)).await;
+        let closed = concurrent.close().await;
+        outcome.and(closed)?;
+    } else {
+        next.up(&SchemaManager::new(&tx)).await?;
+    }
+    record(&tx, next.name()).await?;
+    tx.commit().await?;
+    Ok(Attempt::Applied(next.name().to_owned()))
 }
 
 /// Returns the names of the migrations of this release that are not applied yet.
@@ -128,22 +181,6 @@ pub async fn pending(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
 
 /// The table of applied migrations, in the format of sea-orm's own tools.
 const MIGRATIONS_TABLE: &str = "seaql_migrations";
-
-/// Begins a transaction that excludes other migration runners.
-async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = TransactionOptions {
-        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-        ..TransactionOptions::default()
-    };
-    let tx = db.begin_with_options(options).await?;
-    if tx.get_database_backend() == DatabaseBackend::Postgres {
-        tx.execute_unprepared("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0")
-            .await?;
-        tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
-            .await?;
-    }
-    Ok(tx)
-}
 
 async fn prepare(tx: &DatabaseTransaction, schema: Option<&str>) -> Result<(), DbErr> {
     if let (Some(schema), DatabaseBackend::Postgres) = (schema, tx.get_database_backend()) {

@@ -3,9 +3,9 @@
 use sea_orm_migration::MigrationTrait;
 use sea_orm_migration::prelude::MigrationName;
 use sea_orm_migration::prelude::{DbErr, SchemaManager, async_trait};
-use sea_orm_migration::sea_orm::ConnectionTrait;
 
 use crate::dialect::Dialect;
+use crate::repeatable::execute;
 
 pub(crate) struct Migration;
 
@@ -27,13 +27,8 @@ impl MigrationTrait for Migration {
         if dialect == Dialect::Sqlite {
             unique.reverse();
         }
-        for statement in STATEMENTS.iter().chain(&unique) {
-            manager
-                .get_connection()
-                .execute_unprepared(&dialect.render(statement))
-                .await?;
-        }
-        Ok(())
+        execute(manager.get_connection(), STATEMENTS).await?;
+        execute(manager.get_connection(), &unique).await
     }
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Their number is limited for each user, and digests replace them when the user is erased.
 
-use crate::statements::Statements;
+use crate::repeatable::{Repeatable, Step};
 
-pub(crate) const MIGRATION: Statements = Statements {
+pub(crate) const MIGRATION: Repeatable = Repeatable {
     name: "m20261130_000009_released_names",
-    statements: STATEMENTS,
+    only: None,
+    steps: &[Step::Index {
+        name: "released_usernames_user_ix",
+        on: "released_usernames (user_id, released_at)",
+    }],
 };
-
-const STATEMENTS: &[&str] =
-    &["CREATE INDEX released_usernames_user_ix ON released_usernames (user_id, released_at)"];

@@ -7,9 +7,9 @@
 use sea_orm_migration::MigrationTrait;
 use sea_orm_migration::prelude::MigrationName;
 use sea_orm_migration::prelude::{DbErr, SchemaManager, async_trait};
-use sea_orm_migration::sea_orm::ConnectionTrait;
 
 use crate::dialect::Dialect;
+use crate::repeatable::{Repeatable, Step, execute};
 use crate::statements::Statements;
 
 pub(crate) struct Migration;
@@ -25,14 +25,14 @@ pub(crate) const ENDED_ACCESS: Statements = Statements {
     ],
 };
 
-/// The index is a migration of its own: building it reads the whole table, during which the exclusive lock that the new
-/// columns need must not be held.
-pub(crate) const INDEX: Statements = Statements {
+/// The index by which suspensions that have ended are found.
+pub(crate) const INDEX: Repeatable = Repeatable {
     name: "m20261130_000010_suspensions_index",
-    statements: &[
-        "CREATE INDEX users_suspended_until_ix ON users (suspended_until, id)
-        WHERE suspended_until IS NOT NULL AND deleted_at IS NULL",
-    ],
+    only: None,
+    steps: &[Step::Index {
+        name: "users_suspended_until_ix",
+        on: "users (suspended_until, id) WHERE suspended_until IS NOT NULL AND deleted_at IS NULL",
+    }],
 };
 
 impl MigrationName for Migration {
@@ -53,13 +53,8 @@ impl MigrationTrait for Migration {
             Dialect::Postgres => POSTGRES_TRIGGER,
             Dialect::Sqlite => SQLITE_TRIGGER,
         };
-        for statement in COLUMNS.iter().chain(triggers) {
-            manager
-                .get_connection()
-                .execute_unprepared(&dialect.render(statement))
-                .await?;
-        }
-        Ok(())
+        execute(manager.get_connection(), COLUMNS).await?;
+        execute(manager.get_connection(), triggers).await
     }
 }
 

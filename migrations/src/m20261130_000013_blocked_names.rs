@@ -2,6 +2,7 @@
 //!
 //! The column is nullable, so that the previous release can ignore it. Blocks of that release are listed by id only.
 
+use crate::repeatable::{Repeatable, Step};
 use crate::statements::Statements;
 
 pub(crate) const MIGRATION: Statements = Statements {
@@ -11,14 +12,13 @@ pub(crate) const MIGRATION: Statements = Statements {
 
 /// The index by which the count audit finds stored names of users that no longer exist. It excludes blocks without a
 /// name.
-///
-/// A migration of its own: building it reads the whole table, during which the exclusive lock that the new column needs
-/// must not be held.
-pub(crate) const INDEX: Statements = Statements {
+pub(crate) const INDEX: Repeatable = Repeatable {
     name: "m20261130_000013_blocked_names_index",
-    statements: &[
-        "CREATE INDEX blocks_named_ix ON blocks (target_id, blocker_id) WHERE target_username IS NOT NULL",
-    ],
+    only: None,
+    steps: &[Step::Index {
+        name: "blocks_named_ix",
+        on: "blocks (target_id, blocker_id) WHERE target_username IS NOT NULL",
+    }],
 };
 
 const STATEMENTS: &[&str] = &["ALTER TABLE blocks ADD COLUMN target_username text"];

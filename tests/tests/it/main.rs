@@ -30,6 +30,7 @@ mod install_packages;
 mod internal_changes;
 mod jwks;
 mod logged_causes;
+mod migrations;
 mod naughty_strings;
 mod overload_and_shutdown;
 mod password_hashes;

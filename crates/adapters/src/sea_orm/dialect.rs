@@ -70,7 +70,7 @@ impl Dialect {
         self == Self::Postgres
     }
 
-    /// Whether search texts have an index.
+    /// Whether search texts can have an index.
     pub(super) fn has_search_index(self) -> bool {
         self == Self::Postgres
     }

@@ -9,6 +9,7 @@ use super::{fail, print_message, print_result, with_store};
 use crate::cli::CommandOutcome;
 use crate::compose::Composition;
 use crate::settings::Settings;
+use crate::telemetry;
 
 /// How long `migrate up` waits between two attempts to create indexes while another process creates some.
 const INDEX_RETRY_INTERVAL: Duration = Duration::from_secs(5);
@@ -17,6 +18,8 @@ const MAX_INDEX_ATTEMPTS: u32 = 360;
 
 pub(crate) async fn up() -> CommandOutcome {
     with_store(async |settings, composition| {
+        // The log says why a migration is waiting.
+        telemetry::start_log(&settings.log);
         let schema = settings.database.schema.as_deref();
         match composition.migrate(schema).await {
             Ok(applied) => {

@@ -122,6 +122,6 @@ fn filter(level: LogLevel) -> EnvFilter {
 /// errors of the client and the request is logged anyway.
 pub fn directives(level: &str) -> String {
     format!(
-        "warn,actix_http::h1::dispatcher=off,user_service={level},user_http={level},user_adapters={level}"
+        "warn,actix_http::h1::dispatcher=off,user_service={level},user_http={level},user_adapters={level},user_migrations={level}"
     )
 }

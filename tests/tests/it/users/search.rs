@@ -8,6 +8,7 @@ use user_tests::{PostgresDatabase, Store, TestApp};
 
 use super::list::{names, read_all_pages};
 use crate::common::path;
+use crate::migrations::migrate;
 
 /// More matches than the index query counts exactly.
 const MANY: usize = 2_100;
@@ -261,4 +262,36 @@ async fn an_erased_user_is_removed_from_the_index() {
             .await
             .is_empty()
     );
+}
+
+#[actix_web::test]
+async fn searches_find_all_users_while_the_index_is_invalid() {
+    let app = TestApp::start(Store::Postgres).await;
+    app.register("alice").await;
+    app.register("bob").await;
+    let mut connection = app.postgres().connect().await;
+    // The texts are not copied yet, and the creation of the index was interrupted.
+    let interrupt = "DELETE FROM seaql_migrations WHERE version = 'm20261124_000007_search';
+        DROP INDEX user_search_texts_ix; UPDATE user_search_texts SET search_text = ''";
+    connection.execute(interrupt).await.unwrap();
+    let invalid =
+        "CREATE UNIQUE INDEX CONCURRENTLY user_search_texts_ix ON user_search_texts (search_text)";
+    connection.execute(invalid).await.unwrap_err();
+    connection
+        .execute("DELETE FROM user_search_texts")
+        .await
+        .unwrap();
+    let service = app.service();
+    let assert_found = async || {
+        assert_eq!(names(&service.get("/v1/users?q=lic").await), ["alice"]);
+        let counted = service.get("/v1/users/count?q=lic").await;
+        assert_eq!(counted.json, json!({ "count": 1 }));
+    };
+    assert_found().await;
+    assert_eq!(migrate(app.postgres()).await, ["m20261124_000007_search"]);
+    assert_eq!(search_text_count(&mut connection).await, 2);
+    let index = "SELECT indisvalid, indisunique FROM pg_index WHERE indexrelid = 'user_search_texts_ix'::regclass";
+    let index = connection.fetch_one(index).await.unwrap();
+    assert_eq!((index.get(0), index.get(1)), (true, false));
+    assert_found().await;
 }

@@ -6,7 +6,6 @@ use user_domain::directory::{DirectoryFilter, SearchTerm};
 
 use super::filter::{contains_term, has_other_status, is_search_of_active};
 use super::search;
-use crate::sea_orm::dialect::Dialect;
 use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::errors::OperationError;
 
@@ -16,8 +15,8 @@ pub(crate) async fn count(
     filter: &DirectoryFilter,
 ) -> Result<u64, OperationError> {
     if let Some(term) = &filter.search
-        && Dialect::of(db).has_search_index()
         && is_search_of_active(filter)
+        && search::indexed_users(db).await?.is_some()
     {
         let count = search::number(db, &matches_without_other_statuses(filter, term)).await?;
         return Ok(u64::try_from(count).unwrap_or_default());

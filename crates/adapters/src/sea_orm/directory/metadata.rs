@@ -8,6 +8,7 @@ use sea_orm::sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _};
 use sea_orm::{ConnectionTrait, DbErr, sqlx};
 use sha2::{Digest as _, Sha256};
 use user_domain::directory::{MetadataKey, MetadataObject, MetadataValue};
+use user_migrations::CONCURRENT_SESSION;
 
 use crate::sea_orm::connection::{Pool, exec_error};
 use crate::sea_orm::dialect::Dialect;
@@ -149,15 +150,7 @@ async fn update_with(
     wanted: &[Index],
     drop_others: bool,
 ) -> Result<IndexOutcome, sqlx::Error> {
-    // CREATE INDEX CONCURRENTLY waits for older transactions, without blocking writers. A server that supports
-    // client_connection_check_interval cancels it if this process ends.
-    connection
-        .execute(
-            "SELECT set_config(name, value, false) FROM pg_settings
-            JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '600000'), ('client_connection_check_interval', '1000'))
-                AS wanted (name, value) USING (name)",
-        )
-        .await?;
+    connection.execute(CONCURRENT_SESSION).await?;
     let locked = sqlx::query("SELECT pg_try_advisory_lock($1)").bind(ADVISORY_LOCK);
     if !locked
         .fetch_one(&mut *connection)

@@ -1,4 +1,5 @@
-//! Finds users with the index of search texts, on databases that have it.
+//! Finds users with the index of search texts, on databases that have it. While the index is being created, searches
+//! read the users themselves.
 
 use sea_orm::sea_query::{Asterisk, Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{Condition, ConnectionTrait};
@@ -22,12 +23,35 @@ pub(super) async fn condition(
     filter: &DirectoryFilter,
 ) -> Result<Condition, OperationError> {
     let dialect = Dialect::of(db);
-    match &filter.search {
-        Some(term) if dialect.has_search_index() && !is_frequent(db, term).await? => {
+    let Some(term) = &filter.search else {
+        return Ok(conditions(filter, dialect));
+    };
+    match indexed_users(db).await? {
+        Some(users) if !is_frequent(db, term, users).await? => {
             Ok(conditions_without_search(filter, dialect).add(is_match(term)))
         }
         _ => Ok(conditions(filter, dialect)),
     }
+}
+
+/// Returns about how many users the index of search texts has: the estimate of the last VACUUM or ANALYZE, and -1 if
+/// there was none. Returns `None` if there is no index, or if its creation has not ended.
+pub(super) async fn indexed_users(
+    db: &impl ConnectionTrait,
+) -> Result<Option<i64>, OperationError> {
+    if !Dialect::of(db).has_search_index() {
+        return Ok(None);
+    }
+    let mut users = Query::select();
+    users
+        .expr(Expr::cust("reltuples::bigint"))
+        .from("pg_class")
+        .and_where(Expr::cust("oid = 'users'::regclass"))
+        .and_where(Expr::cust(
+            "EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('user_search_texts_ix') AND indisvalid)",
+        ));
+    let row = db.query_one(&users).await?;
+    Ok(row.map(|row| row.try_get_by_index(0)).transpose()?)
 }
 
 /// Returns the condition that the index finds a user for a term. `ARRAY` prevents a scan of all users in sort order
@@ -52,18 +76,13 @@ pub(super) fn matches(term: &SearchTerm) -> SelectStatement {
     ids
 }
 
-/// Whether the index finds so many users for a term that a scan of all users is cheaper.
-async fn is_frequent(db: &impl ConnectionTrait, term: &SearchTerm) -> Result<bool, OperationError> {
-    // The estimate of the last VACUUM or ANALYZE; -1 if there was none.
-    let mut users = Query::select();
-    users
-        .expr(Expr::cust("reltuples::bigint"))
-        .from("pg_class")
-        .and_where(Expr::cust("oid = 'users'::regclass"));
-    let threshold = Ord::max(
-        MIN_MATCHES_FOR_SCAN,
-        number(db, &users).await? / SCANNED_PER_READ,
-    );
+/// Whether the index finds so many of about this many users for a term that a scan of all users is cheaper.
+async fn is_frequent(
+    db: &impl ConnectionTrait,
+    term: &SearchTerm,
+    users: i64,
+) -> Result<bool, OperationError> {
+    let threshold = Ord::max(MIN_MATCHES_FOR_SCAN, users / SCANNED_PER_READ);
     let mut matching = Query::select();
     matching.expr(Expr::col(Asterisk).count()).from_subquery(
         matches(term).limit(threshold.unsigned_abs() + 1).to_owned(),
