@@ -5,8 +5,8 @@ use std::time::Duration;
 use fred::clients::Client;
 use fred::interfaces::ClientLike;
 use fred::types::CustomCommand;
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
 use super::RedisError;
@@ -16,11 +16,7 @@ use super::options::RedisAddress;
 /// The time limit for asking a Sentinel.
 const SENTINEL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Returns the address of the primary server of a service: the one that most Sentinels name. `client` creates the client
-/// of a Sentinel.
-///
-/// All are asked at once, and the answer does not wait for a minority: a Sentinel may not reply, or be cut off from the
-/// others and name an earlier primary server.
+/// Returns the address of the primary server of a service. `client` creates the client of a Sentinel.
 ///
 /// # Errors
 /// That of the last Sentinel, if none names a server.
@@ -29,10 +25,20 @@ pub(super) async fn primary(
     service: &str,
     client: impl Fn(&RedisAddress) -> Result<Client, RedisError>,
 ) -> Result<RedisAddress, RedisError> {
-    let mut answers: FuturesUnordered<_> = sentinels
+    let answers: FuturesUnordered<_> = sentinels
         .iter()
         .map(|sentinel| ask(client(sentinel), service))
         .collect();
+    most_named(sentinels.len(), answers).await
+}
+
+/// Returns the address that most Sentinels name, as soon as a majority names it.
+///
+/// A Sentinel may not reply, or be cut off from the others and name an earlier primary server.
+async fn most_named(
+    sentinels: usize,
+    mut answers: impl Stream<Item = Result<RedisAddress, RedisError>> + Unpin,
+) -> Result<RedisAddress, RedisError> {
     let mut named: Vec<(RedisAddress, usize)> = Vec::new();
     let mut last = RedisError::Unusable("no Sentinel is known");
     while let Some(answer) = answers.next().await {
@@ -43,7 +49,8 @@ pub(super) async fn primary(
                 continue;
             }
         };
-        let votes = match named.iter_mut().find(|(known, _)| *known == address) {
+        let known = named.iter().position(|(known, _)| *known == address);
+        let votes = match known.and_then(|place| named.get_mut(place)) {
             Some((_, votes)) => {
                 *votes += 1;
                 *votes
@@ -53,7 +60,7 @@ pub(super) async fn primary(
                 1
             }
         };
-        if votes > sentinels.len() / 2 {
+        if votes > sentinels / 2 {
             return Ok(address);
         }
     }
@@ -78,4 +85,46 @@ async fn ask(
         .await??
         .ok_or(RedisError::Unusable("Sentinel does not know the service"))?;
     Ok(RedisAddress { host, port })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::FutureExt as _;
+    use futures_util::stream::{iter, once};
+
+    use super::*;
+
+    fn address(host: &str) -> Result<RedisAddress, RedisError> {
+        Ok(RedisAddress {
+            host: host.to_owned(),
+            port: 6379,
+        })
+    }
+
+    #[test]
+    fn a_majority_of_the_sentinels_decides_without_the_others() {
+        let answers = iter([address("old"), address("new"), address("new")]);
+        let answers = answers.chain(Box::pin(once(pending())));
+        let named = most_named(3, answers).now_or_never().unwrap();
+        assert_eq!(named.unwrap().host, "new");
+    }
+
+    #[test]
+    fn one_sentinel_is_enough_if_no_other_answers() {
+        let failed = || Err(RedisError::Unusable("away"));
+        for (answers, expected) in [
+            (vec![failed(), address("a"), failed()], Some("a")),
+            (
+                vec![address("a"), address("b"), address("b"), failed()],
+                Some("b"),
+            ),
+            (vec![failed(), failed()], None),
+            (vec![], None),
+        ] {
+            let named = most_named(4, iter(answers)).now_or_never().unwrap();
+            assert_eq!(named.ok().map(|named| named.host).as_deref(), expected);
+        }
+    }
 }
