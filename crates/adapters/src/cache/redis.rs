@@ -10,7 +10,7 @@ mod connect;
 mod identity;
 mod keys;
 mod messages;
-pub mod options;
+pub(super) mod options;
 mod scripts;
 mod sentinel;
 mod session;

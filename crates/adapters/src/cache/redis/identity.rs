@@ -26,11 +26,14 @@ impl ServerIdentity {
     /// # Errors
     /// If the server is a replica or part of a cluster.
     pub(super) async fn of(client: &Client) -> Result<Self, RedisError> {
-        let (connection, server, replication) = futures_util::join!(
-            connection_id(client),
-            client.info::<String>(Some(InfoKind::Server)),
-            client.info::<String>(Some(InfoKind::Replication)),
-        );
+        let calls = async {
+            futures_util::join!(
+                connection_id(client),
+                client.info::<String>(Some(InfoKind::Server)),
+                client.info::<String>(Some(InfoKind::Replication)),
+            )
+        };
+        let (connection, server, replication) = Box::pin(calls).await;
         let connection = connection?;
         match (server, replication) {
             (Ok(server), Ok(replication)) => Self::named(&server, &replication),

@@ -50,15 +50,12 @@ async fn most_named(
             }
         };
         let known = named.iter().position(|(known, _)| *known == address);
-        let votes = match known.and_then(|place| named.get_mut(place)) {
-            Some((_, votes)) => {
-                *votes += 1;
-                *votes
-            }
-            None => {
-                named.push((address.clone(), 1));
-                1
-            }
+        let votes = if let Some((_, votes)) = known.and_then(|place| named.get_mut(place)) {
+            *votes += 1;
+            *votes
+        } else {
+            named.push((address.clone(), 1));
+            1
         };
         if votes > sentinels / 2 {
             return Ok(address);

@@ -18,7 +18,7 @@ pub(super) fn connector(tls: &RedisTls) -> Result<TlsConnector, RedisError> {
         for certificate in certificates(file)? {
             roots
                 .add(certificate)
-                .map_err(|error| unusable(file, error))?;
+                .map_err(|error| unusable(file, &error))?;
         }
     } else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -27,24 +27,24 @@ pub(super) fn connector(tls: &RedisTls) -> Result<TlsConnector, RedisError> {
     let Some((certificate_file, key_file)) = &tls.client_files else {
         return Ok(config.with_no_client_auth().into());
     };
-    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| unusable(key_file, error))?;
+    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| unusable(key_file, &error))?;
     config
         .with_client_auth_cert(certificates(certificate_file)?, key)
         .map(Into::into)
-        .map_err(|error| unusable(certificate_file, error))
+        .map_err(|error| unusable(certificate_file, &error))
 }
 
 /// Returns the certificates in a file, at least one.
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, RedisError> {
     let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
-        .map_err(|error| unusable(file, error))?;
+        .map_err(|error| unusable(file, &error))?;
     if certificates.is_empty() {
-        return Err(unusable(file, "the file contains none"));
+        return Err(unusable(file, &"the file contains none"));
     }
     Ok(certificates)
 }
 
-fn unusable(file: &Path, reason: impl ToString) -> RedisError {
+fn unusable(file: &Path, reason: &impl ToString) -> RedisError {
     RedisError::Certificates(file.display().to_string(), reason.to_string())
 }
