@@ -8,7 +8,7 @@ use user_adapters::guards::Guards;
 use crate::app::{Store, TestApp};
 use crate::client::Reply;
 use crate::proxy::Proxy;
-use crate::redis::{RedisReply, RedisServer};
+use crate::redis::RedisServer;
 
 /// Replicas and their shared Redis.
 pub struct Cluster {
@@ -38,7 +38,16 @@ impl Cluster {
 
     /// Starts replicas with additional settings and these guards.
     pub async fn start_with(replicas: usize, settings: &[(&str, &str)], guards: Guards) -> Self {
-        let redis = RedisServer::start().await;
+        Self::start_on(RedisServer::start().await, replicas, settings, guards).await
+    }
+
+    /// Starts replicas on this Redis. A `REDIS_URL` in the settings bypasses the proxies.
+    pub async fn start_on(
+        redis: RedisServer,
+        replicas: usize,
+        settings: &[(&str, &str)],
+        guards: Guards,
+    ) -> Self {
         let owner = TestApp::start(Store::Postgres).await;
         let mut cluster = Self {
             redis,
@@ -90,27 +99,7 @@ impl Cluster {
 
     /// The number of replicas that subscribe to invalidations.
     pub async fn subscriber_count(&self) -> usize {
-        let RedisReply::Array(channels) = self
-            .redis
-            .command(&["PUBSUB", "CHANNELS", "*:changes"])
-            .await
-        else {
-            return 0;
-        };
-        let Some(RedisReply::Bytes(channel)) = channels.into_iter().next() else {
-            return 0;
-        };
-        match self
-            .redis
-            .command(&[b"PUBSUB".to_vec(), b"NUMSUB".to_vec(), channel])
-            .await
-        {
-            RedisReply::Array(counts) => match counts.get(1) {
-                Some(RedisReply::Integer(count)) => usize::try_from(*count).unwrap(),
-                _ => 0,
-            },
-            _ => 0,
-        }
+        self.redis.subscriber_count().await
     }
 
     /// Reads a user through a replica, as a service.

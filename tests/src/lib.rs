@@ -42,7 +42,7 @@ pub use issuer::SigningKey;
 pub use jwks_server::{JwksResponse, JwksServer};
 pub use postgres_server::PostgresServer;
 pub use proxy::Proxy;
-pub use redis::{RedisReply, RedisServer, shared_redis};
+pub use redis::{RedisReply, RedisServer, SentinelGroup, shared_redis};
 pub use restartable_service::RestartableService;
 pub use service_process::ServiceProcess;
 

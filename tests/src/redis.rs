@@ -16,9 +16,11 @@ use rcgen::{
 use tempfile::TempDir;
 
 mod client;
+mod sentinel;
 
 pub use client::RedisReply;
 use client::exchange;
+pub use sentinel::SentinelGroup;
 
 use crate::ports::next_port;
 
@@ -52,9 +54,14 @@ impl RedisServer {
 
     /// Starts a server that accepts only TLS, with a certificate for `localhost` and 127.0.0.1.
     pub async fn start_tls() -> Self {
+        Self::start_tls_with(&[]).await
+    }
+
+    /// Starts a server that accepts only TLS, with additional arguments.
+    pub async fn start_tls_with(arguments: &[&str]) -> Self {
         let directory = temporary();
         write_certificates(directory.path());
-        Self::launch(directory, true, Vec::new()).await
+        Self::launch(directory, true, owned(arguments)).await
     }
 
     /// The URL of the server. It is the same after a restart.
@@ -66,10 +73,21 @@ impl RedisServer {
         }
     }
 
+    /// The socket of the server in the file system.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join(SOCKET)
+    }
+
     /// The certificate authority of a server with TLS, as a PEM file.
     pub fn ca_file(&self) -> PathBuf {
         assert!(self.tls, "this server does not speak TLS");
         self.directory.path().join(CA)
+    }
+
+    /// The certificate of the server and its key, as PEM files. It is valid for a client too.
+    pub fn certificate_files(&self) -> (PathBuf, PathBuf) {
+        let folder = self.directory.path();
+        (folder.join(CERTIFICATE), folder.join(KEY))
     }
 
     /// Pauses the server (SIGSTOP). It does not respond, connections stay open, and the kernel accepts new connections.
@@ -131,6 +149,25 @@ impl RedisServer {
             .await
             .expect("the test Redis responds within ten seconds")
             .expect("the test Redis is reachable")
+    }
+
+    /// The number of replicas of the service that subscribe to invalidations.
+    pub async fn subscriber_count(&self) -> usize {
+        let channels = self.command(&["PUBSUB", "CHANNELS", "*:changes"]).await;
+        let RedisReply::Array(channels) = channels else {
+            return 0;
+        };
+        let Some(RedisReply::Bytes(channel)) = channels.into_iter().next() else {
+            return 0;
+        };
+        let counts = self.command(&[&b"PUBSUB"[..], b"NUMSUB", &channel]).await;
+        match counts {
+            RedisReply::Array(counts) => match counts.get(1) {
+                Some(RedisReply::Integer(count)) => usize::try_from(*count).unwrap(),
+                _ => 0,
+            },
+            _ => 0,
+        }
     }
 
     /// The keys that match a pattern, such as `user:*`, in order.
@@ -356,7 +393,10 @@ fn write_certificates(directory: &Path) {
     server
         .distinguished_name
         .push(DnType::CommonName, "localhost");
-    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    server.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
     server.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate().unwrap();
     let certificate = server.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();

@@ -39,7 +39,8 @@ use redis::{RedisLease, RedisLookup, RedisTier};
 
 pub use coalescing_reader::CoalescingReader;
 pub use meters::{OUTBOX_LAG, OUTBOX_LAG_BUCKETS, describe_metrics};
-pub use redis::{RedisError, RedisOptions, clear};
+pub use redis::options::*;
+pub use redis::{RedisError, clear, refuse_cluster};
 pub(crate) use token_tier::CachedServiceToken;
 pub use tokens::ServiceTokenCache;
 

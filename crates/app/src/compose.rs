@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
-use user_adapters::cache::{CacheOptions, CoalescingReader, RedisOptions, TieredUserCache};
+use user_adapters::cache::{
+    self, CacheOptions, CoalescingReader, RedisError, RedisOptions, TieredUserCache,
+};
 use user_adapters::guards::Guards;
 use user_adapters::passwords::{HashingOptions, HashingPool, HashingPoolError};
 use user_adapters::sea_orm::{
@@ -47,6 +49,9 @@ pub enum ComposeError {
     /// The metrics recorder cannot be created.
     #[error("cannot record metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// The Redis cannot be used, now or later.
+    #[error("REDIS_URL cannot be used: {0}")]
+    Redis(RedisError),
     /// Passwords cannot be hashed.
     #[error(transparent)]
     Hashing(#[from] HashingPoolError),
@@ -95,6 +100,7 @@ impl ComposeError {
             | Self::Database(_)
             | Self::Metrics(_)
             | Self::Hashing(_)
+            | Self::Redis(_)
             | Self::Listen(..) => false,
         }
     }
@@ -310,12 +316,24 @@ fn cache_options(settings: &Settings, clock: Arc<dyn Clock>, guards: Guards) -> 
 
 /// Returns the connection options of Redis, if the settings name one.
 pub(crate) fn redis_options(settings: &Settings) -> Option<RedisOptions> {
-    let url = settings.cache.redis_url.clone()?;
+    let connection = settings.cache.redis.clone()?;
     Some(RedisOptions {
-        url,
-        ca_file: settings.cache.redis_ca_file.clone(),
+        connection,
         sealing_key: keys::derive(&settings.tokens, "user-service users in Redis v1"),
     })
+}
+
+/// Returns an error if the settings name a Redis that the service cannot use. Redis may be unavailable.
+///
+/// # Errors
+/// [`ComposeError::Redis`].
+pub(crate) async fn refuse_unusable_redis(settings: &Settings) -> Result<(), ComposeError> {
+    match redis_options(settings) {
+        Some(redis) => cache::refuse_cluster(&redis)
+            .await
+            .map_err(ComposeError::Redis),
+        None => Ok(()),
+    }
 }
 
 async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {

@@ -11,7 +11,7 @@ use user_adapters::guards::Guards;
 use user_http::{Api, HttpSettings, Readiness, WriteTasks};
 
 use crate::cli::CommandOutcome;
-use crate::compose::{ComposeError, Composition};
+use crate::compose::{self, ComposeError, Composition};
 use crate::connections;
 use crate::keys;
 use crate::lifecycle::WorkerGroup;
@@ -58,6 +58,7 @@ impl Service {
         // First: components register their metrics when they are created.
         let metrics = telemetry::metrics()?;
         let composition = Composition::with_guards(settings, guards).await?;
+        compose::refuse_unusable_redis(settings).await?;
         let (upkeep, batches) = (WorkerGroup::default(), WorkerGroup::default());
         workers::start_upkeep(&upkeep, &composition, settings, &metrics).await?;
         let readiness = Readiness::default();

@@ -14,6 +14,7 @@ mod jwks;
 mod log;
 mod passwords;
 mod reader;
+mod redis_url;
 mod secrets;
 mod sections;
 mod server;

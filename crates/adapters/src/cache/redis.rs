@@ -7,14 +7,17 @@ mod breaker;
 mod clear;
 mod commands;
 mod connect;
+mod identity;
 mod keys;
 mod messages;
+pub(super) mod options;
 mod scripts;
+mod sentinel;
 mod session;
+mod tls;
 mod tokens;
 mod value;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -22,7 +25,6 @@ use std::time::{Duration, Instant};
 use fred::clients::Client;
 use fred::interfaces::KeysInterface;
 use fred::types::Value;
-use secrecy::SecretString;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -37,8 +39,10 @@ use crate::guards::Guards;
 use crate::operations::{System, timed};
 use breaker::CircuitBreaker;
 pub use clear::clear;
-pub use connect::RedisError;
+pub use connect::{RedisError, refuse_cluster};
+use identity::ServerIdentity;
 use keys::RedisKeys;
+use options::RedisOptions;
 use value::ValueCodec;
 
 /// The time that a read waits for Redis, and a write for the publication of its invalidation.
@@ -53,17 +57,6 @@ const LEASE_TTL: Duration = Duration::from_secs(3);
 const MAX_CONCURRENT_FILLS: usize = 256;
 /// The maximum number of users in one correction command.
 const CORRECTION_BATCH: usize = 500;
-
-/// The settings of the connection to Redis.
-#[derive(Clone)]
-pub struct RedisOptions {
-    /// `redis://` or `rediss://`.
-    pub url: SecretString,
-    /// The PEM file of the certificate authorities to trust instead of those of the machine.
-    pub ca_file: Option<PathBuf>,
-    /// The key that seals the values; the same on every replica.
-    pub sealing_key: [u8; 32],
-}
 
 /// The Redis tier.
 pub(super) struct RedisTier {
@@ -83,6 +76,8 @@ pub(super) struct RedisTier {
 pub(super) struct RedisSession {
     client: Client,
     keys: RedisKeys,
+    /// The server at the start of the session.
+    server: ServerIdentity,
     epoch: String,
     /// The history of the database at the start of the session.
     history: String,

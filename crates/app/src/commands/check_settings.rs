@@ -39,7 +39,7 @@ pub(crate) fn run() -> CommandOutcome {
         settings.cache.memory / (1024 * 1024),
         settings
             .cache
-            .redis_url
+            .redis
             .as_ref()
             .map_or("", |_| " and in Redis")
     ));

@@ -5,6 +5,7 @@ mod jwks;
 mod layers;
 mod needs;
 mod operations;
+mod redis;
 mod sections;
 mod warnings;
 

@@ -148,11 +148,19 @@ const VARIABLES: &[Variable] = &[
     ),
     secret(
         "REDIS_URL",
-        "the Redis that all replicas use as a shared cache: redis://… or rediss://…; requires DATABASE_URI",
+        "the Redis that all replicas use as a shared cache: redis://…, rediss://…, redis-sentinel://… or unix://…; requires DATABASE_URI",
     ),
     plain(
         "REDIS_CA_FILE",
         "the certificate authorities to trust for a rediss:// server, as a PEM file; unset: those of this machine",
+    ),
+    plain(
+        "REDIS_CERT_FILE",
+        "the certificate that this service shows to a rediss:// server, as a PEM file; requires REDIS_KEY_FILE; unset: none",
+    ),
+    plain(
+        "REDIS_KEY_FILE",
+        "the private key of that certificate, as a PEM file",
     ),
     with_default(
         "CACHE_MEMORY_MB",

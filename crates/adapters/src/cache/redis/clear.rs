@@ -3,9 +3,9 @@
 use fred::interfaces::KeysInterface;
 use fred::types::scan::Scanner;
 use futures_util::TryStreamExt;
-use tokio::time::timeout;
 
-use super::connect::{self, CONNECT_TIMEOUT, Connection, RedisError};
+use super::connect::{self, RedisError};
+use super::identity::ServerIdentity;
 use super::keys::RedisKeys;
 use super::{RedisOptions, scripts};
 
@@ -18,8 +18,8 @@ use super::{RedisOptions, scripts};
 /// If Redis cannot be reached, or fails during the deletion. In the second case the remaining values are misses.
 pub async fn clear(options: &RedisOptions, store: &str) -> Result<u64, RedisError> {
     let keys = RedisKeys::of(store);
-    let client = connect::client(options)?;
-    let _connection = timeout(CONNECT_TIMEOUT, Connection::make(&client)).await??;
+    let (client, _connection) = connect::open(&options.connection).await?;
+    ServerIdentity::of(&client).await?;
     let names = vec![keys.epoch(), keys.position()];
     let arguments = vec![String::new(), keys.changes()];
     scripts::CLEAR

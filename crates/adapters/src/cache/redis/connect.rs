@@ -1,20 +1,14 @@
 //! Opens a session: connects, subscribes and joins the epoch.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use fred::clients::Client;
 use fred::error::Error;
-use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
-use fred::types::config::{
-    Config, ConnectionConfig, PerformanceConfig, ServerConfig, TlsConnector,
-};
-use fred::types::{ConnectHandle, InfoKind, Message, RespVersion};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use fred::interfaces::{AuthInterface, ClientLike, EventInterface, PubsubInterface};
+use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, ServerConfig};
+use fred::types::{ConnectHandle, Message, RespVersion};
 use secrecy::ExposeSecret;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
@@ -22,13 +16,17 @@ use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use user_domain::ports::LogPosition;
 
+use super::identity::ServerIdentity;
 use super::keys::RedisKeys;
+use super::options::{
+    RedisAddress, RedisConnection, RedisCredentials, RedisOptions, RedisServer, RedisTls,
+};
 use super::value::origin;
-use super::{COMMAND_TIMEOUT, RedisOptions, RedisSession, random, scripts};
+use super::{COMMAND_TIMEOUT, RedisSession, random, scripts, sentinel, tls};
 use crate::sea_orm::change_log;
 
 /// The time limit of a connection attempt, and of joining the epoch after it.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The interval at which a connection attempt is checked for completion.
 const CONNECT_POLL_INTERVAL: Duration = Duration::from_millis(2);
 const NO_MESSAGES: RedisError = RedisError::Unusable("the server delivers no messages");
@@ -36,8 +34,6 @@ const NO_MESSAGES: RedisError = RedisError::Unusable("the server delivers no mes
 const MAX_PENDING_MESSAGES: usize = 8192;
 /// The maximum number of commands that wait to be sent.
 const MAX_QUEUED_COMMANDS: usize = 16_384;
-/// The number of characters that the name of a server takes from its run id, and from its replication id.
-const MAX_SERVER_NAME_CHARS: usize = 16;
 
 /// Why Redis could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +47,14 @@ pub enum RedisError {
     /// Redis did not reply in time.
     #[error("timed out")]
     Timeout(#[from] Elapsed),
-    /// The certificate file cannot be used.
-    #[error("the certificates in {0} cannot be used: {1}")]
+    /// A file with certificates or a key cannot be used.
+    #[error("{0} cannot be used: {1}")]
     Certificates(String, String),
+    /// The server is part of a cluster.
+    #[error(
+        "the server is part of a Redis Cluster, which is not supported; use a single server or Sentinel"
+    )]
+    Cluster,
     /// The server accepts no writes, is another server, or cannot be used for another reason.
     #[error("{0}")]
     Unusable(&'static str),
@@ -70,7 +71,7 @@ pub(super) struct OpenedSession {
 pub(super) struct Connection(ConnectHandle);
 
 impl Connection {
-    /// Connects. Cancelling this future leaves no connection behind.
+    /// Connects and logs in. Cancelling this future leaves no connection behind.
     pub(super) async fn make(client: &Client) -> Result<Self, RedisError> {
         let mut connection = Self(client.connect());
         while !client.is_connected() {
@@ -99,22 +100,22 @@ impl Drop for Connection {
 }
 
 /// Connects, subscribes to the invalidation messages and joins the epoch. A new epoch starts at `position`.
-/// With `any_server`, the epoch of another server is joined as well.
+/// With `any_server`, the epoch of another server or of an earlier run is joined as well.
 pub(super) async fn connect(
     options: &RedisOptions,
     keys: &RedisKeys,
     position: &LogPosition,
     any_server: bool,
 ) -> Result<OpenedSession, RedisError> {
-    let client = client(options)?;
+    let (client, connection) = open(&options.connection).await?;
     let mut messages = client.message_rx();
-    let connection = timeout(CONNECT_TIMEOUT, Connection::make(&client)).await??;
     let joined = join(&client, keys, position, any_server, &mut messages);
-    let epoch = timeout(CONNECT_TIMEOUT, joined).await??;
+    let (server, epoch) = timeout(CONNECT_TIMEOUT, joined).await??;
     let history = change_log::history(position).to_owned();
     let session = Arc::new(RedisSession {
         client,
         keys: keys.clone(),
+        server,
         origin: origin(&epoch, keys.prefix(), &history),
         epoch,
         history,
@@ -134,22 +135,26 @@ async fn join(
     position: &LogPosition,
     any_server: bool,
     messages: &mut Receiver<Message>,
-) -> Result<String, RedisError> {
+) -> Result<(ServerIdentity, String), RedisError> {
     client.subscribe(keys.changes()).await?;
-    let server = server(client).await?;
-    let epoch_prefix = if any_server {
-        String::new()
+    let server = ServerIdentity::of(client).await?;
+    // An epoch belongs to a run of a server. Without the name of the run, it is known by the sessions that share the
+    // epoch: their subscriptions end with the run.
+    let (run, prefix, presence) = match &server {
+        ServerIdentity::Named(name) => (name.as_str(), format!("{name}/"), String::new()),
+        ServerIdentity::Connection(_) => ("", String::new(), keys.presence("")),
+    };
+    let new_epoch = format!("{run}/{}", random());
+    let (prefix, presence) = if any_server {
+        (String::new(), String::new())
     } else {
-        format!("{server}/")
+        (prefix, presence)
     };
     let names = vec![keys.epoch(), keys.position()];
-    let arguments = vec![
-        epoch_prefix,
-        format!("{server}/{}", random()),
-        position.as_str().to_owned(),
-    ];
+    let arguments = vec![prefix, new_epoch, position.as_str().to_owned(), presence];
     let joined = scripts::JOIN.evalsha_with_reload(client, names, arguments);
-    let epoch = joined.await?;
+    let epoch: String = joined.await?;
+    client.subscribe(keys.presence(&epoch)).await?;
     // The client does not report whether the subscription succeeded. A message published here comes back if it did.
     let marker = format!("joined {}", random());
     client
@@ -164,51 +169,69 @@ async fn join(
         .as_deref()
         != Some(&marker)
     {}
-    Ok(epoch)
+    Ok((server, epoch))
 }
 
-/// Returns a name for the server and the history of its data. A copy, a restart and a failover change the name.
-pub(super) async fn server(client: &Client) -> Result<String, RedisError> {
-    let (server, replication): (String, String) = futures_util::try_join!(
-        client.info(Some(InfoKind::Server)),
-        client.info(Some(InfoKind::Replication))
-    )?;
-    let field = |text: &str, name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            .map(|value| value.trim().to_owned())
+/// Connects to the server, and returns the client with its connection.
+pub(super) async fn open(to: &RedisConnection) -> Result<(Client, Connection), RedisError> {
+    let tls = to.tls.as_ref();
+    let server = match &to.server {
+        RedisServer::Address(address) => address.into(),
+        RedisServer::Socket(path) => ServerConfig::Unix { path: path.clone() },
+        RedisServer::Sentinel {
+            sentinels,
+            service,
+            credentials,
+        } => {
+            let client = |sentinel: &RedisAddress| client(sentinel.into(), credentials, 0, tls);
+            (&sentinel::primary(sentinels, service, client).await?).into()
+        }
     };
-    if field(&replication, "role").as_deref() != Some("master") {
-        return Err(RedisError::Unusable(
-            "the server is a replica, which accepts no writes",
-        ));
-    }
-    let (Some(run), Some(data)) = (
-        field(&server, "run_id"),
-        field(&replication, "master_replid"),
-    ) else {
-        return Err(RedisError::Unusable("the server reports no run_id"));
+    let client = client(server, &to.credentials, to.database, tls)?;
+    let connecting = async {
+        let connection = Connection::make(&client).await?;
+        client.hello(RespVersion::RESP3, None, None).await?;
+        Ok::<_, RedisError>(connection)
     };
-    let short = |name: &str| name.chars().take(MAX_SERVER_NAME_CHARS).collect::<String>();
-    Ok(format!("{}-{}", short(&run), short(&data)))
+    let connection = timeout(CONNECT_TIMEOUT, connecting).await??;
+    Ok((client, connection))
 }
 
-/// Returns host and port of the server for the log, without user name and password.
-pub(super) fn address(options: &RedisOptions) -> String {
-    match Config::from_url(options.url.expose_secret()).map(|config| config.server) {
-        Ok(ServerConfig::Centralized { server }) => format!("{}:{}", server.host, server.port),
-        Ok(_) | Err(_) => "invalid address".to_owned(),
+/// Returns an error if the server belongs to a Redis Cluster. A server that does not reply soon may be used.
+///
+/// # Errors
+/// [`RedisError::Cluster`].
+pub async fn refuse_cluster(options: &RedisOptions) -> Result<(), RedisError> {
+    let identified = async {
+        let (client, _connection) = open(&options.connection).await?;
+        ServerIdentity::of(&client).await
+    };
+    match timeout(COMMAND_TIMEOUT, identified).await {
+        Ok(Err(RedisError::Cluster)) => Err(RedisError::Cluster),
+        Ok(Ok(_) | Err(_)) | Err(_) => Ok(()),
     }
 }
 
 /// Creates a client for one connection. It never reconnects by itself, and never sends a command twice.
-pub(super) fn client(options: &RedisOptions) -> Result<Client, RedisError> {
-    let mut config = Config::from_url(options.url.expose_secret())?;
-    config.version = RespVersion::RESP3;
-    config.fail_fast = true;
-    if let (Some(tls), Some(file)) = (config.tls.as_mut(), &options.ca_file) {
-        tls.connector = tls_connector(file)?;
-    }
+fn client(
+    server: ServerConfig,
+    credentials: &RedisCredentials,
+    database: u8,
+    tls: Option<&RedisTls>,
+) -> Result<Client, RedisError> {
+    let password = credentials.password.as_ref();
+    let config = Config {
+        server,
+        username: credentials.user.clone(),
+        password: password.map(|password| password.expose_secret().to_owned()),
+        database: (database > 0).then_some(database),
+        // The client writes the credentials into a HELLO without quoting them, but into the AUTH of RESP2 safely.
+        // `open` then changes to RESP3.
+        version: RespVersion::RESP2,
+        tls: tls.map(tls::connector).transpose()?.map(Into::into),
+        fail_fast: true,
+        ..Config::default()
+    };
     let performance = PerformanceConfig {
         default_command_timeout: COMMAND_TIMEOUT,
         broadcast_channel_capacity: MAX_PENDING_MESSAGES,
@@ -227,25 +250,4 @@ pub(super) fn client(options: &RedisOptions) -> Result<Client, RedisError> {
         Some(connection),
         None,
     ))
-}
-
-/// Returns a TLS connector that trusts only the certificate authorities in a file.
-fn tls_connector(file: &Path) -> Result<TlsConnector, RedisError> {
-    let unusable = |reason: String| RedisError::Certificates(file.display().to_string(), reason);
-    let mut roots = RootCertStore::empty();
-    let certificates =
-        CertificateDer::pem_file_iter(file).map_err(|error| unusable(error.to_string()))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| unusable(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable("the file contains none".to_owned()));
-    }
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config.into())
 }

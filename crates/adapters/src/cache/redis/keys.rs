@@ -44,6 +44,11 @@ impl RedisKeys {
         format!("{}:changes", self.prefix)
     }
 
+    /// The channel that the sessions of an epoch subscribe to. Nothing is published there.
+    pub(super) fn presence(&self, epoch: &str) -> String {
+        format!("{}:epoch:{epoch}", self.prefix)
+    }
+
     /// The pattern that matches all users.
     pub(super) fn users(&self) -> String {
         format!("{}:user:*", self.prefix)

@@ -68,16 +68,19 @@ return 1",
     )
 });
 
-/// Returns the current epoch. Starts a new one at a position if the epoch is missing, malformed or of another server.
+/// Returns the current epoch. Starts a new one at a position if the epoch is missing, malformed or of another run of the
+/// server.
 ///
-/// KEYS: epoch, position. ARGV: the prefix of this server's epochs, a new epoch, the position at which it starts.
+/// KEYS: epoch, position. ARGV: the prefix of the epochs of this run, a new epoch, the position at which it starts; the
+/// prefix of the channels to which the sessions of an epoch subscribe, or nothing if the prefix of the epochs is enough.
 pub(super) static JOIN: LazyLock<Script> = LazyLock::new(|| {
     Script::from_lua(
         r"
 local epoch = redis.pcall('GET', KEYS[1])
 local position = redis.pcall('GET', KEYS[2])
 if type(epoch) == 'string' and string.sub(epoch, 1, #ARGV[1]) == ARGV[1] and not string.find(epoch, '[^%w/-]')
-  and type(position) == 'string' then
+  and type(position) == 'string'
+  and (ARGV[4] == '' or redis.call('PUBSUB', 'NUMSUB', ARGV[4] .. epoch)[2] > 0) then
   return epoch
 end
 redis.call('SET', KEYS[1], ARGV[2])

@@ -58,7 +58,7 @@ impl RedisTier {
         let keys = RedisKeys::of(store);
         let mut retry = MIN_RECONNECT_INTERVAL;
         let mut last_warning: Option<Instant> = None;
-        let address = connect::address(&self.options);
+        let server = &self.options.connection.server;
         loop {
             let position = poller.position().await;
             let any_server = !self.guards.is_active(Guard::ServerIdentity);
@@ -84,7 +84,7 @@ impl RedisTier {
                     if last_warning
                         .is_none_or(|last_warning| last_warning.elapsed() >= REMINDER_INTERVAL)
                     {
-                        tracing::warn!(address, %error, "Redis unavailable; requests are served without it");
+                        tracing::warn!(address = %server, %error, "Redis unavailable; requests are served without it");
                         last_warning = Some(Instant::now());
                     }
                 }
@@ -164,9 +164,7 @@ impl RedisTier {
         if !self.guards.is_active(Guard::ServerIdentity) {
             return Ok(true);
         }
-        let server = connect::server(&session.client).await?;
-        let joined = session.epoch.split_once('/').map(|(joined, _)| joined);
-        Ok(joined == Some(&*server))
+        session.server.is_current(&session.client).await
     }
 
     /// Applies a message. Returns `false` if the message ends the epoch.

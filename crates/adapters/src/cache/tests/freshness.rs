@@ -53,8 +53,15 @@ async fn a_revision_older_than_an_observed_one_is_refused_from_redis() {
     let tiers = TieredUserCache::new(CacheOptions {
         memory_bytes: 16 << 20,
         redis: Some(RedisOptions {
-            url: "redis://127.0.0.1:1".into(),
-            ca_file: None,
+            connection: RedisConnection {
+                server: RedisServer::Address(RedisAddress {
+                    host: "127.0.0.1".to_owned(),
+                    port: 1,
+                }),
+                credentials: RedisCredentials::default(),
+                database: 0,
+                tls: None,
+            },
             sealing_key: [0; 32],
         }),
         clock: Arc::new(SystemClock),

@@ -288,49 +288,11 @@ fn log_levels_and_formats_have_names() {
 }
 
 #[test]
-fn a_redis_url_is_validated_and_not_changed() {
-    let uri = ("DATABASE_URI", "postgresql://db/users");
-    for url in ["redis://localhost", "rediss://:secret@cache:6380/1"] {
-        let settings = load(&[uri, ("REDIS_URL", url)]);
-        assert_eq!(settings.cache.redis_url.unwrap().expose_secret(), url);
-    }
-    for url in [
-        "http://localhost",
-        "redis://",
-        "localhost:6379",
-        "cache",
-        "redis://cache/users",
-        "redis://cache/256",
-    ] {
-        assert_refused(&[uri, ("REDIS_URL", url)], "REDIS_URL", "");
-    }
-}
-
-#[test]
 fn the_memory_of_the_cache_has_bounds_and_a_default() {
     assert_eq!(load(&[]).cache.memory, 64 * 1024 * 1024);
     assert_eq!(load(&[("CACHE_MEMORY_MB", "0")]).cache.memory, 0);
     for text in ["-1", "65537", "64MB"] {
         assert_refused(&[("CACHE_MEMORY_MB", text)], "CACHE_MEMORY_MB", "");
-    }
-}
-
-#[test]
-fn certificates_must_be_an_existing_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ca.pem");
-    std::fs::write(&file, "").unwrap();
-    let file = file.to_str().unwrap();
-    let settings = load(&[("REDIS_CA_FILE", file)]);
-    assert_eq!(settings.cache.redis_ca_file.as_deref(), Some(file.as_ref()));
-    assert!(
-        settings
-            .warnings()
-            .iter()
-            .any(|warning| warning.starts_with("REDIS_CA_FILE"))
-    );
-    for absent in [folder.path().to_str().unwrap(), "/nowhere/ca.pem"] {
-        assert_refused(&[("REDIS_CA_FILE", absent)], "REDIS_CA_FILE", "");
     }
 }
 

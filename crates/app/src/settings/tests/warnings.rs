@@ -161,10 +161,15 @@ fn ignored_parts_of_a_url_cause_a_warning() {
         ];
         load(&given).warnings().join("\n")
     };
-    let warned = redis("redis://cache/0?ssl_cert_reqs=planted&db=3#planted");
-    for part in ["`ssl_cert_reqs`", "`db`", "`#`"] {
+    let warned = redis("redis://cache/0?ssl_cert_reqs=planted&timeout=3#planted");
+    for part in ["`ssl_cert_reqs`", "`timeout`", "`#`"] {
         assert!(warned.contains(part), "{part}: {warned}");
     }
+    assert!(redis("redis://cache:1?planted@cache").contains("%3F"));
+    let sentinel = "redis-sentinel://cache?sentinelServiceName=a&sentinelPassword=b";
+    assert_eq!(redis(sentinel), "");
+    assert!(redis("redis://cache?sentinelServiceName=a").contains("`sentinelServiceName`"));
+    assert_eq!(redis("redis://cache?db=2"), "");
     assert!(!warned.contains("planted"), "{warned}");
     assert!(redis("redis://planted@cache").contains("user name without a password"));
     assert_eq!(redis("rediss://user:password@cache:6380/2"), "");
