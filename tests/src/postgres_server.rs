@@ -65,6 +65,11 @@ impl PostgresServer {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Its host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     /// Stops all processes of the server (SIGSTOP). It does not respond, connections stay open, and only the kernel
     /// accepts new connections.
     pub fn pause(&self) {

@@ -1,30 +1,34 @@
 //! Database connections: pools with admission control, and their settings for each of the two databases.
 
 mod admission;
-mod options;
+mod generation;
 mod pool;
+mod postgres_pool;
 mod reachability;
 mod reuse;
+mod sqlite_pool;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnAcquireErr, Database, DbErr};
+use sea_orm::sqlx::{self, postgres::PgConnectOptions};
+use sea_orm::{ConnAcquireErr, Database, DbErr, RuntimeErr};
 use tokio::time::timeout;
 use user_domain::directory::MetadataKey;
 
 use super::directory::{IndexOutcome, update_indexes};
-use crate::guards::{Guard, Guards};
+use crate::guards::Guards;
 use admission::AdmissionControl;
 pub(super) use admission::Permit;
-use options::{
-    ACQUIRE_TIMEOUT, SQLITE_READERS, SQLITE_WRITER_TIMEOUT, check_after_read, check_after_sqlite,
-    check_after_write, postgres_options, sqlite_options,
-};
+use generation::Generation;
 pub(super) use pool::{Pool, Transaction, TransactionMode};
+use postgres_pool::{Access, SessionOptions, postgres_pool};
 pub(super) use reuse::exec_error;
+use sqlite_pool::{SQLITE_READERS, SQLITE_WRITER_TIMEOUT, check_after_sqlite, sqlite_options};
 
+/// The maximum wait of a request for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The maximum duration of a statement of a write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The maximum duration of a statement of a read, sized for a search. Shorter reads have the deadlines of their
@@ -68,25 +72,26 @@ impl Connections {
     /// # Errors
     /// If the URL is invalid.
     pub async fn postgres(url: &str, options: &PoolOptions) -> Result<Self, DbErr> {
+        let server: PgConnectOptions = url.parse().map_err(connect_failure)?;
+        let generation = Arc::new(Generation::default());
+        let open = |name, connections, access, statement_timeout| {
+            let session = SessionOptions {
+                access,
+                schema: options.schema.clone(),
+                statement_timeout,
+                generation: generation.clone(),
+                guards: options.guards,
+            };
+            let pool = postgres_pool(server.clone(), connections, &session);
+            Pool::postgres(name, pool, connections, session)
+        };
         let writes = (options.max_connections / 2).max(1);
         let reads = options.max_connections.saturating_sub(writes).max(1);
-        let mut write_options = postgres_options(url, options, writes, WRITE_TIMEOUT);
-        let guards = options.guards;
-        if guards.is_active(Guard::ReleaseCheck) {
-            check_after_write(&mut write_options, guards);
-        }
-        let mut read_options = postgres_options(url, options, reads, READ_TIMEOUT);
-        check_after_read(&mut read_options, guards);
-        let mut outbox_options = postgres_options(url, options, 1, OUTBOX_TIMEOUT);
-        check_after_read(&mut outbox_options, guards);
-        let outbox = Database::connect(outbox_options).await?;
-        let read = Database::connect(read_options).await?;
-        let write = Database::connect(write_options).await?;
         Ok(Self {
-            outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT, guards),
+            outbox: open("tail", 1, Access::Read, OUTBOX_TIMEOUT),
             listings: listings(reads),
-            reads: Pool::new("reads", read, reads, ACQUIRE_TIMEOUT, guards),
-            writes: Pool::new("writes", write, writes, ACQUIRE_TIMEOUT, guards),
+            reads: open("reads", reads, Access::Read, READ_TIMEOUT),
+            writes: open("writes", writes, Access::Write, WRITE_TIMEOUT),
         })
     }
 
@@ -95,7 +100,6 @@ impl Connections {
     /// # Errors
     /// If the file cannot be opened.
     pub async fn sqlite(path: &Path) -> Result<Self, DbErr> {
-        let guards = Guards::default();
         let mut write_options = sqlite_options(path, 1, SQLITE_WRITER_TIMEOUT);
         check_after_sqlite(&mut write_options);
         let write = Database::connect(write_options).await?;
@@ -103,10 +107,10 @@ impl Connections {
         let read = Database::connect(read).await?;
         let outbox = Database::connect(sqlite_options(path, 1, ACQUIRE_TIMEOUT)).await?;
         Ok(Self {
-            writes: Pool::new("writes", write, 1, SQLITE_WRITER_TIMEOUT, guards),
+            writes: Pool::new("writes", write, 1, SQLITE_WRITER_TIMEOUT),
             listings: listings(SQLITE_READERS),
-            reads: Pool::new("reads", read, SQLITE_READERS, ACQUIRE_TIMEOUT, guards),
-            outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT, guards),
+            reads: Pool::new("reads", read, SQLITE_READERS, ACQUIRE_TIMEOUT),
+            outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT),
         })
     }
 
@@ -180,6 +184,10 @@ fn listings(reads: u32) -> Arc<AdmissionControl> {
 /// The error of a database that does not answer in time.
 fn timed_out() -> DbErr {
     DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
+}
+
+fn connect_failure(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
 /// Registers the descriptions of the metrics of the connections.
