@@ -1,6 +1,7 @@
 //! The settings of the database.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -21,6 +22,10 @@ pub enum DatabaseTarget {
     Postgres {
         /// `postgres://…`, with only those parameters that sqlx supports.
         url: SecretString,
+        /// The URLs of further servers, one of which may take over from the first.
+        further_urls: Vec<SecretString>,
+        /// Whether a standby may be used if there are several servers.
+        accepts_standby: bool,
     },
     /// A SQLite file on this machine.
     Sqlite {
@@ -33,35 +38,44 @@ impl fmt::Display for DatabaseTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => write!(formatter, "SQLite in {}", path.display()),
-            Self::Postgres { url } => match Url::parse(url.expose_secret()) {
-                Ok(url) => write_server(&url, formatter),
-                Err(_) => formatter.write_str("PostgreSQL"),
-            },
+            Self::Postgres {
+                url, further_urls, ..
+            } => {
+                let urls = std::iter::once(url).chain(further_urls);
+                let urls: Vec<Url> = urls
+                    .filter_map(|url| Url::parse(url.expose_secret()).ok())
+                    .collect();
+                let servers: Vec<String> = urls.iter().map(server).collect();
+                let name = urls.first().map(database_name).unwrap_or_default();
+                write!(formatter, "PostgreSQL at {}/{name}", servers.join(", "))
+            }
         }
     }
 }
 
-/// Writes the server and the database. A parameter replaces the same part of the URL, as in the driver.
-fn write_server(url: &Url, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let parameter = |names: &[&str]| {
-        url.query_pairs()
-            .filter(|(name, _)| names.contains(&&**name))
-            .last()
-            .map(|(_, value)| value.into_owned())
-    };
-    let host = parameter(&["host", "hostaddr"])
-        .or_else(|| url.host_str().map(str::to_owned))
-        .filter(|host| !host.is_empty() && !host.starts_with('/'));
-    let port = parameter(&["port"]).unwrap_or_else(|| {
+/// Returns host and port. A parameter replaces the same part of the URL, as in the driver.
+fn server(url: &Url) -> String {
+    let host = parameter(url, "host").or_else(|| url.host_str().map(str::to_owned));
+    let port = parameter(url, "port").unwrap_or_else(|| {
         url.port()
             .map_or("5432".to_owned(), |port| port.to_string())
     });
-    let name =
-        parameter(&["dbname"]).unwrap_or_else(|| url.path().trim_start_matches('/').to_owned());
     match host {
-        Some(host) => write!(formatter, "PostgreSQL at {host}:{port}/{name}"),
-        None => write!(formatter, "PostgreSQL at a local socket, /{name}"),
+        Some(address) if address.parse::<Ipv6Addr>().is_ok() => format!("[{address}]:{port}"),
+        Some(host) if !host.is_empty() && !host.starts_with('/') => format!("{host}:{port}"),
+        _ => "a local socket, ".to_owned(),
     }
+}
+
+fn database_name(url: &Url) -> String {
+    parameter(url, "dbname").unwrap_or_else(|| url.path().trim_start_matches('/').to_owned())
+}
+
+fn parameter(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs()
+        .filter(|(known, _)| known == name)
+        .last()
+        .map(|(_, value)| value.into_owned())
 }
 
 /// The settings of the database.

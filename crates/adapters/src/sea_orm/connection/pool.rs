@@ -15,7 +15,7 @@ use tracing::{Instrument, Span};
 
 use super::ACQUIRE_TIMEOUT;
 use super::admission::{AdmissionControl, Permit};
-use super::postgres_pool::SessionOptions;
+use super::postgres_pool::ConnectionRules;
 use super::reuse::{ConnectionReuse, ReusedTransaction};
 use crate::guards::{Guard, Guards};
 use crate::operations::{mark_failed, span};
@@ -79,12 +79,12 @@ impl Pool {
         name: &'static str,
         pool: PgPool,
         connections: u32,
-        session: SessionOptions,
+        rules: ConnectionRules,
     ) -> Self {
         let db = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-        let guards = session.guards;
+        let guards = rules.guards;
         Self {
-            reuse: Some(ConnectionReuse::new(pool, session)),
+            reuse: Some(ConnectionReuse::new(pool, rules)),
             guards,
             ..Self::new(name, db, connections, ACQUIRE_TIMEOUT)
         }
@@ -110,9 +110,10 @@ impl Pool {
     }
 
     /// Returns the driver's pool without admission control, for migrations and index builds.
-    pub(in crate::sea_orm) fn without_admission(&self) -> &DatabaseConnection {
+    pub(in crate::sea_orm) async fn without_admission(&self) -> &DatabaseConnection {
         if let Some(reuse) = &self.reuse {
             reuse.release_all();
+            reuse.direct().await;
         }
         &self.db
     }

@@ -23,8 +23,9 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use sqlx_core::transaction::TransactionManager;
 
-use super::postgres_pool::{Access, SessionOptions};
-use super::reachability::{Reachability, connect_error};
+use super::postgres_pool::ConnectionRules;
+use super::servers::connect_error;
+use super::session::Access;
 use crate::guards::Guard;
 use crate::sea_orm::errors::is_connection_lost;
 
@@ -38,8 +39,7 @@ type Transactions = <Postgres as Database>::TransactionManager;
 #[derive(Clone)]
 pub(super) struct ConnectionReuse {
     pool: PgPool,
-    session: SessionOptions,
-    reachability: Arc<Reachability>,
+    rules: ConnectionRules,
     idle: Arc<Idle>,
 }
 
@@ -69,11 +69,10 @@ pub(super) struct ReusedTransaction {
 
 impl ConnectionReuse {
     /// Creates the reuse of a pool's connections.
-    pub(super) fn new(pool: PgPool, session: SessionOptions) -> Self {
+    pub(super) fn new(pool: PgPool, rules: ConnectionRules) -> Self {
         Self {
             pool,
-            session,
-            reachability: Arc::default(),
+            rules,
             idle: Arc::default(),
         }
     }
@@ -111,13 +110,14 @@ impl ConnectionReuse {
 
     async fn acquire(&self) -> Result<Connection, DbErr> {
         while let Some(mut connection) = self.idle.pop() {
-            if !self.session.generation.contains(connection.acquired) {
+            if !self.rules.generation.contains(connection.acquired) {
                 connection.connection.close_on_drop();
             } else if connection.is_recent() {
                 connection.is_reused = true;
                 return Ok(connection);
             }
         }
+        self.direct().await;
         match self.pool.acquire().await {
             Ok(connection) => Ok(Connection {
                 connection,
@@ -125,7 +125,7 @@ impl ConnectionReuse {
                 is_reused: false,
             }),
             Err(sqlx::Error::PoolTimedOut) => {
-                Err(self.reachability.explain_timeout(&self.pool).await)
+                Err(self.rules.servers.explain_timeout(&self.pool).await)
             }
             Err(sqlx::Error::PoolClosed) => {
                 Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
@@ -134,13 +134,18 @@ impl ConnectionReuse {
         }
     }
 
+    /// Lets the driver's pool open its next connections to the server that is in use.
+    pub(super) async fn direct(&self) {
+        self.rules.servers.direct(&self.pool).await;
+    }
+
     /// Runs a statement outside a transaction, and keeps the connection after a complete answer. After an error or a
     /// cancellation the connection returns to the driver's pool, which checks it again.
     async fn run<T>(
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr> + Clone,
     ) -> Result<T, DbErr> {
-        let is_repeatable = self.session.access == Access::Read;
+        let is_repeatable = self.rules.session.access == Access::Read;
         let (answer, connection) = self.run_first(statement, is_repeatable).await?;
         self.keep(connection);
         Ok(answer)
@@ -168,9 +173,9 @@ impl ConnectionReuse {
     /// Closes a connection that is lost according to the error, and ends its generation if it was reused. A connection
     /// that is lost at its first use says nothing about older ones.
     fn ends_generation(&self, connection: &mut Connection, error: &DbErr) -> bool {
-        let SessionOptions {
+        let ConnectionRules {
             generation, guards, ..
-        } = &self.session;
+        } = &self.rules;
         if !is_connection_lost(error) || !guards.is_active(Guard::LostConnections) {
             return false;
         }
