@@ -45,17 +45,27 @@ impl PostgresDatabase {
         Self::create_empty_on(server()).await
     }
 
+    /// Creates a database without tables, in an encoding such as `LATIN1`.
+    pub async fn create_empty_in(encoding: &str) -> Self {
+        let options = format!(" ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'");
+        Self::create_empty_with(server(), &options).await
+    }
+
     /// Creates a database without tables on this server, which must outlive it.
     pub async fn create_empty_on(server: String) -> Self {
+        Self::create_empty_with(server, "").await
+    }
+
+    async fn create_empty_with(server: String, options: &str) -> Self {
         let database = Self {
             server,
             name: fresh_name("empty"),
         };
-        admin(
-            &database.server,
-            &format!("CREATE DATABASE {} TEMPLATE template0", database.name),
-        )
-        .await;
+        let create = format!(
+            "CREATE DATABASE {} TEMPLATE template0{options}",
+            database.name
+        );
+        admin(&database.server, &create).await;
         database
     }
 

@@ -25,7 +25,7 @@ pub struct PostgresServer {
     settings: Vec<String>,
     process: Mutex<Option<Process>>,
     /// Keeps the template for the next server.
-    _template: Arc<TempDir>,
+    template: Arc<TempDir>,
 }
 
 impl PostgresServer {
@@ -44,12 +44,30 @@ impl PostgresServer {
                 .arg(template.path().join(DATA))
                 .arg(directory.path()),
         );
+        let settings = settings.iter().map(ToString::to_string).collect();
+        Self::start_in(directory, settings, template).await
+    }
+
+    /// Starts a standby of this server. It replays what this server commits until it is promoted.
+    pub async fn start_standby(&self) -> Self {
+        let directory = temporary();
+        run_to_end(
+            as_server(&client_program("pg_basebackup"))
+                .current_dir(directory.path())
+                .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+                .args(["-U", "postgres", "-c", "fast", "-R", "--no-sync", "-D"])
+                .arg(directory.path().join(DATA)),
+        );
+        Self::start_in(directory, self.settings.clone(), self.template.clone()).await
+    }
+
+    async fn start_in(directory: TempDir, settings: Vec<String>, template: Arc<TempDir>) -> Self {
         let mut server = Self {
             directory,
             port: 0,
-            settings: settings.iter().map(ToString::to_string).collect(),
+            settings,
             process: Mutex::new(None),
-            _template: template,
+            template,
         };
         for _ in 0..10 {
             server.port = next_port();
@@ -63,6 +81,11 @@ impl PostgresServer {
     /// The URL of its first database, with a superuser. It is the same after a restart.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Its host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Stops all processes of the server (SIGSTOP). It does not respond, connections stay open, and only the kernel
@@ -321,6 +344,14 @@ fn program(name: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// The path of a client program, beside the server's programs. These may be links.
+fn client_program(name: &str) -> PathBuf {
+    program("postgres")
+        .canonicalize()
+        .unwrap()
+        .with_file_name(name)
 }
 
 fn run_to_end(command: &mut Command) {

@@ -176,6 +176,12 @@ impl Proxy {
         });
     }
 
+    /// Directs new connections to another server, and keeps the existing ones, as a changed DNS record does.
+    pub fn redirect(&self, target: impl Into<String>) {
+        let target = target.into();
+        self.faults.send_modify(|faults| faults.target = target);
+    }
+
     /// Ends faults, so that connections, requests and replies pass again.
     pub fn clear_faults(&self) {
         self.faults.send_modify(|faults| {

@@ -17,6 +17,11 @@ pub enum Guard {
     ReleaseCheck,
     /// A connection that does not reply is closed when it returns to the pool.
     ReleaseTimeout,
+    /// A connection that was opened or checked before another one was lost is not reused. A read or a BEGIN that finds its
+    /// reused connection lost runs once more.
+    LostConnections,
+    /// A connection to a server that became a standby, or read-only, does not return to the pool.
+    ServerRole,
     /// An idempotency key is claimed in the transaction of its write, so that the write happens once.
     IdempotencyClaim,
     /// The cache stores only what was read under a lease that no write has voided.

@@ -15,6 +15,7 @@ mod erased_ids;
 mod errors;
 mod health;
 mod idempotency;
+mod keyed_locks;
 mod list_params;
 mod logins;
 mod outbox;
@@ -24,11 +25,11 @@ mod released_usernames;
 mod retention;
 pub(crate) mod row;
 mod service_tokens;
-mod striped_locks;
 mod suspensions;
 mod synchronized_clock;
 mod transaction;
 mod users;
+mod write_locks;
 
 use std::sync::Arc;
 
@@ -58,15 +59,15 @@ use errors::OperationError;
 pub use errors::is_transient;
 use health::SchemaCheck;
 pub use logins::SeaOrmLogins;
-use striped_locks::StripedLocks;
 pub use synchronized_clock::SynchronizedClock;
+use write_locks::WriteLocks;
 
 /// The user store. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct SeaOrmUsers {
     connections: Connections,
     system: System,
-    write_locks: Arc<StripedLocks>,
+    write_locks: Arc<WriteLocks>,
     schema: Arc<SchemaCheck>,
     /// Initialised on first use: a database without a schema has no id.
     name_digests: Arc<OnceCell<NameDigests>>,

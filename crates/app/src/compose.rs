@@ -263,6 +263,15 @@ impl Composition {
         UseCases::new(&self.ports)
     }
 
+    /// Checks that the database is reachable and can be used.
+    ///
+    /// # Errors
+    /// [`ComposeError::Migrate`].
+    pub(crate) async fn check_database(&self) -> Result<(), ComposeError> {
+        let checked = self.connections.check().await;
+        Ok(checked.map_err(user_migrations::MigrateError::from)?)
+    }
+
     /// Applies pending migrations and returns their names.
     ///
     /// # Errors
@@ -339,8 +348,14 @@ pub(crate) async fn refuse_unusable_redis(settings: &Settings) -> Result<(), Com
 async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
     let database = &settings.database;
     let opened = match &database.target {
-        DatabaseTarget::Postgres { url } => {
+        DatabaseTarget::Postgres {
+            url,
+            further_urls,
+            accepts_standby,
+        } => {
             let options = PoolOptions {
+                further_servers: further_urls.clone(),
+                accepts_standby: *accepts_standby,
                 schema: database.schema.clone(),
                 max_connections: database.max_connections,
                 ..PoolOptions::default()

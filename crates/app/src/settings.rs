@@ -8,6 +8,7 @@
 
 mod cache;
 mod database;
+mod database_servers;
 mod database_uri;
 mod errors;
 mod jwks;

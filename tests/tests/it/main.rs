@@ -36,6 +36,7 @@ mod overload_and_shutdown;
 mod password_hashes;
 mod passwords;
 mod postgres_contract;
+mod postgres_servers;
 mod proxy;
 mod races;
 mod redis_servers;

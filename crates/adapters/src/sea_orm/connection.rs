@@ -1,30 +1,39 @@
 //! Database connections: pools with admission control, and their settings for each of the two databases.
 
 mod admission;
-mod options;
+mod generation;
 mod pool;
-mod reachability;
+mod postgres_pool;
 mod reuse;
+mod servers;
+mod session;
+mod sqlite_pool;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnAcquireErr, Database, DbErr};
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::{ConnAcquireErr, Database, DbErr, RuntimeErr};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 use user_domain::directory::MetadataKey;
 
 use super::directory::{IndexOutcome, update_indexes};
-use crate::guards::{Guard, Guards};
+use crate::guards::Guards;
 use admission::AdmissionControl;
 pub(super) use admission::Permit;
-use options::{
-    ACQUIRE_TIMEOUT, SQLITE_READERS, SQLITE_WRITER_TIMEOUT, check_after_read, check_after_sqlite,
-    check_after_write, postgres_options, sqlite_options,
-};
+use generation::Generation;
 pub(super) use pool::{Pool, Transaction, TransactionMode};
+use postgres_pool::{ConnectionRules, postgres_pool};
 pub(super) use reuse::exec_error;
+use servers::Servers;
+use session::{Access, Session};
+use sqlite_pool::{SQLITE_READERS, SQLITE_WRITER_TIMEOUT, check_after_sqlite, sqlite_options};
 
+/// The maximum wait of a request for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The maximum duration of a statement of a write.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The maximum duration of a statement of a read, sized for a search. Shorter reads have the deadlines of their
@@ -48,6 +57,8 @@ pub struct Connections {
     pub(super) outbox: Pool,
     /// Limits long queries to half of the read connections, so that reads of single users find the other half.
     pub(super) listings: Arc<AdmissionControl>,
+    /// Only for PostgreSQL.
+    servers: Option<Arc<Servers>>,
 }
 
 /// Options for connecting to PostgreSQL.
@@ -58,6 +69,10 @@ pub struct PoolOptions {
     /// The maximum number of connections of the read and the write pool together, at least 2. The outbox connection is
     /// one more.
     pub max_connections: u32,
+    /// The URLs of further servers, one of which may take over from the first.
+    pub further_servers: Vec<SecretString>,
+    /// Whether a standby may be used if there are several servers.
+    pub accepts_standby: bool,
     /// The guards against races.
     pub guards: Guards,
 }
@@ -68,25 +83,41 @@ impl Connections {
     /// # Errors
     /// If the URL is invalid.
     pub async fn postgres(url: &str, options: &PoolOptions) -> Result<Self, DbErr> {
+        let mut servers = vec![connect_options(url)?];
+        for url in &options.further_servers {
+            servers.push(connect_options(url.expose_secret())?);
+        }
+        let first = servers.first().cloned().unwrap_or_default();
+        let session = |access, statement_timeout| Session {
+            access,
+            schema: options.schema.clone(),
+            statement_timeout,
+        };
+        let generation = Arc::new(Generation::default());
+        let servers = Arc::new(Servers::new(
+            servers,
+            options.accepts_standby,
+            session(Access::Read, OUTBOX_TIMEOUT),
+            generation.clone(),
+        ));
+        let open = |name, connections, session| {
+            let rules = ConnectionRules {
+                session,
+                servers: servers.clone(),
+                generation: generation.clone(),
+                guards: options.guards,
+            };
+            let pool = postgres_pool(first.clone(), connections, &rules);
+            Pool::postgres(name, pool, connections, rules)
+        };
         let writes = (options.max_connections / 2).max(1);
         let reads = options.max_connections.saturating_sub(writes).max(1);
-        let mut write_options = postgres_options(url, options, writes, WRITE_TIMEOUT);
-        let guards = options.guards;
-        if guards.is_active(Guard::ReleaseCheck) {
-            check_after_write(&mut write_options, guards);
-        }
-        let mut read_options = postgres_options(url, options, reads, READ_TIMEOUT);
-        check_after_read(&mut read_options, guards);
-        let mut outbox_options = postgres_options(url, options, 1, OUTBOX_TIMEOUT);
-        check_after_read(&mut outbox_options, guards);
-        let outbox = Database::connect(outbox_options).await?;
-        let read = Database::connect(read_options).await?;
-        let write = Database::connect(write_options).await?;
         Ok(Self {
-            outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT, guards),
+            outbox: open("tail", 1, session(Access::Read, OUTBOX_TIMEOUT)),
             listings: listings(reads),
-            reads: Pool::new("reads", read, reads, ACQUIRE_TIMEOUT, guards),
-            writes: Pool::new("writes", write, writes, ACQUIRE_TIMEOUT, guards),
+            reads: open("reads", reads, session(Access::Read, READ_TIMEOUT)),
+            writes: open("writes", writes, session(Access::Write, WRITE_TIMEOUT)),
+            servers: Some(servers.clone()),
         })
     }
 
@@ -95,7 +126,6 @@ impl Connections {
     /// # Errors
     /// If the file cannot be opened.
     pub async fn sqlite(path: &Path) -> Result<Self, DbErr> {
-        let guards = Guards::default();
         let mut write_options = sqlite_options(path, 1, SQLITE_WRITER_TIMEOUT);
         check_after_sqlite(&mut write_options);
         let write = Database::connect(write_options).await?;
@@ -103,11 +133,23 @@ impl Connections {
         let read = Database::connect(read).await?;
         let outbox = Database::connect(sqlite_options(path, 1, ACQUIRE_TIMEOUT)).await?;
         Ok(Self {
-            writes: Pool::new("writes", write, 1, SQLITE_WRITER_TIMEOUT, guards),
+            writes: Pool::new("writes", write, 1, SQLITE_WRITER_TIMEOUT),
             listings: listings(SQLITE_READERS),
-            reads: Pool::new("reads", read, SQLITE_READERS, ACQUIRE_TIMEOUT, guards),
-            outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT, guards),
+            reads: Pool::new("reads", read, SQLITE_READERS, ACQUIRE_TIMEOUT),
+            outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT),
+            servers: None,
         })
+    }
+
+    /// Checks that a server is reachable, and that its database can be used.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn check(&self) -> Result<(), DbErr> {
+        match &self.servers {
+            Some(servers) => servers.check().await,
+            None => Ok(()),
+        }
     }
 
     /// Applies pending migrations and returns their names.
@@ -118,6 +160,7 @@ impl Connections {
         &self,
         schema: Option<&str>,
     ) -> Result<Vec<String>, user_migrations::MigrateError> {
+        self.check().await?;
         // Most starts have no pending migrations. If the database does not answer, the caller retries on another
         // connection.
         let pending = timeout(PENDING_MIGRATIONS_TIMEOUT, self.pending_migrations()).await;
@@ -125,7 +168,7 @@ impl Connections {
         if pending.is_empty() {
             return Ok(Vec::new());
         }
-        let up = user_migrations::up(self.writes.without_admission(), schema);
+        let up = user_migrations::up(self.writes.without_admission().await, schema);
         timeout(MIGRATION_TIMEOUT, up)
             .await
             .unwrap_or_else(|_| Err(timed_out().into()))
@@ -182,6 +225,15 @@ fn timed_out() -> DbErr {
     DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
 }
 
+fn connect_options(url: &str) -> Result<PgConnectOptions, DbErr> {
+    let options: PgConnectOptions = url
+        .parse()
+        .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
+    Ok(options
+        .application_name("user-service")
+        .disable_statement_logging())
+}
+
 /// Registers the descriptions of the metrics of the connections.
 pub(super) fn describe_metrics() {
     admission::describe_metrics();
@@ -198,7 +250,7 @@ mod tests {
         let postgres = Connections::postgres("postgres://nobody@localhost/none", &options);
         let postgres = postgres.await.unwrap();
         for pool in [&postgres.reads, &postgres.writes, &postgres.outbox] {
-            let pool = pool.without_admission();
+            let pool = pool.without_admission().await;
             let options = pool.get_postgres_connection_pool().options();
             let reaper = (options.get_idle_timeout(), options.get_max_lifetime());
             assert_eq!(reaper, (None, None));
@@ -207,7 +259,7 @@ mod tests {
         let path = folder.path().join("users.db");
         let sqlite = Connections::sqlite(&path).await.unwrap();
         for pool in [&sqlite.reads, &sqlite.writes, &sqlite.outbox] {
-            let pool = pool.without_admission();
+            let pool = pool.without_admission().await;
             let options = pool.get_sqlite_connection_pool().options();
             let reaper = (options.get_idle_timeout(), options.get_max_lifetime());
             assert_eq!(reaper, (None, None));

@@ -143,6 +143,23 @@ pub fn is_transient(error: &DbErr) -> bool {
     }
 }
 
+/// Whether an error says that the connection is lost, or that its server cannot be used: it ends the session, is shutting
+/// down, or became read-only.
+pub(super) fn is_connection_lost(error: &DbErr) -> bool {
+    match sqlx_error(error) {
+        Some(sqlx::Error::Database(error)) => {
+            let code = error.code().unwrap_or_default();
+            // Not 25P03: that timeout is about the transaction of one connection.
+            code.starts_with("08") || ENDS_OF_SERVER.contains(&&*code)
+        }
+        Some(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed) => true,
+        _ => false,
+    }
+}
+
+/// Shutdown, crash, start, database dropped, idle timeout of sessions; read-only server.
+const ENDS_OF_SERVER: [&str; 6] = ["57P01", "57P02", "57P03", "57P04", "57P05", "25006"];
+
 /// Whether a code is caused by the state of the database and not by the statement: a SQLSTATE of PostgreSQL or a result
 /// code of SQLite.
 fn is_transient_code(code: &str) -> bool {

@@ -2,34 +2,29 @@
 
 pub(super) mod attempts;
 mod dummy_hashes;
-mod keyed_locks;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use hmac::{Hmac, KeyInit, Mac};
+use sea_orm::prelude::Uuid;
 use sha2::Sha256;
-use tokio::time::timeout;
 use user_domain::StoreError;
 use user_domain::lockout::{AccountAttempts, Lockout, LoginAttempt};
 use user_domain::ports::{DummyHashes, HashingError, LoginAttempts, LoginLock};
 use user_domain::values::{StoredPassword, Timestamp, UserId};
 
+use super::keyed_locks::KeyedLocks;
 use super::{Connections, SeaOrmUsers};
 use attempts::CounterKey;
 use dummy_hashes::HashSample;
-use keyed_locks::KeyedLocks;
-
-/// The maximum wait of an attempt for other attempts with the same identifier from the same source.
-const LOCK_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// The login attempts of a user store. Cheap to clone; clones share the locks and the sample.
 #[derive(Clone)]
 pub struct SeaOrmLogins {
     users: SeaOrmUsers,
     key: Hmac<Sha256>,
-    locks: Arc<KeyedLocks>,
+    locks: Arc<KeyedLocks<Uuid>>,
     sample: Arc<HashSample>,
 }
 
@@ -76,10 +71,8 @@ impl SeaOrmLogins {
 impl LoginAttempts for SeaOrmLogins {
     async fn lock(&self, attempt: &LoginAttempt) -> Result<LoginLock, HashingError> {
         let key = attempts::lock_key(&self.key, attempt);
-        timeout(LOCK_TIMEOUT, self.locks.lock(key))
-            .await
-            .map(LoginLock::new)
-            .map_err(|_| HashingError::Busy)
+        let lock = self.locks.lock(key).await;
+        lock.map(LoginLock::new).map_err(|_| HashingError::Busy)
     }
 
     async fn lockout(&self, attempt: &LoginAttempt) -> Result<Lockout, StoreError> {

@@ -1,10 +1,13 @@
 //! Parses `DATABASE_URI` in the same way as SQLAlchemy, since older services of the platform share the variable.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::{Url, form_urlencoded};
+
+use super::database_servers::{Parameters, Server};
 
 /// The database. `Display` shows it without user name and password.
 #[derive(Clone, Debug)]
@@ -13,6 +16,10 @@ pub enum DatabaseTarget {
     Postgres {
         /// `postgres://…`, with only those parameters that sqlx supports.
         url: SecretString,
+        /// The URLs of further servers, one of which may take over from the first.
+        further_urls: Vec<SecretString>,
+        /// Whether a standby may be used if there are several servers.
+        accepts_standby: bool,
     },
     /// A SQLite file on this machine.
     Sqlite {
@@ -25,35 +32,44 @@ impl fmt::Display for DatabaseTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => write!(formatter, "SQLite in {}", path.display()),
-            Self::Postgres { url } => match Url::parse(url.expose_secret()) {
-                Ok(url) => write_server(&url, formatter),
-                Err(_) => formatter.write_str("PostgreSQL"),
-            },
+            Self::Postgres {
+                url, further_urls, ..
+            } => {
+                let urls = std::iter::once(url).chain(further_urls);
+                let urls: Vec<Url> = urls
+                    .filter_map(|url| Url::parse(url.expose_secret()).ok())
+                    .collect();
+                let servers: Vec<String> = urls.iter().map(server).collect();
+                let name = urls.first().map(database_name).unwrap_or_default();
+                write!(formatter, "PostgreSQL at {}/{name}", servers.join(", "))
+            }
         }
     }
 }
 
-/// Writes the server and the database. A parameter replaces the same part of the URL, as in the driver.
-fn write_server(url: &Url, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let parameter = |names: &[&str]| {
-        url.query_pairs()
-            .filter(|(name, _)| names.contains(&&**name))
-            .last()
-            .map(|(_, value)| value.into_owned())
-    };
-    let host = parameter(&["host", "hostaddr"])
-        .or_else(|| url.host_str().map(str::to_owned))
-        .filter(|host| !host.is_empty() && !host.starts_with('/'));
-    let port = parameter(&["port"]).unwrap_or_else(|| {
+/// Returns host and port. A parameter replaces the same part of the URL, as in the driver.
+fn server(url: &Url) -> String {
+    let host = parameter(url, "host").or_else(|| url.host_str().map(str::to_owned));
+    let port = parameter(url, "port").unwrap_or_else(|| {
         url.port()
             .map_or("5432".to_owned(), |port| port.to_string())
     });
-    let name =
-        parameter(&["dbname"]).unwrap_or_else(|| url.path().trim_start_matches('/').to_owned());
     match host {
-        Some(host) => write!(formatter, "PostgreSQL at {host}:{port}/{name}"),
-        None => write!(formatter, "PostgreSQL at a local socket, /{name}"),
+        Some(address) if address.parse::<Ipv6Addr>().is_ok() => format!("[{address}]:{port}"),
+        Some(host) if !host.is_empty() && !host.starts_with('/') => format!("{host}:{port}"),
+        _ => "a local socket, ".to_owned(),
     }
+}
+
+fn database_name(url: &Url) -> String {
+    parameter(url, "dbname").unwrap_or_else(|| url.path().trim_start_matches('/').to_owned())
+}
+
+fn parameter(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs()
+        .filter(|(known, _)| known == name)
+        .last()
+        .map(|(_, value)| value.into_owned())
 }
 
 /// A parsed `DATABASE_URI`.
@@ -95,25 +111,58 @@ fn postgres(rest: &str) -> Result<DatabaseUri, String> {
     if location.contains('#') {
         return Err("has a `#`, which must be written as %23".to_owned());
     }
-    let mut url = Url::parse(&format!("postgres://{location}"))
+    let end_of_authority = location.find(['/', '?']).unwrap_or(location.len());
+    let (authority, beyond) = location.split_at(end_of_authority);
+    let urls = authority
+        .split(',')
+        .map(|server| Url::parse(&format!("postgres://{server}{beyond}")))
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|_| "is not a valid URL: host, port or database is malformed".to_owned())?;
+    let [first, ..] = urls.as_slice() else {
+        return Err("names no host".to_owned());
+    };
 
-    let (parameters, ignored_parameters) = parameters(&url)?;
-    let replaced_parts = replaced_parts(&url, credentials, &parameters);
+    let parameters = Parameters::of(first)?;
+    let replaced_parts = parameters.replaced_parts(first, credentials);
+    let mut servers = parameters
+        .servers(&urls)?
+        .into_iter()
+        .map(|server| server_url(first, server, &parameters.others, credentials))
+        .collect::<Result<Vec<_>, _>>()?
+        .into_iter();
+    let url = servers.next().ok_or("names no host")?;
+    Ok(DatabaseUri {
+        target: DatabaseTarget::Postgres {
+            url,
+            further_urls: servers.collect(),
+            accepts_standby: parameters.accepts_standby,
+        },
+        ignored_parameters: parameters.ignored,
+        replaced_parts,
+    })
+}
+
+/// Returns the URL of one server, with only those parameters that sqlx supports.
+fn server_url(
+    first: &Url,
+    server: Server,
+    parameters: &[(String, String)],
+    credentials: Option<&str>,
+) -> Result<SecretString, String> {
+    let mut url = server.url.unwrap_or_else(|| first.clone());
     url.set_query(None);
-    for (name, value) in parameters {
-        url.query_pairs_mut().append_pair(&name, &value);
+    let place = [("host", server.host), ("port", server.port)];
+    let place = place
+        .iter()
+        .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let others = parameters.iter().map(|(name, value)| (&**name, &**value));
+    for (name, value) in others.chain(place) {
+        url.query_pairs_mut().append_pair(name, value);
     }
     if let Some(credentials) = credentials {
         set_credentials(&mut url, credentials)?;
     }
-    Ok(DatabaseUri {
-        target: DatabaseTarget::Postgres {
-            url: SecretString::from(String::from(url)),
-        },
-        ignored_parameters,
-        replaced_parts,
-    })
+    Ok(SecretString::from(String::from(url)))
 }
 
 /// Splits `user:password@` from what follows it.
@@ -127,11 +176,13 @@ fn split_credentials(rest: &str) -> (Option<&str>, &str) {
         return (Some(credentials), location.trim_start_matches('@'));
     }
     let looks_like_port = |text: &str| text.chars().all(|digit| digit.is_ascii_digit());
-    let is_host_and_port = authority.starts_with('[')
-        || authority
-            .split_once(':')
-            .is_none_or(|(_, port)| looks_like_port(port));
-    if is_host_and_port || !beyond.contains('@') {
+    let is_server = |server: &str| {
+        server.starts_with('[')
+            || server
+                .split_once(':')
+                .is_none_or(|(_, port)| looks_like_port(port))
+    };
+    if authority.split(',').all(is_server) || !beyond.contains('@') {
         return (None, rest);
     }
     match rest.split_once('@') {
@@ -171,81 +222,6 @@ fn percent_decoded(text: &str) -> String {
     form_urlencoded::parse(escaped.as_bytes())
         .map(|(decoded, _)| decoded.into_owned())
         .collect()
-}
-
-type Parameters = Vec<(String, String)>;
-
-/// Returns the parameters that sqlx supports, under its names, and the names of all others.
-///
-/// sqlx logs the value of an unknown parameter, so none is passed on. An unsupported TLS parameter is an error: without
-/// it, the connection would be less secure than requested.
-fn parameters(url: &Url) -> Result<(Parameters, Vec<String>), String> {
-    let mut known = Parameters::new();
-    let mut ignored = Vec::new();
-    for (name, value) in url.query_pairs() {
-        match &*name {
-            "sslmode" | "ssl-mode" | "ssl" => {
-                known.push(("sslmode".to_owned(), ssl_mode(&value)?));
-            }
-            "host" | "hostaddr" if value.contains(',') || has(&known, &name) => {
-                return Err("names more than one host".to_owned());
-            }
-            "port" if value.parse::<u16>().is_err() => {
-                return Err("has a parameter `port` that is not a port".to_owned());
-            }
-            "hostaddr" if value.parse::<std::net::IpAddr>().is_err() => {
-                return Err("has a parameter `hostaddr` that is not an IP address".to_owned());
-            }
-            "host" | "hostaddr" | "port" | "dbname" | "user" | "password" | "application_name"
-            | "options" | "sslrootcert" | "ssl-root-cert" | "ssl-ca" | "sslcert" | "ssl-cert"
-            | "sslkey" | "ssl-key" => known.push((name.into_owned(), value.into_owned())),
-            name if name.starts_with("ssl") => {
-                return Err(format!("has a parameter `{name}`, which is not supported"));
-            }
-            name => ignored.push(name.to_owned()),
-        }
-    }
-    Ok((known, ignored))
-}
-
-/// Returns the names of the parts of the URL that a parameter replaces.
-fn replaced_parts(
-    url: &Url,
-    credentials: Option<&str>,
-    parameters: &Parameters,
-) -> Vec<&'static str> {
-    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
-    let has_password = credentials.is_some_and(|credentials| credentials.contains(':'));
-    let given = [
-        ("host", has_host),
-        ("port", url.port().is_some()),
-        ("dbname", !url.path().trim_matches('/').is_empty()),
-        ("user", credentials.is_some()),
-        ("password", has_password),
-    ];
-    given
-        .into_iter()
-        .filter(|(part, is_given)| *is_given && has(parameters, part))
-        .map(|(part, _)| part)
-        .collect()
-}
-
-fn has(parameters: &Parameters, name: &str) -> bool {
-    parameters.iter().any(|(known, _)| known == name)
-}
-
-fn ssl_mode(value: &str) -> Result<String, String> {
-    match value.to_ascii_lowercase().as_str() {
-        mode @ ("disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full") => {
-            Ok(mode.to_owned())
-        }
-        // The spelling of asyncpg.
-        "true" => Ok("require".to_owned()),
-        "false" => Ok("disable".to_owned()),
-        _ => {
-            Err("has an unknown sslmode: write disable, prefer, require or verify-full".to_owned())
-        }
-    }
 }
 
 /// Parses the part after `sqlite://`: a slash and the path. An absolute path starts with a second slash.

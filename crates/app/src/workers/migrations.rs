@@ -27,7 +27,8 @@ pub(crate) async fn start(
     settings: &Settings,
 ) -> Result<(), ComposeError> {
     if !settings.database.migrate_on_start {
-        return Ok(());
+        let checked = composition.check_database().await;
+        return checked.or_else(|error| error.is_transient().then_some(()).ok_or(error));
     }
     let task = MigrationTask {
         composition: composition.clone(),

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metrics::{Gauge, Unit, describe_gauge, gauge};
+use sea_orm::sqlx::PgPool;
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
-    DbErr, ExecResult, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait,
+    DbErr, ExecResult, QueryResult, SqliteTransactionMode, SqlxPostgresConnector, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use tracing::{Instrument, Span};
 
+use super::ACQUIRE_TIMEOUT;
 use super::admission::{AdmissionControl, Permit};
+use super::postgres_pool::ConnectionRules;
 use super::reuse::{ConnectionReuse, ReusedTransaction};
 use crate::guards::{Guard, Guards};
 use crate::operations::{mark_failed, span};
@@ -71,36 +74,46 @@ macro_rules! on {
 }
 
 impl Pool {
+    /// Wraps a pool of at most `connections` connections to PostgreSQL, which are reused.
+    pub(super) fn postgres(
+        name: &'static str,
+        pool: PgPool,
+        connections: u32,
+        rules: ConnectionRules,
+    ) -> Self {
+        let db = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
+        let guards = rules.guards;
+        Self {
+            reuse: Some(ConnectionReuse::new(pool, rules)),
+            guards,
+            ..Self::new(name, db, connections, ACQUIRE_TIMEOUT)
+        }
+    }
+
     /// Wraps a pool of at most `connections` connections. An operation waits at most `max_wait` for one of them.
     pub(super) fn new(
         name: &'static str,
         db: DatabaseConnection,
         connections: u32,
         max_wait: Duration,
-        guards: Guards,
     ) -> Self {
         let permits = usize::try_from(connections).unwrap_or(usize::MAX).max(1);
         gauge!(MAX_CONNECTIONS, "pool" => name).set(f64::from(connections));
-        let reuse = match Dialect::of(&db) {
-            Dialect::Postgres => Some(ConnectionReuse::new(
-                db.get_postgres_connection_pool().clone(),
-            )),
-            Dialect::Sqlite => None,
-        };
         Self {
             db,
-            reuse,
+            reuse: None,
             admission: Arc::new(AdmissionControl::new(name, permits, max_wait)),
-            guards,
+            guards: Guards::default(),
             used: gauge!(CONNECTIONS, "pool" => name, "state" => "used"),
             idle: gauge!(CONNECTIONS, "pool" => name, "state" => "idle"),
         }
     }
 
     /// Returns the driver's pool without admission control, for migrations and index builds.
-    pub(in crate::sea_orm) fn without_admission(&self) -> &DatabaseConnection {
+    pub(in crate::sea_orm) async fn without_admission(&self) -> &DatabaseConnection {
         if let Some(reuse) = &self.reuse {
             reuse.release_all();
+            reuse.direct().await;
         }
         &self.db
     }

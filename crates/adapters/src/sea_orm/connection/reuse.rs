@@ -4,6 +4,9 @@
 //! the one of a read. A connection that has just answered a statement completely is alive and, as far as the client
 //! knows, in no transaction. It is therefore kept here for its next use. It returns to the driver's pool when its reuse
 //! time is over, after an error, and after a cancelled operation.
+//!
+//! The server may close such a connection at any time, or become a standby. The first error that says so ends the
+//! generation of all connections. What failed is repeated once on a new connection if it was a read or a BEGIN.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,10 +23,15 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use sqlx_core::transaction::TransactionManager;
 
-use super::reachability::{Reachability, connect_error};
+use super::postgres_pool::ConnectionRules;
+use super::servers::connect_error;
+use super::session::Access;
+use crate::guards::Guard;
+use crate::sea_orm::errors::is_connection_lost;
 
-/// The maximum reuse time of a connection before it returns to the driver's pool, and is checked.
-const REUSE_TIME: Duration = Duration::from_secs(10);
+/// The maximum reuse time of a connection before it returns to the driver's pool, and is checked. After a failover this
+/// is also how long a server that became a standby is read.
+const REUSE_TIME: Duration = Duration::from_secs(2);
 
 type Transactions = <Postgres as Database>::TransactionManager;
 
@@ -31,7 +39,7 @@ type Transactions = <Postgres as Database>::TransactionManager;
 #[derive(Clone)]
 pub(super) struct ConnectionReuse {
     pool: PgPool,
-    reachability: Arc<Reachability>,
+    rules: ConnectionRules,
     idle: Arc<Idle>,
 }
 
@@ -46,8 +54,10 @@ struct IdleConnections {
 
 struct Connection {
     connection: PoolConnection<Postgres>,
-    /// When it was acquired from the driver's pool.
+    /// When it was acquired from the driver's pool, which had opened or checked it.
     acquired: Instant,
+    /// Whether it has not been checked since an earlier use.
+    is_reused: bool,
 }
 
 /// A transaction on a connection that is reused after the commit. Dropping it before the commit rolls back.
@@ -59,10 +69,10 @@ pub(super) struct ReusedTransaction {
 
 impl ConnectionReuse {
     /// Creates the reuse of a pool's connections.
-    pub(super) fn new(pool: PgPool) -> Self {
+    pub(super) fn new(pool: PgPool, rules: ConnectionRules) -> Self {
         Self {
             pool,
-            reachability: Arc::default(),
+            rules,
             idle: Arc::default(),
         }
     }
@@ -86,10 +96,12 @@ impl ConnectionReuse {
 
     /// Begins a transaction with this statement.
     pub(super) async fn begin(&self, statement: &'static str) -> Result<ReusedTransaction, DbErr> {
-        let mut connection = self.acquire().await?;
-        Transactions::begin(&mut connection.connection, Some(statement.into_sql_str()))
-            .await
-            .map_err(exec_error)?;
+        let begin = async |connection: &mut PgConnection| {
+            Transactions::begin(connection, Some(statement.into_sql_str()))
+                .await
+                .map_err(exec_error)
+        };
+        let ((), connection) = self.run_first(begin, true).await?;
         Ok(ReusedTransaction {
             reuse: self.clone(),
             connection: tokio::sync::Mutex::new(Some(connection)),
@@ -97,18 +109,23 @@ impl ConnectionReuse {
     }
 
     async fn acquire(&self) -> Result<Connection, DbErr> {
-        while let Some(connection) = self.idle.pop() {
-            if connection.is_trusted() {
+        while let Some(mut connection) = self.idle.pop() {
+            if !self.rules.generation.contains(connection.acquired) {
+                connection.connection.close_on_drop();
+            } else if connection.is_recent() {
+                connection.is_reused = true;
                 return Ok(connection);
             }
         }
+        self.direct().await;
         match self.pool.acquire().await {
             Ok(connection) => Ok(Connection {
                 connection,
                 acquired: Instant::now(),
+                is_reused: false,
             }),
             Err(sqlx::Error::PoolTimedOut) => {
-                Err(self.reachability.explain_timeout(&self.pool).await)
+                Err(self.rules.servers.explain_timeout(&self.pool).await)
             }
             Err(sqlx::Error::PoolClosed) => {
                 Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))
@@ -117,21 +134,61 @@ impl ConnectionReuse {
         }
     }
 
-    /// Runs a statement on a connection, and keeps the connection after a complete answer. After an error or a
+    /// Lets the driver's pool open its next connections to the server that is in use.
+    pub(super) async fn direct(&self) {
+        self.rules.servers.direct(&self.pool).await;
+    }
+
+    /// Runs a statement outside a transaction, and keeps the connection after a complete answer. After an error or a
     /// cancellation the connection returns to the driver's pool, which checks it again.
     async fn run<T>(
         &self,
-        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr>,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr> + Clone,
     ) -> Result<T, DbErr> {
-        let mut connection = self.acquire().await?;
-        let answer = statement(&mut connection.connection).await?;
+        let is_repeatable = self.rules.session.access == Access::Read;
+        let (answer, connection) = self.run_first(statement, is_repeatable).await?;
         self.keep(connection);
         Ok(answer)
     }
 
+    /// Runs the first statement on a connection. If that reveals that a reused connection is lost, a repeatable statement
+    /// runs once more on a connection of the next generation.
+    async fn run_first<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr> + Clone,
+        is_repeatable: bool,
+    ) -> Result<(T, Connection), DbErr> {
+        let mut connection = self.acquire().await?;
+        let mut answer = statement.clone()(&mut connection.connection).await;
+        if let Err(error) = &answer
+            && self.ends_generation(&mut connection, error)
+            && is_repeatable
+        {
+            connection = self.acquire().await?;
+            answer = statement(&mut connection.connection).await;
+        }
+        Ok((answer?, connection))
+    }
+
+    /// Closes a connection that is lost according to the error, and ends its generation if it was reused. A connection
+    /// that is lost at its first use says nothing about older ones.
+    fn ends_generation(&self, connection: &mut Connection, error: &DbErr) -> bool {
+        let ConnectionRules {
+            generation, guards, ..
+        } = &self.rules;
+        if !is_connection_lost(error) || !guards.is_active(Guard::LostConnections) {
+            return false;
+        }
+        connection.connection.close_on_drop();
+        if connection.is_reused {
+            generation.end(connection.acquired);
+        }
+        connection.is_reused
+    }
+
     fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock();
-        if idle.is_closed || !connection.is_trusted() {
+        if idle.is_closed || !connection.is_recent() {
             drop(idle);
             drop(connection);
         } else {
@@ -141,7 +198,7 @@ impl ConnectionReuse {
 }
 
 impl Connection {
-    fn is_trusted(&self) -> bool {
+    fn is_recent(&self) -> bool {
         self.acquired.elapsed() < REUSE_TIME
     }
 }
@@ -175,7 +232,11 @@ impl ReusedTransaction {
         let connection = connection
             .as_mut()
             .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
-        statement(&mut connection.connection).await
+        let answer = statement(&mut connection.connection).await;
+        if let Err(error) = &answer {
+            self.reuse.ends_generation(connection, error);
+        }
+        answer
     }
 
     /// Commits.
@@ -185,9 +246,11 @@ impl ReusedTransaction {
             return Ok(());
         };
         // The connection stays in the mutex during the commit, so that a cancelled commit is rolled back.
-        Transactions::commit(&mut connection.connection)
-            .await
-            .map_err(exec_error)?;
+        let committed = Transactions::commit(&mut connection.connection).await;
+        if let Err(error) = committed.map_err(exec_error) {
+            self.reuse.ends_generation(connection, &error);
+            return Err(error);
+        }
         if let Some(connection) = ended.take() {
             self.reuse.keep(connection);
         }

@@ -137,7 +137,10 @@ async fn update_on_postgres(
     wanted: &[Index],
     drop_others: bool,
 ) -> Result<IndexOutcome, sqlx::Error> {
-    let pool = writes.without_admission().get_postgres_connection_pool();
+    let pool = writes
+        .without_admission()
+        .await
+        .get_postgres_connection_pool();
     let mut connection = pool.acquire().await?.detach();
     let updated = update_with(&mut connection, wanted, drop_others).await;
     let closed = connection.close().await;

@@ -14,7 +14,7 @@ fn target(uri: &str) -> DatabaseTarget {
 #[track_caller]
 fn assert_postgres(uri: &str, expected: &str) {
     match target(uri) {
-        DatabaseTarget::Postgres { url } => assert_eq!(url.expose_secret(), expected),
+        DatabaseTarget::Postgres { url, .. } => assert_eq!(url.expose_secret(), expected),
         DatabaseTarget::Sqlite { .. } => panic!("SQLite"),
     }
 }
@@ -77,8 +77,100 @@ fn a_host_with_a_port_is_not_parsed_as_credentials() {
     );
     assert_postgres(
         "postgresql://[::1]:5432/users?user=a@b",
-        "postgres://[::1]:5432/users?user=a%40b",
+        "postgres://[::1]:5432/users?user=a%40b&host=%3A%3A1",
     );
+}
+
+/// Asserts the URLs of all servers, and whether a standby may be used.
+#[track_caller]
+fn assert_servers(uri: &str, expected: &[&str], standby: bool) {
+    let DatabaseTarget::Postgres {
+        url,
+        further_urls,
+        accepts_standby,
+    } = target(uri)
+    else {
+        panic!("SQLite");
+    };
+    let urls = std::iter::once(&url).chain(&further_urls);
+    let urls: Vec<_> = urls.map(|url| url.expose_secret()).collect();
+    assert_eq!((&*urls, accepts_standby), (expected, standby), "{uri}");
+}
+
+#[test]
+fn an_ipv6_address_is_a_host() {
+    assert_servers(
+        "postgresql://u:p@[::1]:5433/users",
+        &["postgres://u:p@[::1]:5433/users?host=%3A%3A1"],
+        false,
+    );
+    let shown = target("postgresql://u:p@[::1]:5433/users").to_string();
+    assert_eq!(shown, "PostgreSQL at [::1]:5433/users");
+}
+
+#[test]
+fn several_servers_are_accepted_as_in_libpq_and_sqlalchemy() {
+    let [a, b] = ["postgres://u:p@a:1/users", "postgres://u:p@b:2/users"];
+    assert_servers("postgresql://u:p@a:1,b:2/users", &[a, b], false);
+    let any = "postgresql://u:p@a:1,b:2/users?target_session_attrs=any";
+    assert_servers(any, &[a, b], true);
+    let primary = "postgresql://u:p@a,b/users?target_session_attrs=read-write&sslmode=require";
+    assert_servers(
+        primary,
+        &[
+            "postgres://u:p@a/users?sslmode=require",
+            "postgres://u:p@b/users?sslmode=require",
+        ],
+        false,
+    );
+    assert_servers(
+        "postgresql://a:1,b:2/users?user=u@x",
+        &[
+            "postgres://a:1/users?user=u%40x",
+            "postgres://b:2/users?user=u%40x",
+        ],
+        false,
+    );
+    let expected = [
+        "postgres:///users?host=a&port=1&user=u",
+        "postgres:///users?host=b&port=2&user=u",
+    ];
+    for parameters in [
+        "host=a:1&host=b:2",
+        "host=a,b&port=1,2",
+        "host=a&host=b&port=1&port=2",
+    ] {
+        let uri = format!("postgresql://u@/users?{parameters}");
+        assert_servers(&uri, &expected, false);
+    }
+    assert_servers(
+        "postgresql:///users?host=[::1]:1,::2&port=3",
+        &[
+            "postgres:///users?host=%3A%3A1&port=1",
+            "postgres:///users?host=%3A%3A2&port=3",
+        ],
+        false,
+    );
+    let shown = target("postgresql://u:p@a:1,[::1]/users").to_string();
+    assert_eq!(shown, "PostgreSQL at a:1, [::1]:5432/users");
+    for (uri, reason) in [
+        ("postgresql://a,,b/users", "empty host"),
+        (
+            "postgresql:///users?host=a,b&port=1,2,3",
+            "as many ports as hosts",
+        ),
+        ("postgresql:///users?host=a:x", "malformed port"),
+        (
+            "postgresql://a,b/users?target_session_attrs=standby",
+            "target_session_attrs",
+        ),
+        (
+            "postgresql://a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q/users",
+            "more than 16",
+        ),
+    ] {
+        assert_refused(&[("DATABASE_URI", uri)], "DATABASE_URI", reason);
+    }
 }
 
 #[test]
@@ -136,8 +228,6 @@ fn a_malformed_postgresql_uri_is_refused() {
         "postgresql://db:port/users",
         "postgresql://db/users?port=x",
         "postgresql://db/users#x",
-        "postgresql://db/users?host=a,b",
-        "postgresql://db/users?host=a&host=b",
         "postgresql+unknown://db/users",
         "postgresql:db",
         "db.example.org/users",
