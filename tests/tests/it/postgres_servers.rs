@@ -65,6 +65,8 @@ async fn of_several_servers_the_one_that_is_not_a_standby_is_used_and_followed()
     }
 
     primary.kill();
+    let key = UserKey::Id(samples::user_id());
+    assert!(store.find(&key).await.is_err(), "a standby was read");
     standby.execute("SELECT pg_promote()").await;
     for n in 0.. {
         assert!(Instant::now() < deadline, "the new primary is not used");

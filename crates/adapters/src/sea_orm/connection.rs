@@ -82,6 +82,10 @@ impl Connections {
     ///
     /// # Errors
     /// If the URL is invalid.
+    #[expect(
+        clippy::unused_async,
+        reason = "callers open either database in the same way"
+    )]
     pub async fn postgres(url: &str, options: &PoolOptions) -> Result<Self, DbErr> {
         let mut servers = vec![connect_options(url)?];
         for url in &options.further_servers {

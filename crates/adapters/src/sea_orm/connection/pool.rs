@@ -113,7 +113,8 @@ impl Pool {
     pub(in crate::sea_orm) async fn without_admission(&self) -> &DatabaseConnection {
         if let Some(reuse) = &self.reuse {
             reuse.release_all();
-            reuse.direct().await;
+            // Without a usable server, the next statement fails.
+            let _ = reuse.direct().await;
         }
         &self.db
     }

@@ -53,7 +53,7 @@ struct IdleConnections {
 }
 
 struct Connection {
-    connection: PoolConnection<Postgres>,
+    pooled: PoolConnection<Postgres>,
     /// When it was acquired from the driver's pool, which had opened or checked it.
     acquired: Instant,
     /// Whether it has not been checked since an earlier use.
@@ -111,16 +111,16 @@ impl ConnectionReuse {
     async fn acquire(&self) -> Result<Connection, DbErr> {
         while let Some(mut connection) = self.idle.pop() {
             if !self.rules.generation.contains(connection.acquired) {
-                connection.connection.close_on_drop();
+                connection.pooled.close_on_drop();
             } else if connection.is_recent() {
                 connection.is_reused = true;
                 return Ok(connection);
             }
         }
-        self.direct().await;
+        self.direct().await?;
         match self.pool.acquire().await {
-            Ok(connection) => Ok(Connection {
-                connection,
+            Ok(pooled) => Ok(Connection {
+                pooled,
                 acquired: Instant::now(),
                 is_reused: false,
             }),
@@ -135,8 +135,11 @@ impl ConnectionReuse {
     }
 
     /// Lets the driver's pool open its next connections to the server that is in use.
-    pub(super) async fn direct(&self) {
-        self.rules.servers.direct(&self.pool).await;
+    ///
+    /// # Errors
+    /// Why no server can be used.
+    pub(super) async fn direct(&self) -> Result<(), DbErr> {
+        self.rules.servers.direct(&self.pool).await
     }
 
     /// Runs a statement outside a transaction, and keeps the connection after a complete answer. After an error or a
@@ -159,13 +162,13 @@ impl ConnectionReuse {
         is_repeatable: bool,
     ) -> Result<(T, Connection), DbErr> {
         let mut connection = self.acquire().await?;
-        let mut answer = statement.clone()(&mut connection.connection).await;
+        let mut answer = statement.clone()(&mut connection.pooled).await;
         if let Err(error) = &answer
             && self.ends_generation(&mut connection, error)
             && is_repeatable
         {
             connection = self.acquire().await?;
-            answer = statement(&mut connection.connection).await;
+            answer = statement(&mut connection.pooled).await;
         }
         Ok((answer?, connection))
     }
@@ -179,7 +182,7 @@ impl ConnectionReuse {
         if !is_connection_lost(error) || !guards.is_active(Guard::LostConnections) {
             return false;
         }
-        connection.connection.close_on_drop();
+        connection.pooled.close_on_drop();
         if connection.is_reused {
             generation.end(connection.acquired);
         }
@@ -217,7 +220,7 @@ impl Drop for Idle {
     fn drop(&mut self) {
         for idle in std::mem::take(&mut self.lock().connections) {
             // The pool is unused now, and the runtime that the driver needs for a return may be gone.
-            drop(idle.connection.leak());
+            drop(idle.pooled.leak());
         }
     }
 }
@@ -232,7 +235,7 @@ impl ReusedTransaction {
         let connection = connection
             .as_mut()
             .ok_or(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
-        let answer = statement(&mut connection.connection).await;
+        let answer = statement(&mut connection.pooled).await;
         if let Err(error) = &answer {
             self.reuse.ends_generation(connection, error);
         }
@@ -246,7 +249,7 @@ impl ReusedTransaction {
             return Ok(());
         };
         // The connection stays in the mutex during the commit, so that a cancelled commit is rolled back.
-        let committed = Transactions::commit(&mut connection.connection).await;
+        let committed = Transactions::commit(&mut connection.pooled).await;
         if let Err(error) = committed.map_err(exec_error) {
             self.reuse.ends_generation(connection, &error);
             return Err(error);
@@ -262,7 +265,7 @@ impl Drop for ReusedTransaction {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.get_mut() {
             // The driver's check of the returned connection sends the rollback first.
-            Transactions::start_rollback(&mut connection.connection);
+            Transactions::start_rollback(&mut connection.pooled);
         }
     }
 }

@@ -24,7 +24,7 @@ const OUTCOME_TTL: Duration = Duration::from_secs(1);
 /// The servers of a database, shared by its pools.
 pub(super) struct Servers {
     /// The options of each server, in the order of the settings. Not empty.
-    servers: Vec<PgConnectOptions>,
+    options: Vec<PgConnectOptions>,
     /// Whether a standby may be used.
     accepts_standby: bool,
     session: Session,
@@ -44,13 +44,13 @@ struct Choice {
 impl Servers {
     /// Creates the servers with these options.
     pub(super) fn new(
-        servers: Vec<PgConnectOptions>,
+        options: Vec<PgConnectOptions>,
         accepts_standby: bool,
         session: Session,
         generation: Arc<Generation>,
     ) -> Self {
         Self {
-            servers,
+            options,
             accepts_standby,
             session,
             generation,
@@ -60,22 +60,26 @@ impl Servers {
 
     /// Whether there are several servers, of which one may take over from another.
     pub(super) fn are_several(&self) -> bool {
-        self.servers.len() > 1
+        self.options.len() > 1
     }
 
     /// Lets a pool open its next connections to the right server.
-    pub(super) async fn direct(&self, pool: &PgPool) {
+    ///
+    /// # Errors
+    /// Why none of several servers can be used.
+    pub(super) async fn direct(&self, pool: &PgPool) -> Result<(), DbErr> {
         if !self.are_several() {
-            return;
+            return Ok(());
         }
         let is_current = |choice: &Choice| match &choice.outcome {
             Ok(_) => self.generation.contains(choice.at),
             Err(_) => choice.at.elapsed() < OUTCOME_TTL,
         };
-        let choice = self.choose(is_current).await;
-        if let Some(server) = choice.ok().and_then(|index| self.servers.get(index)) {
+        let index = self.choose(is_current).await?;
+        if let Some(server) = self.options.get(index) {
             pool.set_connect_options(server.clone());
         }
+        Ok(())
     }
 
     /// Checks that a server can be used.
@@ -122,7 +126,7 @@ impl Servers {
 
     /// Attempts to connect to all servers at once. Returns the one in use if it is usable, or the first that is.
     async fn attempt_all(&self, in_use: usize) -> Result<usize, DbErr> {
-        let outcomes = join_all(self.servers.iter().map(|server| self.attempt(server))).await;
+        let outcomes = join_all(self.options.iter().map(|server| self.attempt(server))).await;
         if outcomes.get(in_use).is_some_and(Result::is_ok) {
             return Ok(in_use);
         }

@@ -79,13 +79,14 @@ impl Session {
         if let Some(schema) = &self.schema {
             settings.push(("search_path", schema));
         }
-        let settings: String = settings
+        let settings: Vec<String> = settings
             .iter()
-            .map(|(name, value)| format!("set_config('{name}', '{value}', false), "))
+            .map(|(name, value)| format!("set_config('{name}', '{value}', false)"))
             .collect();
+        let settings = settings.join(", ");
         // Known since PostgreSQL 14, and refused by older ones on other systems than Linux.
         format!(
-            "SELECT {settings}
+            "SELECT {settings},
             CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL AND version() LIKE '%linux%'
                 THEN set_config('client_connection_check_interval', '{CLIENT_CHECK_INTERVAL}', false) END,
             current_setting('server_encoding') AS server_encoding"
