@@ -1,18 +1,16 @@
 //! The composition root: which adapter implements which port.
 
-use std::io::ErrorKind;
-use std::net::SocketAddr;
+mod error;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
-use user_adapters::cache::{
-    self, CacheOptions, CoalescingReader, RedisError, RedisOptions, TieredUserCache,
-};
+use user_adapters::cache::{self, CacheOptions, CoalescingReader, RedisOptions, TieredUserCache};
 use user_adapters::guards::Guards;
-use user_adapters::passwords::{HashingOptions, HashingPool, HashingPoolError};
+use user_adapters::passwords::{HashingOptions, HashingPool};
 use user_adapters::sea_orm::{
     Connections, IndexOutcome, PoolOptions, SeaOrmLogins, SeaOrmUsers, SynchronizedClock,
 };
@@ -26,6 +24,8 @@ use user_domain::directory::MetadataKey;
 use user_domain::ports::{Clock, StoreClock as _};
 use user_domain::use_cases::{Ports, UseCases};
 
+pub use error::ComposeError;
+
 use crate::keys;
 use crate::settings::{
     self, DatabaseTarget, JwksSettings, PasswordSettings, Settings, TokenSettings,
@@ -33,78 +33,6 @@ use crate::settings::{
 
 /// How long connections to the database may take to close. A broken connection may never close.
 const DATABASE_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Why the service cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum ComposeError {
-    /// The folder of the SQLite file cannot be created.
-    #[error("cannot create the folder {0}: {1}")]
-    Folder(String, std::io::Error),
-    /// The database cannot be opened.
-    #[error("cannot open the database: {0}")]
-    Database(String),
-    /// A migration failed.
-    #[error(transparent)]
-    Migrate(#[from] user_migrations::MigrateError),
-    /// The metrics recorder cannot be created.
-    #[error("cannot record metrics: {0}")]
-    Metrics(#[from] metrics_exporter_prometheus::BuildError),
-    /// The Redis cannot be used, now or later.
-    #[error("REDIS_URL cannot be used: {0}")]
-    Redis(RedisError),
-    /// Passwords cannot be hashed.
-    #[error(transparent)]
-    Hashing(#[from] HashingPoolError),
-    /// The service cannot listen on the address.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, String),
-}
-
-impl ComposeError {
-    /// Creates the error for an address that cannot be listened on, with what to do about it. `variable` is the setting
-    /// of its port.
-    pub(crate) fn listen(
-        variable: &'static str,
-        address: SocketAddr,
-        error: &std::io::Error,
-    ) -> Self {
-        let port = address.port();
-        let reason = match error.kind() {
-            ErrorKind::AddrInUse => {
-                let other = port.checked_add(1).unwrap_or(port - 1);
-                format!(
-                    "another program uses this port; choose another one, for example {variable}={other}"
-                )
-            }
-            ErrorKind::PermissionDenied => {
-                format!(
-                    "this user is not permitted to use this port; choose one above 1023, for example {variable}=5000"
-                )
-            }
-            ErrorKind::AddrNotAvailable => {
-                "this machine does not have the address in HOST".to_owned()
-            }
-            _ => error.to_string(),
-        };
-        Self::Listen(address, reason)
-    }
-
-    /// Whether a retry may succeed once the database is available again.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Migrate(user_migrations::MigrateError::Database(error)) => {
-                user_adapters::sea_orm::is_transient(error)
-            }
-            Self::Migrate(user_migrations::MigrateError::ForeignTable)
-            | Self::Folder(..)
-            | Self::Database(_)
-            | Self::Metrics(_)
-            | Self::Hashing(_)
-            | Self::Redis(_)
-            | Self::Listen(..) => false,
-        }
-    }
-}
 
 /// The service without its listeners: the adapters behind their ports.
 #[derive(Clone)]

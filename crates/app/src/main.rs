@@ -20,5 +20,6 @@ fn main() -> ExitCode {
 // keeps one of them busy does not delay the others.
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn run() -> ExitCode {
-    commands::run(Cli::parse()).await.into()
+    // The future of a command is large.
+    Box::pin(commands::run(Cli::parse())).await.into()
 }

@@ -227,7 +227,7 @@ fn only_the_domain_compares_roles_scopes_statuses_and_versions() {
         "sea_orm/directory/filter.rs",
         "sea_orm/row.rs",
         "tokens/jwt/claims.rs",
-        "openapi/schemas/inputs.rs",
+        "openapi/schemas/selection.rs",
     ];
     for folder in ["crates/http/src", "crates/adapters/src", "crates/app/src"] {
         for (path, text) in sources(folder) {

@@ -6,7 +6,7 @@ use user_domain::values::Password;
 fn tiny() -> HashingOptions {
     HashingOptions {
         // A loaded machine may start a thread late.
-        max_queue_wait: Duration::from_secs(60),
+        max_queue_wait: Duration::from_mins(1),
         ..HashingOptions::new(8, 1, 1, NonZeroUsize::new(2))
     }
 }

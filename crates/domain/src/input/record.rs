@@ -21,7 +21,7 @@ pub struct RecordInput {
     #[garde(custom(rules::not_null))]
     pub status: FieldInput<Status>,
     /// The existing id of the user, if any.
-    #[garde(custom(imported_id))]
+    #[garde(custom(rules::imported_id))]
     pub id: FieldInput<UserId>,
     /// The version, from 1 to 2^52.
     #[garde(custom(rules::optional))]
@@ -202,13 +202,6 @@ impl RecordInput {
             tokens_valid_after: self.tokens_valid_after.value().copied(),
         }
     }
-}
-
-/// The rule of the id of an imported user.
-fn imported_id(field: &FieldInput<UserId>, kind: &WriteKind) -> garde::Result {
-    rules::optional(field, kind)?;
-    let checked = field.value().map_or(Ok(()), |id| id.check_imported());
-    checked.map_err(|violation| rules::error(&violation))
 }
 
 /// Returns the stored form of an imported hash. A record contains no plaintext password.

@@ -7,11 +7,12 @@ use super::{FieldInput, WriteKind};
 use crate::Violation;
 use crate::values::Roles;
 
+/// The violations of a list of roles. Each has the index of its name, or none if it concerns the whole list.
+type ListViolations = Vec<(Option<usize>, Violation)>;
+
 /// The roles of an input: parsed, or the violation of each invalid name.
-///
-/// A violation has the index of its name in the list, or none if it concerns the whole list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RolesInput(pub FieldInput<Result<Roles, Vec<(Option<usize>, Violation)>>>);
+pub struct RolesInput(pub FieldInput<Result<Roles, ListViolations>>);
 
 impl RolesInput {
     /// The maximum length of a list of roles. A longer list has too many roles or repeats them.

@@ -1,8 +1,14 @@
 //! The garde rules of an input, and the conversion of garde's report to faults.
 
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "garde hands its context to every rule by reference"
+)]
+
 use garde::Report;
 
 use super::{FieldInput, WriteKind};
+use crate::values::UserId;
 use crate::{Fault, Violation};
 
 /// The rule of a required field.
@@ -14,10 +20,6 @@ pub(super) fn required<T>(field: &FieldInput<T>, kind: &WriteKind) -> garde::Res
 }
 
 /// The rule of a field that may be absent, but not null.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "garde hands its context to every rule by reference"
-)]
 pub(super) fn not_null<T>(field: &FieldInput<T>, kind: &WriteKind) -> garde::Result {
     match field {
         FieldInput::Null => Err(error(&missing())),
@@ -26,15 +28,18 @@ pub(super) fn not_null<T>(field: &FieldInput<T>, kind: &WriteKind) -> garde::Res
 }
 
 /// The rule of an optional field.
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "garde hands its context to every rule by reference"
-)]
 pub(super) fn optional<T>(field: &FieldInput<T>, _: &WriteKind) -> garde::Result {
     match field {
         FieldInput::Absent | FieldInput::Null | FieldInput::Value(_) => Ok(()),
         FieldInput::Invalid(violation) => Err(error(violation)),
     }
+}
+
+/// The rule of the id of an imported user.
+pub(super) fn imported_id(field: &FieldInput<UserId>, kind: &WriteKind) -> garde::Result {
+    optional(field, kind)?;
+    let checked = field.value().map_or(Ok(()), |id| id.check_imported());
+    checked.map_err(|violation| error(&violation))
 }
 
 /// Converts garde's report to faults.

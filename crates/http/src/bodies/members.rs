@@ -10,7 +10,7 @@ use crate::problem::MAX_FAULTS;
 
 /// The members of a JSON object. A reader takes the known ones by name; [`Members::finish`] reports the others.
 pub(super) struct Members {
-    members: Map<String, Value>,
+    unread: Map<String, Value>,
     /// Whether null was sent instead of the object. Each member is then null.
     is_null: bool,
     /// The path of the object in the body.
@@ -22,7 +22,7 @@ impl Members {
     /// Creates a reader of the object at a path in the body.
     pub(super) fn new(members: Map<String, Value>, path: &[&str]) -> Self {
         Self {
-            members,
+            unread: members,
             is_null: false,
             path: path.iter().map(|step| (*step).to_owned()).collect(),
             faults: Vec::new(),
@@ -35,7 +35,7 @@ impl Members {
         name: &str,
         read: impl FnOnce(Value) -> Result<T, Violation>,
     ) -> FieldInput<T> {
-        match self.members.shift_remove(name) {
+        match self.unread.shift_remove(name) {
             None if self.is_null => FieldInput::Null,
             None => FieldInput::Absent,
             Some(Value::Null) => FieldInput::Null,
@@ -85,7 +85,7 @@ impl Members {
         name: &str,
         read: impl FnOnce(Value) -> Result<T, Violation>,
     ) -> Option<T> {
-        if !self.members.contains_key(name) {
+        if !self.unread.contains_key(name) {
             self.add_fault(&[name], &Violation::new("required", "Is required."));
         }
         self.present(name, read)
@@ -97,7 +97,7 @@ impl Members {
         name: &str,
         read: impl FnOnce(Value) -> Result<T, Violation>,
     ) -> Option<T> {
-        let value = self.members.shift_remove(name)?;
+        let value = self.unread.shift_remove(name)?;
         read(value)
             .map_err(|violation| self.add_fault(&[name], &violation))
             .ok()
@@ -109,15 +109,15 @@ impl Members {
         name: &str,
         read: impl FnOnce(Value) -> Result<T, Violation>,
     ) -> Option<T> {
-        if self.members.get(name) == Some(&Value::Null) {
-            self.members.shift_remove(name);
+        if self.unread.get(name) == Some(&Value::Null) {
+            self.unread.shift_remove(name);
         }
         self.present(name, read)
     }
 
     /// Takes a list of texts and reads at most `limit` of its items. An item that is no text is a fault.
     pub(super) fn texts(&mut self, name: &str, limit: usize) -> Option<Vec<String>> {
-        if !self.members.contains_key(name) {
+        if !self.unread.contains_key(name) {
             return None;
         }
         let items = self.present(name, |value| array(value, "an array of strings"));
@@ -172,7 +172,7 @@ impl Members {
         let unknown = Violation::new("unknown_field", "Is not a field.");
         let rule = "Is set by the service and cannot be written.";
         let not_writable = Violation::new("read_only", rule);
-        for (name, _) in std::mem::take(&mut self.members) {
+        for (name, _) in std::mem::take(&mut self.unread) {
             let is_read_only = read_only.contains(&name.as_str());
             let violation = if is_read_only {
                 &not_writable

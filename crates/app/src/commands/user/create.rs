@@ -18,7 +18,7 @@ pub(crate) async fn run(arguments: CreateUserArguments) -> CommandOutcome {
         Ok(password) => password,
         Err(error) => return fail(&format_args!("cannot read the password: {error}")),
     };
-    let input = input(arguments, password);
+    let input = input(&arguments, password);
     with_use_cases_and(&[Section::Passwords], async |_, use_cases| {
         create(&use_cases, &input).await
     })
@@ -68,7 +68,7 @@ fn password(is_wanted: bool) -> io::Result<FieldInput<Secret>> {
     )))
 }
 
-fn input(arguments: CreateUserArguments, password: FieldInput<Secret>) -> UserInput {
+fn input(arguments: &CreateUserArguments, password: FieldInput<Secret>) -> UserInput {
     let roles = arguments.roles.iter().map(|role| Ok(role.as_str()));
     UserInput {
         username: FieldInput::parse(&arguments.username),
