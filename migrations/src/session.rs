@@ -31,8 +31,9 @@ const LOCKING_TRANSACTION: &str = "SET TRANSACTION ISOLATION LEVEL READ COMMITTE
 /// The settings of a session that creates indexes concurrently. It waits for older transactions without blocking
 /// writers. A server that supports `client_connection_check_interval` cancels its statement if this process ends.
 pub const CONCURRENT_SESSION: &str = "SELECT set_config(name, value, false) FROM pg_settings
-    JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '600000'), ('client_connection_check_interval', '1000'))
-        AS wanted (name, value) USING (name)";
+    JOIN (VALUES ('statement_timeout', '0'), ('lock_timeout', '600000'), ('client_connection_check_interval', '1000'),
+        ('standard_conforming_strings', 'on'), ('default_transaction_isolation', 'read committed'),
+        ('default_transaction_read_only', 'off')) AS wanted (name, value) USING (name)";
 
 /// Begins a transaction that excludes other migration runners until it ends. Returns `None` if another process holds
 /// the lock.

@@ -1,7 +1,7 @@
 //! The deadline of a use case.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use tokio::time::{Instant, timeout_at};
@@ -17,15 +17,15 @@ use crate::trace;
 pub(crate) async fn run_until<T>(
     deadline: Instant,
     name: &'static str,
-    use_case: impl Future<Output = T>,
+    mut use_case: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, Problem> {
-    let mut use_case = pin!(use_case.instrument(trace::use_case_span(name)));
+    let span = trace::use_case_span(name);
     // A use case that only needs what is in memory needs no timer.
-    let first = poll_fn(|context| Poll::Ready(use_case.as_mut().poll(context))).await;
-    if let Poll::Ready(result) = first {
+    let first = poll_fn(|context| Poll::Ready(span.in_scope(|| use_case.as_mut().poll(context))));
+    if let Poll::Ready(result) = first.await {
         return Ok(result);
     }
-    timeout_at(deadline, use_case)
+    timeout_at(deadline, use_case.instrument(span))
         .await
         .map_err(|_| Problem::overloaded())
 }

@@ -9,6 +9,8 @@ mod received_body;
 mod rejected_caller;
 mod selection;
 
+use std::pin::pin;
+
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
@@ -103,7 +105,9 @@ impl<T> AuthenticatedRequest<T> {
     ) -> Result<R, Problem> {
         self.reject_former_caller()?;
         let deadline = self.started + self.api.settings().deadlines.request;
-        run_until(deadline, name, read).await?.map_err(Into::into)
+        run_until(deadline, name, pin!(read))
+            .await?
+            .map_err(Into::into)
     }
 
     /// Runs a use case that lists, within the deadline of a list.
@@ -114,7 +118,9 @@ impl<T> AuthenticatedRequest<T> {
     ) -> Result<R, Problem> {
         self.reject_former_caller()?;
         let deadline = self.started + self.api.settings().deadlines.listing;
-        run_until(deadline, name, read).await?.map_err(Into::into)
+        run_until(deadline, name, pin!(read))
+            .await?
+            .map_err(Into::into)
     }
 
     /// Runs a use case that counts attempts, in its own task and within the deadline of a request. An attempt is

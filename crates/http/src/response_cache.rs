@@ -109,9 +109,11 @@ impl ResponseCache {
     /// Returns the representation of a view, and creates it if it is not cached.
     pub(crate) fn get(&self, view: &UserView) -> Result<CachedResponse, Problem> {
         let key = (view.public().id, view.access());
-        if let Some(response) = self.entries.by_user.borrow().get(&key)
+        if let Some(mut response) = self.entries.by_user.borrow_mut().get_mut(&key)
             && response.view == *view
         {
+            // The next comparison with this copy of the user then compares pointers.
+            response.view.clone_from(view);
             return Ok(response.clone());
         }
         let response = CachedResponse {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use moka::notification::RemovalCause;
 use moka::sync::Cache;
 use user_domain::ports::UserKey;
@@ -63,7 +64,7 @@ pub(super) enum MemoryLookup {
 
 /// The in-process tier. Each lease holds a reference to it, because it releases itself when it is dropped.
 pub(super) struct MemoryTier {
-    entries: Cache<UserId, Entry>,
+    entries: Cache<UserId, Entry, RandomState>,
     keeps_entries: bool,
     hints: Cache<UserKey, UserId>,
     service_tokens: TokenTier,
@@ -89,7 +90,7 @@ impl MemoryTier {
                 RemovalCause::Expired => counted.evicted_by_age.increment(1),
                 RemovalCause::Explicit | RemovalCause::Replaced => {}
             })
-            .build();
+            .build_with_hasher(RandomState::default());
         let hints = Cache::builder()
             .max_capacity(bytes / 4)
             .weigher(|_, _| HINT_BYTES)

@@ -93,9 +93,10 @@ pub(crate) struct FollowPair {
 }
 
 impl RequestBody for FollowBatchRequest {
-    type Input = Vec<FollowInput>;
+    /// The handler checks the permission before it reports the error.
+    type Input = Result<Vec<FollowInput>, Problem>;
 
-    fn read(document: Map<String, Value>) -> Result<Vec<FollowInput>, Problem> {
+    fn read(document: Map<String, Value>) -> Result<Self::Input, Problem> {
         let mut members = Members::new(document, &[]);
         // One edge above the limit is enough for the use case to detect an oversized batch.
         let edges = members.objects("edges", MAX_FOLLOWS + 1, |edge| {
@@ -106,10 +107,10 @@ impl RequestBody for FollowBatchRequest {
                 target: target?,
             })
         });
-        match members.finish(&[]) {
+        Ok(match members.finish(&[]) {
             faults if faults.is_empty() => Ok(edges),
             faults => Err(Problem::invalid(&faults)),
-        }
+        })
     }
 }
 
@@ -203,7 +204,7 @@ mod tests {
         let Value::Object(document) = value else {
             panic!("{value} is not an object")
         };
-        FollowBatchRequest::read(document)
+        FollowBatchRequest::read(document).unwrap()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Authentication of the caller.
 
+use std::pin::pin;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -23,7 +25,8 @@ pub(super) async fn authenticate(
     let credential = presented_credential(request.headers())?;
     let deadline = received + api.settings().deadlines.request;
     let authenticate = &api.use_cases().authenticate;
-    run_until(deadline, "authenticate", authenticate.run(&credential))
+    let found = pin!(authenticate.run(&credential));
+    run_until(deadline, "authenticate", found)
         .await?
         .map_err(Into::into)
 }
@@ -37,7 +40,7 @@ pub(super) async fn authenticate_former(
     let credential = presented_credential(request.headers())?;
     let deadline = received + api.settings().deadlines.request;
     let former = api.use_cases().authenticate.former(&credential);
-    match run_until(deadline, "authenticate_former", former).await? {
+    match run_until(deadline, "authenticate_former", pin!(former)).await? {
         Err(AuthenticateError::Rejected(_)) => Ok(None),
         found => found.map_err(Into::into),
     }

@@ -2,7 +2,6 @@
 //! responses.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -156,7 +155,7 @@ where
 /// The duration histograms of one worker. They are kept, because looking one up takes longer than recording a value.
 #[derive(Default)]
 pub(super) struct DurationHistograms(
-    RefCell<HashMap<(&'static str, &'static str, u16), Histogram>>,
+    RefCell<foldhash::HashMap<(&'static str, &'static str, u16), Histogram>>,
 );
 
 impl DurationHistograms {

@@ -27,7 +27,7 @@ pub(crate) async fn batch(
 ) -> Result<HttpResponse, Problem> {
     let (call, body) = call.split();
     FollowMany::permit(&call.caller)?;
-    let edges = body.0;
+    let edges = body.0?;
     let use_case = call.api.use_cases().follow_many.clone();
     let caller = call.caller.clone();
     let results = call

@@ -52,7 +52,7 @@ fn variants(method: &Method, uri: &str) -> Vec<TestRequest> {
 #[actix_web::test]
 async fn every_response_of_every_route_has_the_common_header_fields() {
     let app = TestApp::with_settings(|settings| {
-        settings.cors_allowed_origins = vec!["https://app.example".to_owned()]
+        settings.cors_allowed_origins = vec!["https://app.example".to_owned()];
     });
     let service = init_service(crate::app(&app.api)).await;
     let (mut problems, mut successes) = (0, 0);

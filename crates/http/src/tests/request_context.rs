@@ -129,7 +129,7 @@ async fn a_panic_in_a_handler_is_a_500() {
 #[actix_web::test]
 async fn only_allowed_origins_may_call_the_api() {
     let app = TestApp::with_settings(|settings| {
-        settings.cors_allowed_origins = vec!["https://app.example".to_owned()]
+        settings.cors_allowed_origins = vec!["https://app.example".to_owned()];
     });
     let preflight = |origin: &'static str| {
         TestRequest::default()

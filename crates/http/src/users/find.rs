@@ -1,5 +1,7 @@
 //! `GET /v1/users/{id}`, `/me`, `/by-username/{username}`, `/by-external-id/{external_id}`.
 
+use std::pin::pin;
+
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use user_domain::Freshness;
@@ -146,7 +148,7 @@ impl PlainRead {
             .use_cases()
             .read_user
             .run(&self.credential, &self.selector, self.freshness);
-        let read = run_until(deadline, "read_user", read).await?;
+        let read = run_until(deadline, "read_user", pin!(read)).await?;
         let read = read.map_err(Problem::from);
         let caller = read.as_ref().map(|read| &read.caller);
         context.record_caller(caller.map_err(Problem::rejection));

@@ -43,8 +43,9 @@ impl Session {
     /// # Errors
     /// Those of the server, and [`sqlx::Error::Configuration`] for a database that cannot be used.
     pub(super) async fn prepare(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        // Without preparing it, the statement takes one round trip.
         let row = connection
-            .fetch_one(AssertSqlSafe(self.statement()))
+            .fetch_one(sqlx::raw_sql(AssertSqlSafe(self.statement())))
             .await?;
         let encoding: String = row.try_get("server_encoding")?;
         if encoding == ENCODING {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
@@ -20,7 +21,7 @@ const MAX_TOKENS: u64 = 16_384;
 const ENTRY_TTL: Duration = Duration::from_mins(10);
 
 /// The verified tokens by digest. The tokens themselves, which are credentials, are not stored.
-pub(super) struct VerifiedTokenCache(Cache<[u8; 32], Arc<VerifiedEntry>>);
+pub(super) struct VerifiedTokenCache(Cache<[u8; 32], Arc<VerifiedEntry>, RandomState>);
 
 /// The claims of a verified token, and the keys that it was verified with.
 struct VerifiedEntry {
@@ -39,7 +40,7 @@ impl Default for VerifiedTokenCache {
         let tokens = Cache::builder()
             .max_capacity(MAX_TOKENS)
             .time_to_live(ENTRY_TTL);
-        Self(tokens.build())
+        Self(tokens.build_with_hasher(RandomState::default()))
     }
 }
 

@@ -93,7 +93,7 @@ fn assert_servers(uri: &str, expected: &[&str], standby: bool) {
         panic!("SQLite");
     };
     let urls = std::iter::once(&url).chain(&further_urls);
-    let urls: Vec<_> = urls.map(|url| url.expose_secret()).collect();
+    let urls: Vec<_> = urls.map(ExposeSecret::expose_secret).collect();
     assert_eq!((&*urls, accepts_standby), (expected, standby), "{uri}");
 }
 
