@@ -73,7 +73,7 @@ pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use maintain_follow_counts::{MaintainFollowCounts, MaintainFollowCountsError};
 pub use purge_expired::{BatchThrottle, PurgeError, PurgeExpired, PurgeReport, PurgedKind};
-pub use read_user::{AuthenticatedRead, ReadUser};
+pub use read_user::{AuthenticatedRead, ReadNow, ReadUser};
 pub use release_name::{ReleaseName, ReleaseNameError};
 pub use replace_user::ReplaceUser;
 pub use revoke_role::RevokeRole;

@@ -9,6 +9,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use tokio::time::Instant;
 use user_domain::Rejection;
 use user_domain::caller::Caller;
+use user_domain::ports::VerifiedToken;
 
 use crate::resource_limits::{CallerKey, HeldBytes};
 
@@ -24,7 +25,6 @@ pub(crate) struct RequestId(HeaderValue);
 pub(crate) struct RoutePattern(pub(crate) &'static str);
 
 /// The state of one request.
-#[derive(Debug)]
 pub(crate) struct RequestContext {
     pub(crate) id: RequestId,
     /// When the request arrived.
@@ -33,6 +33,8 @@ pub(crate) struct RequestContext {
     pub(crate) route: Cell<Option<&'static str>>,
     /// The kind of caller, for the log: neither name nor id.
     pub(crate) caller: Cell<&'static str>,
+    /// The token of the caller, if it was verified before the request reached its handler.
+    pub(crate) verified: Cell<Option<VerifiedToken>>,
     /// The caller that a body of the request is counted for.
     pub(crate) caller_key: OnceCell<CallerKey>,
     /// The counted memory of the parsed values of the body, if there are many; shared with the write that it starts.
@@ -77,6 +79,7 @@ impl RequestContext {
             received: Instant::now(),
             route: Cell::new(None),
             caller: Cell::new("none"),
+            verified: Cell::new(None),
             caller_key: OnceCell::new(),
             value_memory: OnceCell::new(),
             rejection: Cell::new(None),

@@ -62,7 +62,7 @@ pub fn management(
     let (api, log) = (api.clone(), log.clone());
     App::new()
         .wrap(RequestLimits::new(&api))
-        .wrap(RequestTelemetry::untraced(&api))
+        .wrap(RequestTelemetry::of_management(&api))
         .configure(move |config| {
             config.app_data(Data::new(api));
             health::configure(config);

@@ -60,16 +60,22 @@ impl Authenticate {
         self.admit(verified).await
     }
 
+    /// Returns the claims of a user's token that was verified before, without waiting.
+    pub(super) fn verify_cached(&self, credential: &Credential) -> Option<VerifiedToken> {
+        match credential {
+            // A token is cached only after it was found not to be that of a service.
+            Credential::Bearer(token) => self.tokens.verify_cached(token),
+            Credential::ServiceToken(_) => None,
+        }
+    }
+
     /// Verifies a credential, without reading the user of a token.
     pub(super) async fn verify(
         &self,
         credential: &Credential,
     ) -> Result<Verified, AuthenticateError> {
         let (Credential::ServiceToken(token) | Credential::Bearer(token)) = credential;
-        // A token is cached only after it was found not to be that of a service.
-        if let Credential::Bearer(token) = credential
-            && let Some(token) = self.tokens.verify_cached(token)
-        {
+        if let Some(token) = self.verify_cached(credential) {
             return Ok(Verified::User(token));
         }
         if let Some(service) = self.service_tokens.find(token).await? {

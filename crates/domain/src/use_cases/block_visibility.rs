@@ -19,6 +19,11 @@ pub(super) fn needs_block_check(viewer: &UserCaller, id: UserId, user: Option<&U
         }
 }
 
+/// Whether the store must be queried for a block between a caller and a requested user.
+pub(super) fn needs_query(caller: &Caller, id: UserId, user: Option<&User>) -> bool {
+    viewer(caller).is_some_and(|viewer| needs_block_check(viewer, id, user))
+}
+
 /// Hides users from a calling user if one blocks the other.
 ///
 /// The store is queried only if the caller or the user is known to have blocks, which is rare. It is also queried for

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::block_visibility::BlockVisibility;
+use super::block_visibility::{BlockVisibility, needs_query};
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::UserKey;
+use crate::user::User;
 use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
 use crate::{CachedUsers, Freshness, Reading, Source, StoreError};
@@ -115,6 +116,23 @@ impl FindUser {
         self.show_permitted(caller, key, reading).await
     }
 
+    /// Finds the user in the in-process cache, without waiting. `None` if something else must be asked.
+    pub(super) fn find_now(
+        &self,
+        caller: &Caller,
+        selector: &UserSelector,
+    ) -> Option<Result<FoundView, FindUserError>> {
+        let key = match Self::permitted_key(caller, selector) {
+            Ok(key) => key,
+            Err(error) => return Some(Err(error)),
+        };
+        let reading = self.users.peek(&key)?;
+        match requested(&key, &reading) {
+            Some((id, user)) if needs_query(caller, id, user) => None,
+            _ => Some(show(caller, reading, false)),
+        }
+    }
+
     /// Returns the view of a user that was read, for a caller whose permission was checked.
     async fn show_permitted(
         &self,
@@ -122,24 +140,31 @@ impl FindUser {
         key: &UserKey,
         reading: Reading,
     ) -> Result<FoundView, FindUserError> {
-        let id = match (&reading.user, key) {
-            (Some(user), _) => Some(user.id),
-            (None, UserKey::Id(id)) => Some(*id),
-            (None, _) => None,
-        };
-        let requested = id.map(|id| (id, reading.user.as_deref()));
+        let requested = requested(key, &reading);
+        let id = requested.map(|(id, _)| id);
         let hidden = self
             .block_visibility
             .hidden_from(caller, requested.into_iter())
             .await?;
-        let user = reading.user.filter(|user| !user.is_deleted());
-        let user = user.ok_or(FindUserError::NotFound)?;
-        if hidden.contains(&user.id) {
-            return Err(FindUserError::NotFound);
-        }
-        Ok(FoundView {
-            view: view(user, caller),
-            source: reading.source,
-        })
+        show(caller, reading, id.is_some_and(|id| hidden.contains(&id)))
     }
+}
+
+/// Returns the id of the requested user, if it is known, and the user, if it exists.
+fn requested<'a>(key: &UserKey, reading: &'a Reading) -> Option<(UserId, Option<&'a User>)> {
+    match (&reading.user, key) {
+        (Some(user), _) => Some((user.id, Some(user))),
+        (None, UserKey::Id(id)) => Some((*id, None)),
+        (None, _) => None,
+    }
+}
+
+/// Returns the view of a user that was read.
+fn show(caller: &Caller, reading: Reading, is_hidden: bool) -> Result<FoundView, FindUserError> {
+    let user = reading.user.filter(|user| !user.is_deleted() && !is_hidden);
+    let user = user.ok_or(FindUserError::NotFound)?;
+    Ok(FoundView {
+        view: view(user, caller),
+        source: reading.source,
+    })
 }

@@ -29,18 +29,49 @@ pub struct AuthenticatedRead {
     pub found: Result<FoundView, FindUserError>,
 }
 
+/// What a read finds without waiting.
+#[derive(Debug)]
+pub enum ReadNow {
+    /// The result.
+    Done(Result<AuthenticatedRead, AuthenticateError>),
+    /// The read has to wait. The token, if it was verified.
+    Waits(Option<VerifiedToken>),
+}
+
 impl ReadUser {
-    /// Authenticates the caller and finds the user.
+    /// Authenticates the caller and finds the user in the in-process caches, without waiting.
+    pub fn now(&self, credential: &Credential, selector: &UserSelector) -> ReadNow {
+        let Some(token) = self.authenticate.verify_cached(credential) else {
+            return ReadNow::Waits(None);
+        };
+        let Some(subject) = self.users.peek(&token.subject) else {
+            return ReadNow::Waits(Some(token));
+        };
+        let caller = match admit(&token, subject.user.as_deref()) {
+            Ok(caller) => caller,
+            Err(rejection) => return ReadNow::Done(Err(rejection.into())),
+        };
+        match self.find_user.find_now(&caller, selector) {
+            Some(found) => ReadNow::Done(Ok(AuthenticatedRead { caller, found })),
+            None => ReadNow::Waits(Some(token)),
+        }
+    }
+
+    /// Authenticates the caller and finds the user. `verified` is the token, if [`ReadUser::now`] has verified it.
     ///
     /// # Errors
     /// [`AuthenticateError`] if the caller is not authenticated.
     pub async fn run(
         &self,
         credential: &Credential,
+        verified: Option<VerifiedToken>,
         selector: &UserSelector,
         freshness: Freshness,
     ) -> Result<AuthenticatedRead, AuthenticateError> {
-        let verified = self.authenticate.verify(credential).await?;
+        let verified = match verified {
+            Some(token) => Verified::User(token),
+            None => self.authenticate.verify(credential).await?,
+        };
         let caller = match &verified {
             Verified::User(token) => match self.users.peek(&token.subject) {
                 Some(subject) => admit(token, subject.user.as_deref())?,

@@ -92,6 +92,11 @@ where
     }
 }
 
+/// Whether an API request with these header fields is accepted now.
+pub(super) fn within_limits(api: &Api, headers: &HeaderMap) -> bool {
+    header_size(headers) <= api.settings().header_limit && !api.is_overloaded()
+}
+
 /// Returns the size of the header fields in HTTP/1.1.
 fn header_size(headers: &HeaderMap) -> usize {
     headers

@@ -1,9 +1,10 @@
 //! Assigns request ids, records metrics, traces and log lines of requests, catches panics of handlers, and completes
 //! responses.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::future::{Ready, ready};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,19 +16,22 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpMessage as _};
 use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture};
 use metrics::{Gauge, Histogram};
 use tracing::{Instrument, Span};
 use user_domain::ports::IdGenerator;
 use uuid::fmt::Hyphenated;
 
+use super::direct_read::direct_read_now;
 use super::problem_responses::{complete, problem_response, vary_of_path};
 use crate::api::Api;
 use crate::metric_names::{ACTIVE_REQUESTS, CLIENT_CLOSED_REQUEST, REQUEST_DURATION};
 use crate::problem::Problem;
+use crate::readiness::Readiness;
 use crate::request_context::{RequestContext, RequestId, X_REQUEST_ID};
 use crate::resource_limits::ActiveRequest;
 use crate::trace;
+use crate::users::BY_ID;
 use crate::write_tasks::panic_message;
 
 /// The route in logs and metrics of a request that matches no route.
@@ -37,7 +41,8 @@ pub(super) const UNMATCHED: &str = "unmatched";
 /// responses.
 pub(crate) struct RequestTelemetry {
     api: Api,
-    has_traces: bool,
+    /// Whether these are the requests of the API, which have traces and direct reads, or those of the management port.
+    serves_users: bool,
 }
 
 impl RequestTelemetry {
@@ -45,15 +50,15 @@ impl RequestTelemetry {
     pub(crate) fn new(api: &Api) -> Self {
         Self {
             api: api.clone(),
-            has_traces: true,
+            serves_users: true,
         }
     }
 
     /// Creates the middleware of the management port, without traces: probes arrive every few seconds.
-    pub(crate) fn untraced(api: &Api) -> Self {
+    pub(crate) fn of_management(api: &Api) -> Self {
         Self {
             api: api.clone(),
-            has_traces: false,
+            serves_users: false,
         }
     }
 }
@@ -61,7 +66,7 @@ impl RequestTelemetry {
 pub(crate) struct RequestTelemetryService<S> {
     service: Rc<S>,
     api: Api,
-    has_traces: bool,
+    serves_users: bool,
     active: Arc<Gauge>,
     durations: Rc<DurationHistograms>,
     has_cors: bool,
@@ -84,7 +89,7 @@ where
         ready(Ok(RequestTelemetryService {
             service: Rc::new(service),
             api: self.api.clone(),
-            has_traces: self.has_traces,
+            serves_users: self.serves_users,
             active,
             durations: Rc::default(),
             has_cors: !self.api.settings().cors_allowed_origins.is_empty(),
@@ -100,7 +105,10 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+    type Future = Either<
+        Ready<Result<Self::Response, Error>>,
+        LocalBoxFuture<'static, Result<Self::Response, Error>>,
+    >;
 
     forward_ready!(service);
 
@@ -112,30 +120,42 @@ where
         let context = RequestContext::new(request_id(request.headers(), self.api.ids()));
         let method = method_name(request.method());
         request.extensions_mut().insert(context.clone());
-        let span = if self.has_traces {
+        let span = if self.serves_users {
             trace::request_span(method, request.headers())
         } else {
             Span::none()
         };
         let durations = self.durations.clone();
         let mut record = RequestRecord::new(context.clone(), method, span.clone(), durations);
+        let has_cors = self.has_cors;
+        let now = || span.in_scope(|| direct_read_now(&self.api, request.request(), &context));
+        let now = catch_unwind(AssertUnwindSafe(|| self.serves_users.then(now).flatten()));
+        match now {
+            Ok(None) => {}
+            Ok(Some(read)) => {
+                let response = match read {
+                    Ok(response) => request.into_response(response),
+                    Err(problem) => request.error_response(problem),
+                };
+                let mut response = complete(response, &context, has_cors);
+                close_if_draining(&mut response, self.api.readiness());
+                record.write(BY_ID, response.status().as_u16());
+                return Either::Left(ready(Ok(response)));
+            }
+            Err(panic) => return Either::Left(ready(Err(record.write_panic(&*panic)))),
+        }
         let service = self.service.clone();
         let readiness = self.api.readiness().clone();
-        let has_cors = self.has_cors;
         let response = async move {
             let response = service.call(request).await?;
             Ok(complete(response, &context, has_cors))
         };
         let response = response.instrument(span);
-        Box::pin(async move {
+        Either::Right(Box::pin(async move {
             let _active = active;
             match AssertUnwindSafe(response).catch_unwind().await {
                 Ok(Ok(mut response)) => {
-                    if readiness.is_draining() {
-                        // Closes the connection after this response, so that the client's next request does not fail.
-                        let head = response.response_mut().head_mut();
-                        head.set_connection_type(ConnectionType::Close);
-                    }
+                    close_if_draining(&mut response, &readiness);
                     let route = record.context.route_of(response.request());
                     let route = route.unwrap_or(UNMATCHED);
                     record.write(route, response.status().as_u16());
@@ -143,12 +163,18 @@ where
                 }
                 // No middleware of this service returns an error. If one ever does, its error becomes a problem.
                 Ok(Err(error)) => Err(record.write_failure(error)),
-                Err(panic) => {
-                    let cause = format!("a handler panicked: {}", panic_message(&*panic));
-                    Err(record.write_failure(Problem::internal(cause).into()))
-                }
+                Err(panic) => Err(record.write_panic(&*panic)),
             }
-        })
+        }))
+    }
+}
+
+/// While the service is draining, closes the connection after this response, so that the client's next request does not
+/// fail.
+fn close_if_draining(response: &mut ServiceResponse<BoxBody>, readiness: &Readiness) {
+    if readiness.is_draining() {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
     }
 }
 
@@ -216,6 +242,12 @@ impl RequestRecord {
         let response = problem_response(error, &self.context, vary_of_path(route));
         self.write(route, response.status().as_u16());
         InternalError::from_response("request handler failed", response).into()
+    }
+
+    /// Records a request whose handler panicked, and returns its response.
+    fn write_panic(&mut self, panic: &(dyn Any + Send)) -> Error {
+        let cause = format!("a handler panicked: {}", panic_message(panic));
+        self.write_failure(Problem::internal(cause).into())
     }
 
     /// Records the response in metrics, log and trace, without any user input.

@@ -5,7 +5,9 @@ use std::pin::pin;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use user_domain::Freshness;
-use user_domain::use_cases::{Credential, UserSelector};
+use user_domain::use_cases::{
+    AuthenticateError, AuthenticatedRead, Credential, ReadNow, UserSelector,
+};
 use user_domain::values::UserId;
 
 use super::BY_ID;
@@ -22,6 +24,7 @@ use crate::openapi::{
 };
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
+use crate::trace;
 
 /// The parameters of a read: selected fields and counts, condition and freshness.
 type ReadOptions = (Selection, IfNoneMatch, RequestedFreshness);
@@ -133,6 +136,28 @@ impl PlainRead {
         })
     }
 
+    /// Returns the response if everything that it needs is in memory.
+    pub(crate) fn respond_now(
+        &self,
+        api: &Api,
+        request: &HttpRequest,
+        context: &RequestContext,
+    ) -> Option<Result<HttpResponse, Problem>> {
+        if self.freshness == Freshness::Current {
+            return None;
+        }
+        let read_user = &api.use_cases().read_user;
+        let read = trace::use_case_span("read_user")
+            .in_scope(|| read_user.now(&self.credential, &self.selector));
+        match read {
+            ReadNow::Done(read) => Some(self.response(request, context, read)),
+            ReadNow::Waits(verified) => {
+                context.verified.set(verified);
+                None
+            }
+        }
+    }
+
     /// Authenticates the caller and returns the response.
     pub(crate) async fn respond(
         &self,
@@ -144,11 +169,23 @@ impl PlainRead {
         // Set before the read, so that the route is also logged if the client disconnects.
         context.route.set(Some(BY_ID));
         let deadline = context.received + api.settings().deadlines.request;
-        let read = api
-            .use_cases()
-            .read_user
-            .run(&self.credential, &self.selector, self.freshness);
+        let read = api.use_cases().read_user.run(
+            &self.credential,
+            context.verified.take(),
+            &self.selector,
+            self.freshness,
+        );
         let read = run_until(deadline, "read_user", pin!(read)).await?;
+        self.response(request, &context, read)
+    }
+
+    fn response(
+        &self,
+        request: &HttpRequest,
+        context: &RequestContext,
+        read: Result<AuthenticatedRead, AuthenticateError>,
+    ) -> Result<HttpResponse, Problem> {
+        context.route.set(Some(BY_ID));
         let read = read.map_err(Problem::from);
         let caller = read.as_ref().map(|read| &read.caller);
         context.record_caller(caller.map_err(Problem::rejection));

@@ -88,7 +88,7 @@ async fn a_read_equals_authentication_and_find_with_any_cache() {
             tokens,
         } = fixture().await;
         let on = fakes.use_cases();
-        let mut found = 0;
+        let (mut found, mut answered_now) = (0, 0);
         for token in &tokens {
             let credential = Credential::Bearer(token.clone());
             let selectors = users.iter().map(|id| UserSelector::Id(id.to_string()));
@@ -99,10 +99,22 @@ async fn a_read_equals_authentication_and_find_with_any_cache() {
                             fakes.cache.forget(*id).await;
                         }
                     }
-                    let read = on.read_user.run(&credential, &selector, freshness).await;
+                    let now = on.read_user.now(&credential, &selector);
+                    let verified = match &now {
+                        ReadNow::Waits(verified) => verified.clone(),
+                        ReadNow::Done(_) => None,
+                    };
+                    let read = on
+                        .read_user
+                        .run(&credential, verified, &selector, freshness)
+                        .await;
                     let expected = in_two_steps(&on, &credential, &selector, freshness).await;
                     found += usize::from(read.as_ref().is_ok_and(|read| read.found.is_ok()));
                     let (read, expected) = (without_source(read), without_source(expected));
+                    if let ReadNow::Done(now) = now {
+                        answered_now += 1;
+                        assert_eq!(without_source(now), expected, "{token} {selector:?}");
+                    }
                     assert_eq!(
                         read, expected,
                         "{token} {selector:?} {freshness:?} {cached}"
@@ -111,6 +123,7 @@ async fn a_read_equals_authentication_and_find_with_any_cache() {
             }
         }
         assert!(found >= 40, "{freshness:?}: {found}");
+        assert!(answered_now >= 10, "{freshness:?}: {answered_now}");
     }
 }
 
@@ -135,7 +148,7 @@ async fn a_caller_and_a_user_that_are_not_cached_are_read_in_one_query() {
     let read_user = UseCases::new(&ports).read_user;
     for _ in 0..2 {
         let read = read_user
-            .run(&credential, &selector, Freshness::Bounded)
+            .run(&credential, None, &selector, Freshness::Bounded)
             .await;
         assert!(read.unwrap().found.is_ok());
     }
@@ -157,7 +170,7 @@ async fn an_unavailable_store_is_an_error_of_the_authentication() {
     let selector = UserSelector::Id(ann.to_string());
     let read_user = UseCases::new(&ports).read_user;
     let read = read_user
-        .run(&credential, &selector, Freshness::Bounded)
+        .run(&credential, None, &selector, Freshness::Bounded)
         .await;
     assert_eq!(read, Err(away().into()));
 }
