@@ -1,9 +1,5 @@
 //! The JSON of requests and responses. These types are separate from the types of the domain and of the stores.
 
-use serde_json::{Map, Value};
-
-use crate::problem::Problem;
-
 mod batch;
 mod chunks;
 mod export;
@@ -19,6 +15,10 @@ mod response;
 mod suspension;
 mod token;
 mod user;
+
+use serde_json::{Map, Value};
+
+use crate::problem::Problem;
 
 pub(crate) use batch::{BatchGetRequest, BatchRequest, BatchUsersBody};
 pub(crate) use chunks::{LargeObject, tracked_bytes};

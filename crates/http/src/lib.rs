@@ -3,8 +3,8 @@
 //! A request passes the `middleware` (outermost first: telemetry, which also turns errors into problems; CORS; request
 //! limits; direct read) and the table in `routes`. An `extract::AuthenticatedRequest` authenticates the caller before it
 //! reads anything else. One file under `users` calls one use case of the domain and returns a body of `bodies` or a
-//! `problem::Problem`. The most frequent request, a read of one user by id, skips the router
-//! (`middleware::direct_read`).
+//! `problem::Problem`. The most frequent request, a read of one user by id, skips the router, and the
+//! other middleware too if it needs only what is in memory (`middleware::direct_read`).
 //!
 //! To add a route:
 //! 1. Add a file that mirrors its place in the URL tree, with one handler that takes an `extract::AuthenticatedRequest`

@@ -91,3 +91,16 @@ fn metadata_edits(
         private: edit(private, Field::MetadataPrivate),
     }
 }
+
+impl<T: Clone> FieldInput<T> {
+    /// Returns the edit of an optional field. `clears` tells whether the field loses its value if it is absent. An
+    /// invalid value, which validation reports, is no edit.
+    pub(super) fn edit(&self, clears: impl FnOnce() -> bool) -> Edit<T> {
+        match self {
+            Self::Absent if clears() => Edit::Clear,
+            Self::Absent | Self::Invalid(_) => Edit::Keep,
+            Self::Null => Edit::Clear,
+            Self::Value(value) => Edit::Set(value.clone()),
+        }
+    }
+}

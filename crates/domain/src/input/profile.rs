@@ -5,7 +5,7 @@ use garde::Validate;
 use super::rules::optional;
 use super::{FieldInput, WriteKind};
 use crate::Fault;
-use crate::user::{Edit, Field, ProfileEdits, ProfileField};
+use crate::user::{Field, ProfileEdits, ProfileField};
 use crate::values::{Birthdate, Timestamp};
 
 macro_rules! define_profile_input {
@@ -47,18 +47,5 @@ impl ProfileInput {
         let is_in_future = self.birthdate.value()?.is_in_future(now);
         let path = Field::Profile(ProfileField::Birthdate).path();
         is_in_future.then(|| Fault::new(path, &Birthdate::in_future()))
-    }
-}
-
-impl<T: Clone> FieldInput<T> {
-    /// Returns the edit of an optional field. `clears` tells whether the field loses its value if it is absent. An
-    /// invalid value, which validation reports, is no edit.
-    pub(super) fn edit(&self, clears: impl FnOnce() -> bool) -> Edit<T> {
-        match self {
-            Self::Absent if clears() => Edit::Clear,
-            Self::Absent | Self::Invalid(_) => Edit::Keep,
-            Self::Null => Edit::Clear,
-            Self::Value(value) => Edit::Set(value.clone()),
-        }
     }
 }

@@ -39,8 +39,17 @@ pub enum ReadNow {
 }
 
 impl ReadUser {
-    /// Authenticates the caller and finds the user in the in-process caches, without waiting.
-    pub fn now(&self, credential: &Credential, selector: &UserSelector) -> ReadNow {
+    /// Authenticates the caller and finds the user in the in-process caches, without waiting. Current data always has to
+    /// wait.
+    pub fn now(
+        &self,
+        credential: &Credential,
+        selector: &UserSelector,
+        freshness: Freshness,
+    ) -> ReadNow {
+        if freshness == Freshness::Current {
+            return ReadNow::Waits(None);
+        }
         let Some(token) = self.authenticate.verify_cached(credential) else {
             return ReadNow::Waits(None);
         };

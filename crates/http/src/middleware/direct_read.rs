@@ -6,7 +6,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpRequest, HttpResponse};
 
-use super::request_limits::within_limits;
+use super::request_limits::{header_excess, overload};
 use crate::api::Api;
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
@@ -22,7 +22,10 @@ pub(super) fn direct_read_now(
     context: &RequestContext,
 ) -> Option<Result<HttpResponse, Problem>> {
     let has_cors = !api.settings().cors_allowed_origins.is_empty();
-    if has_cors || !within_limits(api, request.headers()) {
+    if has_cors
+        || header_excess(api, request.headers()).is_some()
+        || overload(api, request.path()).is_some()
+    {
         return None;
     }
     PlainRead::of(request)?.respond_now(api, request, context)

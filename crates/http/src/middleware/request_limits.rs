@@ -17,26 +17,17 @@ use crate::problem::{Code, Problem};
 /// gateway's prefix and one trailing slash from the path.
 pub(crate) struct RequestLimits {
     api: Api,
-    header_limit: usize,
-    base_path: String,
 }
 
 impl RequestLimits {
     pub(crate) fn new(api: &Api) -> Self {
-        let settings = api.settings();
-        Self {
-            api: api.clone(),
-            header_limit: settings.header_limit,
-            base_path: settings.base_path.clone(),
-        }
+        Self { api: api.clone() }
     }
 }
 
 pub(crate) struct RequestLimitsService<S> {
     service: S,
     api: Api,
-    header_limit: usize,
-    base_path: String,
 }
 
 impl<S> Transform<S, ServiceRequest> for RequestLimits
@@ -50,12 +41,9 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let (header_limit, base_path) = (self.header_limit, self.base_path.clone());
         ready(Ok(RequestLimitsService {
             service,
             api: self.api.clone(),
-            header_limit,
-            base_path,
         }))
     }
 }
@@ -71,30 +59,32 @@ where
     forward_ready!(service);
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
-        if header_size(request.headers()) > self.header_limit {
-            let detail = format!(
-                "All header fields together must have at most {} bytes.",
-                self.header_limit
-            );
-            let response = request.error_response(Problem::new(Code::HeaderTooLarge, detail));
-            return Either::Left(ready(Ok(response)));
+        if let Some(problem) = header_excess(&self.api, request.headers()) {
+            return Either::Left(ready(Ok(request.error_response(problem))));
         }
-        if let Some(uri) = normalise(request.uri(), &self.base_path) {
+        if let Some(uri) = normalise(request.uri(), &self.api.settings().base_path) {
             request.match_info_mut().get_mut().update(&uri);
             request.head_mut().uri = uri;
         }
-        // Health, metrics and the description stay available during an overload.
-        if request.path().starts_with("/v1/") && self.api.is_overloaded() {
-            let response = request.error_response(Problem::overloaded());
-            return Either::Left(ready(Ok(response)));
+        if let Some(problem) = overload(&self.api, request.path()) {
+            return Either::Left(ready(Ok(request.error_response(problem))));
         }
         Either::Right(self.service.call(request))
     }
 }
 
-/// Whether an API request with these header fields is accepted now.
-pub(super) fn within_limits(api: &Api, headers: &HeaderMap) -> bool {
-    header_size(headers) <= api.settings().header_limit && !api.is_overloaded()
+/// Returns the problem of a request with too many bytes of header fields.
+pub(super) fn header_excess(api: &Api, headers: &HeaderMap) -> Option<Problem> {
+    let limit = api.settings().header_limit;
+    (header_size(headers) > limit).then(|| {
+        let detail = format!("All header fields together must have at most {limit} bytes.");
+        Problem::new(Code::HeaderTooLarge, detail)
+    })
+}
+
+/// Returns the problem of a request during an overload. Health, metrics and the description stay available.
+pub(super) fn overload(api: &Api, path: &str) -> Option<Problem> {
+    (path.starts_with("/v1/") && api.is_overloaded()).then(Problem::overloaded)
 }
 
 /// Returns the size of the header fields in HTTP/1.1.

@@ -31,7 +31,6 @@ use crate::readiness::Readiness;
 use crate::request_context::{RequestContext, RequestId, X_REQUEST_ID};
 use crate::resource_limits::ActiveRequest;
 use crate::trace;
-use crate::users::BY_ID;
 use crate::write_tasks::panic_message;
 
 /// The route in logs and metrics of a request that matches no route.
@@ -137,9 +136,8 @@ where
                     Ok(response) => request.into_response(response),
                     Err(problem) => request.error_response(problem),
                 };
-                let mut response = complete(response, &context, has_cors);
-                close_if_draining(&mut response, self.api.readiness());
-                record.write(BY_ID, response.status().as_u16());
+                let response = complete(response, &context, has_cors);
+                let response = record.write_response(response, self.api.readiness());
                 return Either::Left(ready(Ok(response)));
             }
             Err(panic) => return Either::Left(ready(Err(record.write_panic(&*panic)))),
@@ -154,27 +152,12 @@ where
         Either::Right(Box::pin(async move {
             let _active = active;
             match AssertUnwindSafe(response).catch_unwind().await {
-                Ok(Ok(mut response)) => {
-                    close_if_draining(&mut response, &readiness);
-                    let route = record.context.route_of(response.request());
-                    let route = route.unwrap_or(UNMATCHED);
-                    record.write(route, response.status().as_u16());
-                    Ok(response)
-                }
+                Ok(Ok(response)) => Ok(record.write_response(response, &readiness)),
                 // No middleware of this service returns an error. If one ever does, its error becomes a problem.
                 Ok(Err(error)) => Err(record.write_failure(error)),
                 Err(panic) => Err(record.write_panic(&*panic)),
             }
         }))
-    }
-}
-
-/// While the service is draining, closes the connection after this response, so that the client's next request does not
-/// fail.
-fn close_if_draining(response: &mut ServiceResponse<BoxBody>, readiness: &Readiness) {
-    if readiness.is_draining() {
-        let head = response.response_mut().head_mut();
-        head.set_connection_type(ConnectionType::Close);
     }
 }
 
@@ -234,6 +217,22 @@ impl RequestRecord {
             durations,
             is_written: false,
         }
+    }
+
+    /// Records a request with its response, and returns the response.
+    fn write_response(
+        &mut self,
+        mut response: ServiceResponse<BoxBody>,
+        readiness: &Readiness,
+    ) -> ServiceResponse<BoxBody> {
+        if readiness.is_draining() {
+            // Closes the connection after this response, so that the client's next request does not fail.
+            let head = response.response_mut().head_mut();
+            head.set_connection_type(ConnectionType::Close);
+        }
+        let route = self.context.route_of(response.request());
+        self.write(route.unwrap_or(UNMATCHED), response.status().as_u16());
+        response
     }
 
     /// Records a request whose handler failed, and returns its response.

@@ -143,12 +143,10 @@ impl PlainRead {
         request: &HttpRequest,
         context: &RequestContext,
     ) -> Option<Result<HttpResponse, Problem>> {
-        if self.freshness == Freshness::Current {
-            return None;
-        }
+        context.route.set(Some(BY_ID));
         let read_user = &api.use_cases().read_user;
         let read = trace::use_case_span("read_user")
-            .in_scope(|| read_user.now(&self.credential, &self.selector));
+            .in_scope(|| read_user.now(&self.credential, &self.selector, self.freshness));
         match read {
             ReadNow::Done(read) => Some(self.response(request, context, read)),
             ReadNow::Waits(verified) => {
@@ -185,7 +183,6 @@ impl PlainRead {
         context: &RequestContext,
         read: Result<AuthenticatedRead, AuthenticateError>,
     ) -> Result<HttpResponse, Problem> {
-        context.route.set(Some(BY_ID));
         let read = read.map_err(Problem::from);
         let caller = read.as_ref().map(|read| &read.caller);
         context.record_caller(caller.map_err(Problem::rejection));
