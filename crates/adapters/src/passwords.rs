@@ -49,8 +49,8 @@ pub struct HashingOptions {
 /// Why the pool could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum HashingPoolError {
-    /// The parameters are out of the bounds of Argon2.
-    #[error("the parameters of Argon2 are out of its bounds: {0}")]
+    /// Argon2 does not accept the parameters.
+    #[error("Argon2 does not accept its parameters: {0}")]
     Parameters(argon2::Error),
     /// A thread could not be started.
     #[error("a thread for hashing cannot be started: {0}")]
@@ -127,8 +127,8 @@ impl HashingPool {
         })
     }
 
-    /// Returns a hash that no password matches, with the current parameters. It is verified where an account has none,
-    /// so that the response takes the same time.
+    /// Returns a hash that no password matches, with the current parameters. It is verified for accounts
+    /// without a password, so that the response takes the same time.
     pub fn dummy_hash(&self) -> StoredPassword {
         StoredPassword {
             hash: PasswordHash::of_argon2(self.current, &[0; SALT_BYTES], &[0; OUTPUT_BYTES]),
@@ -211,7 +211,8 @@ fn matches(
         PasswordOrigin::Own => password.prepared(),
         PasswordOrigin::Given | PasswordOrigin::Imported => None,
     };
-    // A password without a prepared form cannot match an own hash, yet it costs the same work.
+    // A password without a prepared form cannot match a hash of this service. It is verified anyway, to take the same
+    // time.
     let is_possible = prepared.is_some() || origin != PasswordOrigin::Own;
     let text = prepared
         .as_ref()

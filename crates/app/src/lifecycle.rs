@@ -5,17 +5,7 @@
 //! writes in batches.
 //!
 //! Every worker of `serve` belongs to a [`WorkerGroup`]. There are two groups, because they stop at different times:
-//! the batch workers write to the store, and the upkeep workers publish what was written. `Service::stop` stops the
-//! service in this order:
-//!
-//! 1. Readiness fails. Batch workers start no further batch.
-//! 2. After the delay, the listener closes. Requests in flight are answered.
-//! 3. Writes are drained, uses of service tokens are stored, and batch workers are awaited.
-//! 4. Upkeep workers are cancelled and awaited.
-//! 5. The connections to the store are closed.
-//! 6. The management listener closes.
-//!
-//! Steps 2 to 4 share the grace period. When it has passed, the remaining steps do not wait.
+//! the batch workers write to the store, and the upkeep workers publish what was written. `Service::stop` has the order.
 
 use std::time::Duration;
 

@@ -118,8 +118,17 @@ impl Service {
         }
     }
 
-    /// Stops gracefully. Readiness fails at once. After the delay, no connection is accepted. Accepted requests are
-    /// answered and started writes are completed, within the grace period. The module `lifecycle` explains the order.
+    /// Stops gracefully, in this order:
+    ///
+    /// 1. Readiness fails. Batch workers start no further batch.
+    /// 2. After the delay, the listener closes. Requests in flight are answered.
+    /// 3. Writes are drained, uses of service tokens are stored, and batch workers are awaited.
+    /// 4. Upkeep workers are cancelled and awaited.
+    /// 5. The connections to the store are closed.
+    /// 6. The management listener closes.
+    ///
+    /// Steps 2 to 4 share the grace period; the listener has it as the timeout of its own shutdown. When it has passed,
+    /// the next steps begin.
     pub async fn stop(self) {
         tracing::info!("draining");
         self.readiness.start_draining();

@@ -1,4 +1,4 @@
-//! Views of a user: the only code that decides which fields a caller sees.
+//! Views of a user: which fields belong to each level of access. `permissions.rs` decides the level of a caller.
 
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use crate::world::World;
 /// The number of times that each request is sent.
 const TIMES: usize = 21;
 
-/// Users whose creation times are one second apart. In this order, the oldest first, they are 3,000 zebras, 30,000
-/// walruses, and others, one of which is an okapi.
+/// Users whose creation times are one second apart. By age, oldest first: 3,000 named `zebra…`, 30,000 named `walrus…`,
+/// and the rest named `person…`, except one named `okapi…`.
 const USERS: &str = "
     INSERT INTO users (id, username, username_key, username_skeleton, email, email_key, email_verified,
         phone_number_verified, standing, roles, bio, metadata_public, metadata_user, metadata_private, search_text,
@@ -41,7 +41,7 @@ const REQUESTS: [(&str, &str); 12] = [
         "/v1/users?q=zebra&limit=50&sort=username",
     ),
     (
-        "page, q matches the oldest 33,000 but 3,000",
+        "page, q matches 30,000, after the oldest 3,000",
         "/v1/users?q=walrus&limit=50",
     ),
     (

@@ -36,34 +36,60 @@ const OLD_TABLE: &str = "CREATE TABLE users (
 
 /// The number of users of the older service.
 const USERS: i32 = 1000;
-const THOUSAND: usize = 1000;
 
-/// Users that the older service accepted and this one refuses: id, username, email, pointer and code.
-const INVALID: [(i32, &str, &str, &str, &str); 14] = [
-    (11, "ab", "odd11@example.org", "/username", "too_short"),
-    (
+/// A user that the older service accepted and this one refuses.
+struct InvalidUser {
+    id: i32,
+    username: &'static str,
+    email: &'static str,
+    /// The field that is refused, and the code of the error.
+    pointer: &'static str,
+    code: &'static str,
+}
+
+impl InvalidUser {
+    const fn new(
+        id: i32,
+        username: &'static str,
+        email: &'static str,
+        pointer: &'static str,
+        code: &'static str,
+    ) -> Self {
+        Self {
+            id,
+            username,
+            email,
+            pointer,
+            code,
+        }
+    }
+}
+
+const INVALID: [InvalidUser; 14] = [
+    InvalidUser::new(11, "ab", "odd11@example.org", "/username", "too_short"),
+    InvalidUser::new(
         12,
         "two words",
         "odd12@example.org",
         "/username",
         "forbidden_character",
     ),
-    (
+    InvalidUser::new(
         13,
         "ann@example.org",
         "odd13@example.org",
         "/username",
         "forbidden_character",
     ),
-    (14, "root", "odd14@example.org", "/username", "reserved"),
-    (
+    InvalidUser::new(14, "root", "odd14@example.org", "/username", "reserved"),
+    InvalidUser::new(
         15,
         "a.name.of.more.than.thirty-two.characters",
         "odd15@example.org",
         "/username",
         "too_long",
     ),
-    (
+    InvalidUser::new(
         16,
         "ends.with.a.dot.",
         "odd16@example.org",
@@ -71,44 +97,44 @@ const INVALID: [(i32, &str, &str, &str, &str); 14] = [
         "format",
     ),
     // The username of another user in another case, and a look-alike of another one with a Latin alpha.
-    (17, "MEMBER6", "odd17@example.org", "/username", "duplicate"),
-    (
+    InvalidUser::new(17, "MEMBER6", "odd17@example.org", "/username", "duplicate"),
+    InvalidUser::new(
         18,
         "p\u{251}ypal",
         "odd18@example.org",
         "/username",
         "taken",
     ),
-    (19, "good.name19", "nobody at all", "/email", "format"),
-    (
+    InvalidUser::new(19, "good.name19", "nobody at all", "/email", "format"),
+    InvalidUser::new(
         20,
         "good.name20",
         "MEMBER6@example.org",
         "/email",
         "duplicate",
     ),
-    (
+    InvalidUser::new(
         21,
         "0199b8f2-7c1e-7000-8000-000000000000",
         "odd21@example.org",
         "/username",
         "format",
     ),
-    (
+    InvalidUser::new(
         22,
         "new\nline",
         "odd22@example.org",
         "/username",
         "forbidden_character",
     ),
-    (
+    InvalidUser::new(
         23,
         "\u{202e}gnp.exe",
         "odd23@example.org",
         "/username",
         "forbidden_character",
     ),
-    (24, "  ", "odd24@example.org", "/username", "blank"),
+    InvalidUser::new(24, "  ", "odd24@example.org", "/username", "blank"),
 ];
 
 /// Returns a valid username.
@@ -145,11 +171,11 @@ fn password_of(id: i32) -> (String, String) {
 
 /// Returns a row as the older service inserted it.
 fn row(id: i32) -> String {
-    let invalid = INVALID.iter().find(|invalid| invalid.0 == id);
-    let name = invalid.map_or_else(|| name(id), |invalid| invalid.1.to_owned());
+    let invalid = invalid(id);
+    let name = invalid.map_or_else(|| name(id), |invalid| invalid.username.to_owned());
     let email = invalid.map_or_else(
         || format!("member{id}@example.org"),
-        |invalid| invalid.2.to_owned(),
+        |invalid| invalid.email.to_owned(),
     );
     let bio = if id % 2 == 0 {
         literal("It's me.\nI write \\ \"things\" 🦀")
@@ -287,8 +313,8 @@ async fn get(base: &str, path: &str, token: &str) -> (u16, Value) {
     )
 }
 
-fn is_invalid(id: i32) -> bool {
-    INVALID.iter().any(|invalid| invalid.0 == id)
+fn invalid(id: i32) -> Option<&'static InvalidUser> {
+    INVALID.iter().find(|invalid| invalid.id == id)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -323,19 +349,18 @@ async fn a_thousand_flask_users_are_migrated_by_the_guide() {
     ];
     let imported = service.run(&first);
     assert_eq!(status(&imported), 1, "{}", stderr(&imported));
+    let invalid_count = i32::try_from(INVALID.len()).unwrap();
     let summary = format!(
-        "{USERS} lines: {} created, 0 updated, 0 unchanged, {} refused",
-        THOUSAND - INVALID.len(),
-        INVALID.len()
+        "{USERS} lines: {} created, 0 updated, 0 unchanged, {invalid_count} refused",
+        USERS - invalid_count,
     );
     assert_eq!(stdout(&imported).trim(), summary);
 
     let outcomes = service.outcomes("results.ndjson");
-    assert_eq!(outcomes.len(), THOUSAND);
+    assert_eq!(outcomes.len(), usize::try_from(USERS).unwrap());
     for id in 1..=USERS {
-        let refusal = INVALID.iter().find(|invalid| invalid.0 == id);
-        let expected = refusal.map_or(("created", "", ""), |invalid| {
-            ("refused", invalid.3, invalid.4)
+        let expected = invalid(id).map_or(("created", "", ""), |invalid| {
+            ("refused", invalid.pointer, invalid.code)
         });
         let (outcome, pointer, code) = &outcomes[&u64::try_from(id).unwrap()];
         assert_eq!(
@@ -351,7 +376,7 @@ async fn a_thousand_flask_users_are_migrated_by_the_guide() {
     log_in_with_old_passwords(&base).await;
 
     // The invalid users are corrected in the older service, and another user changes there.
-    for (id, ..) in INVALID {
+    for InvalidUser { id, .. } in INVALID {
         let correct = format!(
             "UPDATE users SET username = 'corrected.{id}', email = 'corrected{id}@example.org' WHERE id = {id}"
         );
@@ -364,9 +389,8 @@ async fn a_thousand_flask_users_are_migrated_by_the_guide() {
     let again = service.run(&["user", "import", "again.ndjson"]);
     assert_eq!(status(&again), 0, "{}", stderr(&again));
     let summary = format!(
-        "{USERS} lines: {} created, 1 updated, {} unchanged, 0 refused",
-        INVALID.len(),
-        THOUSAND - INVALID.len() - 1
+        "{USERS} lines: {invalid_count} created, 1 updated, {} unchanged, 0 refused",
+        USERS - invalid_count - 1
     );
     assert_eq!(stdout(&again).trim(), summary);
     let (_, count) = get(&base, "/v1/users/count", API_TOKEN).await;
@@ -382,12 +406,10 @@ async fn a_thousand_flask_users_are_migrated_by_the_guide() {
 }
 
 async fn read_with_old_tokens(base: &str) {
-    for id in
-        (1..=USERS).filter(|id| id % 37 == 1 || INVALID.iter().any(|invalid| invalid.0 == *id))
-    {
+    for id in (1..=USERS).filter(|id| id % 37 == 1 || invalid(*id).is_some()) {
         for sub in [json!(id), json!(id.to_string())] {
             let (status, me) = get(base, "/v1/users/me", &flask_token(sub)).await;
-            if is_invalid(id) || is_suspended(id) {
+            if invalid(id).is_some() || is_suspended(id) {
                 assert_eq!(status, 401, "row {id}");
                 continue;
             }

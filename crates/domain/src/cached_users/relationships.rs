@@ -48,7 +48,7 @@ impl Relationships for CachedRelationships {
             Ok(RelationshipWritten::Applied(Some(user))) => {
                 self.cache.put(lease, Arc::new(user.clone())).await;
             }
-            // The cached user may predate another replica's block, and would then see users that it blocks.
+            // The cached copy may be older than a block by another replica; the user would then see users that it blocks.
             Ok(
                 RelationshipWritten::Applied(None)
                 | RelationshipWritten::Unchanged

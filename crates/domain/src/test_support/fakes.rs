@@ -1,4 +1,4 @@
-//! In-memory fakes of the ports. They fulfill the contracts by the domain's own rules.
+//! In-memory fakes of the ports. They call the domain's own code, so that they keep the same promises.
 
 mod cache;
 mod clock;

@@ -2,11 +2,11 @@
 //!
 //! To add a field:
 //! 1. Add a row to [`profile_fields!`](crate::profile_fields). A new value type also needs a schema in
-//!    `crates/http/src/openapi/schemas/values.rs` and a column type in `crates/adapters/src/sea_orm/row.rs`.
+//!    `crates/http/src/openapi/schemas/profile.rs` and a column type in `crates/adapters/src/sea_orm/row.rs`.
 //! 2. Add the column: in a migration (`migrations/README.md`), and twice in `crates/adapters/src/sea_orm/entities/users.rs`.
 //! 3. Run `make openapi`, and add a line to `CHANGELOG.md`.
-//! 4. The compiler and the failing tests name the samples: `test_support/samples.rs`, `input/tests.rs` and
-//!    `tests/tests/it/users/every_field.rs`.
+//! 4. The compiler and the failing tests name the samples: `test_support/samples.rs`, `input/tests.rs`, `PROFILE` in
+//!    `tests/tests/it/common.rs` and `tests/tests/it/users/every_field.rs`.
 
 use super::edit::ChangedFields;
 use super::{Edit, Field};

@@ -1,4 +1,4 @@
-//! Conditional requests: `If-Match`, `If-None-Match` and `Idempotency-Key`.
+//! The conditions of a request (`If-Match` and `If-None-Match`), and its `Idempotency-Key`.
 
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
@@ -20,7 +20,7 @@ pub(crate) struct ConditionalWrite<B> {
     pub(crate) body: B,
 }
 
-/// The body of a write to a resource without a version, and its idempotency key. Other conditions are not read.
+/// The body of a write to a resource without a version, and its idempotency key.
 pub(crate) struct IdempotentWrite<B> {
     pub(crate) idempotency: Option<Idempotency>,
     pub(crate) body: B,
@@ -70,16 +70,16 @@ impl<B: Body> RequestPart for IdempotentWrite<B> {
     ) -> Result<Self, Problem> {
         let key = idempotency_key(request)?;
         let received = B::receive(api, request, payload).await?;
-        let fingerprint = key.is_some().then(|| {
+        let request_fingerprint = key.is_some().then(|| {
             let (path, query) = (request.path(), request.query_string());
             api.signing_keys()
                 .fingerprint(request.method().as_str(), path, query)
         });
-        let read = move |bytes: &[u8]| {
-            let fingerprint = fingerprint.map(|fingerprint| fingerprint.of(bytes));
+        let parse = move |bytes: &[u8]| {
+            let fingerprint = request_fingerprint.map(|request| request.of(bytes));
             B::parse(bytes).map(|body| (fingerprint, body))
         };
-        let (fingerprint, body) = received.read(api, read).await??;
+        let (fingerprint, body) = received.read(api, parse).await??;
         let idempotency = key
             .zip(fingerprint)
             .map(|(key, fingerprint)| Idempotency { key, fingerprint });

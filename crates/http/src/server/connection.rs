@@ -109,7 +109,7 @@ impl Connection {
     /// their replacement if they were rewritten.
     fn track(&mut self, received: &[u8]) -> (usize, Option<Vec<u8>>) {
         let progress = self.requests.receive(received);
-        if progress.has_head {
+        if progress.is_head_complete {
             self.open.state.begin_working();
         } else if progress.is_too_large {
             self.rejected = Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);

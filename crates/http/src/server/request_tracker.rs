@@ -32,8 +32,8 @@ pub(super) struct Progress {
     pub(super) taken: usize,
     /// Their replacement, if they were rewritten.
     pub(super) rewritten: Option<Vec<u8>>,
-    /// Whether the header fields of the request have ended in them.
-    pub(super) has_head: bool,
+    /// Whether these bytes complete the header fields of the request.
+    pub(super) is_head_complete: bool,
     /// Whether the request has too many bytes before its body.
     pub(super) is_too_large: bool,
 }
@@ -93,7 +93,7 @@ enum BodyLength {
     Chunked,
     /// The fields are malformed or contradictory. actix-http refuses the request only after all header fields have
     /// arrived. Until then their deadline and their size limit apply.
-    Uncertain,
+    Invalid,
 }
 
 impl RequestTracker {
@@ -116,7 +116,7 @@ impl RequestTracker {
             self.head_length = 0;
             return Progress {
                 taken: bytes.len(),
-                has_head: true,
+                is_head_complete: true,
                 ..Progress::default()
             };
         }
@@ -145,10 +145,9 @@ impl RequestTracker {
             rest = left;
             if is_head {
                 self.head_length += taken.len();
-                let is_head = self.is_between_requests() || self.is_in_head();
-                progress.has_head |= !was_between && (self.is_between_requests() || !is_head);
+                progress.is_head_complete |= !was_between && !self.is_in_head();
             }
-            if !is_head || progress.has_head {
+            if !is_head || progress.is_head_complete {
                 self.head_length = 0;
             }
             if self.head_length > MAX_HEAD_BYTES {
@@ -294,8 +293,8 @@ fn is_simple_get(bytes: &[u8]) -> bool {
             .any(|end| may_be_framing(bytes.get(end + 1..).unwrap_or_default()))
 }
 
-/// Whether a line may be Content-Length, Transfer-Encoding or Upgrade, or end the request before the last line. Fields
-/// are recognised by two letters.
+/// Whether a line may be Content-Length, Transfer-Encoding or Upgrade, or end the request before the last line. It
+/// compares two bytes: a line that only looks like such a field costs nothing but time.
 fn may_be_framing(line: &[u8]) -> bool {
     let lower = |index: usize| line.get(index).map(u8::to_ascii_lowercase);
     match lower(0) {
@@ -317,7 +316,7 @@ fn up_to(end: Option<usize>, bytes: &[u8]) -> usize {
 fn after_field(line: &[u8], framing: Framing) -> State {
     let Some(first) = line.first() else {
         return match framing.body {
-            BodyLength::Uncertain => State::Untracked,
+            BodyLength::Invalid => State::Untracked,
             BodyLength::Chunked => State::ChunkSize { size: None },
             // All further bytes belong to this request.
             _ if framing.is_websocket => State::Untracked,
@@ -334,13 +333,13 @@ fn after_field(line: &[u8], framing: Framing) -> State {
     let value = parts.next().unwrap_or_default().trim_ascii();
     let is_named = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
     let declared = if is_named("content-length") {
-        Some(length(value).map_or(BodyLength::Uncertain, BodyLength::Bytes))
+        Some(length(value).map_or(BodyLength::Invalid, BodyLength::Bytes))
     } else if is_named("transfer-encoding") {
         let is_chunked = value.eq_ignore_ascii_case(b"chunked");
         Some(if is_chunked {
             BodyLength::Chunked
         } else {
-            BodyLength::Uncertain
+            BodyLength::Invalid
         })
     } else {
         None
@@ -348,7 +347,7 @@ fn after_field(line: &[u8], framing: Framing) -> State {
     let body = match (framing.body, declared) {
         (body, None) => body,
         (BodyLength::Unset, Some(declared)) => declared,
-        _ => BodyLength::Uncertain,
+        _ => BodyLength::Invalid,
     };
     let is_websocket = is_named("upgrade") && value.eq_ignore_ascii_case(b"websocket");
     State::Fields(Framing {

@@ -17,7 +17,7 @@ pub(super) enum RequestKind {
     Batch,
     /// A service reads a user that other clients change.
     Changing,
-    /// The same read past the cache.
+    /// The same read, uncached.
     Fresh,
     /// A page of the list. Lists are never cached.
     List,

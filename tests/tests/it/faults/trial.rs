@@ -14,11 +14,11 @@ use super::workload::Workload;
 const HEALTHY_DURATION: Duration = Duration::from_secs(1);
 /// The time by which a response may exceed its deadline on a busy machine.
 const DEADLINE_TOLERANCE: Duration = Duration::from_secs(2);
-/// One request in this many may fail where none should: on a busy machine it may wait too long for a connection.
-const TOLERATED_FAILURES: usize = 200;
-/// One cached read in this many may fail: on a busy machine a replica may receive nothing from Redis for a second.
+/// The number of requests of which one may fail where none should: on a busy machine it may wait too long for a connection.
+const REQUESTS_PER_FAILURE: usize = 200;
+/// The number of cached reads of which one may fail: on a busy machine a replica may receive nothing from Redis for a second.
 /// Without a working cache, all of them after the first second would fail.
-const TOLERATED_CACHED_FAILURES: usize = 10;
+const CACHED_READS_PER_FAILURE: usize = 10;
 /// The time within which the service must recover by itself after a fault.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// The service has recovered if this many of the latest reads, and of the latest writes, succeeded.
@@ -87,8 +87,8 @@ impl Expectations {
         Self { pause, ..self }
     }
 
-    fn has(self, clause: Expectation) -> bool {
-        self.expected.contains(&clause)
+    fn has(self, expectation: Expectation) -> bool {
+        self.expected.contains(&expectation)
     }
 }
 
@@ -148,13 +148,13 @@ async fn wait_until_recovered(workload: &Workload, fault_end: Instant) -> bool {
     while fault_end.elapsed() < RECOVERY_TIMEOUT {
         let has_recovered = {
             let completed = workload.completed();
-            [true, false].iter().all(|writes| {
+            [true, false].into_iter().all(|is_write| {
                 let newest = completed
                     .iter()
                     .rev()
                     .filter(|request| request.begin > fault_end)
                     .filter(|request| request.kind.needs_database())
-                    .filter(|request| request.kind.is_write() == *writes);
+                    .filter(|request| request.kind.is_write() == is_write);
                 let newest: Vec<&CompletedRequest> = newest.take(RECOVERY_SUCCESSES).collect();
                 newest.len() == RECOVERY_SUCCESSES
                     && newest.iter().all(|request| request.response.is_success())
@@ -231,9 +231,9 @@ impl Trial<'_> {
             .into_iter()
             .map(|(name, counts)| format!("{name}: {counts}"))
             .collect();
-        let [reads, writes] = [RequestKind::Fresh, RequestKind::Change].map(|like| {
+        let [reads, writes] = [false, true].map(|is_write| {
             let (first, last) =
-                self.recovery(|kind| kind.needs_database() && kind.is_write() == like.is_write());
+                self.recovery(|kind| kind.needs_database() && kind.is_write() == is_write);
             let [first, last] = [first, last].map(|time| time.as_secs_f64());
             format!("first success after {first:.2} s, last failure after {last:.2} s")
         });
@@ -275,26 +275,27 @@ impl Trial<'_> {
             successful == 4 || !expectations.has(Expectation::EachGroupSucceeds),
             "{name}: a group had no successes: {groups:?}"
         );
-        let assert_few_failures = |what: &str, tolerated: usize, (all, failed): (usize, usize)| {
-            let allowed = all / tolerated;
-            assert!(failed <= allowed, "{name}: {failed} of {all} {what} failed");
-        };
+        let assert_few_failures =
+            |what: &str, requests_per_failure: usize, (all, failed): (usize, usize)| {
+                let allowed = all / requests_per_failure;
+                assert!(failed <= allowed, "{name}: {failed} of {all} {what} failed");
+            };
         if expectations.has(Expectation::CachedReadsSucceed) {
             assert_few_failures(
                 "cached reads",
-                TOLERATED_CACHED_FAILURES,
+                CACHED_READS_PER_FAILURE,
                 totals(&during, RequestKind::is_cached),
             );
         }
         if expectations.has(Expectation::ReadsSucceed) {
             assert_few_failures(
                 "reads",
-                TOLERATED_FAILURES,
+                REQUESTS_PER_FAILURE,
                 totals(&during, |kind| !kind.is_write()),
             );
         }
         if expectations.has(Expectation::NoFailures) {
-            assert_few_failures("requests", TOLERATED_FAILURES, totals(&by_kind, |_| true));
+            assert_few_failures("requests", REQUESTS_PER_FAILURE, totals(&by_kind, |_| true));
         }
         if expectations.has(Expectation::NoUnknownOutcomes) {
             let unknown: usize = by_kind.values().map(|counts| counts.unknown).sum();
@@ -320,7 +321,7 @@ fn group(kind: RequestKind) -> &'static str {
     match kind {
         RequestKind::Cached | RequestKind::Own | RequestKind::Batch => "cached reads",
         RequestKind::Changing => "other reads",
-        RequestKind::Fresh | RequestKind::List => "reads past the cache",
+        RequestKind::Fresh | RequestKind::List => "uncached reads",
         RequestKind::Create | RequestKind::Change => "writes",
     }
 }

@@ -48,20 +48,20 @@ impl UserReader for QueryForwarder {
 }
 
 /// A reader under test, and the queries that it sends to its store.
-struct Store {
+struct Fixture {
     reader: CoalescingReader,
     queries: UnboundedReceiver<PendingQuery>,
 }
 
-fn store() -> Store {
+fn fixture() -> Fixture {
     let (sender, queries) = unbounded_channel();
-    Store {
+    Fixture {
         reader: CoalescingReader::new(Arc::new(QueryForwarder(sender))),
         queries,
     }
 }
 
-impl Store {
+impl Fixture {
     /// Starts a read, and runs all tasks that are ready.
     async fn start_read(&self, key: UserKey) -> JoinHandle<Answer> {
         let reader = self.reader.clone();
@@ -131,14 +131,14 @@ fn id() -> UserKey {
     UserKey::Id(samples::user_id())
 }
 
-fn user_and_key() -> (Arc<User>, UserKey) {
-    let user = Arc::new(samples::user("alice"));
+fn user_and_key(name: &str) -> (Arc<User>, UserKey) {
+    let user = Arc::new(samples::user(name));
     (user.clone(), UserKey::Id(user.id))
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_store_is_queried_at_once() {
-    let (user, key) = user_and_key();
+    let (user, key) = user_and_key("alice");
     let mut mock = MockUserReader::new();
     let found = user.clone();
     mock.expect_find()
@@ -152,7 +152,7 @@ async fn an_idle_store_is_queried_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_large_batch_is_passed_through() {
-    let mut store = store();
+    let mut store = fixture();
     let keys = UserKeys::Ids(vec![
         samples::user_id(),
         samples::user_id(),
@@ -169,9 +169,9 @@ async fn a_large_batch_is_passed_through() {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_of_two_keys_is_batched_with_other_reads() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
-    let (alice, key) = user_and_key();
+    let (alice, key) = user_and_key("alice");
     let other = store.start_read(id()).await;
     let two = UserKeys::Ids(vec![samples::user_id(), alice.id]);
     let reader = store.reader.clone();
@@ -190,10 +190,10 @@ async fn a_read_of_two_keys_is_batched_with_other_reads() {
 
 #[tokio::test(start_paused = true)]
 async fn after_four_concurrent_queries_waiting_reads_are_batched() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
-    let (alice, key) = user_and_key();
-    let (bob, other) = user_and_key();
+    let (alice, key) = user_and_key("alice");
+    let (bob, other) = user_and_key("bob");
     let unknown = id();
     let mut reads = Vec::new();
     for key in [&key, &other, &unknown, &key] {
@@ -220,9 +220,9 @@ async fn after_four_concurrent_queries_waiting_reads_are_batched() {
 
 #[tokio::test(start_paused = true)]
 async fn a_single_waiting_key_is_queried_alone() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
-    let (alice, key) = user_and_key();
+    let (alice, key) = user_and_key("alice");
     let reads = [
         store.start_read(key.clone()).await,
         store.start_read(key.clone()).await,
@@ -238,8 +238,8 @@ async fn a_single_waiting_key_is_queried_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_running_query_is_not_joined() {
-    let mut store = store();
-    let (alice, key) = user_and_key();
+    let mut store = fixture();
+    let (alice, key) = user_and_key("alice");
     let early = store.start_read(key.clone()).await;
     let first = store.next_query();
     let late = store.start_read(key.clone()).await;
@@ -252,9 +252,9 @@ async fn a_running_query_is_not_joined() {
 
 #[tokio::test(start_paused = true)]
 async fn a_running_batch_query_is_not_joined() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
-    let (alice, key) = user_and_key();
+    let (alice, key) = user_and_key("alice");
     let early = [
         store.start_read(key.clone()).await,
         store.start_read(id()).await,
@@ -275,9 +275,9 @@ async fn a_running_batch_query_is_not_joined() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_contains_one_kind_of_key() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
-    let (alice, _) = user_and_key();
+    let (alice, _) = user_and_key("alice");
     let bob = Arc::new(samples::user("bob"));
     let by_external_id = |text| UserKey::ExternalId(samples::external_id(text));
     let kinds = [
@@ -318,7 +318,7 @@ async fn a_batch_contains_one_kind_of_key() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_has_at_most_500_keys() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
     let mut reads = Vec::new();
     for _ in 0..1_100 {
@@ -340,9 +340,9 @@ async fn a_batch_has_at_most_500_keys() {
 
 #[tokio::test(start_paused = true)]
 async fn an_aborted_read_is_not_queried() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
-    let (_, key) = user_and_key();
+    let (_, key) = user_and_key("alice");
     let abandoned = id();
     let aborted = [
         store.start_read(abandoned.clone()).await,
@@ -362,7 +362,7 @@ async fn an_aborted_read_is_not_queried() {
 
 #[tokio::test(start_paused = true)]
 async fn no_query_runs_if_all_reads_were_aborted() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
     for read in [store.start_read(id()).await, store.start_read(id()).await] {
         read.abort();
@@ -377,9 +377,9 @@ async fn no_query_runs_if_all_reads_were_aborted() {
 
 #[tokio::test(start_paused = true)]
 async fn the_longest_waiting_key_is_queried_first() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
-    let (alice, _) = user_and_key();
+    let (alice, _) = user_and_key("alice");
     let mut reads = Vec::new();
     let by_name = UserKey::Username(UsernameKey::from(&alice.username));
     reads.push(store.start_read(by_name.clone()).await);

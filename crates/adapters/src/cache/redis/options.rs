@@ -1,4 +1,4 @@
-//! The settings of the connection to Redis.
+//! The options of the Redis tier.
 
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use fred::types::config::{Server, ServerConfig};
 use secrecy::SecretString;
 
-/// The settings of the connection to Redis, and the key of the values in it.
+/// The options of the Redis tier.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// The connection.
+    /// How to connect.
     pub connection: RedisConnection,
-    /// The key that seals the values; the same on every replica.
+    /// The key that signs the values, which are not encrypted. The same on every replica.
     pub sealing_key: [u8; 32],
 }
 
-/// The settings of the connection to Redis.
+/// How to connect to Redis.
 #[derive(Clone, Debug)]
 pub struct RedisConnection {
     /// How the server is found.
@@ -81,10 +81,11 @@ impl Display for RedisServer {
             Self::Sentinel {
                 sentinels, service, ..
             } => {
-                write!(f, "{service} of the Sentinels")?;
-                sentinels
-                    .iter()
-                    .try_for_each(|sentinel| write!(f, " {sentinel}"))
+                write!(f, "{service} (Sentinels:")?;
+                for sentinel in sentinels {
+                    write!(f, " {sentinel}")?;
+                }
+                f.write_str(")")
             }
         }
     }

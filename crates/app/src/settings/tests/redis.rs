@@ -51,7 +51,7 @@ fn a_redis_url_has_many_forms() {
         ),
         (
             "redis-sentinel://u:p@s1,s2:26380,[::1]/4?sentinelServiceName=users",
-            "users of the Sentinels s1:26379 s2:26380 [::1]:26379",
+            "users (Sentinels: s1:26379 s2:26380 [::1]:26379)",
             "u:p",
             4,
         ),

@@ -240,7 +240,7 @@ pub(crate) struct Event {
     version: i64,
     /// The dotted paths of the changed fields, without their values.
     changed: Vec<String>,
-    /// The actor: `user:<id>`, `service:<name>`, `operator` or `retention`.
+    /// The actor: `user:<id>`, `service:<name>`, `operator`, `retention` or `schedule`.
     actor: String,
     /// UTC, with six fractional digits.
     #[schema(format = DateTime)]

@@ -173,7 +173,10 @@ fn a_malformed_length_does_not_end_the_header_fields() {
     ] {
         let mut requests = RequestTracker::default();
         let head = ["POST / HTTP/1.1\r\n", field].concat();
-        assert!(!requests.receive(head.as_bytes()).has_head, "{field:?}");
+        assert!(
+            !requests.receive(head.as_bytes()).is_head_complete,
+            "{field:?}"
+        );
         assert!(requests.is_in_head(), "{field:?}");
         assert!(
             !requests
@@ -182,7 +185,10 @@ fn a_malformed_length_does_not_end_the_header_fields() {
         );
         let mut requests = RequestTracker::default();
         let head = [&head, "Host: x\r\n\r\n"].concat();
-        assert!(requests.receive(head.as_bytes()).has_head, "{field:?}");
+        assert!(
+            requests.receive(head.as_bytes()).is_head_complete,
+            "{field:?}"
+        );
         assert!(!requests.is_in_head(), "{field:?}");
     }
 }
@@ -196,7 +202,7 @@ fn the_head_of_a_request_is_not_counted_for_the_next() {
     let head = [head, &padding, "\r\n\r\n"].concat();
     assert_eq!(head.len(), MAX_HEAD_BYTES + 1);
     let progress = requests.receive(head.as_bytes());
-    assert!(progress.fits() && progress.has_head);
+    assert!(progress.fits() && progress.is_head_complete);
     assert!(requests.receive(b"POST / HTTP/1.1\r\n\r\n").fits());
 }
 

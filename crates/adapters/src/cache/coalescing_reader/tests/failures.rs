@@ -13,7 +13,9 @@ fn broken() -> StoreError {
 }
 
 /// Starts two reads, and returns the batch query for both.
-async fn two_together(store: &mut Store) -> ([UserKey; 2], [JoinHandle<Answer>; 2], PendingQuery) {
+async fn two_together(
+    store: &mut Fixture,
+) -> ([UserKey; 2], [JoinHandle<Answer>; 2], PendingQuery) {
     let mut running = store.saturate().await;
     let keys = [id(), id()];
     let reads = [
@@ -29,7 +31,7 @@ async fn two_together(store: &mut Store) -> ([UserKey; 2], [JoinHandle<Answer>; 
 
 #[tokio::test(start_paused = true)]
 async fn an_error_fails_every_read_of_the_batch() {
-    let mut store = store();
+    let mut store = fixture();
     let (_, reads, together) = two_together(&mut store).await;
     together.fail(unavailable()).await;
     for read in reads {
@@ -40,7 +42,7 @@ async fn an_error_fails_every_read_of_the_batch() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_single_query_is_not_repeated() {
-    let mut store = store();
+    let mut store = fixture();
     for error in [unavailable(), broken()] {
         let read = store.start_read(id()).await;
         store.next_query().fail(error.clone()).await;
@@ -51,7 +53,7 @@ async fn a_failed_single_query_is_not_repeated() {
 
 #[tokio::test(start_paused = true)]
 async fn in_a_broken_batch_only_the_broken_key_fails() {
-    let mut store = store();
+    let mut store = fixture();
     let (keys, reads, together) = two_together(&mut store).await;
     together.fail(broken()).await;
     for _ in 0..2 {
@@ -71,7 +73,7 @@ async fn in_a_broken_batch_only_the_broken_key_fails() {
 
 #[tokio::test(start_paused = true)]
 async fn a_read_aborted_during_single_queries_is_skipped() {
-    let mut store = store();
+    let mut store = fixture();
     let (keys, reads, together) = two_together(&mut store).await;
     together.fail(broken()).await;
     let alone = store.next_query();
@@ -91,7 +93,7 @@ async fn a_read_aborted_during_single_queries_is_skipped() {
 
 #[tokio::test(start_paused = true)]
 async fn single_queries_stop_at_the_first_timeout() {
-    let mut store = store();
+    let mut store = fixture();
     let mut running = store.saturate().await;
     let mut reads = Vec::new();
     for _ in 0..10 {
@@ -117,7 +119,7 @@ async fn single_queries_stop_at_the_first_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn a_key_missing_from_the_batch_result_is_an_error() {
-    let mut store = store();
+    let mut store = fixture();
     let (_, reads, together) = two_together(&mut store).await;
     together.reply.send(Ok(vec![None])).unwrap();
     let mut answers = Vec::new();
@@ -131,7 +133,7 @@ async fn a_key_missing_from_the_batch_result_is_an_error() {
 
 #[tokio::test(start_paused = true)]
 async fn a_query_times_out_after_two_seconds() {
-    let mut store = store();
+    let mut store = fixture();
     let started = Instant::now();
     let read = store.start_read(id()).await;
     let _silent = store.next_query();
@@ -147,9 +149,9 @@ async fn a_query_times_out_after_two_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_reads_are_queried_after_a_timeout() {
-    let mut store = store();
+    let mut store = fixture();
     let silent = store.saturate().await;
-    let (alice, key) = user_and_key();
+    let (alice, key) = user_and_key("alice");
     let read = store.start_read(key.clone()).await;
     store.assert_idle();
     sleep(QUERY_TIMEOUT).await;
@@ -162,7 +164,7 @@ async fn waiting_reads_are_queried_after_a_timeout() {
 
 #[tokio::test(start_paused = true)]
 async fn a_batch_timeout_fails_every_read() {
-    let mut store = store();
+    let mut store = fixture();
     let (_, reads, _together) = two_together(&mut store).await;
     for read in reads {
         let answer = read.await.unwrap();
@@ -175,7 +177,7 @@ async fn a_batch_timeout_fails_every_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_in_the_store_releases_the_permit() {
-    let mut store = store();
+    let mut store = fixture();
     for _ in 0..3 {
         let mut reads = Vec::new();
         for _ in 0..MAX_CONCURRENT_QUERIES {
@@ -197,7 +199,7 @@ async fn a_panic_in_the_store_releases_the_permit() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_reads_end_if_all_queries_panic() {
-    let mut store = store();
+    let mut store = fixture();
     let running = store.saturate().await;
     let waiting = store.start_read(id()).await;
     store.assert_idle();

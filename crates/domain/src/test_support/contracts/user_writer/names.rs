@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{StoreUnderTest, assert_one_winner, expect_applied, race, taken};
+use super::{StoreUnderTest, assert_one_winner, race, taken};
 use crate::test_support::samples::{context, context_at, edit, email, new_user, rename, start};
 use crate::user::{Change, Edit, NewUser, UserEdits};
 use crate::values::Timestamp;
-use crate::write::{USERNAME_RESERVATION, UniqueField};
+use crate::write::{MAX_RESERVED_NAMES, USERNAME_RESERVATION, UniqueField};
 
 /// The last moment at which a username that was released at [`start`] is reserved.
 fn last_reserved_moment() -> Timestamp {
@@ -132,18 +132,18 @@ pub async fn only_the_latest_owner_may_reclaim_a_name(store: &StoreUnderTest) {
         .await;
 }
 
-/// A rename to another spelling of the same username releases nothing.
+/// A rename to another spelling of the same username releases nothing: the oldest reservation of the user remains.
 pub async fn a_new_spelling_of_a_name_releases_nothing(store: &StoreUnderTest) {
-    let alice = store.added(&new_user("alice")).await;
-    let shouting = store.changed(alice.id, &rename("ALICE")).await;
-    assert_eq!(shouting.username.as_str(), "ALICE");
-    let after = context_at(start().plus(Duration::from_secs(1)));
-    expect_applied(
-        store
-            .writer
-            .change(alice.id, &rename("Alice"), &after)
-            .await,
-    );
+    let alice = store.added(&new_user("name0")).await;
+    for released in 1..=MAX_RESERVED_NAMES {
+        let name = format!("name{released}");
+        store.changed(alice.id, &rename(&name)).await;
+    }
+    let current = format!("NAME{MAX_RESERVED_NAMES}");
+    let shouting = store.changed(alice.id, &rename(&current)).await;
+    assert_eq!(shouting.username.as_str(), current);
+    let outcome = store.add(&new_user("name0"), &context()).await;
+    assert_eq!(outcome, taken(UniqueField::Username));
 }
 
 /// A user may rename itself to a look-alike of its current username.
