@@ -16,6 +16,7 @@ use user_migrations::describe_driver;
 
 use super::ACQUIRE_TIMEOUT;
 use super::generation::Generation;
+use super::pooler;
 use super::session::Session;
 
 /// The time for which the outcome of attempts is reused after a failure.
@@ -82,12 +83,16 @@ impl Servers {
         Ok(())
     }
 
-    /// Checks that a server can be used.
+    /// Checks that a server can be used, and that no connection pooler is in front of it that was not announced.
     ///
     /// # Errors
     /// Why not.
     pub(super) async fn check(&self) -> Result<(), DbErr> {
-        self.choose(|_| false).await.map(drop)
+        let index = self.choose(|_| false).await?;
+        match self.options.get(index) {
+            Some(server) if !self.session.is_pooled => pooler::refuse(server).await,
+            _ => Ok(()),
+        }
     }
 
     /// Returns the error of a pool that opened no connection in time.
@@ -217,7 +222,9 @@ mod tests {
         let session = Session {
             access: Access::Read,
             schema: None,
-            statement_timeout: Duration::from_secs(1),
+            statement_timeout: "1000".to_owned(),
+            is_pooled: false,
+            checks_client: Arc::default(),
         };
         (Servers::new(all, false, session, Arc::default()), pool)
     }
