@@ -25,18 +25,16 @@ async fn pooled(url: &str) -> Connections {
 async fn a_pooler_that_was_not_announced_is_refused_at_the_start() {
     let direct = TestApp::start(Store::Postgres).await;
     let database = direct.database_uri();
-    let modes: [&[&str]; 4] = [
-        &["default_pool_size = 1"],
-        &["default_pool_size = 4"],
-        &["default_pool_size = 4", "server_round_robin = 1"],
+    let modes = [
+        (1, "server_round_robin = 0"),
+        (4, "server_round_robin = 0"),
+        (4, "server_round_robin = 1"),
         // As an operator may have configured it for other services.
-        &[
-            "default_pool_size = 2",
-            "ignore_startup_parameters = extra_float_digits,options",
-        ],
+        (2, "ignore_startup_parameters = extra_float_digits,options"),
     ];
-    for settings in modes {
-        let settings = [settings, &["pool_mode = transaction"]].concat();
+    for (sessions, setting) in modes {
+        let size = format!("default_pool_size = {sessions}");
+        let settings = ["pool_mode = transaction", &size, setting];
         let pgbouncer = PgBouncer::with(&database, &settings).await;
         let through = pgbouncer.url(&database);
         for migrates in ["true", "false"] {
@@ -48,6 +46,14 @@ async fn a_pooler_that_was_not_announced_is_refused_at_the_start() {
                 message.contains("set DATABASE_POOLER=transaction"),
                 "{message:?}"
             );
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = configured(folder.path(), &through, &["token", "list"]);
+        let refused = command.output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        // What the service sets in a session must not remain in those of the pooler.
+        for left in statements::left_in_sessions(&through, sessions).await {
+            assert_eq!(left, "", "left in a session");
         }
     }
     direct.stop().await;

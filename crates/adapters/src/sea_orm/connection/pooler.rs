@@ -8,7 +8,7 @@ use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _, R
 use tokio::time::timeout;
 
 /// The maximum duration of the recognition.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the sessions of both connections are compared. A busy pooler gives a connection another session almost
 /// every time.
 const ROUNDS: usize = 8;

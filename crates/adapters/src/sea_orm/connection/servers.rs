@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor, PgPool, Row};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
@@ -83,16 +83,16 @@ impl Servers {
         Ok(())
     }
 
-    /// Checks that a server can be used, and that no connection pooler is in front of it that was not announced.
+    /// Checks that a server can be used, and that none is a connection pooler that was not announced.
     ///
     /// # Errors
     /// Why not.
     pub(super) async fn check(&self) -> Result<(), DbErr> {
-        let index = self.choose(|_| false).await?;
-        match self.options.get(index) {
-            Some(server) if !self.session.is_pooled => pooler::refuse(server).await,
-            _ => Ok(()),
+        if !self.session.is_pooled {
+            // First, since what a session sets would remain in the sessions of a pooler.
+            try_join_all(self.options.iter().map(pooler::refuse)).await?;
         }
+        self.choose(|_| false).await.map(drop)
     }
 
     /// Returns the error of a pool that opened no connection in time.
