@@ -1,4 +1,4 @@
-//! A PgBouncer of one test.
+//! A `PgBouncer` of one test.
 
 use std::fs;
 use std::process::Stdio;
@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use crate::ports::next_port;
 use crate::postgres_server::{Process, as_server, temporary};
 
-/// A PgBouncer in front of one PostgreSQL, for all of its databases. It ends with this value, at the latest with the test
-/// process. It accepts only the startup parameters that it supports itself.
+/// A `PgBouncer` in front of one PostgreSQL, for all of its databases. It ends with this value, at the latest with the
+/// test process. It accepts only the startup parameters that it supports itself.
 #[derive(Debug)]
 pub struct PgBouncer {
     directory: TempDir,
@@ -24,7 +24,7 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts a PgBouncer in transaction mode with four connections for each database of this server.
+    /// Starts a `PgBouncer` in transaction mode with four connections for each database of this server.
     pub async fn in_front_of(server: &str) -> Self {
         Self::with(
             server,
@@ -33,7 +33,7 @@ impl PgBouncer {
         .await
     }
 
-    /// Starts a PgBouncer with these settings.
+    /// Starts a `PgBouncer` with these settings.
     pub async fn with(server: &str, settings: &[&str]) -> Self {
         let mut pgbouncer = Self {
             directory: temporary(),
@@ -51,7 +51,7 @@ impl PgBouncer {
         panic!("PgBouncer did not start: {}", pgbouncer.log());
     }
 
-    /// The URL of a database of the server, through this PgBouncer.
+    /// The URL of a database of the server, through this `PgBouncer`.
     pub fn url(&self, database: &str) -> String {
         let mut url = Url::parse(database).unwrap();
         url.set_host(Some("127.0.0.1")).unwrap();
@@ -75,8 +75,8 @@ impl PgBouncer {
         panic!("PgBouncer did not restart: {}", self.log());
     }
 
-    /// Starts the process and waits until it accepts connections. Returns false if it ends, for example because the port
-    /// is in use.
+    /// Starts the process and waits until it accepts connections. Returns false if it ends, for example because the
+    /// port is in use.
     async fn run(&self) -> bool {
         let file = self.directory.path().join("pgbouncer.ini");
         fs::write(&file, self.configuration()).unwrap();

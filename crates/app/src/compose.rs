@@ -284,7 +284,7 @@ async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
             let options = PoolOptions {
                 further_servers: further_urls.clone(),
                 accepts_standby: *accepts_standby,
-                is_pooled: database.is_pooled,
+                is_pooled: database.pooler == settings::Pooler::Transaction,
                 maintenance_servers: database
                     .migration_target
                     .as_ref()

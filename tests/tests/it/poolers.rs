@@ -1,4 +1,4 @@
-//! The service behind a connection pooler in transaction mode: PgBouncer with four connections.
+//! The service behind a connection pooler in transaction mode: `PgBouncer` with four connections.
 
 mod contract;
 mod load;

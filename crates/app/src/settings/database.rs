@@ -11,6 +11,15 @@ use super::reader::{Reader, Reported, comma_list};
 /// The default database file.
 const DEFAULT_FILE: &str = "./data/users.db";
 
+/// A connection pooler.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pooler {
+    /// None, or one in session mode.
+    None,
+    /// One in transaction mode.
+    Transaction,
+}
+
 /// The settings of the database.
 #[derive(Clone, Debug)]
 pub struct DatabaseSettings {
@@ -20,8 +29,8 @@ pub struct DatabaseSettings {
     pub defaulted: bool,
     /// The PostgreSQL schema of the tables (`DATABASE_SCHEMA`). `None`: the default schema of the role.
     pub schema: Option<String>,
-    /// Whether `DATABASE_URI` names a connection pooler in transaction mode (`DATABASE_POOLER`).
-    pub is_pooled: bool,
+    /// The connection pooler that `DATABASE_URI` names (`DATABASE_POOLER`).
+    pub pooler: Pooler,
     /// The database for migrations and metadata indexes (`MIGRATE_DATABASE_URI`), always PostgreSQL. `None`: `target`.
     pub migration_target: Option<DatabaseTarget>,
     /// The number of PostgreSQL connections of this process (`DATABASE_MAX_CONNECTIONS`), 2 to 500. Half are for writes
@@ -41,7 +50,7 @@ impl DatabaseSettings {
         let defaulted = !reader.is_set("DATABASE_URI");
         let target = read_target(reader);
         let schema = reader.optional("DATABASE_SCHEMA", schema);
-        let is_pooled = reader.required("DATABASE_POOLER", is_pooled);
+        let pooler = reader.required("DATABASE_POOLER", pooler);
         let migration_target = read_migration_target(reader);
         let max_connections = reader.number("DATABASE_MAX_CONNECTIONS", 2..=500);
         let indexed_metadata = reader.optional("INDEXED_METADATA", metadata_keys);
@@ -52,7 +61,8 @@ impl DatabaseSettings {
         if schema.is_some() && matches!(target, DatabaseTarget::Sqlite { .. }) {
             reader.warn("DATABASE_SCHEMA", "has no effect: SQLite has no schemas");
         }
-        let (is_pooled, migration_target) = (is_pooled?, migration_target?);
+        let (pooler, migration_target) = (pooler?, migration_target?);
+        let is_pooled = pooler == Pooler::Transaction;
         if let DatabaseTarget::Sqlite { .. } = target {
             if is_pooled {
                 let reason = "must be none: SQLite has no connection pooler";
@@ -70,7 +80,7 @@ impl DatabaseSettings {
             target,
             defaulted,
             schema,
-            is_pooled,
+            pooler,
             migration_target,
             max_connections: max_connections?,
             indexed_metadata: indexed_metadata?,
@@ -122,10 +132,10 @@ fn read_uri(reader: &mut Reader, variable: &str) -> Result<Option<DatabaseTarget
     Ok(Some(parsed.target))
 }
 
-fn is_pooled(text: &str) -> Result<bool, String> {
+fn pooler(text: &str) -> Result<Pooler, String> {
     match text {
-        "none" => Ok(false),
-        "transaction" => Ok(true),
+        "none" => Ok(Pooler::None),
+        "transaction" => Ok(Pooler::Transaction),
         _ => Err("must be none or transaction".to_owned()),
     }
 }

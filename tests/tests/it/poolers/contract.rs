@@ -1,4 +1,4 @@
-//! Runs the contract suites of the storage ports on PostgreSQL through PgBouncer.
+//! Runs the contract suites of the storage ports on PostgreSQL through `PgBouncer`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Concurrent requests through PgBouncer.
+//! Concurrent requests through `PgBouncer`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,7 @@ use super::ANNOUNCED;
 use crate::common::path;
 use crate::passwords::{PASSWORD, verify, with_password};
 
-/// A service behind PgBouncer, and one with the same database that is not.
+/// A service behind `PgBouncer`, and one with the same database that is not.
 async fn behind_pgbouncer() -> (TestApp, TestApp, PgBouncer) {
     let direct = TestApp::start(Store::Postgres).await;
     let pgbouncer = PgBouncer::in_front_of(&direct.database_uri()).await;

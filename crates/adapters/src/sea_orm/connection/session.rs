@@ -92,8 +92,8 @@ impl Session {
         )
     }
 
-    /// Returns the message that begins a transaction, of which all statements read one snapshot if `is_snapshot`. Behind
-    /// a pooler it also sets what a session would have set.
+    /// Returns the message that begins a transaction, of which all statements read one snapshot if `is_snapshot`.
+    /// Behind a pooler it also sets what a session would have set.
     pub(super) fn begin(&self, is_snapshot: bool) -> Cow<'static, str> {
         let snapshot = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         if !self.is_pooled {
@@ -111,8 +111,8 @@ impl Session {
         }
         // SET takes less than half of the time of set_config in a query.
         let set = |(name, value)| format!("; SET LOCAL {name} = '{value}'");
-        let settings: String = settings.into_iter().map(set).collect();
-        format!("{begin}{settings}").into()
+        let settings: Vec<String> = settings.into_iter().map(set).collect();
+        format!("{begin}{}", settings.concat()).into()
     }
 
     /// Returns the settings of a session or, behind a pooler, of a transaction.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::super::DatabaseTarget;
+use super::super::{DatabaseTarget, Pooler};
 use super::{assert_refused, load};
 
 fn target(uri: &str) -> DatabaseTarget {
@@ -336,9 +336,10 @@ fn a_pooler_is_announced_and_migrations_may_have_another_address() {
     let pooler = ("DATABASE_POOLER", "transaction");
     let direct = ("MIGRATE_DATABASE_URI", "postgresql://u:secret@db,db2/users");
     let database = load(&[uri]).database;
-    assert!(!database.is_pooled && database.migration_target.is_none());
+    assert_eq!(database.pooler, Pooler::None);
+    assert!(database.migration_target.is_none());
     let database = load(&[uri, pooler, direct]).database;
-    assert!(database.is_pooled);
+    assert_eq!(database.pooler, Pooler::Transaction);
     let target = database.migration_target.unwrap();
     assert_eq!(target.to_string(), "PostgreSQL at db:5432, db2:5432/users");
     assert_eq!(target.urls().len(), 2);
