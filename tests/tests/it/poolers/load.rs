@@ -20,6 +20,8 @@ async fn behind_pgbouncer() -> (TestApp, TestApp, PgBouncer) {
         ("DATABASE_URI", &*through),
         ANNOUNCED,
         ("CACHE_MEMORY_MB", "0"),
+        // More than the sessions of the pooler, and enough that no list waits for admission.
+        ("DATABASE_MAX_CONNECTIONS", "32"),
     ];
     let pooled = direct.replica_with(&settings).await;
     (pooled, direct, pgbouncer)
@@ -100,7 +102,7 @@ async fn use_all(app: &TestApp, client: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_clients_get_their_own_answers_without_errors() {
     let (pooled, direct, _pgbouncer) = behind_pgbouncer().await;
-    join_all((0..12).map(|client| use_all(&pooled, client))).await;
+    join_all((0..8).map(|client| use_all(&pooled, client))).await;
     pooled.stop().await;
     direct.stop().await;
 }

@@ -50,7 +50,13 @@ async fn nothing_that_outlives_a_transaction_is_sent() {
     let pgbouncer = PgBouncer::in_front_of(&server.url()).await;
     let through = pgbouncer.url(&server.url());
     let folder = tempfile::tempdir().unwrap();
-    let service = ServiceProcess::serve(folder.path(), &through, &[ANNOUNCED]).await;
+    let settings = [
+        ANNOUNCED,
+        ("DATABASE_MAX_CONNECTIONS", "32"),
+        ("ARGON2_MEMORY_KIB", "8"),
+        ("PASSWORD_HASHING_THREADS", "6"),
+    ];
+    let service = ServiceProcess::serve(folder.path(), &through, &settings).await;
     use_most_operations(&service).await;
     assert_eq!(service.terminate().await, Some(0));
 
