@@ -193,10 +193,11 @@ impl PostgresServer {
     fn has_ended(&self) -> bool {
         let mut process = self.process.lock().unwrap();
         let process = process.as_mut().expect("the server has been started");
-        process.server.try_wait().unwrap().is_some()
+        process.has_ended()
     }
 
-    fn log(&self) -> String {
+    /// The text of its log.
+    pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join(LOG)).unwrap_or_default()
     }
 }
@@ -206,7 +207,7 @@ const LOG: &str = "postgres.log";
 
 /// A running server, and the guard that ends it if the test process dies.
 #[derive(Debug)]
-struct Process {
+pub(crate) struct Process {
     server: Child,
     guard: ProcessGuard,
     /// Its paused processes.
@@ -214,7 +215,7 @@ struct Process {
 }
 
 impl Process {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let server = command.spawn().unwrap_or_else(|error| {
             let program = command.get_program().display();
             panic!("{program}: {error}")
@@ -225,6 +226,11 @@ impl Process {
             guard,
             paused: Vec::new(),
         }
+    }
+
+    /// Whether the server has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.server.try_wait().unwrap().is_some()
     }
 
     fn resume(&mut self) {
@@ -285,7 +291,7 @@ fn template() -> Arc<TempDir> {
 }
 
 /// A folder that the user of the server can access.
-fn temporary() -> TempDir {
+pub(crate) fn temporary() -> TempDir {
     let directory = tempfile::Builder::new()
         .prefix("postgres-")
         .tempdir()
@@ -298,7 +304,7 @@ fn temporary() -> TempDir {
 }
 
 /// A command of a PostgreSQL program. As root it runs as another user, since PostgreSQL refuses to run as root.
-fn as_server(program: &Path) -> Command {
+pub(crate) fn as_server(program: &Path) -> Command {
     let Some((user, group)) = server_user() else {
         return Command::new(program);
     };

@@ -124,9 +124,15 @@ async fn with_store_of(
         Ok(composition) => composition,
         Err(error) => return fail(&error),
     };
-    let outcome = match composition.synchronize_clock().await {
-        Ok(()) => work(settings, &composition).await,
-        Err(error) => fail(&error),
+    let checked = composition.check_database().await;
+    let refused = checked.err().filter(|error| !error.is_transient());
+    let outcome = if let Some(error) = refused {
+        fail(&error)
+    } else {
+        match composition.synchronize_clock().await {
+            Ok(()) => work(settings, &composition).await,
+            Err(error) => fail(&error),
+        }
     };
     composition.close().await;
     outcome

@@ -284,6 +284,12 @@ async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
             let options = PoolOptions {
                 further_servers: further_urls.clone(),
                 accepts_standby: *accepts_standby,
+                is_pooled: database.pooler == settings::Pooler::Transaction,
+                maintenance_servers: database
+                    .migration_target
+                    .as_ref()
+                    .map(DatabaseTarget::urls)
+                    .unwrap_or_default(),
                 schema: database.schema.clone(),
                 max_connections: database.max_connections,
                 ..PoolOptions::default()

@@ -28,7 +28,7 @@ mod traces;
 mod variables;
 
 pub use cache::CacheSettings;
-pub use database::DatabaseSettings;
+pub use database::{DatabaseSettings, Pooler};
 pub use database_uri::DatabaseTarget;
 pub use errors::{SettingError, SettingsErrors};
 pub use jwks::JwksSettings;

@@ -35,6 +35,7 @@ mod naughty_strings;
 mod overload_and_shutdown;
 mod password_hashes;
 mod passwords;
+mod poolers;
 mod postgres_contract;
 mod postgres_servers;
 mod proxy;

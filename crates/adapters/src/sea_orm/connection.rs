@@ -3,7 +3,9 @@
 mod admission;
 mod generation;
 mod pool;
+mod pooler;
 mod postgres_pool;
+mod queries;
 mod reuse;
 mod servers;
 mod session;
@@ -27,7 +29,7 @@ pub(super) use admission::Permit;
 use generation::Generation;
 pub(super) use pool::{Pool, Transaction, TransactionMode};
 use postgres_pool::{ConnectionRules, postgres_pool};
-pub(super) use reuse::exec_error;
+pub(super) use queries::exec_error;
 use servers::Servers;
 use session::{Access, Session};
 use sqlite_pool::{SQLITE_READERS, SQLITE_WRITER_TIMEOUT, check_after_sqlite, sqlite_options};
@@ -59,6 +61,18 @@ pub struct Connections {
     pub(super) listings: Arc<AdmissionControl>,
     /// Only for PostgreSQL.
     servers: Option<Arc<Servers>>,
+    maintenance: Maintenance,
+}
+
+/// Which connections apply migrations and build indexes.
+#[derive(Clone)]
+enum Maintenance {
+    /// The write connections.
+    Writes,
+    /// Connections of their own.
+    Own(Arc<PoolOptions>),
+    /// None: the others are pooled.
+    Unavailable,
 }
 
 /// Options for connecting to PostgreSQL.
@@ -71,6 +85,10 @@ pub struct PoolOptions {
     pub max_connections: u32,
     /// The URLs of further servers, one of which may take over from the first.
     pub further_servers: Vec<SecretString>,
+    /// Whether the servers are connection poolers that may run each transaction in another session.
+    pub is_pooled: bool,
+    /// The URLs of the same servers for migrations and index builds, which need sessions. Empty if they are the same.
+    pub maintenance_servers: Vec<SecretString>,
     /// Whether a standby may be used if there are several servers.
     pub accepts_standby: bool,
     /// The guards against races.
@@ -91,11 +109,17 @@ impl Connections {
         for url in &options.further_servers {
             servers.push(connect_options(url.expose_secret())?);
         }
+        if options.is_pooled && servers.iter().any(|server| server.get_options().is_some()) {
+            let refusal = "a connection pooler refuses startup options: remove the parameter `options` and PGOPTIONS";
+            return Err(DbErr::Custom(refusal.to_owned()));
+        }
         let first = servers.first().cloned().unwrap_or_default();
-        let session = |access, statement_timeout| Session {
+        let session = |access, statement_timeout: Duration| Session {
             access,
             schema: options.schema.clone(),
-            statement_timeout,
+            statement_timeout: statement_timeout.as_millis().to_string(),
+            is_pooled: options.is_pooled,
+            checks_client: Arc::default(),
         };
         let generation = Arc::new(Generation::default());
         let servers = Arc::new(Servers::new(
@@ -122,6 +146,7 @@ impl Connections {
             reads: open("reads", reads, session(Access::Read, READ_TIMEOUT)),
             writes: open("writes", writes, session(Access::Write, WRITE_TIMEOUT)),
             servers: Some(servers.clone()),
+            maintenance: Maintenance::of(options),
         })
     }
 
@@ -142,6 +167,7 @@ impl Connections {
             reads: Pool::new("reads", read, SQLITE_READERS, ACQUIRE_TIMEOUT),
             outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT),
             servers: None,
+            maintenance: Maintenance::Writes,
         })
     }
 
@@ -172,10 +198,43 @@ impl Connections {
         if pending.is_empty() {
             return Ok(Vec::new());
         }
-        let up = user_migrations::up(self.writes.without_admission().await, schema);
-        timeout(MIGRATION_TIMEOUT, up)
+        let (pool, own) = self.maintenance_pool().await?;
+        let up = user_migrations::up(pool.without_admission().await, schema);
+        let applied = timeout(MIGRATION_TIMEOUT, up)
             .await
-            .unwrap_or_else(|_| Err(timed_out().into()))
+            .unwrap_or_else(|_| Err(timed_out().into()));
+        let Some(own) = own else { return applied };
+        own.close().await;
+        let applied = applied?;
+        if self.pending_migrations().await?.is_empty() {
+            return Ok(applied);
+        }
+        let refusal = "MIGRATE_DATABASE_URI leads to another database or schema than DATABASE_URI";
+        Err(DbErr::Custom(refusal.to_owned()).into())
+    }
+
+    /// Returns the write pool for migrations and index builds, and the connections to close afterwards.
+    async fn maintenance_pool(&self) -> Result<(Pool, Option<Self>), DbErr> {
+        let options = match &self.maintenance {
+            Maintenance::Writes => return Ok((self.writes.clone(), None)),
+            Maintenance::Own(options) => options,
+            Maintenance::Unavailable => {
+                let refusal = "migrations and index builds need a session, which a connection pooler in transaction mode \
+                    does not provide: set MIGRATE_DATABASE_URI to the server itself, or to a pooler in session mode";
+                return Err(DbErr::Custom(refusal.to_owned()));
+            }
+        };
+        let mut urls = options.maintenance_servers.iter();
+        let url = urls.next().map_or("", |url| url.expose_secret());
+        let options = PoolOptions {
+            further_servers: urls.cloned().collect(),
+            is_pooled: false,
+            maintenance_servers: Vec::new(),
+            ..PoolOptions::clone(options)
+        };
+        let own = Self::postgres(url, &options).await?;
+        own.check().await?;
+        Ok((own.writes.clone(), Some(own)))
     }
 
     /// Returns the names of the pending migrations.
@@ -199,7 +258,12 @@ impl Connections {
         if !self.pending_migrations().await?.is_empty() {
             return Ok(IndexOutcome::Deferred);
         }
-        update_indexes(&self.writes, keys, drop_others).await
+        let (pool, own) = self.maintenance_pool().await?;
+        let outcome = update_indexes(&pool, keys, drop_others).await;
+        if let Some(own) = own {
+            own.close().await;
+        }
+        outcome
     }
 
     /// Updates the metrics of the connection counts.
@@ -215,6 +279,16 @@ impl Connections {
         let _ = self.outbox.close().await;
         let _ = self.reads.close().await;
         let _ = self.writes.close().await;
+    }
+}
+
+impl Maintenance {
+    fn of(options: &PoolOptions) -> Self {
+        match (options.maintenance_servers.is_empty(), options.is_pooled) {
+            (false, _) => Self::Own(Arc::new(options.clone())),
+            (true, false) => Self::Writes,
+            (true, true) => Self::Unavailable,
+        }
     }
 }
 
@@ -235,6 +309,8 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, DbErr> {
         .map_err(|error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))?;
     Ok(options
         .application_name("user-service")
+        // Connection poolers refuse it. No value of the service is a text of a floating-point number.
+        .extra_float_digits(None)
         .disable_statement_logging())
 }
 

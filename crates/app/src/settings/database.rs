@@ -11,6 +11,15 @@ use super::reader::{Reader, Reported, comma_list};
 /// The default database file.
 const DEFAULT_FILE: &str = "./data/users.db";
 
+/// A connection pooler.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pooler {
+    /// None, or one in session mode.
+    None,
+    /// One in transaction mode.
+    Transaction,
+}
+
 /// The settings of the database.
 #[derive(Clone, Debug)]
 pub struct DatabaseSettings {
@@ -20,6 +29,10 @@ pub struct DatabaseSettings {
     pub defaulted: bool,
     /// The PostgreSQL schema of the tables (`DATABASE_SCHEMA`). `None`: the default schema of the role.
     pub schema: Option<String>,
+    /// The connection pooler that `DATABASE_URI` names (`DATABASE_POOLER`).
+    pub pooler: Pooler,
+    /// The database for migrations and metadata indexes (`MIGRATE_DATABASE_URI`), always PostgreSQL. `None`: `target`.
+    pub migration_target: Option<DatabaseTarget>,
     /// The number of PostgreSQL connections of this process (`DATABASE_MAX_CONNECTIONS`), 2 to 500. Half are for writes
     /// and half for reads.
     pub max_connections: u32,
@@ -37,6 +50,8 @@ impl DatabaseSettings {
         let defaulted = !reader.is_set("DATABASE_URI");
         let target = read_target(reader);
         let schema = reader.optional("DATABASE_SCHEMA", schema);
+        let pooler = reader.required("DATABASE_POOLER", pooler);
+        let migration_target = read_migration_target(reader);
         let max_connections = reader.number("DATABASE_MAX_CONNECTIONS", 2..=500);
         let indexed_metadata = reader.optional("INDEXED_METADATA", metadata_keys);
         let migrate_on_start = reader.switch("MIGRATE_ON_START");
@@ -46,10 +61,27 @@ impl DatabaseSettings {
         if schema.is_some() && matches!(target, DatabaseTarget::Sqlite { .. }) {
             reader.warn("DATABASE_SCHEMA", "has no effect: SQLite has no schemas");
         }
+        let (pooler, migration_target) = (pooler?, migration_target?);
+        let is_pooled = pooler == Pooler::Transaction;
+        if let DatabaseTarget::Sqlite { .. } = target {
+            if is_pooled {
+                let reason = "must be none: SQLite has no connection pooler";
+                return Err(reader.report("DATABASE_POOLER", reason));
+            }
+            if migration_target.is_some() {
+                reader.warn("MIGRATE_DATABASE_URI", "has no effect on SQLite");
+            }
+        }
+        if is_pooled && target.has_startup_options() {
+            let reason = "has a parameter `options`, which connection poolers refuse";
+            return Err(reader.report("DATABASE_URI", reason));
+        }
         Ok(Self {
             target,
             defaulted,
             schema,
+            pooler,
+            migration_target,
             max_connections: max_connections?,
             indexed_metadata: indexed_metadata?,
             migrate_on_start: migrate_on_start?,
@@ -59,16 +91,8 @@ impl DatabaseSettings {
 }
 
 fn read_target(reader: &mut Reader) -> Result<DatabaseTarget, Reported> {
-    if let Some(parsed) = reader.optional("DATABASE_URI", database_uri::parse)? {
-        for ignored in &parsed.ignored_parameters {
-            let warning = format!("its parameter `{ignored}` has no effect");
-            reader.warn("DATABASE_URI", &warning);
-        }
-        for part in &parsed.replaced_parts {
-            let warning = format!("its parameter `{part}` replaces the same part before the `?`");
-            reader.warn("DATABASE_URI", &warning);
-        }
-        return Ok(parsed.target);
+    if let Some(target) = read_uri(reader, "DATABASE_URI")? {
+        return Ok(target);
     }
     if reader.is_set("REDIS_URL") {
         let reason = "is required when REDIS_URL is set: replicas share one database";
@@ -80,6 +104,40 @@ fn read_target(reader: &mut Reader) -> Result<DatabaseTarget, Reported> {
     Ok(DatabaseTarget::Sqlite {
         path: PathBuf::from(DEFAULT_FILE),
     })
+}
+
+fn read_migration_target(reader: &mut Reader) -> Result<Option<DatabaseTarget>, Reported> {
+    let variable = "MIGRATE_DATABASE_URI";
+    match read_uri(reader, variable)? {
+        Some(DatabaseTarget::Sqlite { .. }) => {
+            Err(reader.report(variable, "must start with postgresql://"))
+        }
+        target => Ok(target),
+    }
+}
+
+/// Reads the URL of a database, with warnings of the parts that have no effect.
+fn read_uri(reader: &mut Reader, variable: &str) -> Result<Option<DatabaseTarget>, Reported> {
+    let Some(parsed) = reader.optional(variable, database_uri::parse)? else {
+        return Ok(None);
+    };
+    for ignored in &parsed.ignored_parameters {
+        let warning = format!("its parameter `{ignored}` has no effect");
+        reader.warn(variable, &warning);
+    }
+    for part in &parsed.replaced_parts {
+        let warning = format!("its parameter `{part}` replaces the same part before the `?`");
+        reader.warn(variable, &warning);
+    }
+    Ok(Some(parsed.target))
+}
+
+fn pooler(text: &str) -> Result<Pooler, String> {
+    match text {
+        "none" => Ok(Pooler::None),
+        "transaction" => Ok(Pooler::Transaction),
+        _ => Err("must be none or transaction".to_owned()),
+    }
 }
 
 /// Parses a comma-separated list of keys. `none` is the empty list, since an empty variable counts as unset.

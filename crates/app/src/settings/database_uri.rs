@@ -28,15 +28,35 @@ pub enum DatabaseTarget {
     },
 }
 
+impl DatabaseTarget {
+    /// Returns the URLs of all PostgreSQL servers.
+    pub(crate) fn urls(&self) -> Vec<SecretString> {
+        match self {
+            Self::Postgres {
+                url, further_urls, ..
+            } => std::iter::once(url).chain(further_urls).cloned().collect(),
+            Self::Sqlite { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether a connection sends `options` when it is opened.
+    pub(super) fn has_startup_options(&self) -> bool {
+        match self {
+            Self::Postgres { url, .. } => Url::parse(url.expose_secret())
+                .is_ok_and(|url| parameter(&url, "options").is_some()),
+            Self::Sqlite { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for DatabaseTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite { path } => write!(formatter, "SQLite in {}", path.display()),
-            Self::Postgres {
-                url, further_urls, ..
-            } => {
-                let urls = std::iter::once(url).chain(further_urls);
+            Self::Postgres { .. } => {
+                let urls = self.urls();
                 let urls: Vec<Url> = urls
+                    .iter()
                     .filter_map(|url| Url::parse(url.expose_secret()).ok())
                     .collect();
                 let servers: Vec<String> = urls.iter().map(server).collect();

@@ -128,6 +128,11 @@ const VARIABLES: &[Variable] = &[
         "the PostgreSQL schema of the tables; unset: the default schema of the role",
     ),
     with_default(
+        "DATABASE_POOLER",
+        "the connection pooler that DATABASE_URI names: none (also for one in session mode) or transaction",
+        "none",
+    ),
+    with_default(
         "DATABASE_MAX_CONNECTIONS",
         "the number of PostgreSQL connections of one process, 2 to 500: half for writes, half for reads",
         "16",
@@ -140,6 +145,10 @@ const VARIABLES: &[Variable] = &[
         "MIGRATE_ON_START",
         "whether `serve` applies pending migrations when it starts",
         "True",
+    ),
+    secret(
+        "MIGRATE_DATABASE_URI",
+        "the URL of the same database for migrations and metadata indexes, past the connection pooler; unset: DATABASE_URI",
     ),
     with_default(
         "RETENTION",

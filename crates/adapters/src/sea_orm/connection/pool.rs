@@ -124,20 +124,16 @@ impl Pool {
         &self,
         mode: TransactionMode,
     ) -> Result<Transaction, DbErr> {
-        let (postgres, sqlite) = match mode {
-            TransactionMode::Write => ("BEGIN", SqliteTransactionMode::Immediate),
-            TransactionMode::Read => ("BEGIN", SqliteTransactionMode::Deferred),
-            TransactionMode::Snapshot => (
-                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                SqliteTransactionMode::Deferred,
-            ),
+        let sqlite = match mode {
+            TransactionMode::Write => SqliteTransactionMode::Immediate,
+            TransactionMode::Read | TransactionMode::Snapshot => SqliteTransactionMode::Deferred,
         };
         let permit = self.admit().await?;
         let span = statement_span(self, "BEGIN");
         // Boxed: with the futures around it, the nesting would exceed the compiler's limit.
         let beginning = Box::pin(async {
             if let Some(reuse) = &self.reuse {
-                return reuse.begin(postgres).await.map(AnyTransaction::Reused);
+                return reuse.begin(mode).await.map(AnyTransaction::Reused);
             }
             let options = TransactionOptions {
                 sqlite_transaction_mode: Some(sqlite),

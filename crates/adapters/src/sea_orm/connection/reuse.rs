@@ -7,6 +7,9 @@
 //!
 //! The server may close such a connection at any time, or become a standby. The first error that says so ends the
 //! generation of all connections. What failed is repeated once on a new connection if it was a read or a BEGIN.
+//!
+//! Behind a connection pooler in transaction mode, each statement outside a transaction gets one of its own, and all
+//! statements are unnamed.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,16 +17,16 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::PgConnection;
-use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::{AssertSqlSafe, Database, PgPool, Postgres, SqlSafeStr, query_with};
+use sea_orm::sqlx::{AssertSqlSafe, Database, PgPool, Postgres, SqlSafeStr};
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
-    Statement, Values, sqlx,
+    ConnAcquireErr, ConnectionTrait, DatabaseBackend, DbErr, ExecResult, QueryResult, Statement,
+    sqlx,
 };
-use sea_query_sqlx::SqlxValues;
 use sqlx_core::transaction::TransactionManager;
 
+use super::pool::TransactionMode;
 use super::postgres_pool::ConnectionRules;
+use super::queries::{exec_error, execute, execute_text, query_all, query_one};
 use super::servers::connect_error;
 use super::session::Access;
 use crate::guards::Guard;
@@ -94,9 +97,11 @@ impl ConnectionReuse {
         self.release_all();
     }
 
-    /// Begins a transaction with this statement.
-    pub(super) async fn begin(&self, statement: &'static str) -> Result<ReusedTransaction, DbErr> {
+    /// Begins a transaction.
+    pub(super) async fn begin(&self, mode: TransactionMode) -> Result<ReusedTransaction, DbErr> {
+        let is_snapshot = matches!(mode, TransactionMode::Snapshot);
         let begin = async |connection: &mut PgConnection| {
+            let statement = AssertSqlSafe(self.rules.session.begin(is_snapshot));
             Transactions::begin(connection, Some(statement.into_sql_str()))
                 .await
                 .map_err(exec_error)
@@ -149,8 +154,27 @@ impl ConnectionReuse {
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr> + Clone,
     ) -> Result<T, DbErr> {
         let is_repeatable = self.rules.session.access == Access::Read;
+        if self.is_pooled() {
+            return match self.run_in_transaction(statement.clone()).await {
+                Err(error) if is_repeatable && self.shows_loss(&error) => {
+                    self.run_in_transaction(statement).await
+                }
+                outcome => outcome,
+            };
+        }
         let (answer, connection) = self.run_first(statement, is_repeatable).await?;
         self.keep(connection);
+        Ok(answer)
+    }
+
+    /// Runs a statement in a transaction of its own.
+    async fn run_in_transaction<T>(
+        &self,
+        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let tx = self.begin(TransactionMode::Read).await?;
+        let answer = tx.run(statement).await?;
+        tx.commit().await?;
         Ok(answer)
     }
 
@@ -176,17 +200,23 @@ impl ConnectionReuse {
     /// Closes a connection that is lost according to the error, and ends its generation if it was reused. A connection
     /// that is lost at its first use says nothing about older ones.
     fn ends_generation(&self, connection: &mut Connection, error: &DbErr) -> bool {
-        let ConnectionRules {
-            generation, guards, ..
-        } = &self.rules;
-        if !is_connection_lost(error) || !guards.is_active(Guard::LostConnections) {
+        if !self.shows_loss(error) {
             return false;
         }
         connection.pooled.close_on_drop();
         if connection.is_reused {
-            generation.end(connection.acquired);
+            self.rules.generation.end(connection.acquired);
         }
         connection.is_reused
+    }
+
+    /// Whether an error shows that its connection is lost.
+    fn shows_loss(&self, error: &DbErr) -> bool {
+        is_connection_lost(error) && self.rules.guards.is_active(Guard::LostConnections)
+    }
+
+    fn is_pooled(&self) -> bool {
+        self.rules.session.is_pooled
     }
 
     fn keep(&self, connection: Connection) {
@@ -226,6 +256,10 @@ impl Drop for Idle {
 }
 
 impl ReusedTransaction {
+    fn is_pooled(&self) -> bool {
+        self.reuse.is_pooled()
+    }
+
     /// Runs a statement on the connection of the transaction.
     async fn run<T>(
         &self,
@@ -280,7 +314,8 @@ macro_rules! impl_connection_trait {
             }
 
             async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-                self.run(async |connection| execute(connection, &statement).await).await
+                let is_named = !self.is_pooled();
+                self.run(async |connection| execute(connection, &statement, is_named).await).await
             }
 
             async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -288,59 +323,16 @@ macro_rules! impl_connection_trait {
             }
 
             async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-                self.run(async |connection| query_one(connection, &statement).await).await
+                let is_named = !self.is_pooled();
+                self.run(async |connection| query_one(connection, &statement, is_named).await).await
             }
 
             async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-                self.run(async |connection| query_all(connection, &statement).await).await
+                let is_named = !self.is_pooled();
+                self.run(async |connection| query_all(connection, &statement, is_named).await).await
             }
         }
     )+};
 }
 
 impl_connection_trait!(ConnectionReuse, ReusedTransaction);
-
-fn prepared(statement: &Statement) -> Query<'_, Postgres, SqlxValues> {
-    let values = statement.values.clone().unwrap_or(Values(Vec::new()));
-    query_with(AssertSqlSafe(statement.sql.as_str()), SqlxValues(values))
-}
-
-async fn execute(
-    connection: &mut PgConnection,
-    statement: &Statement,
-) -> Result<ExecResult, DbErr> {
-    let executed = prepared(statement).execute(connection).await;
-    executed.map(Into::into).map_err(exec_error)
-}
-
-async fn execute_text(connection: &mut PgConnection, sql: &str) -> Result<ExecResult, DbErr> {
-    let executed = sqlx::Executor::execute(connection, AssertSqlSafe(sql)).await;
-    executed.map(Into::into).map_err(exec_error)
-}
-
-async fn query_one(
-    connection: &mut PgConnection,
-    statement: &Statement,
-) -> Result<Option<QueryResult>, DbErr> {
-    let found = prepared(statement).fetch_optional(connection).await;
-    found.map(|row| row.map(Into::into)).map_err(query_error)
-}
-
-async fn query_all(
-    connection: &mut PgConnection,
-    statement: &Statement,
-) -> Result<Vec<QueryResult>, DbErr> {
-    let found = prepared(statement)
-        .fetch_all(connection)
-        .await
-        .map_err(query_error)?;
-    Ok(found.into_iter().map(Into::into).collect())
-}
-
-pub(in crate::sea_orm) fn exec_error(error: sqlx::Error) -> DbErr {
-    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error)))
-}
-
-fn query_error(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
-}

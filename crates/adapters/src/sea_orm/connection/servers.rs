@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor, PgPool, Row};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
@@ -16,6 +16,7 @@ use user_migrations::describe_driver;
 
 use super::ACQUIRE_TIMEOUT;
 use super::generation::Generation;
+use super::pooler;
 use super::session::Session;
 
 /// The time for which the outcome of attempts is reused after a failure.
@@ -82,11 +83,15 @@ impl Servers {
         Ok(())
     }
 
-    /// Checks that a server can be used.
+    /// Checks that a server can be used, and that none is a connection pooler that was not announced.
     ///
     /// # Errors
     /// Why not.
     pub(super) async fn check(&self) -> Result<(), DbErr> {
+        if !self.session.is_pooled {
+            // First, since what a session sets would remain in the sessions of a pooler.
+            try_join_all(self.options.iter().map(pooler::refuse)).await?;
+        }
         self.choose(|_| false).await.map(drop)
     }
 
@@ -217,7 +222,9 @@ mod tests {
         let session = Session {
             access: Access::Read,
             schema: None,
-            statement_timeout: Duration::from_secs(1),
+            statement_timeout: "1000".to_owned(),
+            is_pooled: false,
+            checks_client: Arc::default(),
         };
         (Servers::new(all, false, session, Arc::default()), pool)
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::super::DatabaseTarget;
+use super::super::{DatabaseTarget, Pooler};
 use super::{assert_refused, load};
 
 fn target(uri: &str) -> DatabaseTarget {
@@ -328,6 +328,31 @@ fn a_schema_is_a_plain_name() {
         ("DATABASE_SCHEMA", "users"),
     ]);
     assert_eq!(settings.warnings().len(), 1);
+}
+
+#[test]
+fn a_pooler_is_announced_and_migrations_may_have_another_address() {
+    let uri = ("DATABASE_URI", "postgresql://pooler/users");
+    let pooler = ("DATABASE_POOLER", "transaction");
+    let direct = ("MIGRATE_DATABASE_URI", "postgresql://u:secret@db,db2/users");
+    let database = load(&[uri]).database;
+    assert_eq!(database.pooler, Pooler::None);
+    assert!(database.migration_target.is_none());
+    let database = load(&[uri, pooler, direct]).database;
+    assert_eq!(database.pooler, Pooler::Transaction);
+    let target = database.migration_target.unwrap();
+    assert_eq!(target.to_string(), "PostgreSQL at db:5432, db2:5432/users");
+    assert_eq!(target.urls().len(), 2);
+
+    let refused = "none or transaction";
+    assert_refused(&[uri, ("DATABASE_POOLER", "session")], pooler.0, refused);
+    let sqlite = ("MIGRATE_DATABASE_URI", "sqlite:///a.db");
+    assert_refused(&[uri, pooler, sqlite], sqlite.0, "postgresql://");
+    assert_refused(&[pooler], pooler.0, "SQLite has no");
+    let options = ("DATABASE_URI", "postgresql://db/users?options=-cgeqo%3Doff");
+    assert_refused(&[options, pooler], options.0, "`options`");
+    let ignored = load(&[("DATABASE_URI", "sqlite:///a.db"), direct]);
+    assert_eq!(ignored.warnings().len(), 1);
 }
 
 #[test]
