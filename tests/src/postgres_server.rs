@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::ports::next_port;
 use processes::{ProcessGuard, children, signal};
 
-mod processes;
+pub(crate) mod processes;
 
 /// A PostgreSQL server of one test. It ends with this value, at the latest with the test process.
 ///
@@ -285,7 +285,7 @@ fn template() -> Arc<TempDir> {
 }
 
 /// A folder that the user of the server can access.
-fn temporary() -> TempDir {
+pub(crate) fn temporary() -> TempDir {
     let directory = tempfile::Builder::new()
         .prefix("postgres-")
         .tempdir()
@@ -298,7 +298,7 @@ fn temporary() -> TempDir {
 }
 
 /// A command of a PostgreSQL program. As root it runs as another user, since PostgreSQL refuses to run as root.
-fn as_server(program: &Path) -> Command {
+pub(crate) fn as_server(program: &Path) -> Command {
     let Some((user, group)) = server_user() else {
         return Command::new(program);
     };
@@ -347,7 +347,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// The path of a client program, beside the server's programs. These may be links.
-fn client_program(name: &str) -> PathBuf {
+pub fn client_program(name: &str) -> PathBuf {
     program("postgres")
         .canonicalize()
         .unwrap()
