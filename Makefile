@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness overload logins follows bench microbench faults lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help test test-unit test-integration coverage staleness overload logins follows bench microbench faults failover lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,9 @@ faults: ## inject each fault of docs/reliability.md for ten seconds and print wh
 	cargo build --workspace --all-features --lib --bins --tests
 	FAULT_SECONDS=$${FAULT_SECONDS:-10} TEST_PREVIOUS_RELEASE=$$(scripts/previous-release) scripts/with-servers \
 		cargo test --workspace --all-features --test it -- faults:: --skip cache:: --nocapture --test-threads 1
+
+failover: ## kill the primary of three PostgreSQL servers under Patroni 20 times (KILLS=3), and check every write
+	scripts/with-servers scripts/failover
 
 lint: ## check formatting, lints and documentation
 	cargo fmt --all --check

@@ -36,7 +36,10 @@ NAMED = {
     "tier": [("adapters/src/cache/meters.rs", r'TierMeters::new\("(\w+)"')],
     "result": [("adapters/src/cache/meters.rs", r'\bof\("(\w+)"')],
     "road": [("adapters/src/cache/meters.rs", r'invalidated\("(\w+)"')],
-    "cause": [("adapters/src/cache/meters.rs", r'evicted\("(\w+)"')],
+    "cause": [
+        ("adapters/src/cache/meters.rs", r'evicted\("(\w+)"'),
+        ("adapters/src/sea_orm/change_log/position.rs", r'"cause" => "(\w+)"'),
+    ],
     "kind": [
         ("domain/src/ports/retention.rs", r'Self::\w+ => "(\w+)"'),
         ("domain/src/use_cases/purge_expired.rs", r'const USERS: &.*str = "(\w+)"'),

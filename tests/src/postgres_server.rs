@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::ports::next_port;
 use processes::{ProcessGuard, children, signal};
 
-mod processes;
+pub(crate) mod processes;
 
 /// A PostgreSQL server of one test. It ends with this value, at the latest with the test process.
 ///
@@ -353,7 +353,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 /// The path of a client program, beside the server's programs. These may be links.
-fn client_program(name: &str) -> PathBuf {
+pub fn client_program(name: &str) -> PathBuf {
     program("postgres")
         .canonicalize()
         .unwrap()

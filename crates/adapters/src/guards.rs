@@ -36,6 +36,8 @@ pub enum Guard {
     ServerIdentity,
     /// A cached user is returned only if a recent outbox poll proves that it is fresh.
     PollAge,
+    /// After the outbox was replaced by another one, for example by a restore, nothing cached before is returned.
+    LogContinuity,
     /// While the database is unavailable, a new connection to Redis does not prove the freshness of older entries.
     Reconnect,
     /// Concurrent readers of one uncached user wait for the first of them.
@@ -66,6 +68,12 @@ impl Guards {
         Self {
             removed: guards.map(Some),
         }
+    }
+
+    /// Whether no guard was removed.
+    #[cfg(feature = "removable-guards")]
+    pub fn is_complete(self) -> bool {
+        self.removed.iter().all(Option::is_none)
     }
 
     /// Whether a guard is active.

@@ -57,12 +57,12 @@ impl Composition {
         Self::with_guards(settings, Guards::default()).await
     }
 
-    /// Composes the service with these guards of its cache guarantees. A release has all of them.
+    /// Composes the service with these guards of its store and its cache. A release has all of them.
     ///
     /// # Errors
     /// Those of [`Composition::new`].
     pub async fn with_guards(settings: &Settings, guards: Guards) -> Result<Self, ComposeError> {
-        let connections = connect(settings).await?;
+        let connections = connect(settings, guards).await?;
         let users = Arc::new(SeaOrmUsers::new(connections.clone()));
         let machine_clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let clock = Arc::new(users.clock(machine_clock.clone()));
@@ -273,7 +273,7 @@ pub(crate) async fn refuse_unusable_redis(settings: &Settings) -> Result<(), Com
     }
 }
 
-async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
+async fn connect(settings: &Settings, guards: Guards) -> Result<Connections, ComposeError> {
     let database = &settings.database;
     let opened = match &database.target {
         DatabaseTarget::Postgres {
@@ -292,6 +292,7 @@ async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
                     .unwrap_or_default(),
                 schema: database.schema.clone(),
                 max_connections: database.max_connections,
+                guards,
                 ..PoolOptions::default()
             };
             Connections::postgres(url.expose_secret(), &options).await

@@ -46,7 +46,7 @@ impl Service {
         Self::start_with(settings, writes, Guards::default()).await
     }
 
-    /// Starts the service with this executor of writes and these guards of the cache guarantees.
+    /// Starts the service with this executor of writes and these guards of its store and its cache.
     ///
     /// # Errors
     /// [`ComposeError`].

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 /// Sends a signal to processes. It uses the shell, which has a builtin `kill` if the system has no such program.
 /// Processes that have already ended are ignored.
-pub(super) fn signal(signal: &str, processes: &[u32]) {
+pub(crate) fn signal(signal: &str, processes: &[u32]) {
     if processes.is_empty() {
         return;
     }
@@ -18,7 +18,7 @@ pub(super) fn signal(signal: &str, processes: &[u32]) {
 }
 
 /// The child processes of a process.
-pub(super) fn children(parent: u32) -> Vec<u32> {
+pub(crate) fn children(parent: u32) -> Vec<u32> {
     let all = match fs::read_dir("/proc") {
         Ok(entries) => entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok()?.parse().ok())

@@ -5,6 +5,7 @@ mod contract;
 mod faults;
 mod promises;
 mod replayed_values;
+mod restores;
 mod servers;
 mod tiers;
 mod tokens;

@@ -1,7 +1,7 @@
 //! Polls the outbox. This invalidation path depends on the database only.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, mpsc, watch};
@@ -50,6 +50,8 @@ pub(super) struct OutboxPoller {
     corrections: mpsc::Sender<Correction>,
     received: AsyncMutex<mpsc::Receiver<Correction>>,
     polls: AtomicU64,
+    /// Whether the last poll was incomplete.
+    is_behind: AtomicBool,
     /// `Some` only with Redis, which may return older state.
     recent: Option<Arc<RecentChanges>>,
     /// The backward scan from the first position.
@@ -64,6 +66,7 @@ impl Default for OutboxPoller {
             corrections,
             received: AsyncMutex::new(received),
             polls: AtomicU64::new(0),
+            is_behind: AtomicBool::new(false),
             recent: None,
             scan: AsyncMutex::new(BackwardScan::finished()),
         }
@@ -150,8 +153,13 @@ impl OutboxPoller {
             return Ok(());
         };
         let changes = log.since(&known).await?;
+        let was_behind = self.is_behind.swap(!changes.complete, Ordering::Relaxed);
         if !changes.complete {
-            tracing::warn!("outbox poller too far behind: in-process cache cleared");
+            if !was_behind {
+                tracing::warn!(
+                    "outbox poller cannot continue at its position: in-process cache cleared"
+                );
+            }
             meters.flushed.increment(1);
             self.reset(memory).await;
         }

@@ -1,12 +1,13 @@
 //! Reads the outbox.
 
 mod before;
+mod position;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, Value,
+    QuerySelect,
 };
 use user_domain::StoreError;
 use user_domain::ports::{
@@ -18,10 +19,15 @@ use user_domain::service_token::TokenEvent;
 use user_domain::user::{Actor, Event, EventKind, SubjectKind};
 use user_domain::values::{Revision, ServiceTokenId, Timestamp, UserId};
 
+use super::connection::Pool;
 use super::dialect::Dialect;
 use super::entities::events::{Column, Entity, Model};
 use super::errors::OperationError;
 use super::{SeaOrmUsers, raw_sql, row};
+use crate::guards::Guard;
+pub(crate) use position::history;
+use position::{PostgresPosition, SqlitePosition};
+pub(super) use position::{describe_metrics, register_metrics};
 
 #[async_trait]
 impl ChangeLog for SeaOrmUsers {
@@ -92,23 +98,17 @@ async fn position(db: &impl ConnectionTrait) -> Result<LogPosition, OperationErr
 
 /// Returns the changes of users and tokens since a position, and the current position. One statement reads both from
 /// one snapshot.
-async fn since(
-    db: &impl ConnectionTrait,
-    position: &LogPosition,
-) -> Result<Changes, OperationError> {
-    let statement: Option<(_, [Value; 4])> = match Dialect::of(db) {
-        Dialect::Postgres => Snapshot::parse(position).map(|snapshot| {
-            let values = [
-                snapshot.next.to_string().into(),
-                snapshot.open.to_owned().into(),
-                snapshot.history.to_owned().into(),
-                snapshot.oldest.to_string().into(),
-            ];
-            (POSTGRES_SINCE, values)
-        }),
-        Dialect::Sqlite => number(position).map(|seq| (SQLITE_SINCE, [seq; 4].map(Value::from))),
+///
+/// After a log that does not continue, the answer stays incomplete until the users match the log: a restore may fill the
+/// tables one after the other.
+async fn since(db: &Pool, position: &LogPosition) -> Result<Changes, OperationError> {
+    let statement = match Dialect::of(db) {
+        Dialect::Postgres => PostgresPosition::parse(position)
+            .map(|known| (POSTGRES_SINCE, known.values(), known.is_settled)),
+        Dialect::Sqlite => SqlitePosition::parse(position)
+            .map(|known| (SQLITE_SINCE, known.values(), known.is_settled)),
     };
-    let Some((sql, values)) = statement else {
+    let Some((sql, values, was_settled)) = statement else {
         return Ok(Changes {
             changed: Vec::new(),
             tokens: Vec::new(),
@@ -116,29 +116,37 @@ async fn since(
             position: self::position(db).await?,
         });
     };
-    Ok(to_changes(&raw_sql::query(db, sql, values).await?)?)
+    let (mut changes, is_same_log) = to_changes(&raw_sql::query(db, sql, values).await?)?;
+    if (is_same_log && was_settled) || !db.is_guarded(Guard::LogContinuity) {
+        return Ok(changes);
+    }
+    if !is_same_log {
+        position::record_discontinuity(position, &changes.position);
+    }
+    changes.complete = false;
+    if !is_settled(db).await? {
+        changes.position = position::unsettled(&changes.position);
+    }
+    Ok(changes)
 }
 
-/// Returns the database history of a position. It changes with a restart of the server and if the outbox is recreated.
-/// SQLite has none.
-pub(crate) fn history(position: &LogPosition) -> &str {
-    position
-        .as_str()
-        .split_once(' ')
-        .map_or("", |(history, _)| history)
-}
-
-/// Parses a SQLite position, which comes from outside this process and may be invalid.
-fn number(position: &LogPosition) -> Option<i64> {
-    position.as_str().parse().ok().filter(|seq: &i64| *seq >= 0)
+/// Whether the users are those that the newest events describe. A restore is not finished before.
+async fn is_settled(db: &Pool) -> Result<bool, OperationError> {
+    let row = raw_sql::query_one(db, IS_SETTLED)
+        .await?
+        .ok_or_else(|| StoreError::Internal("the settled query returned no row".to_owned()))?;
+    Ok(row.try_get("", "is_settled")?)
 }
 
 /// Parses the rows. There is at least one: the outer join returns the position if nothing has changed.
-fn to_changes(rows: &[QueryResult]) -> Result<Changes, DbErr> {
+///
+/// Returns also whether the log continues the one that the position belongs to.
+fn to_changes(rows: &[QueryResult]) -> Result<(Changes, bool), DbErr> {
     let first = rows
         .first()
         .ok_or_else(|| DbErr::Custom("the position query returned no row".to_owned()))?;
     let is_continuous: bool = first.try_get("", "is_continuous")?;
+    let is_same_log: bool = first.try_get("", "is_same_log")?;
     let (mut changed, mut tokens) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         let id: Option<uuid::Uuid> = row.try_get("", "subject_id")?;
@@ -149,12 +157,13 @@ fn to_changes(rows: &[QueryResult]) -> Result<Changes, DbErr> {
         }
         changed.extend(to_changed(row)?);
     }
-    Ok(Changes {
+    let changes = Changes {
         complete: is_continuous && changed.len() + tokens.len() <= Changes::MAX_CHANGES,
         changed,
         tokens,
         position: position_in(first)?,
-    })
+    };
+    Ok((changes, is_same_log))
 }
 
 /// Parses the change of a user, if the row has one.
@@ -180,58 +189,41 @@ fn position_in(row: &QueryResult) -> Result<LogPosition, DbErr> {
     row.try_get("", "position").map(LogPosition::from_store)
 }
 
-/// A PostgreSQL snapshot (`pg_snapshot`) and the history of its database: the oldest open transaction, the next
-/// transaction id, and the open transactions.
-///
-/// The history changes with a restart of the server and if the outbox is recreated: a restored database, or a standby
-/// that lagged behind, assigns transaction ids again that a reader has already seen.
-///
-/// Changes that the snapshot did not see are exactly those of later and of open transactions. An open transaction
-/// therefore delays no other change, and no change is returned twice.
-struct Snapshot<'a> {
-    history: &'a str,
-    oldest: u64,
-    next: u64,
-    open: &'a str,
-}
-
-impl<'a> Snapshot<'a> {
-    /// Parses a position, which comes from outside this process and may be invalid.
-    fn parse(position: &'a LogPosition) -> Option<Self> {
-        let (history, snapshot) = position.as_str().split_once(' ')?;
-        let mut parts = snapshot.splitn(3, ':');
-        let (oldest, next, open) = (parts.next()?, parts.next()?, parts.next()?);
-        if !open.is_empty() && !open.split(',').all(|xid| xid.parse::<u64>().is_ok()) {
-            return None;
-        }
-        Some(Self {
-            history,
-            oldest: oldest.parse().ok()?,
-            next: next.parse().ok()?,
-            open,
-        })
-    }
-}
-
+/// The history is the start of the server, and the table with the file that holds it.
 const POSTGRES_POSITION: &str = "
     SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
-        || ' ' || pg_current_snapshot() AS position";
+        || '-' || pg_relation_filenode('events') || ' ' || pg_current_snapshot() || ' '
+        || coalesce((SELECT seq || '/' || coalesce(xid::text, '0') || '/' || id FROM events ORDER BY seq DESC LIMIT 1), '0/0/')
+        AS position";
 
 /// The upper bound on `xid` helps the planner, and excludes rows that were restored from another database.
 ///
 /// Events about relationships are skipped, but at most 200,000 rows are read, which fit into the timeout of a poll. A
 /// position with more rows is not continuous: its reader starts again at the current position, and does not lag
 /// forever. A position is also not continuous if events that it has not seen were purged.
+///
+/// The log is the same as long as its last event is still there or was purged, and no event after it is one that the
+/// snapshot must have seen. Restored rows keep their transaction ids.
 const POSTGRES_SINCE: &str = "
-    SELECT now.history || ' ' || pg_current_snapshot() AS position,
+    SELECT now.history || ' ' || pg_current_snapshot() || ' ' || now.last AS position,
         now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8
-            AND (SELECT 1 FROM events WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
+            AND ($5 = 0 OR EXISTS (SELECT 1 FROM events WHERE seq = $5 AND id = $6)
+                OR coalesce(now.purged >= $7::text::xid8 AND now.purged < pg_snapshot_xmax(pg_current_snapshot()), false))
+            AND NOT EXISTS (
+                SELECT 1 FROM (SELECT xid FROM events WHERE seq > $5 ORDER BY seq LIMIT 200000) AS later
+                WHERE later.xid < $1::text::xid8 AND NOT later.xid = ANY (string_to_array($2, ',')::xid8[])
+                    OR later.xid >= pg_snapshot_xmax(pg_current_snapshot()))
+            AS is_same_log,
+        (SELECT 1 FROM events WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
                 ORDER BY xid LIMIT 1 OFFSET 200000) IS NULL
             AND NOT coalesce(now.purged >= $4::text::xid8 AND now.purged < pg_snapshot_xmax(pg_current_snapshot()), false)
             AS is_continuous,
         changes.subject_kind, changes.subject_id, changes.version, changes.type, changes.at
     FROM (
-        SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid AS history,
+        SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
+                || '-' || pg_relation_filenode('events') AS history,
+            coalesce((SELECT seq || '/' || coalesce(xid::text, '0') || '/' || id FROM events ORDER BY seq DESC LIMIT 1), '0/0/')
+                AS last,
             (SELECT events_purged_to FROM store) AS purged
     ) AS now LEFT JOIN (
         SELECT subject_kind, subject_id, version, type, at FROM (
@@ -245,19 +237,36 @@ const POSTGRES_SINCE: &str = "
         LIMIT 10001
     ) AS changes ON true";
 
-/// The last assigned sequence number, even if its event was purged.
+/// The last assigned sequence number, even if its event was purged, and the newest event.
 const SQLITE_POSITION: &str = "
-    SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS text) AS position";
+    SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) || ' '
+        || coalesce((SELECT seq || '/' || hex(id) FROM events ORDER BY seq DESC LIMIT 1), '0/') AS position";
 
 const SQLITE_SINCE: &str = "
-    WITH last AS (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq)
-    SELECT CAST(last.seq AS text) AS position,
-        last.seq >= ? AND ? >= last.seq - 200000 AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_continuous,
+    WITH last AS (
+        SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq,
+            coalesce((SELECT seq || '/' || hex(id) FROM events ORDER BY seq DESC LIMIT 1), '0/') AS event
+    )
+    SELECT last.seq || ' ' || last.event AS position,
+        last.seq >= $1
+            AND ($2 = 0 OR EXISTS (SELECT 1 FROM events WHERE seq = $2 AND id = $3)
+                OR coalesce((SELECT events_purged_to FROM store), 0) >= $2)
+            AS is_same_log,
+        $1 >= last.seq - 200000 AND $1 >= coalesce((SELECT events_purged_to FROM store), 0) AS is_continuous,
         changes.subject_kind, changes.subject_id, changes.version, changes.type, changes.at
     FROM last LEFT JOIN (
         SELECT subject_kind, subject_id, version, type, at FROM events
-        WHERE seq > ? AND seq > (SELECT seq FROM last) - 200000 AND subject_kind IN ('user', 'service_token') LIMIT 10001
+        WHERE seq > $1 AND seq > (SELECT seq FROM last) - 200000 AND subject_kind IN ('user', 'service_token') LIMIT 10001
     ) AS changes ON true";
+
+/// Each user among the newest events has the revision of its newest event, or was erased.
+const IS_SETTLED: &str = "
+    WITH page AS (SELECT seq, subject_kind, subject_id, version, type FROM events ORDER BY seq DESC LIMIT 1000)
+    SELECT EXISTS (SELECT 1 FROM page) AND NOT EXISTS (
+        SELECT 1 FROM page LEFT JOIN users ON users.id = page.subject_id
+        WHERE page.seq IN (SELECT max(seq) FROM page WHERE subject_kind = 'user' GROUP BY subject_id)
+            AND users.version IS DISTINCT FROM CASE WHEN page.type = 'user.erased' THEN NULL ELSE page.version END
+    ) AS is_settled";
 
 fn to_user_event(row: Model) -> Result<UserEvent, StoreError> {
     if row.subject_kind == RelationshipEvent::SUBJECT_KIND {

@@ -317,6 +317,7 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, DbErr> {
 /// Registers the descriptions of the metrics of the connections.
 pub(super) fn describe_metrics() {
     admission::describe_metrics();
+    generation::describe_metrics();
     pool::describe_metrics();
 }
 

@@ -26,7 +26,8 @@ pub trait ChangeLog: Send + Sync {
     /// guaranteed: a consumer must order changes by their revisions.
     ///
     /// Events past their retention period are not returned. The answer is incomplete ([`Changes::complete`]) for a
-    /// position before a removed event, for one that this log did not issue, and for one in the future.
+    /// position before a removed event, for one that this log did not issue, and for one in the future. After a restore it
+    /// stays incomplete until the users match the log.
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError>;
 
     /// Returns the changes of users among the newest events before a position, reading at most `limit` events.

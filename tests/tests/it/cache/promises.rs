@@ -23,7 +23,10 @@ const REDIS_ONLY: (&str, &str) = ("CACHE_MEMORY_MB", "0");
 const LONGER_THAN_BOUND: Duration = Duration::from_millis(1200);
 
 /// Asserts that a promise is kept with all guards, and broken without one of them.
-async fn assert_needs_guard<F: Future<Output = bool>>(guard: Guard, is_kept: impl Fn(Guards) -> F) {
+pub(super) async fn assert_needs_guard<F: Future<Output = bool>>(
+    guard: Guard,
+    is_kept: impl Fn(Guards) -> F,
+) {
     assert_broken_with(Guards::without(guard), is_kept).await;
 }
 

@@ -34,9 +34,10 @@ impl RedisKeys {
         format!("{}:epoch", self.prefix)
     }
 
-    /// The key of the outbox position up to which the users of the epoch have been corrected.
+    /// The key of the outbox position up to which the users of the epoch have been corrected. Releases with another format
+    /// of positions use another key, and replicas of both share an epoch.
     pub(super) fn position(&self) -> String {
-        format!("{}:position", self.prefix)
+        format!("{}:outbox-position", self.prefix)
     }
 
     /// The channel on which the replicas publish invalidation messages.

@@ -3,6 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use metrics::{Counter, Unit, counter, describe_counter};
+
+/// Generations that ended because a connection was lost.
+const LOSSES: &str = "db_client_connection_losses_total";
+
 /// The current generation of the connections to a database, shared by its pools.
 ///
 /// A lost connection is seldom alone: the server restarted, an idle timeout ended all of them, or another server took
@@ -11,6 +16,7 @@ pub(super) struct Generation {
     created: Instant,
     /// When it began, in nanoseconds after `created`.
     began: AtomicU64,
+    losses: Counter,
 }
 
 impl Default for Generation {
@@ -18,6 +24,7 @@ impl Default for Generation {
         Self {
             created: Instant::now(),
             began: AtomicU64::new(0),
+            losses: counter!(LOSSES),
         }
     }
 }
@@ -33,6 +40,7 @@ impl Generation {
         if self.contains(checked) {
             let now = self.nanoseconds(Instant::now());
             self.began.fetch_max(now, Ordering::AcqRel);
+            self.losses.increment(1);
         }
     }
 
@@ -40,6 +48,15 @@ impl Generation {
         let elapsed = moment.saturating_duration_since(self.created);
         u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
     }
+}
+
+/// Registers the description of the metric.
+pub(super) fn describe_metrics() {
+    describe_counter!(
+        LOSSES,
+        Unit::Count,
+        "Losses of database connections that ended all connections opened or checked before"
+    );
 }
 
 #[cfg(test)]

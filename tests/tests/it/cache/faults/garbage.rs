@@ -192,7 +192,7 @@ async fn garbage_instead_of_the_epoch_is_ignored() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_instead_of_the_position_is_ignored() {
-    assert_garbage_is_ignored("user-service:*:position", async |cluster| {
+    assert_garbage_is_ignored("user-service:*:outbox-position", async |cluster| {
         // The position is read when a connection is established.
         cluster.redis.close_connections().await;
     })
