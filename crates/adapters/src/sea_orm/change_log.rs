@@ -259,7 +259,8 @@ const SQLITE_SINCE: &str = "
         WHERE seq > ? AND seq > (SELECT seq FROM last) - 200000 AND subject_kind IN ('user', 'service_token') LIMIT 10001
     ) AS changes ON true";
 
-fn to_user_event(row: Model) -> Result<UserEvent, StoreError> {
+/// Parses a row about a user or a relationship.
+pub(super) fn to_user_event(row: Model) -> Result<UserEvent, StoreError> {
     if row.subject_kind == RelationshipEvent::SUBJECT_KIND {
         to_relationship_event(row).map(UserEvent::Relationship)
     } else {
