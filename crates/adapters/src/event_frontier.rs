@@ -20,7 +20,7 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// The time between two looks after the frontier has moved. It doubles with each look that finds it unmoved.
 const MIN_INTERVAL: Duration = Duration::from_millis(25);
 /// The maximum time between two looks while the feed is read.
-const MAX_INTERVAL: Duration = Duration::from_millis(100);
+const MAX_INTERVAL: Duration = Duration::from_millis(200);
 /// How long the feed counts as read after a request.
 const READ_PERIOD: Duration = Duration::from_mins(1);
 /// The time limit of a look.
