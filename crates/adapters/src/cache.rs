@@ -5,7 +5,7 @@
 //! states the guarantees and proves them.
 
 mod coalescing_reader;
-mod failure;
+pub(crate) mod failure;
 mod freshness;
 mod invalidation;
 mod memory;

@@ -22,6 +22,8 @@ pub enum Guard {
     LostConnections,
     /// A connection to a server that became a standby, or read-only, does not return to the pool.
     ServerRole,
+    /// A reader of the event feed does not pass events of open writes.
+    FeedFence,
     /// An idempotency key is claimed in the transaction of its write, so that the write happens once.
     IdempotencyClaim,
     /// The cache stores only what was read under a lease that no write has voided.

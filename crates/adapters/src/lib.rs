@@ -3,6 +3,7 @@
 
 pub mod cache;
 mod clock;
+pub mod event_frontier;
 pub mod guards;
 pub mod operations;
 pub mod passwords;

@@ -13,6 +13,7 @@ mod directory;
 pub(crate) mod entities;
 mod erased_ids;
 mod errors;
+mod event_feed;
 mod health;
 mod idempotency;
 mod keyed_locks;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use user_adapters::cache::{self, CacheOptions, CoalescingReader, RedisOptions, TieredUserCache};
+use user_adapters::event_frontier::FollowedFrontier;
 use user_adapters::guards::Guards;
 use user_adapters::passwords::{HashingOptions, HashingPool};
 use user_adapters::sea_orm::{
@@ -44,6 +45,7 @@ pub struct Composition {
     pub(crate) store: Arc<SeaOrmUsers>,
     logins: SeaOrmLogins,
     cache: TieredUserCache,
+    frontier: FollowedFrontier,
     managed_tokens: Arc<ManagedTokens>,
     jwks: Option<Arc<Jwks>>,
 }
@@ -86,12 +88,15 @@ impl Composition {
             let sources = key_sources(jwks);
             Arc::new(Jwks::new(sources, jwks.refresh, machine_clock.clone()))
         });
+        let frontier = FollowedFrontier::default();
         let ports = Ports {
             reader: Arc::new(CoalescingReader::new(users.clone())),
             writer: users.clone(),
             directory: users.clone(),
             import: users.clone(),
             change_log: users.clone(),
+            event_feed: users.clone(),
+            event_frontier: Arc::new(frontier.clone()),
             records: users.clone(),
             retention: users.clone(),
             suspension_ends: users.clone(),
@@ -126,6 +131,7 @@ impl Composition {
             store: users,
             logins,
             cache,
+            frontier,
             managed_tokens,
             jwks,
         })
@@ -174,6 +180,11 @@ impl Composition {
     /// Keeps the cache fresh for as long as it is polled. Without it, every read uses the database.
     pub async fn keep_cache_fresh(&self) {
         self.cache.keep_fresh(&self.store).await;
+    }
+
+    /// Follows the frontier of the event feed for as long as it is polled. Without it, no event can be read.
+    pub async fn follow_event_frontier(self) {
+        self.frontier.follow(&*self.store).await;
     }
 
     /// Closes the connections to the database. Does not wait for broken connections.

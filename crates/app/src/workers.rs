@@ -32,9 +32,10 @@ pub(crate) async fn start_upkeep(
     if let Err(error) = composition.synchronize_clock().await {
         tracing::debug!(%error, "the clock of the database could not be read");
     }
-    let (clock, tokens) = (composition.clone(), composition.clone());
+    let [clock, tokens, events] = std::array::from_fn(|_| composition.clone());
     group.start_cancellable("clock", clock.keep_clock_synchronized());
     group.start_cancellable("cache refresh", cache_refresh::run(composition.clone()));
+    group.start_cancellable("event frontier", events.follow_event_frontier());
     group.start_cancellable("service token uses", tokens.run_token_usage_writer());
     group.start_cancellable("metrics upkeep", metrics_upkeep::run(metrics.clone()));
     group.start_cancellable(

@@ -48,7 +48,11 @@ pub enum Action {
     ManageLockout,
     /// Void all tokens of this user.
     SignOut(UserId),
-    /// Export all stored data of this user.
+    /// Read the events about all users.
+    ReadEvents,
+    /// Read events about blocks between users.
+    ReadBlockEvents,
+    /// Export all stored data of this user, or read its history.
     Export(UserId),
     /// Remove expired users and records.
     Purge,
@@ -118,6 +122,8 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::ReadByUpdateTime
             | Action::ReadByPrivateMetadata
             | Action::List
+            | Action::ReadEvents
+            | Action::ReadBlockEvents
             | Action::Erase
             | Action::Restore
             | Action::ChangeStanding
@@ -158,6 +164,8 @@ fn is_closed_to_administrators(action: Action) -> bool {
             | Action::ManageTokens
             | Action::ChangeRelationship(_)
             | Action::FollowMany
+            | Action::ReadEvents
+            | Action::ReadBlockEvents
             | Action::MaintainFollowCounts
             | Action::EndSuspensions
             | Action::ReleaseName
@@ -172,8 +180,10 @@ pub fn required_scope(action: Action) -> Option<Scope> {
         | Action::ReadByRole
         | Action::ReadByUpdateTime
         | Action::ReadByPrivateMetadata
+        | Action::ReadBlockEvents
         | Action::Export(_)
         | Action::ReadRelationships(_) => Some(Scope::UsersReadPrivate),
+        Action::ReadEvents => Some(Scope::EventsRead),
         Action::Create | Action::Edit(_) | Action::ChangeStanding | Action::SignOut(_) => {
             Some(Scope::UsersWrite)
         }

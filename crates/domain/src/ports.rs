@@ -14,6 +14,7 @@
 mod change_log;
 mod clock;
 mod credentials;
+mod event_feed;
 mod follow_count_maintenance;
 mod login_attempts;
 mod password_hasher;
@@ -38,6 +39,10 @@ pub use change_log::{
 };
 pub use clock::{Clock, IdGenerator};
 pub use credentials::{Credentials, DummyHashes, StoredCredential};
+pub use event_feed::{
+    EventFeed, EventFrontier, FeedError, FeedEvent, FeedEventKind, FeedLook, FeedPage,
+    FeedPosition, FeedRequest, FeedStart,
+};
 pub use follow_count_maintenance::{CountAuditBatch, FollowCountMaintenance, PendingCountsBatch};
 pub use login_attempts::{LoginAttempts, LoginLock};
 pub use password_hasher::{HashingError, PasswordHasher, Verdict};
@@ -67,6 +72,7 @@ pub use self::{
     change_log::MockChangeLog,
     clock::{MockClock, MockIdGenerator},
     credentials::{MockCredentials, MockDummyHashes},
+    event_feed::{MockEventFeed, MockEventFrontier},
     follow_count_maintenance::MockFollowCountMaintenance,
     login_attempts::MockLoginAttempts,
     password_hasher::MockPasswordHasher,

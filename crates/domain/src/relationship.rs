@@ -258,7 +258,8 @@ impl RelationshipEvent {
 }
 
 impl RelationshipEventKind {
-    const ALL: [Self; 4] = [
+    /// All kinds.
+    pub const ALL: [Self; 4] = [
         Self::Followed,
         Self::Unfollowed,
         Self::Blocked,

@@ -32,6 +32,7 @@ mod list_service_tokens;
 mod list_users;
 mod maintain_follow_counts;
 mod purge_expired;
+mod read_events;
 mod read_user;
 mod release_name;
 mod replace_user;
@@ -73,6 +74,9 @@ pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use maintain_follow_counts::{MaintainFollowCounts, MaintainFollowCountsError};
 pub use purge_expired::{BatchThrottle, PurgeError, PurgeExpired, PurgeReport, PurgedKind};
+pub use read_events::{
+    EventTypes, EventsPage, EventsQuery, ReadEvent, ReadEvents, ReadEventsError,
+};
 pub use read_user::{AuthenticatedRead, ReadNow, ReadUser};
 pub use release_name::{ReleaseName, ReleaseNameError};
 pub use replace_user::ReplaceUser;
@@ -90,10 +94,10 @@ pub use verify_credentials::{
 };
 
 use crate::ports::{
-    ChangeLog, Clock, Credentials, DummyHashes, FollowCountMaintenance, IdGenerator, LoginAttempts,
-    PasswordHasher, Relationships, Retention, ServiceTokenRegistry, ServiceTokenVerifier,
-    StoreClock, StoreHealth, SuspensionEnds, TokenVerifier, UserCache, UserDirectory, UserImport,
-    UserReader, UserRecords, UserWriter, WriteRecords,
+    ChangeLog, Clock, Credentials, DummyHashes, EventFeed, EventFrontier, FollowCountMaintenance,
+    IdGenerator, LoginAttempts, PasswordHasher, Relationships, Retention, ServiceTokenRegistry,
+    ServiceTokenVerifier, StoreClock, StoreHealth, SuspensionEnds, TokenVerifier, UserCache,
+    UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::view::UserView;
 use crate::write::{Idempotency, Precondition};
@@ -111,6 +115,8 @@ pub struct Ports {
     pub directory: Arc<dyn UserDirectory>,
     pub import: Arc<dyn UserImport>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub event_feed: Arc<dyn EventFeed>,
+    pub event_frontier: Arc<dyn EventFrontier>,
     pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
     pub suspension_ends: Arc<dyn SuspensionEnds>,
@@ -168,6 +174,7 @@ pub struct UseCases {
     pub create_user: CreateUser,
     pub find_replay: FindReplay,
     pub find_user: FindUser,
+    pub read_events: ReadEvents,
     pub read_user: ReadUser,
     pub batch_users: BatchUsers,
     pub list_users: ListUsers,
@@ -239,6 +246,7 @@ impl UseCases {
         };
         Self {
             find_replay,
+            read_events: ReadEvents::new(ports),
             read_user: ReadUser {
                 users: users.clone(),
                 authenticate: authenticate.clone(),

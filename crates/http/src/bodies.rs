@@ -2,6 +2,7 @@
 
 mod batch;
 mod chunks;
+mod event;
 mod export;
 mod fields;
 mod input;
@@ -22,7 +23,8 @@ use crate::problem::Problem;
 
 pub(crate) use batch::{BatchGetRequest, BatchRequest, BatchUsersBody};
 pub(crate) use chunks::{LargeObject, tracked_bytes};
-pub(crate) use export::{ExportCursors, export_document};
+pub(crate) use event::events_page;
+pub(crate) use export::{ExportCursors, export_document, history_page};
 pub(crate) use fields::{FieldSet, field_paths};
 pub(crate) use input::{NewUser, UserPatch, UserReplacement};
 pub(crate) use lockout::LockoutBody;

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use user_domain::directory::{CheckedQuery, DirectoryFilter, MetadataValue, Position};
-use user_domain::ports::EventPosition;
+use user_domain::ports::{EventPosition, FeedPosition};
 use user_domain::relationship::{RelatedList, RelatedPosition};
 use user_domain::values::{Role, Timestamp, UserId};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ const KIND_TIME: u8 = b't';
 const KIND_USERNAME: u8 = b'u';
 const KIND_RELATION: u8 = b'r';
 const KIND_EVENT: u8 = b'e';
+const KIND_FEED: u8 = b'f';
 
 /// Encodes a position as an opaque, signed text.
 ///
@@ -61,6 +62,28 @@ pub(crate) fn decode_events(keys: &SigningKeys, user: UserId, text: &str) -> Opt
         }
         _ => None,
     }
+}
+
+/// Encodes a position in the event feed. It is bound to the store, but not to a filter.
+pub(crate) fn encode_feed(keys: &SigningKeys, position: &FeedPosition) -> String {
+    let mut bytes = vec![FORMAT_VERSION, KIND_FEED];
+    bytes.extend(position.store.as_bytes());
+    bytes.extend(position.at.get().to_be_bytes());
+    bytes.extend(position.tag);
+    sign(keys, bytes, &[KIND_FEED])
+}
+
+/// Decodes a position that [`encode_feed`] encoded; `None` for any other text.
+pub(crate) fn decode_feed(keys: &SigningKeys, text: &str) -> Option<FeedPosition> {
+    let bytes = verify(keys, text, &[KIND_FEED])?;
+    let rest = bytes.strip_prefix(&[FORMAT_VERSION, KIND_FEED])?;
+    let (store, rest) = rest.split_first_chunk::<16>()?;
+    let (at, tag) = rest.split_first_chunk::<8>()?;
+    Some(FeedPosition {
+        store: Uuid::from_bytes(*store),
+        at: EventPosition::from_store(i64::from_be_bytes(*at)),
+        tag: tag.try_into().ok()?,
+    })
 }
 
 /// Decodes a position that [`encode`] encoded for the same filter and order; `None` for any other text.
@@ -188,183 +211,4 @@ fn bound_query(query: &CheckedQuery) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use user_domain::directory::{DirectoryQuery, MetadataKey};
-
-    use super::*;
-
-    fn query(change: impl FnOnce(&mut DirectoryQuery)) -> CheckedQuery {
-        let mut query = DirectoryQuery::default();
-        change(&mut query);
-        query.check().unwrap()
-    }
-
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "the type of a parameter that is present"
-    )]
-    fn names(names: &[&str]) -> Option<Vec<String>> {
-        Some(names.iter().map(|name| (*name).to_owned()).collect())
-    }
-
-    fn positions() -> [Position; 2] {
-        let moment = Timestamp::parse("2026-11-23T00:45:12.123456Z").unwrap();
-        let id = UserId::parse("0199b8f2-7c1e-7000-8000-000000000000").unwrap();
-        [
-            Position::Time(moment, id),
-            Position::Username("ålice".to_owned()),
-        ]
-    }
-
-    #[test]
-    fn a_cursor_is_valid_for_the_same_query_and_any_page_size() {
-        let keys = SigningKeys::new(&[1; 32]);
-        for position in positions() {
-            let cursor = encode(
-                &keys,
-                &query(|q| q.status = names(&["deleted", "active", "deleted"])),
-                &position,
-            );
-            let again = query(|q| {
-                q.status = names(&["active", "deleted"]);
-                q.limit = Some("3".to_owned());
-            });
-            assert_eq!(decode(&keys, &again, &cursor), Some(position));
-        }
-    }
-
-    #[test]
-    fn a_cursor_of_another_filter_order_or_key_is_invalid() {
-        let keys = SigningKeys::new(&[1; 32]);
-        let [position, _] = positions();
-        let cursor = encode(&keys, &query(|_| ()), &position);
-        assert_eq!(
-            decode(&keys, &query(|q| q.role = names(&["admin"])), &cursor),
-            None
-        );
-        assert_eq!(
-            decode(
-                &keys,
-                &query(|q| q.sort = Some("created_at".to_owned())),
-                &cursor
-            ),
-            None
-        );
-        assert_eq!(
-            decode(&SigningKeys::new(&[2; 32]), &query(|_| ()), &cursor),
-            None
-        );
-    }
-
-    #[test]
-    fn a_cursor_is_bound_to_all_parts_of_the_filter() {
-        let keys = SigningKeys::new(&[1; 32]);
-        let [position, _] = positions();
-        let at = |text: &str| Some(text.to_owned());
-        let having = |members: &[(&str, &[&str])]| {
-            let member = |(key, values): &(&str, &[&str])| {
-                let values = values.iter().map(|value| (*value).to_owned());
-                (MetadataKey::parse(key).unwrap(), values.collect())
-            };
-            query(|q| q.metadata = members.iter().map(member).collect())
-        };
-        let queries = [
-            query(|_| ()),
-            query(|q| q.status = names(&["active"])),
-            query(|q| q.role = names(&["a"])),
-            query(|q| q.role = names(&["a", "b"])),
-            query(|q| q.created_since = at("2026-01-01")),
-            query(|q| q.created_until = at("2026-01-01")),
-            query(|q| q.updated_since = at("2026-01-01")),
-            query(|q| q.updated_until = at("2026-01-01")),
-            query(|q| q.email = at("a@b.example")),
-            query(|q| q.external_id = at("7")),
-            query(|q| q.username_prefix = at("ab")),
-            query(|q| q.q = at("ab")),
-            having(&[("public.a", &["b"])]),
-            having(&[("public.a", &["b", "c"])]),
-            having(&[("public.a", &["b,c"])]),
-            having(&[("private.a", &["b"])]),
-            having(&[("public.a", &["b"]), ("public.b", &["b"])]),
-        ];
-        for (encoded_for, one) in queries.iter().enumerate() {
-            let cursor = encode(&keys, one, &position);
-            for (decoded_for, other) in queries.iter().enumerate() {
-                let is_valid = decode(&keys, other, &cursor).is_some();
-                assert_eq!(
-                    is_valid,
-                    encoded_for == decoded_for,
-                    "{encoded_for} {decoded_for}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_cursor_of_another_list_user_or_query_is_invalid() {
-        let keys = SigningKeys::new(&[1; 32]);
-        let [Position::Time(since, id), _] = positions() else {
-            panic!("the first is a time");
-        };
-        let other = UserId::parse("0199b8f2-7c1e-7000-8000-000000000001").unwrap();
-        let position = RelatedPosition { since, id };
-        let cursor = encode_related(&keys, (id, RelatedList::Followers), &position);
-        let decode_as = |user, list| decode_related(&keys, (user, list), &cursor);
-        assert_eq!(decode_as(id, RelatedList::Followers), Some(position));
-        assert_eq!(decode_as(id, RelatedList::Following), None);
-        assert_eq!(decode_as(other, RelatedList::Followers), None);
-        assert_eq!(decode(&keys, &query(|_| ()), &cursor), None);
-        let users = encode(&keys, &query(|_| ()), &Position::Time(since, id));
-        let list = (id, RelatedList::Followers);
-        assert_eq!(decode_related(&keys, list, &users), None);
-        assert_eq!(
-            decode_related(&SigningKeys::new(&[2; 32]), list, &cursor),
-            None
-        );
-    }
-
-    #[test]
-    fn a_cursor_of_events_is_bound_to_its_user_and_kind() {
-        let keys = SigningKeys::new(&[1; 32]);
-        let [Position::Time(since, id), _] = positions() else {
-            panic!("the first is a time");
-        };
-        let other = UserId::parse("0199b8f2-7c1e-7000-8000-000000000001").unwrap();
-        let position = EventPosition::from_store(i64::MAX);
-        let cursor = encode_events(&keys, id, position);
-        assert_eq!(decode_events(&keys, id, &cursor), Some(position));
-        assert_eq!(decode_events(&keys, other, &cursor), None);
-        assert_eq!(
-            decode_events(&SigningKeys::new(&[2; 32]), id, &cursor),
-            None
-        );
-        let list = (id, RelatedList::Followers);
-        assert_eq!(decode_related(&keys, list, &cursor), None);
-        let related = encode_related(&keys, list, &RelatedPosition { since, id });
-        assert_eq!(decode_events(&keys, id, &related), None);
-    }
-
-    #[test]
-    fn a_cursor_with_one_changed_character_is_invalid() {
-        let keys = SigningKeys::new(&[1; 32]);
-        let [position, _] = positions();
-        let cursor = encode(&keys, &query(|_| ()), &position);
-        for at in 0..cursor.len() {
-            let mut other = cursor.clone().into_bytes();
-            other[at] = if other[at] == b'A' { b'B' } else { b'A' };
-            let other = String::from_utf8(other).unwrap();
-            assert_eq!(decode(&keys, &query(|_| ()), &other), None, "{other}");
-        }
-        for other in [
-            "",
-            "=",
-            "é",
-            "AA",
-            &cursor[1..],
-            &format!("{cursor}A"),
-            &format!("{cursor}="),
-        ] {
-            assert_eq!(decode(&keys, &query(|_| ()), other), None, "{other}");
-        }
-    }
-}
+mod tests;

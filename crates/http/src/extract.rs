@@ -123,6 +123,13 @@ impl<T> AuthenticatedRequest<T> {
             .map_err(Into::into)
     }
 
+    /// Authenticates the caller again and starts its deadlines anew, for a request that has waited on purpose.
+    pub(crate) async fn resume(&mut self) -> Result<(), Problem> {
+        self.started = Instant::now();
+        self.caller = caller::authenticate(&self.api, &self.request, self.started).await?;
+        Ok(())
+    }
+
     /// Runs a use case that counts attempts, in its own task and within the deadline of a request. An attempt is
     /// counted even if its client disconnects. After a timeout the client may try again, so it is answered as an
     /// overload.

@@ -30,6 +30,7 @@ mod cursor;
 mod deadline;
 mod docs;
 mod etag;
+mod events;
 mod exposition;
 mod extract;
 mod health;

@@ -16,6 +16,9 @@ pub(crate) const CONNECTIONS_CLOSED: &str = "http_server_connections_closed_tota
 /// A gauge of active requests; requests that wait for their bodies are not counted.
 pub const ACTIVE_REQUESTS: &str = "http_server_active_requests";
 
+/// A gauge of the requests that wait for events.
+pub(crate) const EVENT_WAITS: &str = "http_server_event_waits";
+
 /// A gauge of held bodies: bodies that are being received, and large bodies until they are parsed.
 pub(crate) const HELD_BODIES: &str = "http_server_held_bodies";
 

@@ -9,8 +9,8 @@ use utoipa::OpenApi;
 use crate::api::Api;
 use crate::bodies::tracked_bytes;
 use crate::metric_names::{
-    ACTIVE_REQUESTS, CONNECTIONS_CLOSED, ENDED_BODIES, HELD_BODIES, HELD_BODY_BYTES, PROBLEMS,
-    REQUEST_DURATION,
+    ACTIVE_REQUESTS, CONNECTIONS_CLOSED, ENDED_BODIES, EVENT_WAITS, HELD_BODIES, HELD_BODY_BYTES,
+    PROBLEMS, REQUEST_DURATION,
 };
 use crate::openapi::ReadinessErrors;
 use crate::problem::{Code, Problem};
@@ -21,6 +21,7 @@ use crate::server::register_close_counters;
 pub fn describe_metrics() {
     metrics::describe_histogram!(REQUEST_DURATION, Unit::Seconds, "Time to answer a request");
     metrics::describe_gauge!(ACTIVE_REQUESTS, Unit::Count, "Active requests");
+    metrics::describe_gauge!(EVENT_WAITS, Unit::Count, "Requests waiting for events");
     metrics::describe_gauge!(
         HELD_BODIES,
         Unit::Count,

@@ -10,26 +10,29 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Components, Info, Server};
 use utoipa::{Modify, OpenApi};
 
-use crate::{credentials, docs, health, metrics, relationships, tokens, users};
+use crate::{credentials, docs, events, health, metrics, relationships, tokens, users};
 
 pub(crate) use params::{
-    CacheControlHeader, EraseQuery, ExportQuery, ExternalIdPath, FieldsQuery, FilterQuery, IdPath,
-    IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, IncludeQuery, PageQuery, PairPath,
-    RelatedPageQuery, RequiredIfMatchHeader, TokenIdPath, UsernamePath, WithQuery,
+    CacheControlHeader, EraseQuery, EventsQuery, ExportQuery, ExternalIdPath, FieldsQuery,
+    FilterQuery, HistoryQuery, IdPath, IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader,
+    IncludeQuery, PageQuery, PairPath, RelatedPageQuery, RequiredIfMatchHeader, TokenIdPath,
+    UsernamePath, WithQuery,
 };
 use responses::Shared;
 pub(crate) use responses::{
-    BatchErrors, Blocked, Created, CreationErrors, DeletionErrors, EditErrors, Exported,
-    FollowBatchErrors, Found, FoundToken, IssuedToken, LifecycleErrors, ListErrors, Listed,
-    ListedTokens, LockoutClearanceErrors, LockoutErrors, OpenErrors, PasswordErrors, ReadErrors,
-    ReadinessErrors, RelationshipErrors, SuspensionErrors, TokenCreationErrors, TokenErrors,
-    TokenListErrors, TokenRevocationErrors, VerificationErrors, Written,
+    BatchErrors, Blocked, Created, CreationErrors, DeletionErrors, EditErrors, EventErrors,
+    Exported, FollowBatchErrors, Found, FoundEvents, FoundToken, History, IssuedToken,
+    LifecycleErrors, ListErrors, Listed, ListedTokens, LockoutClearanceErrors, LockoutErrors,
+    OpenErrors, PasswordErrors, ReadErrors, ReadinessErrors, RelationshipErrors, SuspensionErrors,
+    TokenCreationErrors, TokenErrors, TokenListErrors, TokenRevocationErrors, VerificationErrors,
+    Written,
 };
 pub(crate) use schemas::{
-    BatchGetResponse, BlockedUserList, Count, Counts, Export, FieldName, FollowBatchResponse,
-    Included, IssuedServiceToken, Liveness, Lockout, NamedSchemas, Problem, ProfileFields,
-    ReadinessState, RelationshipList, RoleName, ServiceIndex, ServiceToken, ServiceTokenList,
-    SortOrder, User, UserOrSelection, UserPage, UserSelection, WritableStatus, parts,
+    BatchGetResponse, BlockedUserList, Count, Counts, EventInclude, EventPage, Export, FieldName,
+    FollowBatchResponse, HistoryPage, Included, IssuedServiceToken, Liveness, Lockout,
+    NamedSchemas, Problem, ProfileFields, ReadinessState, RelationshipList, RoleName, ServiceIndex,
+    ServiceToken, ServiceTokenList, SortOrder, User, UserOrSelection, UserPage, UserSelection,
+    WritableStatus, parts,
 };
 
 const DESCRIPTION: &str = "\
@@ -87,7 +90,10 @@ header fields together, 128 KiB for a body, 1 MiB for the body of a batch.";
         SortOrder,
         ServiceToken,
         IssuedServiceToken,
-        ServiceTokenList
+        ServiceTokenList,
+        EventInclude,
+        EventPage,
+        HistoryPage
     )),
     security(("bearer" = []), ("api_token" = [])),
     tags(
@@ -95,6 +101,7 @@ header fields together, 128 KiB for a body, 1 MiB for the body of a batch.";
         (name = "lifecycle", description = "Suspend, activate, delete and restore users."),
         (name = "relationships", description = "Follows and blocks between users."),
         (name = "credentials", description = "Passwords and lockouts, for the service that signs users in."),
+        (name = "events", description = "Follow the changes of all users."),
         (name = "tokens", description = "Create, list and revoke the tokens of services."),
         (name = "operations", description = "Health, metrics and this document. No credential is required."),
     ),
@@ -114,7 +121,8 @@ pub(crate) fn describe(base_path: &str, has_management: bool) -> String {
         .merge_from(users::Description::openapi())
         .merge_from(relationships::Description::openapi())
         .merge_from(credentials::Description::openapi())
-        .merge_from(tokens::Description::openapi());
+        .merge_from(tokens::Description::openapi())
+        .merge_from(events::Description::openapi());
     if !has_management {
         description = description
             .merge_from(health::Description::openapi())

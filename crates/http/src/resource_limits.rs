@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::metric_names::EVENT_WAITS;
 pub(crate) use active_requests::{ActiveRequest, ActiveRequests};
 pub(crate) use byte_budget::{ByteBudget, HeldBytes};
 pub(crate) use caller_key::CallerKey;
@@ -29,6 +30,12 @@ const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 /// The maximum memory of values that were parsed from bodies with many values.
 const MAX_VALUE_BYTES: usize = 64 * 1024 * 1024;
 
+/// The maximum number of requests that wait for events.
+const MAX_EVENT_WAITS: usize = 512;
+
+/// The maximum number of concurrent reads of requests that have waited for events.
+const MAX_READS_AFTER_WAIT: usize = 2;
+
 /// The counts and limits of one process, shared by its workers.
 #[derive(Debug, Clone)]
 pub(crate) struct ResourceLimits {
@@ -40,6 +47,10 @@ pub(crate) struct ResourceLimits {
     pub(crate) parsers: Arc<Semaphore>,
     /// The memory of parsed values of bodies with many values, until the request and its write have ended.
     pub(crate) values: ByteBudget,
+    /// The permits of requests that wait for events. Without one, a request is answered at once.
+    pub(crate) event_waits: Arc<Semaphore>,
+    /// The permits of reads after a wait for events. All waits end together, and their reads take turns.
+    pub(crate) reads_after_wait: Arc<Semaphore>,
     /// The unsent bytes in the buffers of connections, and of documents of up to 64 KiB.
     pub(crate) unsent: ByteBudget,
     /// The bytes of larger documents (lists, batches, exports), from their first byte until they are sent.
@@ -58,6 +69,8 @@ impl ResourceLimits {
             // The other half of the cores is left to the event loops.
             parsers: Arc::new(Semaphore::new(cores.div_ceil(2))),
             values: ByteBudget::new(MAX_VALUE_BYTES),
+            event_waits: Arc::new(Semaphore::new(MAX_EVENT_WAITS)),
+            reads_after_wait: Arc::new(Semaphore::new(MAX_READS_AFTER_WAIT)),
             unsent: ByteBudget::new(MAX_UNSENT_BYTES),
             large_documents: ByteBudget::new(MAX_LARGE_DOCUMENT_BYTES),
         }
@@ -66,5 +79,7 @@ impl ResourceLimits {
     /// Records the gauges for a scrape.
     pub(crate) fn record(&self) {
         self.bodies.record();
+        let waits = MAX_EVENT_WAITS.saturating_sub(self.event_waits.available_permits());
+        metrics::gauge!(EVENT_WAITS).set(f64::from(u32::try_from(waits).unwrap_or(u32::MAX)));
     }
 }

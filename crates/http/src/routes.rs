@@ -20,7 +20,7 @@ use crate::middleware::{RequestLimits, RequestTelemetry, direct_read};
 use crate::problem::{Code, Problem};
 use crate::request_context::X_REQUEST_ID;
 use crate::response_cache::ResponseCache;
-use crate::{credentials, docs, health, log_level, metrics, relationships, tokens, users};
+use crate::{credentials, docs, events, health, log_level, metrics, relationships, tokens, users};
 
 /// Creates the app: all routes and their middleware. Tests and production serve the same app.
 pub fn app(
@@ -91,6 +91,7 @@ pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
         relationships::configure(config);
         credentials::configure(config);
         tokens::configure(config);
+        events::configure(config);
         config.default_service(web::to(not_found));
     }
 }

@@ -5,6 +5,7 @@ mod connections;
 mod credentials;
 mod direct_read;
 mod docs;
+mod events;
 mod every_route;
 mod freshness;
 mod lists;

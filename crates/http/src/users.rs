@@ -10,6 +10,7 @@ mod export;
 mod find;
 mod followers;
 mod following;
+mod history;
 mod list;
 mod lockout;
 mod password;
@@ -45,6 +46,7 @@ use crate::resource::{read_only, readable, resource};
     replace::replace,
     delete::delete,
     export::export,
+    history::history,
     restore::restore,
     suspend::suspend,
     activate::activate,
@@ -91,6 +93,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             find::by_external_id,
         ))
         .service(read_only("/v1/users/{id}/export", export::export))
+        .service(read_only("/v1/users/{id}/history", history::history))
         .service(
             resource("/v1/users/{id}/restore", "POST, OPTIONS")
                 .route(web::post().to(restore::restore)),

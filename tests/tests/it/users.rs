@@ -7,6 +7,7 @@ mod delete;
 mod every_field;
 mod export;
 mod find;
+mod history;
 mod list;
 mod metadata;
 mod metadata_filters;

@@ -268,7 +268,8 @@ const IS_SETTLED: &str = "
             AND users.version IS DISTINCT FROM CASE WHEN page.type = 'user.erased' THEN NULL ELSE page.version END
     ) AS is_settled";
 
-fn to_user_event(row: Model) -> Result<UserEvent, StoreError> {
+/// Parses a row about a user or a relationship.
+pub(super) fn to_user_event(row: Model) -> Result<UserEvent, StoreError> {
     if row.subject_kind == RelationshipEvent::SUBJECT_KIND {
         to_relationship_event(row).map(UserEvent::Relationship)
     } else {

@@ -71,6 +71,7 @@ fn buckets() -> [(&'static str, &'static [f64]); 4] {
 fn describe() {
     user_http::describe_metrics();
     user_adapters::cache::describe_metrics();
+    user_adapters::event_frontier::describe_metrics();
     user_adapters::operations::describe_metrics();
     user_adapters::passwords::describe_metrics();
     user_adapters::sea_orm::describe_metrics();

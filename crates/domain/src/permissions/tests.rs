@@ -119,10 +119,12 @@ fn each_action_is_permitted_only_to_its_callers() {
 }
 
 #[test]
-fn only_services_and_the_operator_handle_passwords() {
+fn only_services_and_the_operator_handle_passwords_and_read_all_events() {
     for (action, scope) in [
         (Action::SetPassword, Scope::CredentialsWrite),
         (Action::VerifyCredentials, Scope::CredentialsVerify),
+        (Action::ReadEvents, Scope::EventsRead),
+        (Action::ReadBlockEvents, Scope::UsersReadPrivate),
     ] {
         assert_eq!(required_scope(action), Some(scope));
         assert_eq!(permit(&service_with(&[scope]), action), Ok(()));

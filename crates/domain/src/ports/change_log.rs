@@ -74,6 +74,16 @@ pub enum UserEvent {
     Relationship(RelationshipEvent),
 }
 
+impl UserEvent {
+    /// The user that the event is about; for a relationship, the user that started or ended it.
+    pub fn subject(&self) -> UserId {
+        match self {
+            Self::User(event) => event.subject_id,
+            Self::Relationship(event) => event.edge.from(),
+        }
+    }
+}
+
 impl EventPosition {
     /// Creates a position from the number that a store or a cursor holds.
     pub fn from_store(number: i64) -> Self {

@@ -25,6 +25,7 @@
 
 pub mod change_log;
 pub mod credentials;
+pub mod event_feed;
 pub mod relationships;
 pub mod retention;
 pub mod service_token_registry;
@@ -59,8 +60,9 @@ use tokio::task::JoinSet;
 use super::fakes::FakeStore;
 use super::samples;
 use crate::ports::{
-    ChangeLog, EventPage, EventsRequest, Retention, ServiceTokenRegistry, SuspensionEnds,
-    UserDirectory, UserEvent, UserKey, UserReader, UserRecords, UserWriter, WriteRecords,
+    ChangeLog, EventFeed, EventPage, EventsRequest, Retention, ServiceTokenRegistry,
+    SuspensionEnds, UserDirectory, UserEvent, UserKey, UserReader, UserRecords, UserWriter,
+    WriteRecords,
 };
 use crate::user::{Applied, Change, Event, NewUser, User};
 use crate::values::{Metadata, UserId};
@@ -74,6 +76,7 @@ pub struct StoreUnderTest {
     pub writer: Arc<dyn UserWriter>,
     pub directory: Arc<dyn UserDirectory>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub event_feed: Arc<dyn EventFeed>,
     pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
     pub service_tokens: Arc<dyn ServiceTokenRegistry>,
@@ -101,6 +104,7 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + EventFeed
         + UserRecords
         + Retention
         + ServiceTokenRegistry
@@ -115,6 +119,7 @@ where
             writer: store.clone(),
             directory: store.clone(),
             change_log: store.clone(),
+            event_feed: store.clone(),
             records: store.clone(),
             retention: store.clone(),
             service_tokens: store.clone(),

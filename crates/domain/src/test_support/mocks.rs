@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use crate::ports::NoCache;
 pub use crate::ports::{
-    MockChangeLog, MockClock, MockCredentials, MockDummyHashes, MockFollowCountMaintenance,
-    MockIdGenerator, MockLoginAttempts, MockPasswordHasher, MockRelationships, MockRetention,
-    MockServiceTokenRegistry, MockServiceTokenVerifier, MockStoreClock, MockStoreHealth,
-    MockSuspensionEnds, MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport,
-    MockUserReader, MockUserRecords, MockUserWriter, MockWriteRecords,
+    MockChangeLog, MockClock, MockCredentials, MockDummyHashes, MockEventFeed, MockEventFrontier,
+    MockFollowCountMaintenance, MockIdGenerator, MockLoginAttempts, MockPasswordHasher,
+    MockRelationships, MockRetention, MockServiceTokenRegistry, MockServiceTokenVerifier,
+    MockStoreClock, MockStoreHealth, MockSuspensionEnds, MockTokenVerifier, MockUserCache,
+    MockUserDirectory, MockUserImport, MockUserReader, MockUserRecords, MockUserWriter,
+    MockWriteRecords,
 };
 use crate::use_cases::Ports;
 
@@ -23,6 +24,8 @@ pub fn untouched_ports() -> Ports {
         directory: Arc::new(MockUserDirectory::new()),
         import: Arc::new(MockUserImport::new()),
         change_log: Arc::new(MockChangeLog::new()),
+        event_feed: Arc::new(MockEventFeed::new()),
+        event_frontier: Arc::new(MockEventFrontier::new()),
         records: Arc::new(MockUserRecords::new()),
         retention: Arc::new(MockRetention::new()),
         suspension_ends: Arc::new(MockSuspensionEnds::new()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{FindUser, FindUserError, Ports};
 use crate::caller::Caller;
 use crate::lockout::AccountAttempts;
-use crate::permissions::{Action, permit, viewer};
+use crate::permissions::{Action, Denied, permit, viewer};
 use crate::ports::{
     ChangeLog, Clock, EventPage, EventPosition, EventsRequest, LoginAttempts, Perspective,
     Relationships, StoredRecords, UserEvent, UserKey, UserRecords,
@@ -98,7 +98,7 @@ impl ExportUser {
         id: UserId,
         from: &ExportPositions,
     ) -> Result<UserExport, FindUserError> {
-        permit(caller, Action::Export(id))?;
+        Self::permit(caller, id)?;
         let key = UserKey::Id(id);
         let found = self
             .find_user
@@ -111,7 +111,8 @@ impl ExportUser {
         };
         let includes = |has_position: bool| records.is_some() || has_position;
         let events = if includes(from.events.is_some()) {
-            Some(self.events(caller, id, from.events).await?)
+            let limit = RelatedRequest::EXPORT_LIMIT;
+            Some(self.events(caller, id, from.events, limit).await?)
         } else {
             None
         };
@@ -134,6 +135,34 @@ impl ExportUser {
         })
     }
 
+    /// Checks the caller's permission before its query is parsed.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn permit(caller: &Caller, id: UserId) -> Result<(), Denied> {
+        permit(caller, Action::Export(id))
+    }
+
+    /// Returns one page of the events of an export, newest first.
+    ///
+    /// # Errors
+    /// [`FindUserError`], as for an export.
+    pub async fn history(
+        &self,
+        caller: &Caller,
+        id: UserId,
+        before: Option<EventPosition>,
+        limit: u16,
+    ) -> Result<EventPage, FindUserError> {
+        Self::permit(caller, id)?;
+        let key = UserKey::Id(id);
+        let found = self
+            .find_user
+            .find_permitted(caller, &key, Freshness::Current);
+        found.await?;
+        Ok(self.events(caller, id, before, limit).await?)
+    }
+
     async fn records(&self, caller: &Caller, id: UserId) -> Result<ExportedRecords, StoreError> {
         let viewer = viewer(caller).map(|viewer| viewer.id);
         let counts = self.relationships.counts(&[id], viewer).await?;
@@ -149,11 +178,12 @@ impl ExportUser {
         caller: &Caller,
         id: UserId,
         before: Option<EventPosition>,
+        limit: u16,
     ) -> Result<EventPage, StoreError> {
         let request = EventsRequest {
             user: id,
             before,
-            limit: RelatedRequest::EXPORT_LIMIT,
+            limit,
         };
         let mut page = self.change_log.about(&request).await?;
         if viewer(caller).is_some() {

@@ -66,10 +66,16 @@ pub struct Actor(String);
 impl Event {
     /// How long an event is kept: 30 days.
     pub const RETENTION: Duration = Duration::from_hours(30 * 24);
+
+    /// Whether the change only records whether the user blocks any other user.
+    pub(crate) fn is_only_about_blocks(&self) -> bool {
+        self.changed == [Field::HasBlocks.path()]
+    }
 }
 
 impl EventKind {
-    const ALL: [Self; 7] = [
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
         Self::Created,
         Self::Updated,
         Self::Suspended,

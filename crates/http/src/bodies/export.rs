@@ -114,6 +114,20 @@ pub(crate) async fn export_document(
     Ok(document.finish())
 }
 
+/// Serialises a page of the events about a user, newest first, and the cursor of the next page within a byte budget.
+pub(crate) async fn history_page(
+    events: &[UserEvent],
+    next_cursor: Option<&str>,
+    budget: &ByteBudget,
+) -> Result<Bytes, Problem> {
+    let mut document = LargeObject::with_capacity(TYPICAL_EXPORT_BYTES, budget);
+    document
+        .array("events", events.iter().map(EventBody::from))
+        .await?;
+    document.member("next_cursor", &next_cursor)?;
+    Ok(document.finish())
+}
+
 fn write_kept(
     document: &mut LargeObject,
     export: &UserExport,

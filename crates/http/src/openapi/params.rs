@@ -10,7 +10,7 @@
 
 use utoipa::IntoParams;
 
-use super::schemas::{FieldName, Included, RoleName, SortOrder, Status};
+use super::schemas::{EventInclude, FieldName, Included, RoleName, SortOrder, Status};
 
 /// The user of the path.
 #[derive(IntoParams)]
@@ -118,6 +118,64 @@ pub(crate) struct ExportQuery {
     /// Continues the blocked users: their `next_cursor` in an export of the same user.
     #[param(required = false, nullable = false)]
     blocks_cursor: Option<String>,
+}
+
+/// The position, filter and size of a page of events.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventsQuery {
+    /// The `cursor` of the previous page. `now` returns an empty page with the current position. Without it, the page
+    /// starts at the oldest event that is kept. It does not depend on the other parameters.
+    #[param(required = false, nullable = false)]
+    cursor: Option<String>,
+    /// The maximum number of events on a page.
+    #[param(
+        minimum = 1,
+        maximum = 1000,
+        default = 100,
+        required = false,
+        nullable = false
+    )]
+    limit: Option<u16>,
+    /// The number of seconds to wait for an event if the page would be empty. The response is sent as soon as there is an
+    /// event.
+    #[param(
+        minimum = 0,
+        maximum = 25,
+        default = 0,
+        required = false,
+        nullable = false
+    )]
+    wait: Option<u16>,
+    /// Returns only events of these types, such as `user.created`. `user.*` is every type that the caller may read.
+    /// Separate them by commas or repeat the parameter.
+    #[param(style = Form, explode = false, min_items = 1, required = false, nullable = false)]
+    types: Option<Vec<String>>,
+    /// Returns only events about the user with this id.
+    #[param(required = false, nullable = false)]
+    subject: Option<String>,
+    /// `user` adds the user as it is when the event is read. Requires `users:read`; with `users:read_private` it is the
+    /// full view.
+    #[param(required = false, nullable = false)]
+    include: Option<EventInclude>,
+}
+
+/// The position and size of a page of a history.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct HistoryQuery {
+    /// The `next_cursor` of the previous page for the same user, or the `events_cursor` of an export.
+    #[param(required = false, nullable = false)]
+    cursor: Option<String>,
+    /// The maximum number of events on a page.
+    #[param(
+        minimum = 1,
+        maximum = 200,
+        default = 50,
+        required = false,
+        nullable = false
+    )]
+    limit: Option<u16>,
 }
 
 /// The other users of the relationships.

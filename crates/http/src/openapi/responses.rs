@@ -18,7 +18,7 @@ use utoipa::{IntoResponses, Modify};
 
 use super::schemas::user_example;
 use crate::problem::{Code, PROBLEM_JSON, Problem, render};
-pub(crate) use lists::{Blocked, Listed};
+pub(crate) use lists::{Blocked, FoundEvents, History, Listed};
 pub(crate) use tokens::{FoundToken, IssuedToken, ListedTokens};
 
 type ResponseMap = BTreeMap<String, RefOr<Response>>;
@@ -46,6 +46,8 @@ errors! {
     ReadErrors: 400 401 403 404 405 422 431 500 503;
     /// Errors of a list or a count.
     ListErrors: 400 401 403 405 422 431 500 503;
+    /// Errors of a read of the event feed.
+    EventErrors: 400 401 403 405 410 422 431 500 503;
     /// Errors of a batch.
     BatchErrors: 400 401 403 405 413 415 422 431 500 503;
     /// Errors of the creation of a user.

@@ -7,6 +7,7 @@
     reason = "these types exist only for the derive; `bodies` serialises the JSON"
 )]
 
+mod events;
 mod outputs;
 pub(crate) mod parts;
 mod profile;
@@ -14,6 +15,7 @@ mod relationships;
 mod selection;
 mod tokens;
 
+pub(crate) use events::*;
 pub(crate) use outputs::*;
 pub(crate) use parts::user_example;
 pub(crate) use profile::{Profile, ProfileFields};

@@ -23,6 +23,8 @@ pub(crate) enum Code {
     UsernameTaken,
     EmailTaken,
     ExternalIdTaken,
+    CursorExpired,
+    CursorLost,
     PreconditionFailed,
     PreconditionRequired,
     PayloadTooLarge,
@@ -40,7 +42,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, ordered by status.
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::MalformedJson,
         Self::MalformedRequest,
         Self::InvalidHeader,
@@ -59,6 +61,8 @@ impl Code {
         Self::UsernameTaken,
         Self::EmailTaken,
         Self::ExternalIdTaken,
+        Self::CursorExpired,
+        Self::CursorLost,
         Self::PreconditionFailed,
         Self::PreconditionRequired,
         Self::PayloadTooLarge,
@@ -97,6 +101,7 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UsernameTaken | Self::EmailTaken | Self::ExternalIdTaken => StatusCode::CONFLICT,
+            Self::CursorExpired | Self::CursorLost => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -160,6 +165,11 @@ impl Code {
             Self::UsernameTaken => ("username_taken", "The username is taken"),
             Self::EmailTaken => ("email_taken", "The email address is taken"),
             Self::ExternalIdTaken => ("external_id_taken", "The external id is taken"),
+            Self::CursorExpired => ("cursor_expired", "Events after the cursor were removed"),
+            Self::CursorLost => (
+                "cursor_lost",
+                "The cursor is not in the history of the store",
+            ),
             Self::PreconditionFailed => ("precondition_failed", "The user has another version"),
             Self::PreconditionRequired => ("precondition_required", "If-Match is required"),
             Self::PayloadTooLarge => ("payload_too_large", "The body is too large"),

@@ -3,13 +3,13 @@
 use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use user_domain::json::JsonError;
 use user_domain::permissions::Denied;
-use user_domain::ports::HashingError;
+use user_domain::ports::{FeedError, HashingError};
 use user_domain::use_cases::{
     AuthenticateError, BatchUsersError, ChangePasswordError, ChangeRelationshipError,
     ChangeStatusError, CreateUserError, EditUserError, FindUserError, FollowManyError,
     IssueServiceTokenError, ListServiceTokensError, ListUsersError, MAX_BATCH, MAX_FOLLOWS,
-    MAX_RELATIONSHIP_IDS, ServiceTokenError, ShowRelationshipsError, SuspendUserError,
-    VerifyCredentialsError,
+    MAX_RELATIONSHIP_IDS, ReadEventsError, ServiceTokenError, ShowRelationshipsError,
+    SuspendUserError, VerifyCredentialsError,
 };
 use user_domain::write::UniqueField;
 use user_domain::{Fault, StoreError, Violation};
@@ -72,6 +72,23 @@ impl From<FindUserError> for Problem {
             FindUserError::Denied(denied) => denied.into(),
             FindUserError::NotFound => user_not_found(),
             FindUserError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReadEventsError> for Problem {
+    fn from(error: ReadEventsError) -> Self {
+        match error {
+            ReadEventsError::Denied(denied) => denied.into(),
+            ReadEventsError::Feed(FeedError::Expired) => Self::new(
+                Code::CursorExpired,
+                "Events after this cursor were removed. Start again with cursor=now and a walk of all users.",
+            ),
+            ReadEventsError::Feed(FeedError::Lost) => Self::new(
+                Code::CursorLost,
+                "The database was replaced or went back. Start again with cursor=now and a walk of all users.",
+            ),
+            ReadEventsError::Feed(FeedError::Store(error)) => error.into(),
         }
     }
 }

@@ -37,6 +37,7 @@ async fn users() -> StoreUnderTest {
         writer: users,
         directory: ports.directory,
         change_log: ports.change_log,
+        event_feed: ports.event_feed,
         records: ports.records,
         service_tokens: ports.token_registry,
         write_records: ports.write_records,

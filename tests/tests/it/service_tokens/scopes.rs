@@ -86,6 +86,7 @@ const PRIVATE: &[&str] = &["users:read_private"];
 const READ_PRIVATE: &[&str] = &["users:read", "users:read_private"];
 const WRITE_ROLES: &[&str] = &["users:write", "roles:write"];
 const TOKENS: &[&str] = &["tokens:admin"];
+const EVENTS: &[&str] = &["events:read"];
 const PASSWORDS: &[&str] = &["credentials:write"];
 const RELATE: &[&str] = &["relationships:write"];
 
@@ -127,6 +128,7 @@ fn requests() -> Vec<ApiRequest> {
         request(Method::DELETE, user, DELETE),
         request(Method::DELETE, user, DELETE).query("?erase=true"),
         request(get(), "/v1/users/{id}/export", PRIVATE),
+        request(get(), "/v1/users/{id}/history", PRIVATE),
         request(post(), "/v1/users/{id}/restore", DELETE),
         request(post(), "/v1/users/{id}/suspend", WRITE),
         request(post(), "/v1/users/{id}/activate", WRITE),
@@ -149,6 +151,10 @@ fn requests() -> Vec<ApiRequest> {
         request(Method::DELETE, "/v1/users/{id}/blocks/{target}", RELATE),
         request(post(), "/v1/relationships/batch", RELATE).body(json!({"edges": []})),
         request(post(), "/v1/credentials/verify", &["credentials:verify"]).body(json!({})),
+        request(get(), "/v1/events", EVENTS),
+        request(get(), "/v1/events", &["events:read", "users:read_private"])
+            .query("?types=user.blocked"),
+        request(get(), "/v1/events", &["events:read", "users:read"]).query("?include=user"),
         request(get(), "/v1/tokens", TOKENS),
         request(post(), "/v1/tokens", TOKENS).body(json!({})),
         request(get(), "/v1/tokens/{id}", TOKENS),

@@ -109,6 +109,11 @@ impl Pool {
         }
     }
 
+    /// Whether a guard is active. Only tests remove any.
+    pub(in crate::sea_orm) fn is_guarded(&self, guard: Guard) -> bool {
+        self.guards.is_active(guard)
+    }
+
     /// Returns the driver's pool without admission control, for migrations and index builds.
     pub(in crate::sea_orm) async fn without_admission(&self) -> &DatabaseConnection {
         if let Some(reuse) = &self.reuse {

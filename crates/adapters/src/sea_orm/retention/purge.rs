@@ -6,14 +6,17 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Value};
-use user_domain::ports::{Purged, Records};
+use user_domain::ports::{EventPosition, Purged, Records};
 use user_domain::user::EventKind;
 use user_domain::values::{Timestamp, UserId};
 
 use crate::sea_orm::connection::Pool;
 use crate::sea_orm::dialect::Dialect;
 use crate::sea_orm::errors::OperationError;
-use crate::sea_orm::{erased_ids, raw_sql, transaction};
+use crate::sea_orm::{erased_ids, event_feed, raw_sql, transaction};
+
+/// How often a purge of events looks for a moment at which the frontier of the feed is known: about a second.
+const MAX_LOOKS: u32 = 50;
 
 /// Deletes one batch.
 pub(crate) async fn purge(
@@ -69,9 +72,18 @@ async fn purge_rows(
 }
 
 /// Deletes events and stores how far, in one transaction: a reader of the outbox sees both or neither.
+///
+/// Events past the frontier of the event feed are kept. Otherwise an event that becomes visible later would be before a
+/// purged one, and no reader would receive it.
 async fn purge_events(db: &Pool, cutoff: DateTime<Utc>) -> Result<u64, OperationError> {
+    let Some(frontier) = event_feed::find_frontier(db, MAX_LOOKS).await? else {
+        tracing::warn!(
+            "events are kept: a transaction that writes to the table events does not end"
+        );
+        return Ok(0);
+    };
     transaction::run(db, async |tx| {
-        let (count, erased) = delete_events(tx, cutoff).await?;
+        let (count, erased) = delete_events(tx, cutoff, frontier).await?;
         erased_ids::insert_ids(tx, erased).await?;
         Ok(count)
     })
@@ -82,12 +94,16 @@ async fn purge_events(db: &Pool, cutoff: DateTime<Utc>) -> Result<u64, Operation
 async fn delete_events(
     tx: &impl ConnectionTrait,
     cutoff: DateTime<Utc>,
+    frontier: EventPosition,
 ) -> Result<(u64, Vec<UserId>), DbErr> {
-    let rows = raw_sql::query(tx, EVENTS.on(tx), parameters(cutoff)).await?;
-    let mut last: Option<i64> = None;
+    let [cutoff, limit] = parameters(cutoff);
+    let values = [cutoff, limit, frontier.get().into()];
+    let rows = raw_sql::query(tx, EVENTS.on(tx), values).await?;
+    let (mut last, mut last_seq): (Option<i64>, Option<i64>) = (None, None);
     let mut erased = Vec::new();
     for row in &rows {
         last = last.max(row.try_get("", "mark")?);
+        last_seq = last_seq.max(row.try_get("", "seq")?);
         if row.try_get::<String>("", "kind")? == EventKind::Erased.as_str() {
             erased.push(UserId::from_uuid(row.try_get("", "subject_id")?));
         }
@@ -98,6 +114,9 @@ async fn delete_events(
             Dialect::Sqlite => (SQLITE_STORE_MARK, vec![last.into(), last.into()]),
         };
         raw_sql::execute(tx, sql, values).await?;
+    }
+    if let Some(last) = last_seq {
+        raw_sql::execute(tx, STORE_PURGED_SEQ, [last.into()]).await?;
     }
     Ok((u64::try_from(rows.len()).unwrap_or(u64::MAX), erased))
 }
@@ -111,16 +130,16 @@ const EVENTS: DialectSql = DialectSql {
     postgres: "
         DELETE FROM events WHERE ctid = ANY (ARRAY (
             SELECT ctid FROM events
-            WHERE at <= $1
+            WHERE at <= $1 AND seq <= $3
                 AND seq <= (SELECT max(seq) FROM (SELECT seq FROM events ORDER BY seq LIMIT $2) AS oldest)
             ORDER BY seq FOR UPDATE SKIP LOCKED
         ))
         RETURNING CASE WHEN xid < pg_snapshot_xmax(pg_current_snapshot()) THEN xid::text::bigint END AS mark,
-            type AS kind, subject_id",
+            seq, type AS kind, subject_id",
     sqlite: "
         DELETE FROM events
-        WHERE at <= ? AND seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?)
-        RETURNING seq AS mark, type AS kind, subject_id",
+        WHERE at <= $1 AND seq <= $3 AND seq IN (SELECT seq FROM events ORDER BY seq LIMIT $2)
+        RETURNING seq AS mark, seq, type AS kind, subject_id",
 };
 
 const POSTGRES_STORE_MARK: &str = "
@@ -130,6 +149,9 @@ const POSTGRES_STORE_MARK: &str = "
 
 const SQLITE_STORE_MARK: &str =
     "UPDATE store SET events_purged_to = ? WHERE coalesce(events_purged_to, 0) < ?";
+
+const STORE_PURGED_SEQ: &str =
+    "UPDATE store SET events_purged_seq = $1 WHERE coalesce(events_purged_seq, 0) < $1";
 
 const IDEMPOTENCY_KEYS: DialectSql = DialectSql {
     postgres: "

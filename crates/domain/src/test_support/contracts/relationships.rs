@@ -29,9 +29,9 @@ pub use races::*;
 use super::{ImportUnderTest, StoreUnderTest};
 use crate::import::ImportLedger;
 use crate::ports::{
-    ChangeLog, FollowCountMaintenance, PendingCountsBatch, Perspective, RelationshipWritten,
-    Relationships, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory, UserImport,
-    UserReader, UserRecords, UserWriter, WriteRecords,
+    ChangeLog, EventFeed, FollowCountMaintenance, PendingCountsBatch, Perspective,
+    RelationshipWritten, Relationships, Retention, ServiceTokenRegistry, SuspensionEnds,
+    UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::relationship::{
     Counts, Edge, FollowList, FollowOutcome, NewFollow, RelatedList, RelatedRequest,
@@ -87,6 +87,7 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + EventFeed
         + UserRecords
         + Retention
         + ServiceTokenRegistry

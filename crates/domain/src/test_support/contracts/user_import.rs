@@ -18,8 +18,8 @@ use crate::Fault;
 use crate::directory::DirectoryFilter;
 use crate::import::{Import, ImportLedger, ImportOutcome, Imported, MatchBy};
 use crate::ports::{
-    ChangeLog, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory, UserImport,
-    UserReader, UserRecords, UserWriter, WriteRecords,
+    ChangeLog, EventFeed, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory,
+    UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::test_support::fakes::FakeStore;
 use crate::test_support::samples::{
@@ -66,6 +66,7 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + EventFeed
         + UserRecords
         + Retention
         + ServiceTokenRegistry

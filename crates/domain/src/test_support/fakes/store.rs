@@ -2,7 +2,9 @@ mod directory;
 mod relationships;
 mod state;
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -13,12 +15,12 @@ use crate::directory::{DirectoryFilter, PageRequest};
 use crate::import::{Import, ImportLedger, Plan, StoreSnapshot};
 use crate::lockout::{AccountAttempts, Lockout, LoginAttempt};
 use crate::ports::{
-    ChangeLog, Changes, Credentials, EventPage, EventPosition, EventsRequest, ExpiredUser,
-    HashingError, ImportError, LogPosition, LoginAttempts, LoginLock, Page, PastChanges, Purged,
-    Records, ReservedName, Retention, SchemaState, ServiceTokenRegistry, StoreHealth,
-    StoredCredential, StoredRecords, StoredServiceToken, SuspensionEnds, TokenRevocation, TokenUse,
-    UserDirectory, UserImport, UserKey, UserKeys, UserReader, UserRecords, UserWriter,
-    WriteRecords,
+    ChangeLog, Changes, Credentials, EventFeed, EventFrontier, EventPage, EventPosition,
+    EventsRequest, ExpiredUser, FeedError, FeedLook, FeedPage, FeedRequest, HashingError,
+    ImportError, LogPosition, LoginAttempts, LoginLock, Page, PastChanges, Purged, Records,
+    ReservedName, Retention, SchemaState, ServiceTokenRegistry, StoreHealth, StoredCredential,
+    StoredRecords, StoredServiceToken, SuspensionEnds, TokenRevocation, TokenUse, UserDirectory,
+    UserImport, UserKey, UserKeys, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::service_token::{AppliedToken, ServiceToken};
 use crate::user::{Actor, Applied, Change, User};
@@ -145,6 +147,35 @@ impl ChangeLog for FakeStore {
         limit: u16,
     ) -> Result<PastChanges, StoreError> {
         Ok(self.state().changes_before(position, limit))
+    }
+}
+
+#[async_trait]
+impl EventFeed for FakeStore {
+    async fn look(&self, _: Option<EventPosition>) -> Result<FeedLook, StoreError> {
+        Ok(FeedLook {
+            history: String::new(),
+            last: self.state().last_position(),
+            open_writes: HashSet::new(),
+        })
+    }
+
+    async fn page(&self, request: &FeedRequest) -> Result<FeedPage, FeedError> {
+        self.state().feed_page(request)
+    }
+}
+
+/// Every write is visible when it has ended.
+#[async_trait]
+impl EventFrontier for FakeStore {
+    async fn settled(&self) -> EventPosition {
+        self.state().last_position()
+    }
+
+    async fn moved_from(&self, position: EventPosition) {
+        while self.state().last_position() == position {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 }
 

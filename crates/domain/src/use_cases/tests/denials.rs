@@ -8,7 +8,7 @@ use crate::Freshness;
 use crate::caller::{Caller, Scope};
 use crate::directory::{DirectoryFilter, MetadataKey, MetadataValue, PageRequest, Sort};
 use crate::permissions::Denied;
-use crate::ports::{MockClock, UserKey};
+use crate::ports::{FeedStart, MockClock, UserKey};
 use crate::test_support::mocks::untouched_ports;
 use crate::test_support::samples::{email, external_id, person, seconds, service, user_id};
 use crate::use_cases::*;
@@ -77,6 +77,16 @@ async fn assert_each_denied(caller: &Caller, denial: impl Fn(Scope) -> Denied) {
     let all = DirectoryFilter::default();
     assert_denied!(UsersRead, on.list_users.run(caller, &page_of(all.clone())));
     assert_denied!(UsersRead, on.count_users.run(caller, &all));
+    let events = EventsQuery {
+        start: FeedStart::Oldest,
+        types: EventTypes::default(),
+        subject: None,
+        includes_users: false,
+        limit: 1,
+    };
+    assert_denied!(EventsRead, on.read_events.run(caller, &events));
+    let history = on.export_user.history(caller, id, None, 1);
+    assert_denied!(UsersReadPrivate, history);
     let positions = ExportPositions::default();
     assert_denied!(UsersReadPrivate, on.export_user.run(caller, id, &positions));
 }

@@ -1,4 +1,5 @@
 mod credentials;
+mod feed;
 mod log;
 mod records;
 mod relationships;
