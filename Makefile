@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness overload logins follows bench microbench faults lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help test test-unit test-integration coverage staleness standbys overload logins follows bench microbench faults lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,9 @@ coverage: ## measure test coverage, into target/llvm-cov/html
 
 staleness: ## measure how long other replicas serve old data after a write
 	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example staleness
+
+standbys: ## measure reads of standbys, and what they save the primary server
+	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example standbys
 
 overload: ## measure how much of the peak throughput remains at four times the peak load
 	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example overload

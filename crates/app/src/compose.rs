@@ -12,7 +12,8 @@ use user_adapters::cache::{self, CacheOptions, CoalescingReader, RedisOptions, T
 use user_adapters::guards::Guards;
 use user_adapters::passwords::{HashingOptions, HashingPool};
 use user_adapters::sea_orm::{
-    Connections, IndexOutcome, PoolOptions, SeaOrmLogins, SeaOrmUsers, SynchronizedClock,
+    Connections, IndexOutcome, PoolOptions, SeaOrmLogins, SeaOrmUsers, StandbyReader,
+    StoreConsistency, SynchronizedClock,
 };
 use user_adapters::tokens::{
     Jwks, JwtOptions, JwtSubject, JwtVerifier, KeySource, ManagedTokens, ServiceTokenChain,
@@ -62,7 +63,7 @@ impl Composition {
     /// # Errors
     /// Those of [`Composition::new`].
     pub async fn with_guards(settings: &Settings, guards: Guards) -> Result<Self, ComposeError> {
-        let connections = connect(settings).await?;
+        let connections = connect(settings, guards).await?;
         let users = Arc::new(SeaOrmUsers::new(connections.clone()));
         let machine_clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let clock = Arc::new(users.clock(machine_clock.clone()));
@@ -118,6 +119,9 @@ impl Composition {
             clock: clock.clone(),
             store_clock: clock.clone(),
             ids: Arc::new(UuidV7Ids),
+            consistency: StoreConsistency::of(&users, &cache).map(|port| Arc::new(port) as _),
+            standby_reader: StandbyReader::of(&users)
+                .map(|reader| Arc::new(CoalescingReader::new(Arc::new(reader))) as _),
         };
         Ok(Self {
             ports,
@@ -273,7 +277,7 @@ pub(crate) async fn refuse_unusable_redis(settings: &Settings) -> Result<(), Com
     }
 }
 
-async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
+async fn connect(settings: &Settings, guards: Guards) -> Result<Connections, ComposeError> {
     let database = &settings.database;
     let opened = match &database.target {
         DatabaseTarget::Postgres {
@@ -286,6 +290,9 @@ async fn connect(settings: &Settings) -> Result<Connections, ComposeError> {
                 accepts_standby: *accepts_standby,
                 schema: database.schema.clone(),
                 max_connections: database.max_connections,
+                standbys: database.read_urls.clone(),
+                standby_time_without_primary: Some(database.read_time_without_primary),
+                guards,
                 ..PoolOptions::default()
             };
             Connections::postgres(url.expose_secret(), &options).await

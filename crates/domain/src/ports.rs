@@ -13,6 +13,7 @@
 
 mod change_log;
 mod clock;
+mod consistency;
 mod credentials;
 mod follow_count_maintenance;
 mod login_attempts;
@@ -37,6 +38,7 @@ pub use change_log::{
     UserEvent,
 };
 pub use clock::{Clock, IdGenerator};
+pub use consistency::{Consistency, WritePosition};
 pub use credentials::{Credentials, DummyHashes, StoredCredential};
 pub use follow_count_maintenance::{CountAuditBatch, FollowCountMaintenance, PendingCountsBatch};
 pub use login_attempts::{LoginAttempts, LoginLock};
@@ -66,6 +68,7 @@ pub use write_records::WriteRecords;
 pub use self::{
     change_log::MockChangeLog,
     clock::{MockClock, MockIdGenerator},
+    consistency::MockConsistency,
     credentials::{MockCredentials, MockDummyHashes},
     follow_count_maintenance::MockFollowCountMaintenance,
     login_attempts::MockLoginAttempts,

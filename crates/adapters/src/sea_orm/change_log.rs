@@ -2,6 +2,8 @@
 
 mod before;
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -11,13 +13,14 @@ use sea_orm::{
 use user_domain::StoreError;
 use user_domain::ports::{
     ChangeLog, Changed, Changes, EventPage, EventPosition, EventsRequest, LogPosition, PastChanges,
-    UserEvent,
+    UserEvent, WritePosition,
 };
 use user_domain::relationship::{Edge, RelationshipEvent, RelationshipEventKind};
 use user_domain::service_token::TokenEvent;
 use user_domain::user::{Actor, Event, EventKind, SubjectKind};
 use user_domain::values::{Revision, ServiceTokenId, Timestamp, UserId};
 
+use super::connection::PolledPosition;
 use super::dialect::Dialect;
 use super::entities::events::{Column, Entity, Model};
 use super::errors::OperationError;
@@ -26,21 +29,24 @@ use super::{SeaOrmUsers, raw_sql, row};
 #[async_trait]
 impl ChangeLog for SeaOrmUsers {
     async fn about(&self, request: &EventsRequest) -> Result<EventPage, StoreError> {
-        let work = async {
-            let _permit = self.admit_listing().await?;
-            about(&self.connections.reads, request).await
-        };
+        let work = self.routed(true, |db| async move { about(&*db, request).await });
         self.timed("find_events", work).await
     }
 
     async fn position(&self) -> Result<LogPosition, StoreError> {
+        let began = Instant::now();
         let work = position(&self.connections.outbox);
-        self.timed("find_position", work).await
+        let (position, polled) = self.timed::<_, StoreError>("find_position", work).await?;
+        self.connections.record_poll(began, polled);
+        Ok(position)
     }
 
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
+        let began = Instant::now();
         let work = since(&self.connections.outbox, position);
-        self.timed("follow_outbox", work).await
+        let (changes, polled) = self.timed::<_, StoreError>("follow_outbox", work).await?;
+        self.connections.record_poll(began, polled);
+        Ok(changes)
     }
 
     async fn before(
@@ -82,12 +88,23 @@ async fn about(
 }
 
 /// Returns the current position.
-async fn position(db: &impl ConnectionTrait) -> Result<LogPosition, OperationError> {
+async fn position(
+    db: &impl ConnectionTrait,
+) -> Result<(LogPosition, Option<PolledPosition>), OperationError> {
     let sql = Dialect::of(db).choose(POSTGRES_POSITION, SQLITE_POSITION);
     let row = raw_sql::query_one(db, sql)
         .await?
         .ok_or_else(|| StoreError::Internal("the position query returned no row".to_owned()))?;
-    Ok(position_in(&row)?)
+    Ok((position_in(&row)?, polled_in(&row)?))
+}
+
+/// Returns a position that covers every commit before the call.
+pub(super) async fn written_to(db: &impl ConnectionTrait) -> Result<WritePosition, OperationError> {
+    let (position, _) = position(db).await?;
+    if position.writes() == WritePosition::default() {
+        return Err(StoreError::Unavailable("the server is a standby".to_owned()).into());
+    }
+    Ok(position.writes())
 }
 
 /// Returns the changes of users and tokens since a position, and the current position. One statement reads both from
@@ -95,7 +112,7 @@ async fn position(db: &impl ConnectionTrait) -> Result<LogPosition, OperationErr
 async fn since(
     db: &impl ConnectionTrait,
     position: &LogPosition,
-) -> Result<Changes, OperationError> {
+) -> Result<(Changes, Option<PolledPosition>), OperationError> {
     let statement: Option<(_, [Value; 4])> = match Dialect::of(db) {
         Dialect::Postgres => Snapshot::parse(position).map(|snapshot| {
             let values = [
@@ -109,14 +126,18 @@ async fn since(
         Dialect::Sqlite => number(position).map(|seq| (SQLITE_SINCE, [seq; 4].map(Value::from))),
     };
     let Some((sql, values)) = statement else {
-        return Ok(Changes {
+        let (position, polled) = self::position(db).await?;
+        let changes = Changes {
             changed: Vec::new(),
             tokens: Vec::new(),
             complete: false,
-            position: self::position(db).await?,
-        });
+            position,
+        };
+        return Ok((changes, polled));
     };
-    Ok(to_changes(&raw_sql::query(db, sql, values).await?)?)
+    let rows = raw_sql::query(db, sql, values).await?;
+    let polled = rows.first().map(polled_in).transpose()?.flatten();
+    Ok((to_changes(&rows)?, polled))
 }
 
 /// Returns the database history of a position. It changes with a restart of the server and if the outbox is recreated.
@@ -177,7 +198,21 @@ fn to_changed(row: &QueryResult) -> Result<Option<Changed>, DbErr> {
 }
 
 fn position_in(row: &QueryResult) -> Result<LogPosition, DbErr> {
-    row.try_get("", "position").map(LogPosition::from_store)
+    let position = row.try_get("", "position").map(LogPosition::from_store)?;
+    let writes = polled_in(row)?.map(|polled| polled.writes);
+    Ok(position.with_writes(writes.unwrap_or_default()))
+}
+
+/// Returns how far the log of a primary server was written; `None` on a standby and on SQLite.
+fn polled_in(row: &QueryResult) -> Result<Option<PolledPosition>, DbErr> {
+    let writes: Option<i64> = row.try_get("", "written_to")?;
+    let number: Option<i64> = row.try_get("", "newest_seq")?;
+    let id: Option<String> = row.try_get("", "newest_id")?;
+    let writes = writes.and_then(|writes| u64::try_from(writes).ok());
+    Ok(writes.map(|writes| PolledPosition {
+        writes: WritePosition::from_store(writes),
+        event: number.zip(id).unwrap_or_default(),
+    }))
 }
 
 /// A PostgreSQL snapshot (`pg_snapshot`) and the history of its database: the oldest open transaction, the next
@@ -213,17 +248,39 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-const POSTGRES_POSITION: &str = "
+/// How far the log is written, and the newest event.
+///
+/// The position is read after the snapshot of the statement, so it covers all commits that the snapshot sees. A commit is
+/// flushed before it is visible, except with `synchronous_commit = off`. What is flushed is what standbys receive. The
+/// insert position of an idle server may stay beyond it for seconds: records that are no commits wait for the next flush.
+macro_rules! polled_position {
+    () => {
+        "(SELECT CASE
+            WHEN pg_is_in_recovery() THEN NULL
+            WHEN current_setting('synchronous_commit') = 'off' THEN pg_current_wal_insert_lsn()
+            ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::bigint AS written_to,
+        (SELECT seq FROM events ORDER BY seq DESC LIMIT 1) AS newest_seq,
+        (SELECT id::text FROM events ORDER BY seq DESC LIMIT 1) AS newest_id"
+    };
+}
+
+const POSTGRES_POSITION: &str = concat!(
+    "
     SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
-        || ' ' || pg_current_snapshot() AS position";
+        || ' ' || pg_current_snapshot() AS position, ",
+    polled_position!()
+);
 
 /// The upper bound on `xid` helps the planner, and excludes rows that were restored from another database.
 ///
 /// Events about relationships are skipped, but at most 200,000 rows are read, which fit into the timeout of a poll. A
 /// position with more rows is not continuous: its reader starts again at the current position, and does not lag
 /// forever. A position is also not continuous if events that it has not seen were purged.
-const POSTGRES_SINCE: &str = "
-    SELECT now.history || ' ' || pg_current_snapshot() AS position,
+const POSTGRES_SINCE: &str = concat!(
+    "
+    SELECT ",
+    polled_position!(),
+    ", now.history || ' ' || pg_current_snapshot() AS position,
         now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8
             AND (SELECT 1 FROM events WHERE xid >= $1::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
                 ORDER BY xid LIMIT 1 OFFSET 200000) IS NULL
@@ -243,15 +300,17 @@ const POSTGRES_SINCE: &str = "
         SELECT subject_kind, subject_id, version, type, at FROM events
         WHERE xid = ANY (string_to_array($2, ',')::xid8[]) AND subject_kind IN ('user', 'service_token')
         LIMIT 10001
-    ) AS changes ON true";
+    ) AS changes ON true"
+);
 
 /// The last assigned sequence number, even if its event was purged.
 const SQLITE_POSITION: &str = "
-    SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS text) AS position";
+    SELECT CAST(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS text) AS position,
+        NULL AS written_to, NULL AS newest_seq, NULL AS newest_id";
 
 const SQLITE_SINCE: &str = "
     WITH last AS (SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq)
-    SELECT CAST(last.seq AS text) AS position,
+    SELECT CAST(last.seq AS text) AS position, NULL AS written_to, NULL AS newest_seq, NULL AS newest_id,
         last.seq >= ? AND ? >= last.seq - 200000 AND ? >= coalesce((SELECT events_purged_to FROM store), 0) AS is_continuous,
         changes.subject_kind, changes.subject_id, changes.version, changes.type, changes.at
     FROM last LEFT JOIN (

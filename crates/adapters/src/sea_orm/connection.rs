@@ -1,17 +1,20 @@
 //! Database connections: pools with admission control, and their settings for each of the two databases.
 
 mod admission;
+mod backoff;
 mod generation;
 mod pool;
 mod postgres_pool;
+mod read_connection;
 mod reuse;
 mod servers;
 mod session;
 mod sqlite_pool;
+mod standbys;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -27,10 +30,12 @@ pub(super) use admission::Permit;
 use generation::Generation;
 pub(super) use pool::{Pool, Transaction, TransactionMode};
 use postgres_pool::{ConnectionRules, postgres_pool};
+pub(super) use read_connection::ReadConnection;
 pub(super) use reuse::exec_error;
 use servers::Servers;
 use session::{Access, Session};
 use sqlite_pool::{SQLITE_READERS, SQLITE_WRITER_TIMEOUT, check_after_sqlite, sqlite_options};
+pub(super) use standbys::{PolledPosition, Standbys};
 
 /// The maximum wait of a request for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -39,6 +44,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The maximum duration of a statement of a read, sized for a search. Shorter reads have the deadlines of their
 /// requests.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// The maximum duration of a statement on a standby. A slower read is repeated on the primary server.
+const STANDBY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum duration of an outbox query. A poll that takes longer is abandoned for a newer one.
 const OUTBOX_TIMEOUT: Duration = Duration::from_millis(500);
 /// The maximum duration of the query for pending migrations.
@@ -57,6 +64,8 @@ pub struct Connections {
     pub(super) outbox: Pool,
     /// Limits long queries to half of the read connections, so that reads of single users find the other half.
     pub(super) listings: Arc<AdmissionControl>,
+    /// Only if the settings name any.
+    pub(super) standbys: Option<Arc<Standbys>>,
     /// Only for PostgreSQL.
     servers: Option<Arc<Servers>>,
 }
@@ -73,8 +82,17 @@ pub struct PoolOptions {
     pub further_servers: Vec<SecretString>,
     /// Whether a standby may be used if there are several servers.
     pub accepts_standby: bool,
+    /// The URLs of standbys that answer lists and other reads of many rows, at most [`PoolOptions::MAX_STANDBYS`].
+    pub standbys: Vec<SecretString>,
+    /// How long standbys answer reads after the last contact with the primary server; a minute if `None`.
+    pub standby_time_without_primary: Option<Duration>,
     /// The guards against races.
     pub guards: Guards,
+}
+
+impl PoolOptions {
+    /// The maximum number of standbys.
+    pub const MAX_STANDBYS: usize = standbys::POOL_NAMES.len();
 }
 
 impl Connections {
@@ -116,11 +134,34 @@ impl Connections {
         };
         let writes = (options.max_connections / 2).max(1);
         let reads = options.max_connections.saturating_sub(writes).max(1);
+        let standbys = options.standbys.iter().zip(standbys::POOL_NAMES);
+        let standbys = standbys
+            .map(|(url, name)| {
+                let server = connect_options(url.expose_secret())?;
+                let session = session(Access::ReadStandby, STANDBY_TIMEOUT);
+                let generation = Arc::new(Generation::default());
+                let rules = ConnectionRules {
+                    servers: Arc::new(Servers::new(
+                        vec![server.clone()],
+                        true,
+                        session.clone(),
+                        generation.clone(),
+                    )),
+                    session,
+                    generation,
+                    guards: options.guards,
+                };
+                let pool = postgres_pool(server, reads, &rules);
+                Ok(Pool::postgres(name, pool, reads, rules))
+            })
+            .collect::<Result<Vec<_>, DbErr>>()?;
         Ok(Self {
             outbox: open("tail", 1, session(Access::Read, OUTBOX_TIMEOUT)),
             listings: listings(reads),
             reads: open("reads", reads, session(Access::Read, READ_TIMEOUT)),
             writes: open("writes", writes, session(Access::Write, WRITE_TIMEOUT)),
+            standbys: (!standbys.is_empty())
+                .then(|| Arc::new(Standbys::new(standbys, reads, options))),
             servers: Some(servers.clone()),
         })
     }
@@ -141,8 +182,16 @@ impl Connections {
             listings: listings(SQLITE_READERS),
             reads: Pool::new("reads", read, SQLITE_READERS, ACQUIRE_TIMEOUT),
             outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT),
+            standbys: None,
             servers: None,
         })
+    }
+
+    /// Records a completed poll of the primary server, if a standby may rely on it.
+    pub(super) fn record_poll(&self, began: Instant, position: Option<PolledPosition>) {
+        if let (Some(standbys), Some(position)) = (&self.standbys, position) {
+            standbys.record_poll(began, position);
+        }
     }
 
     /// Checks that a server is reachable, and that its database can be used.
@@ -204,7 +253,11 @@ impl Connections {
 
     /// Updates the metrics of the connection counts.
     pub fn measure(&self) {
-        for pool in [&self.reads, &self.writes, &self.outbox] {
+        let standbys = self.standbys.iter().flat_map(|standbys| standbys.pools());
+        for pool in [&self.reads, &self.writes, &self.outbox]
+            .into_iter()
+            .chain(standbys)
+        {
             pool.measure();
         }
     }
@@ -215,6 +268,9 @@ impl Connections {
         let _ = self.outbox.close().await;
         let _ = self.reads.close().await;
         let _ = self.writes.close().await;
+        for standby in self.standbys.iter().flat_map(|standbys| standbys.pools()) {
+            let _ = standby.clone().close().await;
+        }
     }
 }
 
@@ -242,6 +298,7 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, DbErr> {
 pub(super) fn describe_metrics() {
     admission::describe_metrics();
     pool::describe_metrics();
+    standbys::describe_metrics();
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl ConnectionReuse {
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr> + Clone,
     ) -> Result<T, DbErr> {
-        let is_repeatable = self.rules.session.access == Access::Read;
+        let is_repeatable = self.rules.session.access != Access::Write;
         let (answer, connection) = self.run_first(statement, is_repeatable).await?;
         self.keep(connection);
         Ok(answer)

@@ -18,8 +18,10 @@ const ENCODING: &str = "UTF8";
 /// What the connections of a pool may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Read. The database refuses writes, so every statement can be repeated.
+    /// Read the primary server. The database refuses writes, so every statement can be repeated.
     Read,
+    /// Read a server that may be a standby.
+    ReadStandby,
     /// Read and write, in transactions.
     Write,
 }
@@ -74,7 +76,7 @@ impl Session {
             // A statement on few rows takes a millisecond; JIT compilation would take a second.
             ("jit", "off"),
         ];
-        if self.access == Access::Read {
+        if self.access != Access::Write {
             settings.push(("default_transaction_read_only", "on"));
         }
         if let Some(schema) = &self.schema {
