@@ -20,6 +20,8 @@ pub enum Guard {
     /// A connection that was opened or checked before another one was lost is not reused. A read or a BEGIN that finds its
     /// reused connection lost runs once more.
     LostConnections,
+    /// A standby answers a read only if its position was high enough before the read.
+    StandbyPosition,
     /// A connection to a server that became a standby, or read-only, does not return to the pool.
     ServerRole,
     /// A reader of the event feed does not pass events of open writes.

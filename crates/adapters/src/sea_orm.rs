@@ -6,6 +6,7 @@
 
 pub(crate) mod change_log;
 mod connection;
+mod consistency;
 mod credentials;
 mod dialect;
 mod digests;
@@ -51,8 +52,9 @@ use user_domain::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, 
 use user_domain::write::{Erased, Idempotency, RecordedWrite, WriteContext, WriteError, Written};
 
 use crate::operations::{Failure, System, timed};
-use connection::Permit;
 pub use connection::{Connections, PoolOptions};
+use connection::{Permit, ReadConnection};
+pub use consistency::{StandbyReader, StoreConsistency};
 use dialect::Dialect;
 use digests::NameDigests;
 pub use directory::IndexOutcome;
@@ -118,6 +120,30 @@ impl SeaOrmUsers {
         let work = async { work.await.map_err(E::from) };
         let has_failed = |result: &Result<T, E>| result.as_ref().is_err_and(Failure::is_failure);
         timed(self.system, name, work, has_failed).await
+    }
+
+    /// Runs a read that a standby may answer. On the primary server, a long one waits for admission.
+    async fn routed<T, F>(
+        &self,
+        is_long: bool,
+        read: impl Fn(Arc<ReadConnection>) -> F,
+    ) -> Result<T, OperationError>
+    where
+        F: Future<Output = Result<T, OperationError>>,
+    {
+        let on_primary = async {
+            let _permit = if is_long {
+                Some(self.admit_listing().await?)
+            } else {
+                None
+            };
+            let reads = self.connections.reads.clone();
+            read(Arc::new(ReadConnection::Primary(reads))).await
+        };
+        match &self.connections.standbys {
+            Some(standbys) => standbys.read(&read, on_primary).await,
+            None => on_primary.await,
+        }
     }
 
     /// Waits for admission of a long query.
@@ -195,18 +221,16 @@ impl WriteRecords for SeaOrmUsers {
 #[async_trait]
 impl UserDirectory for SeaOrmUsers {
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        let work = async {
-            let _permit = self.admit_listing().await?;
-            directory::page::page(&self.connections.reads, request).await
-        };
+        let work = self.routed(true, |db| async move {
+            directory::page::page(&*db, request).await
+        });
         self.timed("page_users", work).await
     }
 
     async fn count(&self, filter: &DirectoryFilter) -> Result<u64, StoreError> {
-        let work = async {
-            let _permit = self.admit_listing().await?;
-            directory::count::count(&self.connections.reads, filter).await
-        };
+        let work = self.routed(true, |db| async move {
+            directory::count::count(&*db, filter).await
+        });
         self.timed("count_users", work).await
     }
 }

@@ -13,7 +13,8 @@ use user_adapters::event_frontier::FollowedFrontier;
 use user_adapters::guards::Guards;
 use user_adapters::passwords::{HashingOptions, HashingPool};
 use user_adapters::sea_orm::{
-    Connections, IndexOutcome, PoolOptions, SeaOrmLogins, SeaOrmUsers, SynchronizedClock,
+    Connections, IndexOutcome, PoolOptions, SeaOrmLogins, SeaOrmUsers, StandbyReader,
+    StoreConsistency, SynchronizedClock,
 };
 use user_adapters::tokens::{
     Jwks, JwtOptions, JwtSubject, JwtVerifier, KeySource, ManagedTokens, ServiceTokenChain,
@@ -123,6 +124,9 @@ impl Composition {
             clock: clock.clone(),
             store_clock: clock.clone(),
             ids: Arc::new(UuidV7Ids),
+            consistency: StoreConsistency::of(&users, &cache).map(|port| Arc::new(port) as _),
+            standby_reader: StandbyReader::of(&users)
+                .map(|reader| Arc::new(CoalescingReader::new(Arc::new(reader))) as _),
         };
         Ok(Self {
             ports,
@@ -303,6 +307,8 @@ async fn connect(settings: &Settings, guards: Guards) -> Result<Connections, Com
                     .unwrap_or_default(),
                 schema: database.schema.clone(),
                 max_connections: database.max_connections,
+                standbys: database.read_urls.clone(),
+                standby_time_without_primary: Some(database.read_time_without_primary),
                 guards,
                 ..PoolOptions::default()
             };

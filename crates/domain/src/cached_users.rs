@@ -1,5 +1,6 @@
 //! The read-through cache policy: the only code that decides when cached values are used, filled and invalidated.
 
+mod readings;
 mod relationships;
 mod retention;
 mod suspensions;
@@ -11,50 +12,19 @@ use async_trait::async_trait;
 
 use crate::StoreError;
 use crate::ports::{
-    FreshnessSource, Hit, InFlight, Lease, Lookup, MissReason, Tier, UserCache, UserKey, UserKeys,
-    UserReader, UserWriter,
+    InFlight, Lease, Lookup, MissReason, UserCache, UserKey, UserKeys, UserReader, UserWriter,
 };
 use crate::user::{Applied, Change, User};
 use crate::values::UserId;
 use crate::write::{Erased, WriteContext, WriteError, Written};
+pub use readings::{Freshness, Reading, Source};
+use readings::{reading_from_hit, reading_from_in_flight};
 pub use relationships::CachedRelationships;
 pub use retention::CachedRetention;
 pub use suspensions::CachedSuspensions;
 
 /// How many abandoned reads of other readers a reader waits for before it reads the store itself.
 const MAX_IN_FLIGHT_WAITS: usize = 3;
-
-/// How fresh a read must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Freshness {
-    /// Within the cache's staleness bound.
-    #[default]
-    Bounded,
-    /// The current state of the store.
-    Current,
-}
-
-/// The result of a read, and its source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// The user; none if it does not exist.
-    pub user: Option<Arc<User>>,
-    /// The source of the answer.
-    pub source: Source,
-}
-
-/// The source of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// A tier of the cache, and the evidence that the value is fresh.
-    Cache(Tier, FreshnessSource),
-    /// A read of the store by another reader that was already in flight.
-    Coalesced,
-    /// The store, because the cache missed.
-    Store(MissReason),
-    /// The store, because the reader required current data.
-    Bypassed,
-}
 
 /// Reads users through a cache and writes them to the store.
 ///
@@ -66,6 +36,7 @@ pub struct CachedUsers {
     reader: Arc<dyn UserReader>,
     writer: Arc<dyn UserWriter>,
     cache: Arc<dyn UserCache>,
+    standby: Option<Arc<dyn UserReader>>,
 }
 
 impl CachedUsers {
@@ -79,7 +50,27 @@ impl CachedUsers {
             reader,
             writer,
             cache,
+            standby: None,
         }
+    }
+
+    /// Adds a reader for what is not cached while the store is unavailable. Its answers may be older than the staleness
+    /// bound, so they are not cached, and must not decide about a caller.
+    #[must_use]
+    pub fn with_standby(&self, standby: Option<Arc<dyn UserReader>>) -> Self {
+        Self {
+            standby,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the reader to use after a failure of the store.
+    fn standby_after(&self, error: &StoreError, source: Source) -> Option<&dyn UserReader> {
+        let may_be_old = matches!(source, Source::Store(_));
+        let is_unavailable = matches!(error, StoreError::Unavailable(_));
+        self.standby
+            .as_deref()
+            .filter(|_| may_be_old && is_unavailable)
     }
 
     /// Returns the answer of the in-process cache for a key, without waiting.
@@ -224,7 +215,18 @@ impl CachedUsers {
         lease: Option<Lease>,
         source: Source,
     ) -> Result<Reading, StoreError> {
-        let user = self.reader.find(key).await?;
+        let user = match self.reader.find(key).await {
+            Ok(user) => user,
+            Err(error) => {
+                let Some(standby) = self.standby_after(&error, source) else {
+                    return Err(error);
+                };
+                return Ok(Reading {
+                    user: standby.find(key).await?,
+                    source: Source::Standby,
+                });
+            }
+        };
         self.update_cache(key, lease, user.as_ref());
         Ok(Reading { user, source })
     }
@@ -241,7 +243,21 @@ impl CachedUsers {
         if each.is_empty() {
             return Ok(());
         }
-        let found = self.reader.find_many(keys).await?;
+        let found = match self.reader.find_many(keys).await {
+            Ok(found) => found,
+            Err(error) => {
+                let Some(standby) = self.standby_after(&error, source) else {
+                    return Err(error);
+                };
+                let found = standby.find_many(keys).await?;
+                let readings = found.into_iter().map(|user| Reading {
+                    user,
+                    source: Source::Standby,
+                });
+                known.extend(each.into_iter().zip(readings));
+                return Ok(());
+            }
+        };
         for (key, user) in each.into_iter().zip(found) {
             if known.contains_key(&key) {
                 continue;
@@ -308,26 +324,6 @@ struct Batch {
     leases: HashMap<UserId, Lease>,
     in_flight: HashMap<UserKey, InFlight>,
     is_stale: bool,
-}
-
-/// Returns a cache hit as a reading, if it is valid for the key. An absence is valid for an id only. A user is valid if
-/// the key still identifies it.
-fn reading_from_hit(key: &UserKey, hit: Hit) -> Option<Reading> {
-    let source = Source::Cache(hit.tier, hit.freshness_source);
-    valid_reading(key, hit.user, source)
-}
-
-/// Returns the result of another reader as a reading, under the conditions of [`reading_from_hit`].
-fn reading_from_in_flight(key: &UserKey, user: Option<Arc<User>>) -> Option<Reading> {
-    valid_reading(key, user, Source::Coalesced)
-}
-
-fn valid_reading(key: &UserKey, user: Option<Arc<User>>, source: Source) -> Option<Reading> {
-    let is_valid = match &user {
-        Some(user) => key.identifies(user),
-        None => matches!(key, UserKey::Id(_)),
-    };
-    is_valid.then_some(Reading { user, source })
 }
 
 #[async_trait]

@@ -13,6 +13,7 @@
 
 mod change_log;
 mod clock;
+mod consistency;
 mod credentials;
 mod event_feed;
 mod follow_count_maintenance;
@@ -38,6 +39,7 @@ pub use change_log::{
     UserEvent,
 };
 pub use clock::{Clock, IdGenerator};
+pub use consistency::{Consistency, WritePosition};
 pub use credentials::{Credentials, DummyHashes, StoredCredential};
 pub use event_feed::{
     EventFeed, EventFrontier, FeedError, FeedEvent, FeedEventKind, FeedLook, FeedPage,
@@ -71,6 +73,7 @@ pub use write_records::WriteRecords;
 pub use self::{
     change_log::MockChangeLog,
     clock::{MockClock, MockIdGenerator},
+    consistency::MockConsistency,
     credentials::{MockCredentials, MockDummyHashes},
     event_feed::{MockEventFeed, MockEventFrontier},
     follow_count_maintenance::MockFollowCountMaintenance,

@@ -94,10 +94,11 @@ pub use verify_credentials::{
 };
 
 use crate::ports::{
-    ChangeLog, Clock, Credentials, DummyHashes, EventFeed, EventFrontier, FollowCountMaintenance,
-    IdGenerator, LoginAttempts, PasswordHasher, Relationships, Retention, ServiceTokenRegistry,
-    ServiceTokenVerifier, StoreClock, StoreHealth, SuspensionEnds, TokenVerifier, UserCache,
-    UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
+    ChangeLog, Clock, Consistency, Credentials, DummyHashes, EventFeed, EventFrontier,
+    FollowCountMaintenance, IdGenerator, LoginAttempts, PasswordHasher, Relationships, Retention,
+    ServiceTokenRegistry, ServiceTokenVerifier, StoreClock, StoreHealth, SuspensionEnds,
+    TokenVerifier, UserCache, UserDirectory, UserImport, UserReader, UserRecords, UserWriter,
+    WriteRecords,
 };
 use crate::view::UserView;
 use crate::write::{Idempotency, Precondition};
@@ -135,6 +136,10 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub store_clock: Arc<dyn StoreClock>,
     pub ids: Arc<dyn IdGenerator>,
+    /// None if no client is given a position.
+    pub consistency: Option<Arc<dyn Consistency>>,
+    /// Reads users while the store is unavailable.
+    pub standby_reader: Option<Arc<dyn UserReader>>,
 }
 
 impl Ports {
@@ -223,8 +228,10 @@ impl UseCases {
         let block_visibility = BlockVisibility {
             relationships: relationships.clone(),
         };
+        // Not for authentication: a standby may not have received a suspension yet.
+        let found_users = Arc::new(users.with_standby(ports.standby_reader.clone()));
         let find_user = FindUser {
-            users: users.clone(),
+            users: found_users.clone(),
             block_visibility: block_visibility.clone(),
         };
         let authenticate = Authenticate {
@@ -260,7 +267,7 @@ impl UseCases {
                 contexts: contexts.clone(),
             },
             batch_users: BatchUsers {
-                users: users.clone(),
+                users: found_users,
                 block_visibility,
             },
             list_users: ListUsers {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use user_domain::directory::MetadataKey;
-use user_domain::ports::{IdGenerator, StoreHealth};
+use user_domain::ports::{Consistency, IdGenerator, StoreHealth};
 use user_domain::use_cases::{Ports, UseCases};
 
 use crate::exposition::Exposition;
@@ -61,6 +61,7 @@ struct Inner {
     use_cases: UseCases,
     health: Arc<dyn StoreHealth>,
     ids: Arc<dyn IdGenerator>,
+    consistency: Option<Arc<dyn Consistency>>,
     settings: HttpSettings,
     signing_keys: SigningKeys,
     write_tasks: WriteTasks,
@@ -111,6 +112,7 @@ impl Api {
             use_cases: UseCases::new(ports),
             health: ports.health.clone(),
             ids: ports.ids.clone(),
+            consistency: ports.consistency.clone(),
             signing_keys: SigningKeys::new(&settings.sealing_key),
             resource_limits: ResourceLimits::new(settings.held_body_limit),
             settings,
@@ -133,6 +135,11 @@ impl Api {
 
     pub(crate) fn ids(&self) -> &dyn IdGenerator {
         &*self.inner.ids
+    }
+
+    /// `None` if the store has no standbys.
+    pub(crate) fn consistency(&self) -> Option<&dyn Consistency> {
+        self.inner.consistency.as_deref()
     }
 
     pub(crate) fn settings(&self) -> &HttpSettings {

@@ -6,6 +6,8 @@ use actix_web::http::header::HeaderValue;
 use user_domain::Source;
 use user_domain::ports::{FreshnessSource, MissReason, Tier};
 
+const STANDBY: &str = "user-service; fwd=miss; detail=standby";
+
 /// Returns the `Cache-Status` of a response with one user.
 pub(crate) fn of_one(source: Source) -> HeaderValue {
     HeaderValue::from_static(match source {
@@ -14,18 +16,24 @@ pub(crate) fn of_one(source: Source) -> HeaderValue {
         Source::Store(MissReason::Unknown) => "user-service; fwd=miss",
         Source::Store(MissReason::Stale) => "user-service; fwd=stale",
         Source::Bypassed => "user-service; fwd=request",
+        Source::Standby => STANDBY,
     })
+}
+
+/// Returns the `Cache-Status` of a response for which a standby was read, because the database was unavailable.
+pub(crate) fn standby() -> HeaderValue {
+    HeaderValue::from_static(STANDBY)
 }
 
 /// Returns the `Cache-Status` of a response with several users; `None` if no user was requested.
 ///
-/// It is a hit if all users are hits, and partial if some are. Otherwise it is the strongest reason for reading the
+/// If a standby was read, it says so. It is a hit if all users are hits, and partial if some are. Otherwise it is the strongest reason for reading the
 /// database. The order is: the client requested it, the entry was stale, the user was not cached, the read joined
 /// another read.
 pub(crate) fn of_many(sources: &HashSet<Source>) -> Option<HeaderValue> {
     let mut hits = sources.iter().filter_map(|source| match source {
         Source::Cache(tier, freshness) => Some((*tier, *freshness)),
-        Source::Coalesced | Source::Store(_) | Source::Bypassed => None,
+        Source::Coalesced | Source::Store(_) | Source::Bypassed | Source::Standby => None,
     });
     let Some((tier, freshness)) = hits.next() else {
         let strongest = sources
@@ -34,6 +42,9 @@ pub(crate) fn of_many(sources: &HashSet<Source>) -> Option<HeaderValue> {
             .max_by_key(|source| strength(*source))?;
         return Some(of_one(strongest));
     };
+    if sources.contains(&Source::Standby) {
+        return Some(standby());
+    }
     if !sources
         .iter()
         .all(|source| matches!(source, Source::Cache(..)))
@@ -78,6 +89,7 @@ fn strength(reason: Source) -> u8 {
         Source::Store(MissReason::Unknown) => 2,
         Source::Store(MissReason::Stale) => 3,
         Source::Bypassed => 4,
+        Source::Standby => 5,
     }
 }
 
@@ -115,6 +127,7 @@ mod tests {
             (NOT_CACHED, "user-service; fwd=miss"),
             (STALE, "user-service; fwd=stale"),
             (Source::Bypassed, "user-service; fwd=request"),
+            (Source::Standby, "user-service; fwd=miss; detail=standby"),
         ] {
             assert_eq!(of_one(source), expected);
             assert_eq!(many(&[source]).as_deref(), Some(expected));

@@ -115,13 +115,15 @@ pub(crate) fn decode_related(
     }
 }
 
-fn sign(keys: &SigningKeys, mut position: Vec<u8>, bound_to: &[u8]) -> String {
+/// Encodes and signs bytes.
+pub(crate) fn sign(keys: &SigningKeys, mut position: Vec<u8>, bound_to: &[u8]) -> String {
     let tag = keys.cursor_tag(&position, bound_to);
     position.extend(tag);
     URL_SAFE_NO_PAD.encode(position)
 }
 
-fn verify(keys: &SigningKeys, text: &str, bound_to: &[u8]) -> Option<Vec<u8>> {
+/// Returns the bytes that [`sign`] encoded; `None` for any other text.
+pub(crate) fn verify(keys: &SigningKeys, text: &str, bound_to: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let tag = bytes.split_off(bytes.len().checked_sub(TAG_LENGTH)?);
     keys.verify_cursor_tag(&bytes, bound_to, &tag)

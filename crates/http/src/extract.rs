@@ -142,7 +142,7 @@ impl<T> AuthenticatedRequest<T> {
         R: Send + 'static,
         E: Into<Problem> + Send + 'static,
     {
-        let result = self.run_detached(name, attempt).await;
+        let result = self.spawn_and_wait(name, attempt).await;
         result.map_err(|problem| match problem.code() {
             Code::OutcomeUnknown => Problem::overloaded(),
             _ => problem,
@@ -161,6 +161,7 @@ impl<T> AuthenticatedRequest<T> {
         E: Into<Problem> + Send + 'static,
     {
         if let Some(replay) = &self.replay {
+            self.record_write();
             return R::from_replay(replay.clone());
         }
         let refusal = match self.run_detached(name, write).await {
@@ -173,7 +174,10 @@ impl<T> AuthenticatedRequest<T> {
         let find_replay = &self.api.use_cases().find_replay;
         let found = find_replay.run(&self.caller, idempotency);
         match self.within_deadline("find_replay", found).await? {
-            Some(replay) => R::from_replay(replay),
+            Some(replay) => {
+                self.record_write();
+                R::from_replay(replay)
+            }
             None => Err(refusal),
         }
     }
@@ -190,6 +194,27 @@ impl<T> AuthenticatedRequest<T> {
     /// Runs a use case that writes, in its own task, and waits for it until the deadline of the request. The write is
     /// not started if the deadline has passed.
     pub(crate) async fn run_detached<R, E>(
+        &self,
+        name: &'static str,
+        write: impl Future<Output = Result<R, E>> + Send + 'static,
+    ) -> Result<R, Problem>
+    where
+        R: Send + 'static,
+        E: Into<Problem> + Send + 'static,
+    {
+        let written = self.spawn_and_wait(name, write).await?;
+        self.record_write();
+        Ok(written)
+    }
+
+    /// Records that the response is that of a completed write, which has a consistency token.
+    fn record_write(&self) {
+        if let Some(context) = RequestContext::of(&self.request) {
+            context.has_written.set(true);
+        }
+    }
+
+    async fn spawn_and_wait<R, E>(
         &self,
         name: &'static str,
         write: impl Future<Output = Result<R, E>> + Send + 'static,

@@ -25,6 +25,7 @@ mod api;
 pub mod bench_support;
 mod bodies;
 mod cache_status;
+mod consistency;
 mod credentials;
 mod cursor;
 mod deadline;

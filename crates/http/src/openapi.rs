@@ -61,7 +61,8 @@ the version of a user; a response with `include=counts` has no `ETag`.
 state. Any other replica returns a state that is at most 1 second old, also after a suspension or a change of roles. \
 `Cache-Control: no-cache` reads the database. `Cache-Status` (RFC 9211) names the source of a response, unless the response \
 shows a public view. While the database is unreachable, cached users may be returned for up to 60 seconds; `detail` then \
-ends in `database-unreachable`.
+ends in `database-unreachable`. Lists, searches, counts and exports may be up to 1 second old if the service reads standbys. \
+A read that sends the `Consistency-Token` of a write sees that write, from any replica.
 
 **Idempotency.** A write with `Idempotency-Key` can be retried safely for 24 hours. The response to a retry has the status of \
 the first response and `Idempotency-Replayed: true`. Another request with the same key is a 422.

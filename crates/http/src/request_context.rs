@@ -39,6 +39,8 @@ pub(crate) struct RequestContext {
     pub(crate) caller_key: OnceCell<CallerKey>,
     /// The counted memory of the parsed values of the body, if there are many; shared with the write that it starts.
     pub(crate) value_memory: OnceCell<Arc<HeldBytes>>,
+    /// Whether the request completed a write.
+    pub(crate) has_written: Cell<bool>,
     /// Why the credential was rejected, for the log.
     pub(crate) rejection: Cell<Option<Rejection>>,
     /// Why the request was not served, for the log.
@@ -82,6 +84,7 @@ impl RequestContext {
             verified: Cell::new(None),
             caller_key: OnceCell::new(),
             value_memory: OnceCell::new(),
+            has_written: Cell::new(false),
             rejection: Cell::new(None),
             failure: RefCell::new(None),
         })

@@ -14,6 +14,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error, HttpResponse};
 
 use crate::api::Api;
+use crate::consistency::{CONSISTENCY_TOKEN, consistency};
 use crate::extract::API_TOKEN;
 use crate::log_level::LogLevel;
 use crate::middleware::{RequestLimits, RequestTelemetry, direct_read};
@@ -40,6 +41,7 @@ pub fn app(
     let configure = configure(api);
     App::new()
         .wrap(from_fn(direct_read))
+        .wrap(from_fn(consistency))
         .wrap(RequestLimits::new(api))
         .wrap(Condition::new(!origins.is_empty(), cors))
         .wrap(RequestTelemetry::new(api))
@@ -101,7 +103,8 @@ async fn not_found() -> Result<HttpResponse, Problem> {
 }
 
 /// The response header fields that pages of other origins may read.
-const EXPOSED_HEADERS: [HeaderName; 6] = [
+const EXPOSED_HEADERS: [HeaderName; 7] = [
+    CONSISTENCY_TOKEN,
     ETAG,
     LINK,
     LOCATION,
@@ -127,6 +130,7 @@ fn cors(origins: &[String], headers: &[String]) -> Cors {
         .allowed_headers([
             AUTHORIZATION,
             CACHE_CONTROL,
+            CONSISTENCY_TOKEN,
             CONTENT_TYPE,
             IF_MATCH,
             IF_NONE_MATCH,

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod connections;
+mod consistency;
 mod credentials;
 mod direct_read;
 mod docs;

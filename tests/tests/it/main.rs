@@ -47,6 +47,7 @@ mod relationships;
 mod retention;
 mod rolling_restart;
 mod service_tokens;
+mod standbys;
 mod telemetry;
 mod unread_responses;
 mod user_commands;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard, mpsc, watch};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard, Notify, mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use user_domain::StoreError;
-use user_domain::ports::{ChangeLog, Clock, LogPosition};
+use user_domain::ports::{ChangeLog, Clock, LogPosition, WritePosition};
 use user_domain::values::{ServiceTokenId, UserId};
 
+use super::TieredUserCache;
 use super::failure::failure;
 use super::freshness::FreshnessTracker;
 use super::invalidation::InvalidationTarget as _;
@@ -20,6 +21,10 @@ use crate::SystemClock;
 
 /// The time between the starts of two polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// The time between the starts of two polls while readers wait for a position.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// The maximum wait of a reader for a position: that of a poll in progress, and of the next one.
+const REACH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time limit of a poll. After it, the database counts as unavailable.
 const POLL_TIMEOUT: Duration = Duration::from_millis(500);
 /// The time between two sweeps, which free the memory of expired entries.
@@ -44,6 +49,13 @@ pub(super) struct Correction {
     pub(super) position: LogPosition,
 }
 
+/// A poll whose changes have been applied to the in-process tier.
+#[derive(Debug, Clone, Copy)]
+struct AppliedPoll {
+    started: Instant,
+    writes: WritePosition,
+}
+
 /// The poller of the outbox, with the position that it has reached.
 pub(super) struct OutboxPoller {
     position: watch::Sender<Option<LogPosition>>,
@@ -52,6 +64,9 @@ pub(super) struct OutboxPoller {
     polls: AtomicU64,
     /// Whether the last poll was incomplete.
     is_behind: AtomicBool,
+    applied: watch::Sender<Option<AppliedPoll>>,
+    /// Notified if a reader waits for a position.
+    wanted: Notify,
     /// `Some` only with Redis, which may return older state.
     recent: Option<Arc<RecentChanges>>,
     /// The backward scan from the first position.
@@ -67,9 +82,19 @@ impl Default for OutboxPoller {
             received: AsyncMutex::new(received),
             polls: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
+            applied: watch::Sender::new(None),
+            wanted: Notify::new(),
             recent: None,
             scan: AsyncMutex::new(BackwardScan::finished()),
         }
+    }
+}
+
+impl TieredUserCache {
+    /// Waits until the changes of every write up to a position have been applied to this cache. Returns false if the
+    /// database does not answer.
+    pub async fn reach(&self, position: WritePosition) -> bool {
+        self.inner.poller.reach(position).await
     }
 }
 
@@ -99,6 +124,7 @@ impl OutboxPoller {
             match polled {
                 Ok(Ok(())) => {
                     freshness.record_poll(started);
+                    self.record_applied(started);
                     was_reachable = true;
                 }
                 failed => {
@@ -132,8 +158,36 @@ impl OutboxPoller {
                 let mut scan = self.scan.lock().await;
                 scan.run_until(log, recent, started + POLL_INTERVAL).await;
             }
-            sleep_until((started + POLL_INTERVAL).into()).await;
+            tokio::select! {
+                () = sleep_until((started + POLL_INTERVAL).into()) => {}
+                () = self.wanted.notified() => sleep_until((started + MIN_POLL_INTERVAL).into()).await,
+            }
         }
+    }
+
+    fn record_applied(&self, started: Instant) {
+        let writes = self.position.borrow().as_ref().map(LogPosition::writes);
+        let writes = writes.unwrap_or_default();
+        self.applied
+            .send_replace(Some(AppliedPoll { started, writes }));
+    }
+
+    /// Waits until the changes of every write up to a position have been applied to the in-process tier. Returns false if
+    /// the database does not answer.
+    ///
+    /// A poll that starts now sees every acknowledged write, also if positions started again with another database.
+    pub(super) async fn reach(&self, position: WritePosition) -> bool {
+        let now = Instant::now();
+        let has_reached = |applied: &Option<AppliedPoll>| {
+            applied.is_some_and(|poll| poll.writes >= position || poll.started >= now)
+        };
+        let mut applied = self.applied.subscribe();
+        if has_reached(&applied.borrow_and_update()) {
+            return true;
+        }
+        self.wanted.notify_one();
+        let reached = timeout(REACH_TIMEOUT, applied.wait_for(has_reached)).await;
+        matches!(reached, Ok(Ok(_)))
     }
 
     /// Applies the new changes to the in-process tier, and queues them for the Redis tier.

@@ -3,6 +3,8 @@
 mod before;
 mod position;
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -12,14 +14,14 @@ use sea_orm::{
 use user_domain::StoreError;
 use user_domain::ports::{
     ChangeLog, Changed, Changes, EventPage, EventPosition, EventsRequest, LogPosition, PastChanges,
-    UserEvent,
+    UserEvent, WritePosition,
 };
 use user_domain::relationship::{Edge, RelationshipEvent, RelationshipEventKind};
 use user_domain::service_token::TokenEvent;
 use user_domain::user::{Actor, Event, EventKind, SubjectKind};
 use user_domain::values::{Revision, ServiceTokenId, Timestamp, UserId};
 
-use super::connection::Pool;
+use super::connection::{PolledPosition, Pool};
 use super::dialect::Dialect;
 use super::entities::events::{Column, Entity, Model};
 use super::errors::OperationError;
@@ -32,21 +34,24 @@ pub(super) use position::{describe_metrics, register_metrics};
 #[async_trait]
 impl ChangeLog for SeaOrmUsers {
     async fn about(&self, request: &EventsRequest) -> Result<EventPage, StoreError> {
-        let work = async {
-            let _permit = self.admit_listing().await?;
-            about(&self.connections.reads, request).await
-        };
+        let work = self.routed(true, |db| async move { about(&*db, request).await });
         self.timed("find_events", work).await
     }
 
     async fn position(&self) -> Result<LogPosition, StoreError> {
+        let began = Instant::now();
         let work = position(&self.connections.outbox);
-        self.timed("find_position", work).await
+        let (position, polled) = self.timed::<_, StoreError>("find_position", work).await?;
+        self.connections.record_poll(began, polled);
+        Ok(position)
     }
 
     async fn since(&self, position: &LogPosition) -> Result<Changes, StoreError> {
+        let began = Instant::now();
         let work = since(&self.connections.outbox, position);
-        self.timed("follow_outbox", work).await
+        let (changes, polled) = self.timed::<_, StoreError>("follow_outbox", work).await?;
+        self.connections.record_poll(began, polled);
+        Ok(changes)
     }
 
     async fn before(
@@ -88,12 +93,23 @@ async fn about(
 }
 
 /// Returns the current position.
-async fn position(db: &impl ConnectionTrait) -> Result<LogPosition, OperationError> {
+async fn position(
+    db: &impl ConnectionTrait,
+) -> Result<(LogPosition, Option<PolledPosition>), OperationError> {
     let sql = Dialect::of(db).choose(POSTGRES_POSITION, SQLITE_POSITION);
     let row = raw_sql::query_one(db, sql)
         .await?
         .ok_or_else(|| StoreError::Internal("the position query returned no row".to_owned()))?;
-    Ok(position_in(&row)?)
+    Ok((position_in(&row)?, polled_in(&row)?))
+}
+
+/// Returns a position that covers every commit before the call.
+pub(super) async fn written_to(db: &impl ConnectionTrait) -> Result<WritePosition, OperationError> {
+    let (position, _) = position(db).await?;
+    if position.writes() == WritePosition::default() {
+        return Err(StoreError::Unavailable("the server is a standby".to_owned()).into());
+    }
+    Ok(position.writes())
 }
 
 /// Returns the changes of users and tokens since a position, and the current position. One statement reads both from
@@ -101,7 +117,10 @@ async fn position(db: &impl ConnectionTrait) -> Result<LogPosition, OperationErr
 ///
 /// After a log that does not continue, the answer stays incomplete until the users match the log: a restore may fill the
 /// tables one after the other.
-async fn since(db: &Pool, position: &LogPosition) -> Result<Changes, OperationError> {
+async fn since(
+    db: &Pool,
+    position: &LogPosition,
+) -> Result<(Changes, Option<PolledPosition>), OperationError> {
     let statement = match Dialect::of(db) {
         Dialect::Postgres => PostgresPosition::parse(position)
             .map(|known| (POSTGRES_SINCE, known.values(), known.is_settled)),
@@ -109,16 +128,20 @@ async fn since(db: &Pool, position: &LogPosition) -> Result<Changes, OperationEr
             .map(|known| (SQLITE_SINCE, known.values(), known.is_settled)),
     };
     let Some((sql, values, was_settled)) = statement else {
-        return Ok(Changes {
+        let (position, polled) = self::position(db).await?;
+        let changes = Changes {
             changed: Vec::new(),
             tokens: Vec::new(),
             complete: false,
-            position: self::position(db).await?,
-        });
+            position,
+        };
+        return Ok((changes, polled));
     };
-    let (mut changes, is_same_log) = to_changes(&raw_sql::query(db, sql, values).await?)?;
+    let rows = raw_sql::query(db, sql, values).await?;
+    let polled = rows.first().map(polled_in).transpose()?.flatten();
+    let (mut changes, is_same_log) = to_changes(&rows)?;
     if (is_same_log && was_settled) || !db.is_guarded(Guard::LogContinuity) {
-        return Ok(changes);
+        return Ok((changes, polled));
     }
     if !is_same_log {
         position::record_discontinuity(position, &changes.position);
@@ -127,7 +150,7 @@ async fn since(db: &Pool, position: &LogPosition) -> Result<Changes, OperationEr
     if !is_settled(db).await? {
         changes.position = position::unsettled(&changes.position);
     }
-    Ok(changes)
+    Ok((changes, polled))
 }
 
 /// Whether the users are those that the newest events describe. A restore is not finished before.
@@ -186,15 +209,47 @@ fn to_changed(row: &QueryResult) -> Result<Option<Changed>, DbErr> {
 }
 
 fn position_in(row: &QueryResult) -> Result<LogPosition, DbErr> {
-    row.try_get("", "position").map(LogPosition::from_store)
+    let position = row.try_get("", "position").map(LogPosition::from_store)?;
+    let writes = polled_in(row)?.map(|polled| polled.writes);
+    Ok(position.with_writes(writes.unwrap_or_default()))
+}
+
+/// Returns how far the log of a primary server was written; `None` on a standby and on SQLite.
+fn polled_in(row: &QueryResult) -> Result<Option<PolledPosition>, DbErr> {
+    let writes: Option<i64> = row.try_get("", "written_to")?;
+    let Some(writes) = writes.and_then(|writes| u64::try_from(writes).ok()) else {
+        return Ok(None);
+    };
+    let position = row.try_get("", "position").map(LogPosition::from_store)?;
+    Ok(Some(PolledPosition {
+        writes: WritePosition::from_store(writes),
+        event: position::newest_event(&position).unwrap_or_default(),
+    }))
+}
+
+/// How far the log of the server is written; none on a standby.
+///
+/// The position is read after the snapshot of the statement, so it covers all commits that the snapshot sees. A commit is
+/// flushed before it is visible, except with `synchronous_commit = off`. What is flushed is what standbys receive. The
+/// insert position of an idle server may stay beyond it for seconds: records that are no commits wait for the next flush.
+macro_rules! written_to {
+    () => {
+        "(SELECT CASE
+            WHEN pg_is_in_recovery() THEN NULL
+            WHEN current_setting('synchronous_commit') = 'off' THEN pg_current_wal_insert_lsn()
+            ELSE pg_current_wal_flush_lsn() END - '0/0'::pg_lsn)::bigint AS written_to"
+    };
 }
 
 /// The history is the start of the server, and the table with the file that holds it.
-const POSTGRES_POSITION: &str = "
+const POSTGRES_POSITION: &str = concat!(
+    "
     SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
         || '-' || pg_relation_filenode('events') || ' ' || pg_current_snapshot() || ' '
         || coalesce((SELECT seq || '/' || coalesce(xid::text, '0') || '/' || id FROM events ORDER BY seq DESC LIMIT 1), '0/0/')
-        AS position";
+        AS position, ",
+    written_to!()
+);
 
 /// The upper bound on `xid` helps the planner, and excludes rows that were restored from another database.
 ///
@@ -204,8 +259,11 @@ const POSTGRES_POSITION: &str = "
 ///
 /// The log is the same as long as its last event is still there or was purged, and no event after it is one that the
 /// snapshot must have seen. Restored rows keep their transaction ids.
-const POSTGRES_SINCE: &str = "
-    SELECT now.history || ' ' || pg_current_snapshot() || ' ' || now.last AS position,
+const POSTGRES_SINCE: &str = concat!(
+    "
+    SELECT ",
+    written_to!(),
+    ", now.history || ' ' || pg_current_snapshot() || ' ' || now.last AS position,
         now.history = $3 AND pg_snapshot_xmax(pg_current_snapshot()) >= $1::text::xid8
             AND ($5 = 0 OR EXISTS (SELECT 1 FROM events WHERE seq = $5 AND id = $6)
                 OR coalesce(now.purged >= $7::text::xid8 AND now.purged < pg_snapshot_xmax(pg_current_snapshot()), false))
@@ -235,19 +293,20 @@ const POSTGRES_SINCE: &str = "
         SELECT subject_kind, subject_id, version, type, at FROM events
         WHERE xid = ANY (string_to_array($2, ',')::xid8[]) AND subject_kind IN ('user', 'service_token')
         LIMIT 10001
-    ) AS changes ON true";
+    ) AS changes ON true"
+);
 
 /// The last assigned sequence number, even if its event was purged, and the newest event.
 const SQLITE_POSITION: &str = "
     SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) || ' '
-        || coalesce((SELECT seq || '/' || hex(id) FROM events ORDER BY seq DESC LIMIT 1), '0/') AS position";
+        || coalesce((SELECT seq || '/' || hex(id) FROM events ORDER BY seq DESC LIMIT 1), '0/') AS position, NULL AS written_to";
 
 const SQLITE_SINCE: &str = "
     WITH last AS (
         SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) AS seq,
             coalesce((SELECT seq || '/' || hex(id) FROM events ORDER BY seq DESC LIMIT 1), '0/') AS event
     )
-    SELECT last.seq || ' ' || last.event AS position,
+    SELECT last.seq || ' ' || last.event AS position, NULL AS written_to,
         last.seq >= $1
             AND ($2 = 0 OR EXISTS (SELECT 1 FROM events WHERE seq = $2 AND id = $3)
                 OR coalesce((SELECT events_purged_to FROM store), 0) >= $2)
@@ -259,10 +318,13 @@ const SQLITE_SINCE: &str = "
         WHERE seq > $1 AND seq > (SELECT seq FROM last) - 200000 AND subject_kind IN ('user', 'service_token') LIMIT 10001
     ) AS changes ON true";
 
-/// Each user among the newest events has the revision of its newest event, or was erased.
+/// Each user among the newest events has the revision of its newest event, or was erased. There are no events if all were
+/// purged, or no users.
 const IS_SETTLED: &str = "
     WITH page AS (SELECT seq, subject_kind, subject_id, version, type FROM events ORDER BY seq DESC LIMIT 1000)
-    SELECT EXISTS (SELECT 1 FROM page) AND NOT EXISTS (
+    SELECT (EXISTS (SELECT 1 FROM page) OR EXISTS (SELECT 1 FROM store WHERE events_purged_to IS NOT NULL)
+            OR NOT EXISTS (SELECT 1 FROM users))
+        AND NOT EXISTS (
         SELECT 1 FROM page LEFT JOIN users ON users.id = page.subject_id
         WHERE page.seq IN (SELECT max(seq) FROM page WHERE subject_kind = 'user' GROUP BY subject_id)
             AND users.version IS DISTINCT FROM CASE WHEN page.type = 'user.erased' THEN NULL ELSE page.version END

@@ -1,19 +1,23 @@
 //! Database connections: pools with admission control, and their settings for each of the two databases.
 
 mod admission;
+mod backoff;
 mod generation;
+mod maintenance;
 mod pool;
 mod pooler;
 mod postgres_pool;
 mod queries;
+mod read_connection;
 mod reuse;
 mod servers;
 mod session;
 mod sqlite_pool;
+mod standbys;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
@@ -27,12 +31,15 @@ use crate::guards::Guards;
 use admission::AdmissionControl;
 pub(super) use admission::Permit;
 use generation::Generation;
+use maintenance::Maintenance;
 pub(super) use pool::{Pool, Transaction, TransactionMode};
 use postgres_pool::{ConnectionRules, postgres_pool};
 pub(super) use queries::exec_error;
+pub(super) use read_connection::ReadConnection;
 use servers::Servers;
 use session::{Access, Session};
 use sqlite_pool::{SQLITE_READERS, SQLITE_WRITER_TIMEOUT, check_after_sqlite, sqlite_options};
+pub(super) use standbys::{PolledPosition, Standbys};
 
 /// The maximum wait of a request for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -41,6 +48,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The maximum duration of a statement of a read, sized for a search. Shorter reads have the deadlines of their
 /// requests.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// The maximum duration of a statement on a standby. A slower read is repeated on the primary server.
+const STANDBY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum duration of an outbox query. A poll that takes longer is abandoned for a newer one.
 const OUTBOX_TIMEOUT: Duration = Duration::from_millis(500);
 /// The maximum duration of the query for pending migrations.
@@ -59,20 +68,11 @@ pub struct Connections {
     pub(super) outbox: Pool,
     /// Limits long queries to half of the read connections, so that reads of single users find the other half.
     pub(super) listings: Arc<AdmissionControl>,
+    /// Only if the settings name any.
+    pub(super) standbys: Option<Arc<Standbys>>,
     /// Only for PostgreSQL.
     servers: Option<Arc<Servers>>,
     maintenance: Maintenance,
-}
-
-/// Which connections apply migrations and build indexes.
-#[derive(Clone)]
-enum Maintenance {
-    /// The write connections.
-    Writes,
-    /// Connections of their own.
-    Own(Arc<PoolOptions>),
-    /// None: the others are pooled.
-    Unavailable,
 }
 
 /// Options for connecting to PostgreSQL.
@@ -91,8 +91,17 @@ pub struct PoolOptions {
     pub maintenance_servers: Vec<SecretString>,
     /// Whether a standby may be used if there are several servers.
     pub accepts_standby: bool,
+    /// The URLs of standbys that answer lists and other reads of many rows, at most [`PoolOptions::MAX_STANDBYS`].
+    pub standbys: Vec<SecretString>,
+    /// How long standbys answer reads after the last contact with the primary server; a minute if `None`.
+    pub standby_time_without_primary: Option<Duration>,
     /// The guards against races.
     pub guards: Guards,
+}
+
+impl PoolOptions {
+    /// The maximum number of standbys.
+    pub const MAX_STANDBYS: usize = standbys::POOL_NAMES.len();
 }
 
 impl Connections {
@@ -140,11 +149,34 @@ impl Connections {
         };
         let writes = (options.max_connections / 2).max(1);
         let reads = options.max_connections.saturating_sub(writes).max(1);
+        let standbys = options.standbys.iter().zip(standbys::POOL_NAMES);
+        let standbys = standbys
+            .map(|(url, name)| {
+                let server = connect_options(url.expose_secret())?;
+                let session = session(Access::ReadStandby, STANDBY_TIMEOUT);
+                let generation = Arc::new(Generation::default());
+                let rules = ConnectionRules {
+                    servers: Arc::new(Servers::new(
+                        vec![server.clone()],
+                        true,
+                        session.clone(),
+                        generation.clone(),
+                    )),
+                    session,
+                    generation,
+                    guards: options.guards,
+                };
+                let pool = postgres_pool(server, reads, &rules);
+                Ok(Pool::postgres(name, pool, reads, rules))
+            })
+            .collect::<Result<Vec<_>, DbErr>>()?;
         Ok(Self {
             outbox: open("tail", 1, session(Access::Read, OUTBOX_TIMEOUT)),
             listings: listings(reads),
             reads: open("reads", reads, session(Access::Read, READ_TIMEOUT)),
             writes: open("writes", writes, session(Access::Write, WRITE_TIMEOUT)),
+            standbys: (!standbys.is_empty())
+                .then(|| Arc::new(Standbys::new(standbys, reads, options))),
             servers: Some(servers.clone()),
             maintenance: Maintenance::of(options),
         })
@@ -166,9 +198,17 @@ impl Connections {
             listings: listings(SQLITE_READERS),
             reads: Pool::new("reads", read, SQLITE_READERS, ACQUIRE_TIMEOUT),
             outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT),
+            standbys: None,
             servers: None,
             maintenance: Maintenance::Writes,
         })
+    }
+
+    /// Records a completed poll of the primary server, if a standby may rely on it.
+    pub(super) fn record_poll(&self, began: Instant, position: Option<PolledPosition>) {
+        if let (Some(standbys), Some(position)) = (&self.standbys, position) {
+            standbys.record_poll(began, position);
+        }
     }
 
     /// Checks that a server is reachable, and that its database can be used.
@@ -198,7 +238,7 @@ impl Connections {
         if pending.is_empty() {
             return Ok(Vec::new());
         }
-        let (pool, own) = self.maintenance_pool().await?;
+        let (pool, own) = self.maintenance.pool(&self.writes).await?;
         let up = user_migrations::up(pool.without_admission().await, schema);
         let applied = timeout(MIGRATION_TIMEOUT, up)
             .await
@@ -211,30 +251,6 @@ impl Connections {
         }
         let refusal = "MIGRATE_DATABASE_URI leads to another database or schema than DATABASE_URI";
         Err(DbErr::Custom(refusal.to_owned()).into())
-    }
-
-    /// Returns the write pool for migrations and index builds, and the connections to close afterwards.
-    async fn maintenance_pool(&self) -> Result<(Pool, Option<Self>), DbErr> {
-        let options = match &self.maintenance {
-            Maintenance::Writes => return Ok((self.writes.clone(), None)),
-            Maintenance::Own(options) => options,
-            Maintenance::Unavailable => {
-                let refusal = "migrations and index builds need a session, which a connection pooler in transaction mode \
-                    does not provide: set MIGRATE_DATABASE_URI to the server itself, or to a pooler in session mode";
-                return Err(DbErr::Custom(refusal.to_owned()));
-            }
-        };
-        let mut urls = options.maintenance_servers.iter();
-        let url = urls.next().map_or("", |url| url.expose_secret());
-        let options = PoolOptions {
-            further_servers: urls.cloned().collect(),
-            is_pooled: false,
-            maintenance_servers: Vec::new(),
-            ..PoolOptions::clone(options)
-        };
-        let own = Self::postgres(url, &options).await?;
-        own.check().await?;
-        Ok((own.writes.clone(), Some(own)))
     }
 
     /// Returns the names of the pending migrations.
@@ -258,7 +274,7 @@ impl Connections {
         if !self.pending_migrations().await?.is_empty() {
             return Ok(IndexOutcome::Deferred);
         }
-        let (pool, own) = self.maintenance_pool().await?;
+        let (pool, own) = self.maintenance.pool(&self.writes).await?;
         let outcome = update_indexes(&pool, keys, drop_others).await;
         if let Some(own) = own {
             own.close().await;
@@ -268,7 +284,11 @@ impl Connections {
 
     /// Updates the metrics of the connection counts.
     pub fn measure(&self) {
-        for pool in [&self.reads, &self.writes, &self.outbox] {
+        let standbys = self.standbys.iter().flat_map(|standbys| standbys.pools());
+        for pool in [&self.reads, &self.writes, &self.outbox]
+            .into_iter()
+            .chain(standbys)
+        {
             pool.measure();
         }
     }
@@ -279,15 +299,8 @@ impl Connections {
         let _ = self.outbox.close().await;
         let _ = self.reads.close().await;
         let _ = self.writes.close().await;
-    }
-}
-
-impl Maintenance {
-    fn of(options: &PoolOptions) -> Self {
-        match (options.maintenance_servers.is_empty(), options.is_pooled) {
-            (false, _) => Self::Own(Arc::new(options.clone())),
-            (true, false) => Self::Writes,
-            (true, true) => Self::Unavailable,
+        for standby in self.standbys.iter().flat_map(|standbys| standbys.pools()) {
+            let _ = standby.clone().close().await;
         }
     }
 }
@@ -319,6 +332,7 @@ pub(super) fn describe_metrics() {
     admission::describe_metrics();
     generation::describe_metrics();
     pool::describe_metrics();
+    standbys::describe_metrics();
 }
 
 #[cfg(test)]

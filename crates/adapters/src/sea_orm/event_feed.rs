@@ -191,7 +191,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// `max(seq)` is the newest *visible* event. The value of the sequence would be ahead of it.
 const POSTGRES_LAST: &str = "
     SELECT greatest((SELECT max(seq) FROM events), (SELECT events_purged_seq FROM store), 0) AS last,
-        extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid AS history";
+        extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
+            || '-' || pg_relation_filenode('events') AS history";
 
 const SQLITE_LAST: &str = "
     SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT events_purged_seq FROM store), 0)) AS last,

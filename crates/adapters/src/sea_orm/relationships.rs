@@ -82,19 +82,18 @@ impl Relationships for SeaOrmUsers {
         &self,
         request: &RelatedRequest<FollowList>,
     ) -> Result<RelatedPage, StoreError> {
-        let work = async {
-            // A page may skip many users that are hidden.
-            let _permit = self.admit_listing().await?;
-            related::related(&self.connections.reads, request).await
-        };
+        // Long, since a page may skip many users that are hidden.
+        let work = self.routed(
+            true,
+            |db| async move { related::related(&*db, request).await },
+        );
         self.timed("page_related", work).await
     }
 
     async fn related_names(&self, request: &RelatedRequest) -> Result<RelatedNames, StoreError> {
-        let work = async {
-            let _permit = self.admit_listing().await?;
-            related::related_names(&self.connections.reads, request).await
-        };
+        let work = self.routed(true, |db| async move {
+            related::related_names(&*db, request).await
+        });
         self.timed("page_related_names", work).await
     }
 
@@ -103,7 +102,9 @@ impl Relationships for SeaOrmUsers {
         users: &[UserId],
         viewer: Option<UserId>,
     ) -> Result<Vec<Counts>, StoreError> {
-        let work = counts::counts(&self.connections.reads, users, viewer);
+        let work = self.routed(false, |db| async move {
+            counts::counts(&*db, users, viewer).await
+        });
         self.timed("count_relationships", work).await
     }
 }

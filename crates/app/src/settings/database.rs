@@ -1,11 +1,14 @@
 //! The settings of the database.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use secrecy::SecretString;
+use user_adapters::sea_orm::PoolOptions;
 use user_domain::directory::MetadataKey;
 
 use super::Read;
-use super::database_uri::{self, DatabaseTarget};
+use super::database_uri::{self, DatabaseTarget, DatabaseUri};
 use super::reader::{Reader, Reported, comma_list};
 
 /// The default database file.
@@ -33,6 +36,10 @@ pub struct DatabaseSettings {
     pub pooler: Pooler,
     /// The database for migrations and metadata indexes (`MIGRATE_DATABASE_URI`), always PostgreSQL. `None`: `target`.
     pub migration_target: Option<DatabaseTarget>,
+    /// The URLs of the standbys that answer reads (`DATABASE_READ_URIS`).
+    pub read_urls: Vec<SecretString>,
+    /// How long the standbys answer reads without the primary server (`DATABASE_READ_SECONDS_WITHOUT_PRIMARY`).
+    pub read_time_without_primary: Duration,
     /// The number of PostgreSQL connections of this process (`DATABASE_MAX_CONNECTIONS`), 2 to 500. Half are for writes
     /// and half for reads.
     pub max_connections: u32,
@@ -52,6 +59,8 @@ impl DatabaseSettings {
         let schema = reader.optional("DATABASE_SCHEMA", schema);
         let pooler = reader.required("DATABASE_POOLER", pooler);
         let migration_target = read_migration_target(reader);
+        let read_urls = read_standbys(reader);
+        let read_seconds = reader.number("DATABASE_READ_SECONDS_WITHOUT_PRIMARY", 0..=60);
         let max_connections = reader.number("DATABASE_MAX_CONNECTIONS", 2..=500);
         let indexed_metadata = reader.optional("INDEXED_METADATA", metadata_keys);
         let migrate_on_start = reader.switch("MIGRATE_ON_START");
@@ -76,7 +85,16 @@ impl DatabaseSettings {
             let reason = "has a parameter `options`, which connection poolers refuse";
             return Err(reader.report("DATABASE_URI", reason));
         }
+        let read_urls = read_urls?;
+        if !read_urls.is_empty() && matches!(target, DatabaseTarget::Sqlite { .. }) {
+            reader.warn(
+                "DATABASE_READ_URIS",
+                "has no effect: SQLite has no standbys",
+            );
+        }
         Ok(Self {
+            read_urls,
+            read_time_without_primary: Duration::from_secs(read_seconds?),
             target,
             defaulted,
             schema,
@@ -121,14 +139,7 @@ fn read_uri(reader: &mut Reader, variable: &str) -> Result<Option<DatabaseTarget
     let Some(parsed) = reader.optional(variable, database_uri::parse)? else {
         return Ok(None);
     };
-    for ignored in &parsed.ignored_parameters {
-        let warning = format!("its parameter `{ignored}` has no effect");
-        reader.warn(variable, &warning);
-    }
-    for part in &parsed.replaced_parts {
-        let warning = format!("its parameter `{part}` replaces the same part before the `?`");
-        reader.warn(variable, &warning);
-    }
+    warn_of_parameters(reader, variable, &parsed);
     Ok(Some(parsed.target))
 }
 
@@ -138,6 +149,63 @@ fn pooler(text: &str) -> Result<Pooler, String> {
         "transaction" => Ok(Pooler::Transaction),
         _ => Err("must be none or transaction".to_owned()),
     }
+}
+
+fn read_standbys(reader: &mut Reader) -> Result<Vec<SecretString>, Reported> {
+    let parsed = reader.optional("DATABASE_READ_URIS", standbys)?;
+    let mut urls = Vec::new();
+    for uri in parsed.into_iter().flatten() {
+        warn_of_parameters(reader, "DATABASE_READ_URIS", &uri);
+        if let DatabaseTarget::Postgres { url, .. } = uri.target {
+            urls.push(url);
+        }
+    }
+    Ok(urls)
+}
+
+fn warn_of_parameters(reader: &mut Reader, variable: &str, uri: &DatabaseUri) {
+    for ignored in &uri.ignored_parameters {
+        let warning = format!("its parameter `{ignored}` has no effect");
+        reader.warn(variable, &warning);
+    }
+    for part in &uri.replaced_parts {
+        let warning = format!("its parameter `{part}` replaces the same part before the `?`");
+        reader.warn(variable, &warning);
+    }
+}
+
+/// Parses a list of URLs of one PostgreSQL server each.
+fn standbys(text: &str) -> Result<Vec<DatabaseUri>, String> {
+    // A comma before another URL separates; any other is part of a URL.
+    let mut urls: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match urls.last_mut() {
+            Some(url) if !part.contains("://") => {
+                url.push(',');
+                url.push_str(part);
+            }
+            _ => urls.push(part.to_owned()),
+        }
+    }
+    if urls.len() > PoolOptions::MAX_STANDBYS {
+        return Err(format!(
+            "must name at most {} standbys",
+            PoolOptions::MAX_STANDBYS
+        ));
+    }
+    let urls = urls.iter().enumerate();
+    urls.map(|(index, url)| {
+        let entry = |reason: &str| format!("entry {} {reason}", index + 1);
+        let parsed = database_uri::parse(url.trim()).map_err(|reason| entry(&reason))?;
+        match &parsed.target {
+            DatabaseTarget::Postgres { further_urls, .. } if further_urls.is_empty() => Ok(parsed),
+            DatabaseTarget::Postgres { .. } => {
+                Err(entry("names several hosts: write one URL for each standby"))
+            }
+            DatabaseTarget::Sqlite { .. } => Err(entry("must start with postgresql://")),
+        }
+    })
+    .collect()
 }
 
 /// Parses a comma-separated list of keys. `none` is the empty list, since an empty variable counts as unset.

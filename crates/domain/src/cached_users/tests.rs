@@ -5,12 +5,14 @@ mod contract;
 mod races;
 mod reading;
 mod relationships;
+mod standby;
 mod writing;
 
 use std::future::ready;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::ports::{FreshnessSource, Hit, Tier};
 use crate::test_support::mocks::{MockUserCache, MockUserReader, MockUserWriter};
 use crate::test_support::samples::{context, external_id, new_user, registered, user_id};
 use crate::user::Edit;

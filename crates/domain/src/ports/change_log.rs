@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{StoreError, WritePosition};
 use crate::relationship::RelationshipEvent;
 use crate::user::{Event, EventKind};
 use crate::values::{Revision, ServiceTokenId, Timestamp, UserId};
@@ -98,7 +98,10 @@ impl EventPosition {
 
 /// A position in the change log, in the store's own format.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LogPosition(String);
+pub struct LogPosition {
+    text: String,
+    writes: WritePosition,
+}
 
 /// The changes since a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,11 +150,26 @@ impl Changes {
 impl LogPosition {
     /// Creates a position from the text that a store issued.
     pub fn from_store(text: String) -> Self {
-        Self(text)
+        Self {
+            text,
+            writes: WritePosition::default(),
+        }
+    }
+
+    /// Adds the position up to which the log was known to contain every write. It is not part of the text.
+    #[must_use]
+    pub fn with_writes(mut self, writes: WritePosition) -> Self {
+        self.writes = writes;
+        self
+    }
+
+    /// The position up to which the log contained every write.
+    pub fn writes(&self) -> WritePosition {
+        self.writes
     }
 
     /// The position, in the store's own format.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }

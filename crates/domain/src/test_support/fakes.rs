@@ -88,6 +88,8 @@ impl Fakes {
             clock: self.clock.clone(),
             store_clock: self.clock.clone(),
             ids: self.ids.clone(),
+            consistency: None,
+            standby_reader: None,
         }
     }
 

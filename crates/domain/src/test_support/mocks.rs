@@ -44,5 +44,7 @@ pub fn untouched_ports() -> Ports {
         clock: Arc::new(MockClock::new()),
         store_clock: Arc::new(MockStoreClock::new()),
         ids: Arc::new(MockIdGenerator::new()),
+        consistency: None,
+        standby_reader: None,
     }
 }

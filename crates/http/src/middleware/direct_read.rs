@@ -8,21 +8,25 @@ use actix_web::{Error, HttpRequest, HttpResponse};
 
 use super::request_limits::{header_excess, overload};
 use crate::api::Api;
+use crate::consistency::CONSISTENCY_TOKEN;
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
 use crate::users::PlainRead;
 
 /// Returns the response to a plain read, before all other middleware, if everything that it needs is in memory.
 ///
-/// The middleware in between would change nothing: no origins are allowed (CORS), the path has no prefix, and the request
-/// is within the limits, which are asked here. Any other request takes the ordinary way, which ends in [`direct_read`].
+/// The middleware in between would change nothing: no origins are allowed (CORS), the path has no prefix, there is no consistency
+/// token, and the request is within the limits, which are asked here. Any other request takes the ordinary way, which ends in [`direct_read`].
 pub(super) fn direct_read_now(
     api: &Api,
     request: &HttpRequest,
     context: &RequestContext,
 ) -> Option<Result<HttpResponse, Problem>> {
     let has_cors = !api.settings().cors_allowed_origins.is_empty();
+    let has_token =
+        api.consistency().is_some() && request.headers().contains_key(CONSISTENCY_TOKEN);
     if has_cors
+        || has_token
         || header_excess(api, request.headers()).is_some()
         || overload(api, request.path()).is_some()
     {

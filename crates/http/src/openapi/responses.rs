@@ -1,5 +1,7 @@
 //! The responses of routes, described once.
 
+mod consistency;
+mod headers;
 mod lists;
 mod tokens;
 
@@ -9,10 +11,9 @@ use serde_json::{Value, json};
 use user_domain::{Fault, Violation};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
-use utoipa::openapi::schema::{Components, Type};
+use utoipa::openapi::schema::Components;
 use utoipa::openapi::{
-    Content, ContentBuilder, Header, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Response,
-    ResponseBuilder,
+    Content, ContentBuilder, Header, OpenApi, Ref, RefOr, Response, ResponseBuilder,
 };
 use utoipa::{IntoResponses, Modify};
 
@@ -207,7 +208,7 @@ pub(super) struct Shared;
 impl Modify for Shared {
     fn modify(&self, openapi: &mut OpenApi) {
         let components = openapi.components.get_or_insert_with(Components::new);
-        for (name, header) in headers() {
+        for (name, header) in headers::headers() {
             components.headers.insert(name.to_owned(), header.into());
         }
         for code in Code::ALL {
@@ -228,16 +229,18 @@ impl Modify for Shared {
             let is_idempotent = has_header("Idempotency-Key");
             let is_cached = has_header("Cache-Control");
             for response in operation.responses.responses.values_mut() {
-                if let RefOr::T(response) = response {
-                    add_header(response, "X-Request-Id");
-                    if is_idempotent {
-                        add_header(response, "Idempotency-Replayed");
-                    }
-                    if is_cached {
-                        add_header(response, "Cache-Status");
-                    }
+                let RefOr::T(response) = response else {
+                    continue;
+                };
+                add_header(response, "X-Request-Id");
+                if is_idempotent {
+                    add_header(response, "Idempotency-Replayed");
+                }
+                if is_cached {
+                    add_header(response, "Cache-Status");
                 }
             }
+            consistency::describe(operation);
         }
     }
 }
@@ -263,78 +266,6 @@ fn add_header(response: &mut Response, name: &str) {
     response
         .headers
         .insert(name.to_owned(), shared_header(name));
-}
-
-fn headers() -> [(&'static str, Header); 9] {
-    let text = |about: &str, example: &str| {
-        HeaderBuilder::new()
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-            .description(Some(about))
-            .example(Some(json!(example)))
-            .build()
-    };
-    [
-        (
-            "ETag",
-            text(
-                "The version and view of the representation, and a digest that identifies the user. A strong tag.",
-                "\"3-full-8c2f0d51a76be9432b6a10fe\"",
-            ),
-        ),
-        (
-            "Location",
-            text(
-                "The path of the created resource.",
-                "/v1/users/0199b8f2-7c1e-7000-8000-000000000000",
-            ),
-        ),
-        (
-            "Link",
-            text(
-                "The next page; absent on the last page.",
-                "</v1/users?cursor=AXQ>; rel=\"next\"",
-            ),
-        ),
-        (
-            "Idempotency-Replayed",
-            text(
-                "`true` if the response is a replay of an earlier write; otherwise absent.",
-                "true",
-            ),
-        ),
-        (
-            "Cache-Status",
-            text(
-                "The source of the response (RFC 9211): `hit`, or the reason for the database read in `fwd`. Absent if no user was looked up, if the caller sees only the public view of a user in the response, and, for a user, if a batch has a `null`.",
-                "user-service; hit; detail=process",
-            ),
-        ),
-        (
-            "X-Request-Id",
-            text(
-                "The id of the request in the log of the service.",
-                REQUEST_ID,
-            ),
-        ),
-        (
-            "Retry-After",
-            text("The number of seconds to wait before a retry.", "1"),
-        ),
-        (
-            "Allow",
-            text(
-                "The methods that the resource supports.",
-                "GET, HEAD, OPTIONS",
-            ),
-        ),
-        (
-            "WWW-Authenticate",
-            text(
-                "How to authenticate (RFC 6750).",
-                "Bearer realm=\"user-service\", error=\"invalid_token\"",
-            ),
-        ),
-    ]
 }
 
 const REQUEST_ID: &str = "0199b8f2-7c1e-7000-8000-0000000000ff";

@@ -127,9 +127,16 @@ pub(crate) fn history(position: &LogPosition) -> &str {
     first.filter(|_| has_snapshot).unwrap_or_default()
 }
 
+/// Returns the number and the id of the newest event at a PostgreSQL position, if there was one.
+pub(super) fn newest_event(position: &LogPosition) -> Option<(i64, String)> {
+    let last = PostgresPosition::parse(position)?.last;
+    (last.seq > 0).then(|| (last.seq, last.id.to_string()))
+}
+
 /// Marks a position as one at which the users do not yet match the log.
 pub(super) fn unsettled(position: &LogPosition) -> LogPosition {
     LogPosition::from_store(format!("{}{UNSETTLED}", position.as_str()))
+        .with_writes(position.writes())
 }
 
 fn split_settled(position: &LogPosition) -> (&str, bool) {

@@ -157,11 +157,6 @@ impl Pool {
         })
     }
 
-    /// Whether a guard is active. Only tests remove any.
-    pub(in crate::sea_orm) fn is_guarded(&self, guard: Guard) -> bool {
-        self.guards.is_active(guard)
-    }
-
     /// Updates the metrics of the connection counts.
     pub(super) fn measure(&self) {
         let (size, idle) = if let Some(reuse) = &self.reuse {

@@ -84,6 +84,7 @@ impl ConnectionRules {
         let refuses_writes: bool = row.try_get(2)?;
         let has_role = match self.session.access {
             Access::Read => !is_standby,
+            Access::ReadStandby => true,
             Access::Write => !refuses_writes,
         } || !self.guards.is_active(Guard::ServerRole);
         if !has_role && self.servers.are_several() {

@@ -153,7 +153,7 @@ impl ConnectionReuse {
         &self,
         statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, DbErr> + Clone,
     ) -> Result<T, DbErr> {
-        let is_repeatable = self.rules.session.access == Access::Read;
+        let is_repeatable = self.rules.session.access != Access::Write;
         if self.is_pooled() {
             return match self.run_in_transaction(statement.clone()).await {
                 Err(error) if is_repeatable && self.shows_loss(&error) => {

@@ -23,8 +23,10 @@ const ENCODING: &str = "UTF8";
 /// What the connections of a pool may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Read. The database refuses writes, so every statement can be repeated.
+    /// Read the primary server. The database refuses writes, so every statement can be repeated.
     Read,
+    /// Read a server that may be a standby.
+    ReadStandby,
     /// Read and write, in transactions.
     Write,
 }
@@ -74,7 +76,7 @@ impl Session {
             let mut settings = self.settings();
             // Waiting writers see the latest commit instead of failing with 40001.
             settings.push(("default_transaction_isolation", "read committed"));
-            if self.access == Access::Read {
+            if self.access != Access::Write {
                 settings.push(("default_transaction_read_only", "on"));
             }
             let set = |(name, value)| format!("set_config('{name}', '{value}', false), ");
@@ -101,7 +103,7 @@ impl Session {
         }
         let begin = match self.access {
             _ if is_snapshot => snapshot,
-            Access::Read => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+            Access::Read | Access::ReadStandby => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
             // Not READ WRITE, which a server that is read-only for maintenance would obey.
             Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED",
         };

@@ -28,6 +28,44 @@ fn assert_sqlite(uri: &str, expected: &str) {
 }
 
 #[test]
+fn each_standby_has_a_url_of_its_own() {
+    let uris = "postgresql://u:a,b@one/users, postgresql+psycopg2://u:p@two:5433/users";
+    let settings = load(&[
+        ("DATABASE_URI", "postgresql://u:p@db/users"),
+        ("DATABASE_READ_URIS", uris),
+    ]);
+    let urls = settings.database.read_urls.iter();
+    let urls: Vec<&str> = urls.map(|url| url.expose_secret()).collect();
+    assert_eq!(
+        urls,
+        [
+            "postgres://u:a,b@one/users",
+            "postgres://u:p@two:5433/users"
+        ]
+    );
+}
+
+#[test]
+fn lists_of_hosts_other_databases_and_too_many_standbys_are_refused() {
+    let many = vec!["postgresql://u:p@db/users"; 9].join(",");
+    for (uris, reason) in [
+        ("postgresql://a,b/users", "entry 1 names several hosts"),
+        (
+            "postgresql://a/users,sqlite:///users.db",
+            "entry 2 must start with postgresql://",
+        ),
+        ("one", "entry 1 must start with postgresql://"),
+        (many.as_str(), "must name at most 8 standbys"),
+    ] {
+        assert_refused(
+            &[("DATABASE_READ_URIS", uris)],
+            "DATABASE_READ_URIS",
+            reason,
+        );
+    }
+}
+
+#[test]
 fn all_postgresql_schemes_are_normalized() {
     for scheme in [
         "postgres",

@@ -14,7 +14,7 @@ pub use idempotency::*;
 pub use names::*;
 pub use records::*;
 
-use super::{StoreUnderTest, expect_applied, expected, race};
+use super::{StoreUnderTest, expected, race};
 use crate::directory::DirectoryFilter;
 use crate::user::{Status, User};
 use crate::write::{UniqueField, WriteError, Written};

@@ -1,0 +1,87 @@
+//! The header fields of responses.
+
+use serde_json::json;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{Header, HeaderBuilder, ObjectBuilder};
+
+use super::REQUEST_ID;
+
+/// Returns the header fields with their names.
+pub(super) fn headers() -> [(&'static str, Header); 10] {
+    let text = |about: &str, example: &str| {
+        HeaderBuilder::new()
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .description(Some(about))
+            .example(Some(json!(example)))
+            .build()
+    };
+    [
+        (
+            "ETag",
+            text(
+                "The version and view of the representation, and a digest that identifies the user. A strong tag.",
+                "\"3-full-8c2f0d51a76be9432b6a10fe\"",
+            ),
+        ),
+        (
+            "Location",
+            text(
+                "The path of the created resource.",
+                "/v1/users/0199b8f2-7c1e-7000-8000-000000000000",
+            ),
+        ),
+        (
+            "Link",
+            text(
+                "The next page; absent on the last page.",
+                "</v1/users?cursor=AXQ>; rel=\"next\"",
+            ),
+        ),
+        (
+            "Idempotency-Replayed",
+            text(
+                "`true` if the response is a replay of an earlier write; otherwise absent.",
+                "true",
+            ),
+        ),
+        (
+            "Consistency-Token",
+            text(
+                "Makes later reads see this write, if they send it back. Absent if the service reads no standbys.",
+                "AXcAAAAWs3TYSJ3nDqkz1xkq5cFv2YvJq0M",
+            ),
+        ),
+        (
+            "Cache-Status",
+            text(
+                "The source of the response (RFC 9211): `hit`, or the reason for the database read in `fwd`. Absent if no user was looked up, if the caller sees only the public view of a user in the response, and, for a user, if a batch has a `null`.",
+                "user-service; hit; detail=process",
+            ),
+        ),
+        (
+            "X-Request-Id",
+            text(
+                "The id of the request in the log of the service.",
+                REQUEST_ID,
+            ),
+        ),
+        (
+            "Retry-After",
+            text("The number of seconds to wait before a retry.", "1"),
+        ),
+        (
+            "Allow",
+            text(
+                "The methods that the resource supports.",
+                "GET, HEAD, OPTIONS",
+            ),
+        ),
+        (
+            "WWW-Authenticate",
+            text(
+                "How to authenticate (RFC 6750).",
+                "Bearer realm=\"user-service\", error=\"invalid_token\"",
+            ),
+        ),
+    ]
+}
