@@ -28,8 +28,8 @@ use crate::settings::{DatabaseTarget, Section, Settings, SettingsErrors, Sources
 pub async fn run(cli: Cli) -> CommandOutcome {
     core_dumps::forbid();
     match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run().await,
-        Command::Dev => dev::run().await,
+        Command::Serve => Box::pin(serve::run()).await,
+        Command::Dev => Box::pin(dev::run()).await,
         Command::Migrate(Migrate::Up) => migrate::up().await,
         Command::Migrate(Migrate::Status) => migrate::status().await,
         Command::CheckSettings => check_settings::run(),

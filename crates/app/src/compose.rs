@@ -211,7 +211,7 @@ impl Composition {
     /// # Errors
     /// [`ComposeError::Migrate`].
     pub(crate) async fn check_database(&self) -> Result<(), ComposeError> {
-        let checked = self.connections.check().await;
+        let checked = Box::pin(self.connections.check()).await;
         Ok(checked.map_err(user_migrations::MigrateError::from)?)
     }
 
