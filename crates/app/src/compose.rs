@@ -287,7 +287,6 @@ async fn connect(settings: &Settings, guards: Guards) -> Result<Connections, Com
                 schema: database.schema.clone(),
                 max_connections: database.max_connections,
                 guards,
-                ..PoolOptions::default()
             };
             Connections::postgres(url.expose_secret(), &options).await
         }
