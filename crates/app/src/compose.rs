@@ -310,7 +310,6 @@ async fn connect(settings: &Settings, guards: Guards) -> Result<Connections, Com
                 standbys: database.read_urls.clone(),
                 standby_time_without_primary: Some(database.read_time_without_primary),
                 guards,
-                ..PoolOptions::default()
             };
             Connections::postgres(url.expose_secret(), &options).await
         }

@@ -180,13 +180,13 @@ fn to_changes(rows: &[QueryResult]) -> Result<(Changes, bool), DbErr> {
         }
         changed.extend(to_changed(row)?);
     }
-    let changes = Changes {
+    let all = Changes {
         complete: is_continuous && changed.len() + tokens.len() <= Changes::MAX_CHANGES,
         changed,
         tokens,
         position: position_in(first)?,
     };
-    Ok((changes, is_same_log))
+    Ok((all, is_same_log))
 }
 
 /// Parses the change of a user, if the row has one.
