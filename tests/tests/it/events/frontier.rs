@@ -23,7 +23,7 @@ const USERS: usize = 6;
 /// One of this many transactions is rolled back after it has drawn a number.
 const ROLLED_BACK: usize = 20;
 /// The time after which readers that have not reached the end fail the test.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// An event as a reader received it: its position, its user and the user's revision.
 type Received = (i64, UserId, i64);

@@ -21,7 +21,7 @@ async fn wait(app: &TestApp, cursor: &str, parameters: &str) -> Reply {
     let path = format!("/v1/events?wait=25&cursor={cursor}{parameters}");
     let request = app.service().request(Method::GET, &path);
     let sent = tokio::time::timeout(ANSWER_TIMEOUT, Reply::send(request));
-    sent.await.expect("an answer before the end of the wait")
+    sent.await.unwrap()
 }
 
 user_tests::on_each_store! {
