@@ -25,7 +25,7 @@ use user_adapters::SystemClock;
 use user_adapters::cache::{CacheOptions, TieredUserCache};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers, StoreConsistency};
-use user_domain::ReadScope;
+use user_domain::ReadContext;
 use user_domain::directory::{DirectoryQuery, PageRequest};
 use user_domain::ports::{Consistency, UserDirectory, UserWriter, WritePosition};
 use user_domain::test_support::samples;
@@ -213,7 +213,7 @@ async fn read_with_token(replica: &Replica, writes: &Writes, results: &Results) 
         .reach(position)
         .await
         .unwrap();
-    let seen = ReadScope::new(position).run(seen(replica)).await;
+    let seen = ReadContext::new(position).run(seen(replica)).await;
     if seen < version {
         results.stale_with_token.fetch_add(1, Ordering::Relaxed);
     }
