@@ -7,6 +7,7 @@
 
 #![expect(
     clippy::print_stdout,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
@@ -186,13 +187,13 @@ async fn read(replica: &Arc<Replica>, marker: UserId, reads: u64) -> (Arc<Result
         let (replica, results, writes) = (replica.clone(), results.clone(), writes.clone());
         tokio::spawn(async move {
             while !is_done(&results) {
-                if reader % 2 == 0 {
+                if reader.is_multiple_of(2) {
                     read_with_token(&replica, &writes, &results).await;
                 } else {
                     read_without_token(&replica, &writes, &results).await;
                 }
                 let done = results.reads.fetch_add(1, Ordering::Relaxed);
-                if done % 50_000 == 0 {
+                if done.is_multiple_of(50_000) {
                     println!("{done} reads");
                 }
             }
