@@ -60,7 +60,7 @@ const PROBE: &str = "
 
 /// The standbys of a database.
 pub(in crate::sea_orm) struct Standbys {
-    standbys: Vec<Standby>,
+    servers: Vec<Standby>,
     polls: Mutex<VecDeque<Poll>>,
     primary: Backoff,
     next: AtomicUsize,
@@ -120,7 +120,7 @@ impl Standbys {
         };
         let fallbacks = usize::try_from(reads / 4).unwrap_or_default().max(1);
         Self {
-            standbys: pools.into_iter().enumerate().map(standby).collect(),
+            servers: pools.into_iter().enumerate().map(standby).collect(),
             polls: Mutex::default(),
             primary: Backoff::default(),
             next: AtomicUsize::new(0),
@@ -133,7 +133,7 @@ impl Standbys {
     }
 
     pub(super) fn pools(&self) -> impl Iterator<Item = &Pool> {
-        self.standbys.iter().map(|standby| &standby.pool)
+        self.servers.iter().map(|standby| &standby.pool)
     }
 
     /// Records a completed poll of the primary server, which began at this time.
@@ -286,9 +286,9 @@ impl Standbys {
     /// Returns the standbys that may be asked, in turn. Those come first that were seen to be far enough.
     fn in_order(&self, at_least: u64) -> Vec<&Standby> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
-        let count = self.standbys.len();
+        let count = self.servers.len();
         let turns =
-            (0..count).filter_map(|turn| self.standbys.get(start.wrapping_add(turn) % count));
+            (0..count).filter_map(|turn| self.servers.get(start.wrapping_add(turn) % count));
         let usable = turns.filter(|standby| !standby.failures.is_waiting());
         let mut ordered: Vec<&Standby> = usable.collect();
         ordered.sort_by_key(|standby| *lock(&standby.seen) < at_least);
