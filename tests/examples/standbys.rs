@@ -7,6 +7,7 @@
 
 #![expect(
     clippy::print_stdout,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
@@ -25,7 +26,7 @@ use user_adapters::SystemClock;
 use user_adapters::cache::{CacheOptions, TieredUserCache};
 use user_adapters::guards::Guards;
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers, StoreConsistency};
-use user_domain::ReadScope;
+use user_domain::ReadContext;
 use user_domain::directory::{DirectoryQuery, PageRequest};
 use user_domain::ports::{Consistency, UserDirectory, UserWriter, WritePosition};
 use user_domain::test_support::samples;
@@ -186,13 +187,13 @@ async fn read(replica: &Arc<Replica>, marker: UserId, reads: u64) -> (Arc<Result
         let (replica, results, writes) = (replica.clone(), results.clone(), writes.clone());
         tokio::spawn(async move {
             while !is_done(&results) {
-                if reader % 2 == 0 {
+                if reader.is_multiple_of(2) {
                     read_with_token(&replica, &writes, &results).await;
                 } else {
                     read_without_token(&replica, &writes, &results).await;
                 }
                 let done = results.reads.fetch_add(1, Ordering::Relaxed);
-                if done % 50_000 == 0 {
+                if done.is_multiple_of(50_000) {
                     println!("{done} reads");
                 }
             }
@@ -213,7 +214,7 @@ async fn read_with_token(replica: &Replica, writes: &Writes, results: &Results) 
         .reach(position)
         .await
         .unwrap();
-    let seen = ReadScope::new(position).run(seen(replica)).await;
+    let seen = ReadContext::new(position).run(seen(replica)).await;
     if seen < version {
         results.stale_with_token.fetch_add(1, Ordering::Relaxed);
     }

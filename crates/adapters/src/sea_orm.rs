@@ -141,7 +141,8 @@ impl SeaOrmUsers {
             read(Arc::new(ReadConnection::Primary(reads))).await
         };
         match &self.connections.standbys {
-            Some(standbys) => standbys.read(&read, on_primary).await,
+            // Boxed, since it contains the read several times.
+            Some(standbys) => Box::pin(standbys.read(&read, on_primary)).await,
             None => on_primary.await,
         }
     }

@@ -35,7 +35,7 @@ pub mod json;
 pub mod lockout;
 pub mod permissions;
 pub mod ports;
-mod read_scope;
+mod read_context;
 mod rejection;
 pub mod relationship;
 mod secret;
@@ -55,7 +55,7 @@ pub use cached_users::{
 };
 pub use fault::Fault;
 pub use ports::StoreError;
-pub use read_scope::ReadScope;
+pub use read_context::ReadContext;
 pub use rejection::Rejection;
 pub use secret::Secret;
 pub use violation::Violation;

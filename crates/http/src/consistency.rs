@@ -7,7 +7,7 @@ use actix_web::http::header::{CACHE_STATUS, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use tokio::time::timeout;
-use user_domain::ReadScope;
+use user_domain::ReadContext;
 use user_domain::ports::{Consistency, WritePosition};
 
 use crate::api::Api;
@@ -23,7 +23,7 @@ pub(crate) const CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("consis
 const KIND: u8 = b'w';
 const FORMAT_VERSION: u8 = 1;
 
-/// Runs a request in the scope of its token, adds a token to the response of a write, and marks a response for which a
+/// Runs a request with the context of its token, adds a token to the response of a write, and marks a response for which a
 /// standby was read because the primary server was unavailable.
 pub(crate) async fn consistency(
     request: ServiceRequest,
@@ -39,10 +39,10 @@ pub(crate) async fn consistency(
         Ok(position) => position,
         Err(problem) => return Ok(request.error_response(problem)),
     };
-    let scope = ReadScope::new(position);
-    let mut response = scope.clone().run(next.call(request)).await?;
+    let reads = ReadContext::new(position);
+    let mut response = reads.clone().run(next.call(request)).await?;
     let headers = response.response_mut().headers_mut();
-    if scope.has_read_without_primary() && !headers.contains_key(CACHE_STATUS) {
+    if reads.has_read_without_primary() && !headers.contains_key(CACHE_STATUS) {
         headers.insert(CACHE_STATUS, cache_status::standby());
     }
     let context = RequestContext::of(response.request());

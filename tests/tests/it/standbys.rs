@@ -346,7 +346,7 @@ async fn pages_of_other_origins_may_send_and_read_the_token() {
         .header("Origin", "https://app.example")
         .header("Access-Control-Request-Method", "GET")
         .header("Access-Control-Request-Headers", TOKEN);
-    assert_eq!(Reply::send(preflight).await.status, 200);
+    assert_eq!(Reply::send(preflight).await.status, 204);
     let read = app
         .service()
         .get_with("/v1/users", &[("Origin", "https://app.example")])

@@ -61,7 +61,7 @@ impl RequestBody for NewToken {
         let mut members = Members::new(document, &[]);
         Ok(TokenInput {
             name: members.present("name", owned_text),
-            scopes: read_scopes(&mut members),
+            scopes: read_contexts(&mut members),
             expires_at: members.optional("expires_at", owned_text),
             expires_in: members.optional("expires_in", |value| {
                 let seconds = wrong_type("a whole number of seconds");
@@ -85,7 +85,7 @@ fn scopes() -> ArrayBuilder {
 }
 
 /// Reads the names of scopes. A list longer than [`MAX_FAULTS`] is rejected.
-fn read_scopes(members: &mut Members) -> Option<Vec<String>> {
+fn read_contexts(members: &mut Members) -> Option<Vec<String>> {
     let names = members.texts("scopes", MAX_FAULTS + 1)?;
     if names.len() > MAX_FAULTS {
         let violation = Violation::new("too_many", "Must name each scope once.");

@@ -14,7 +14,7 @@ use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 use sea_orm::{DbErr, Value};
 use tokio::time::timeout;
 use user_domain::ports::WritePosition;
-use user_domain::{ReadScope, StoreError};
+use user_domain::{ReadContext, StoreError};
 
 use super::admission::{AdmissionControl, Permit};
 use super::backoff::Backoff;
@@ -60,7 +60,7 @@ const PROBE: &str = "
 
 /// The standbys of a database.
 pub(in crate::sea_orm) struct Standbys {
-    standbys: Vec<Standby>,
+    servers: Vec<Standby>,
     polls: Mutex<VecDeque<Poll>>,
     primary: Backoff,
     next: AtomicUsize,
@@ -120,7 +120,7 @@ impl Standbys {
         };
         let fallbacks = usize::try_from(reads / 4).unwrap_or_default().max(1);
         Self {
-            standbys: pools.into_iter().enumerate().map(standby).collect(),
+            servers: pools.into_iter().enumerate().map(standby).collect(),
             polls: Mutex::default(),
             primary: Backoff::default(),
             next: AtomicUsize::new(0),
@@ -133,7 +133,7 @@ impl Standbys {
     }
 
     pub(super) fn pools(&self) -> impl Iterator<Item = &Pool> {
-        self.standbys.iter().map(|standby| &standby.pool)
+        self.servers.iter().map(|standby| &standby.pool)
     }
 
     /// Records a completed poll of the primary server, which began at this time.
@@ -208,8 +208,8 @@ impl Standbys {
         };
         let answer = self.try_standbys(&poll, read).await.ok()?;
         count("standby", "without_primary");
-        if let Some(scope) = ReadScope::current() {
-            scope.record_read_without_primary();
+        if let Some(context) = ReadContext::current() {
+            context.record_read_without_primary();
         }
         Some(answer)
     }
@@ -286,9 +286,9 @@ impl Standbys {
     /// Returns the standbys that may be asked, in turn. Those come first that were seen to be far enough.
     fn in_order(&self, at_least: u64) -> Vec<&Standby> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
-        let count = self.standbys.len();
+        let count = self.servers.len();
         let turns =
-            (0..count).filter_map(|turn| self.standbys.get(start.wrapping_add(turn) % count));
+            (0..count).filter_map(|turn| self.servers.get(start.wrapping_add(turn) % count));
         let usable = turns.filter(|standby| !standby.failures.is_waiting());
         let mut ordered: Vec<&Standby> = usable.collect();
         ordered.sort_by_key(|standby| *lock(&standby.seen) < at_least);
@@ -339,7 +339,7 @@ impl Standby {
 
 /// The position up to which the reads of the running request see every write.
 fn required_position() -> WritePosition {
-    ReadScope::current().map_or_else(WritePosition::default, |scope| scope.at_least())
+    ReadContext::current().map_or_else(WritePosition::default, |context| context.at_least())
 }
 
 /// Returns the first of these polls that covers what the running request requires, or the last one if none does.
@@ -388,49 +388,4 @@ pub(super) fn describe_metrics() {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn standbys() -> Standbys {
-        Standbys::new(Vec::new(), 8, &PoolOptions::default())
-    }
-
-    fn position(writes: u64) -> PolledPosition {
-        PolledPosition {
-            writes: WritePosition::from_store(writes),
-            event: (0, String::new()),
-        }
-    }
-
-    fn required(standbys: &Standbys, now: Instant) -> Option<u64> {
-        let poll = standbys.required(now)?;
-        Some(poll.position.writes.get())
-    }
-
-    #[tokio::test]
-    async fn a_read_relies_on_the_oldest_poll_that_began_within_a_second() {
-        let (standbys, start) = (standbys(), Instant::now());
-        let at = |millis| start + Duration::from_millis(millis);
-        assert_eq!(required(&standbys, start), None);
-        for (millis, writes) in [(0, 10), (400, 20), (800, 30)] {
-            standbys.record_poll(at(millis), position(writes));
-        }
-        assert_eq!(required(&standbys, at(1000)), Some(10));
-        assert_eq!(required(&standbys, at(1001)), Some(20));
-        assert_eq!(required(&standbys, at(1800)), Some(30));
-        assert_eq!(required(&standbys, at(1801)), None);
-    }
-
-    #[tokio::test]
-    async fn a_read_with_a_position_relies_on_a_poll_that_covers_it() {
-        let (standbys, start) = (standbys(), Instant::now());
-        for (millis, writes) in [(0, 10), (400, 20), (800, 30)] {
-            standbys.record_poll(start + Duration::from_millis(millis), position(writes));
-        }
-        for (at_least, expected) in [(10, 10), (11, 20), (30, 30), (31, 30)] {
-            let scope = ReadScope::new(WritePosition::from_store(at_least));
-            let relied_on = scope.run(async { required(&standbys, start) }).await;
-            assert_eq!(relied_on, Some(expected));
-        }
-    }
-}
+mod tests;

@@ -47,7 +47,7 @@ fn each_standby_has_a_url_of_its_own() {
 
 #[test]
 fn lists_of_hosts_other_databases_and_too_many_standbys_are_refused() {
-    let many = vec!["postgresql://u:p@db/users"; 9].join(",");
+    let many = ["postgresql://u:p@db/users"; 9].join(",");
     for (uris, reason) in [
         ("postgresql://a,b/users", "entry 1 names several hosts"),
         (

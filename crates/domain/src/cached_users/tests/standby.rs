@@ -14,7 +14,7 @@ fn away() -> MockUserReader {
 }
 
 /// Returns a standby that has this user.
-fn standby(user: &Arc<User>) -> Option<Arc<dyn UserReader>> {
+fn standby(user: &Arc<User>) -> Arc<dyn UserReader> {
     let (one, many) = (user.clone(), user.clone());
     let mut reader = MockUserReader::new();
     reader
@@ -23,7 +23,7 @@ fn standby(user: &Arc<User>) -> Option<Arc<dyn UserReader>> {
     reader
         .expect_find_many()
         .returning(move |_| Ok(vec![Some(many.clone())]));
-    Some(Arc::new(reader))
+    Arc::new(reader)
 }
 
 /// Returns a cache without the user, which refuses to be filled: mocks fail on unexpected calls.
@@ -38,11 +38,11 @@ fn missing(id: UserId) -> (MockUserCache, Leases) {
 async fn a_standby_answers_a_miss_of_an_unavailable_store_and_fills_no_cache() {
     let alice = sample_user("alice");
     let (cache, _leases) = missing(alice.id);
-    let users = reading(away(), cache).with_standby(standby(&alice));
+    let users = reading(away(), cache).with_standby(Some(standby(&alice)));
     let answer = users.read(&by_id(&alice), Freshness::Bounded).await;
     assert_eq!(answer, read(Some(&alice), Source::Standby));
     let (cache, _leases) = missing(alice.id);
-    let users = reading(away(), cache).with_standby(standby(&alice));
+    let users = reading(away(), cache).with_standby(Some(standby(&alice)));
     let keys = UserKeys::Ids(vec![alice.id]);
     let answer = users.read_many(&keys, Freshness::Bounded).await.unwrap();
     assert_eq!(Ok(answer[0].clone()), read(Some(&alice), Source::Standby));
@@ -51,7 +51,7 @@ async fn a_standby_answers_a_miss_of_an_unavailable_store_and_fills_no_cache() {
 #[tokio::test]
 async fn a_standby_answers_nothing_that_must_be_current() {
     let alice = sample_user("alice");
-    let users = reading(away(), MockUserCache::new()).with_standby(standby(&alice));
+    let users = reading(away(), MockUserCache::new()).with_standby(Some(standby(&alice)));
     let answer = users.read(&by_id(&alice), Freshness::Current).await;
     assert_eq!(answer, unavailable());
     let keys = UserKeys::Ids(vec![alice.id]);
@@ -66,7 +66,7 @@ async fn a_standby_does_not_hide_a_failure_of_the_store() {
     let mut broken = MockUserReader::new();
     let failure = || StoreError::Internal("broken".to_owned());
     broken.expect_find().returning(move |_| Err(failure()));
-    let users = reading(broken, cache).with_standby(standby(&alice));
+    let users = reading(broken, cache).with_standby(Some(standby(&alice)));
     let answer = users.read(&by_id(&alice), Freshness::Bounded).await;
     assert_eq!(answer, Err(failure()));
 }

@@ -165,16 +165,16 @@ async fn a_replacement_without_a_version_never_reaches_a_store() {
 }
 
 #[tokio::test]
-async fn an_email_filter_needs_the_private_read_scope() {
+async fn an_email_filter_needs_the_private_read_context() {
     let by_email = DirectoryFilter {
         email: Some(EmailKey::from(&email("a@b.example"))),
         ..DirectoryFilter::default()
     };
-    assert_needs_the_private_read_scope(&by_email).await;
+    assert_needs_the_private_read_context(&by_email).await;
 }
 
 /// Asserts that a service that may read public data may not list or count by this filter.
-async fn assert_needs_the_private_read_scope(filter: &DirectoryFilter) {
+async fn assert_needs_the_private_read_context(filter: &DirectoryFilter) {
     let (on, caller) = (use_cases(), service_with(&[Scope::UsersRead]));
     let denied = ListUsersError::Denied(Denied::InsufficientScope(Scope::UsersReadPrivate));
     let listed = on.list_users.run(&caller, &page_of(filter.clone())).await;
@@ -192,7 +192,7 @@ fn by_metadata(key: &str) -> DirectoryFilter {
 }
 
 #[tokio::test]
-async fn filters_and_sorts_by_hidden_fields_need_the_private_read_scope() {
+async fn filters_and_sorts_by_hidden_fields_need_the_private_read_context() {
     for hidden in [
         DirectoryFilter {
             updated_since: Some(seconds(0)),
@@ -208,7 +208,7 @@ async fn filters_and_sorts_by_hidden_fields_need_the_private_read_scope() {
         },
         by_metadata("private.crm_id"),
     ] {
-        assert_needs_the_private_read_scope(&hidden).await;
+        assert_needs_the_private_read_context(&hidden).await;
     }
     let caller = service_with(&[Scope::UsersRead]);
     let shown = by_metadata("public.plan");

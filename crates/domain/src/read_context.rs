@@ -1,6 +1,6 @@
 //! What one request requires of the servers that answer its reads, and which of them did.
 //!
-//! The scope accompanies the future of the request, like a trace span. As a parameter, it would be part of every port
+//! The context accompanies the future of the request, like a trace span. As a parameter, it would be part of every port
 //! and use case that reads, although none of them decides anything by it.
 
 use std::cell::RefCell;
@@ -11,21 +11,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::ports::WritePosition;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<ReadScope>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Arc<ReadContext>>> = const { RefCell::new(None) };
 }
 
-/// The scope of the reads of one request.
+/// The context of the reads of one request.
 #[derive(Debug, Default)]
-pub struct ReadScope {
+pub struct ReadContext {
     at_least: WritePosition,
     is_without_primary: AtomicBool,
 }
 
-/// Restores the scope of the caller, also if the future panics.
-struct Restore(Option<Arc<ReadScope>>);
+/// Restores the context of the caller, also if the future panics.
+struct Restore(Option<Arc<ReadContext>>);
 
-impl ReadScope {
-    /// Creates a scope whose reads see every write up to a position.
+impl ReadContext {
+    /// Creates a context whose reads see every write up to a position.
     pub fn new(at_least: WritePosition) -> Arc<Self> {
         Arc::new(Self {
             at_least,
@@ -33,12 +33,12 @@ impl ReadScope {
         })
     }
 
-    /// Returns the scope of the running future, if it has one.
+    /// Returns the context of the running future, if it has one.
     pub fn current() -> Option<Arc<Self>> {
         CURRENT.with_borrow(Clone::clone)
     }
 
-    /// Runs a future in this scope. Tasks that it spawns are outside.
+    /// Runs a future in this context. Tasks that it spawns are outside.
     pub async fn run<T>(self: Arc<Self>, future: impl Future<Output = T>) -> T {
         let mut future = Box::pin(future);
         poll_fn(|context| {
@@ -83,23 +83,23 @@ mod tests {
     }
 
     #[test]
-    fn two_requests_on_one_thread_have_their_own_scopes() {
+    fn two_requests_on_one_thread_have_their_own_contexts() {
         let request = |number: u64| {
             let mut is_first = true;
             let read = poll_fn(move |_| {
                 if std::mem::take(&mut is_first) {
                     return Poll::Pending;
                 }
-                Poll::Ready(ReadScope::current().map(|scope| scope.at_least().get()))
+                Poll::Ready(ReadContext::current().map(|context| context.at_least().get()))
             });
-            Box::pin(ReadScope::new(WritePosition::from_store(number)).run(read))
+            Box::pin(ReadContext::new(WritePosition::from_store(number)).run(read))
         };
         let (mut first, mut second) = (request(1), request(2));
         assert!(poll(&mut first).is_pending());
         assert!(poll(&mut second).is_pending());
-        assert!(ReadScope::current().is_none());
+        assert!(ReadContext::current().is_none());
         assert_eq!(poll(&mut first), Poll::Ready(Some(1)));
         assert_eq!(poll(&mut second), Poll::Ready(Some(2)));
-        assert!(ReadScope::current().is_none());
+        assert!(ReadContext::current().is_none());
     }
 }
