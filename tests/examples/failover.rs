@@ -127,7 +127,7 @@ impl Clients {
 
     /// Repeats a write on alternating replicas until it is acknowledged.
     async fn write(&self, method: Method, path: &str, body: &Value) -> Value {
-        let key = Uuid::new_v4().to_string();
+        let key = format!("{:032x}", rand::random::<u128>());
         for attempt in 0.. {
             let request = (method.clone(), path);
             match self

@@ -150,7 +150,7 @@ async fn read(replica: &Arc<Replica>, marker: UserId, reads: u64) -> (Arc<Result
         .unwrap()
         .push_back((1, Instant::now()));
     let is_done = move |results: &Results| results.reads.load(Ordering::Relaxed) >= reads;
-    let writer = {
+    let writing = {
         let (replica, results, writes) = (replica.clone(), results.clone(), writes.clone());
         tokio::spawn(async move {
             let mut count = 0;
@@ -202,7 +202,7 @@ async fn read(replica: &Arc<Replica>, marker: UserId, reads: u64) -> (Arc<Result
     for reader in join_all(readers).await {
         reader.unwrap();
     }
-    (results, writer.await.unwrap())
+    (results, writing.await.unwrap())
 }
 
 async fn read_with_token(replica: &Replica, writes: &Writes, results: &Results) {

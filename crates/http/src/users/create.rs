@@ -32,7 +32,8 @@ pub(crate) async fn create(
     let input = write.body.0;
     let created = call
         .write("create_user", async move {
-            use_case.run(&caller, &input, write.conditions).await
+            // Boxed: the future is large.
+            Box::pin(use_case.run(&caller, &input, write.conditions)).await
         })
         .await?;
     let mut response = write_response(&call.api, StatusCode::CREATED, &created)?;

@@ -173,7 +173,7 @@ async fn a_data_only_restore_with_pg_restore_empties_all_caches() {
         let save = async |cluster: &Cluster| {
             let mut command = Command::new(postgres_program("pg_dump"));
             command.args(["--format=custom", "--file"]).arg(&dump);
-            succeed(command.arg(cluster.owner().postgres().url())).await;
+            succeed(command.arg(cluster.owner().postgres().url()));
         };
         let restore = async |cluster: &Cluster| {
             let database = cluster.owner().postgres();
@@ -182,14 +182,14 @@ async fn a_data_only_restore_with_pg_restore_empties_all_caches() {
             run(&mut db, format!("TRUNCATE {all}")).await;
             let mut command = Command::new(postgres_program("pg_restore"));
             command.args(["--data-only", "--exit-on-error", "--dbname"]);
-            succeed(command.arg(database.url()).arg(&dump)).await;
+            succeed(command.arg(database.url()).arg(&dump));
         };
         let guards = Guards::default();
         assert!(restored_caches_are_equal(settings, guards, save, restore).await);
     }
 }
 
-async fn succeed(command: &mut Command) {
+fn succeed(command: &mut Command) {
     let output = tokio::task::block_in_place(|| command.output()).unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");

@@ -29,13 +29,13 @@ fn assert_sqlite(uri: &str, expected: &str) {
 
 #[test]
 fn each_standby_has_a_url_of_its_own() {
-    let uris = "postgresql://u:a,b@one/users, postgresql+psycopg2://u:p@two:5433/users";
+    let text = "postgresql://u:a,b@one/users, postgresql+psycopg2://u:p@two:5433/users";
     let settings = load(&[
         ("DATABASE_URI", "postgresql://u:p@db/users"),
-        ("DATABASE_READ_URIS", uris),
+        ("DATABASE_READ_URIS", text),
     ]);
     let urls = settings.database.read_urls.iter();
-    let urls: Vec<&str> = urls.map(|url| url.expose_secret()).collect();
+    let urls: Vec<&str> = urls.map(ExposeSecret::expose_secret).collect();
     assert_eq!(
         urls,
         [
