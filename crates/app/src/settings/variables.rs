@@ -127,6 +127,11 @@ const VARIABLES: &[Variable] = &[
         "DATABASE_SCHEMA",
         "the PostgreSQL schema of the tables; unset: the default schema of the role",
     ),
+    with_default(
+        "DATABASE_POOLER",
+        "the connection pooler that DATABASE_URI names: none (also for one in session mode) or transaction",
+        "none",
+    ),
     secret(
         "DATABASE_READ_URIS",
         "the URLs of PostgreSQL standbys for lists, searches, counts and exports, separated by commas, at most 8; unset: the primary server answers them",
@@ -135,11 +140,6 @@ const VARIABLES: &[Variable] = &[
         "DATABASE_READ_SECONDS_WITHOUT_PRIMARY",
         "how long the standbys answer reads while the primary server is unavailable, in seconds, 0 to 60",
         "60",
-    ),
-    with_default(
-        "DATABASE_POOLER",
-        "the connection pooler that DATABASE_URI names: none (also for one in session mode) or transaction",
-        "none",
     ),
     with_default(
         "DATABASE_MAX_CONNECTIONS",
