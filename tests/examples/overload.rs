@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -142,7 +142,7 @@ async fn run_at_rate(rate: f64, request: impl Fn() -> RequestBuilder) -> PhaseRe
 #[tokio::main]
 async fn main() {
     let app = TestApp::start(Store::Postgres).await;
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let user = app.register("popular").await;
     let user = app.url(&format!("/v1/users/{}", user["id"].as_str().unwrap()));
     let ids = Arc::new(AtomicU64::new(0));

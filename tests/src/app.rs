@@ -105,7 +105,7 @@ impl TestApp {
         Self {
             service: Box::new(service),
             store: self.store.clone(),
-            client: client(),
+            client: crate::http_client(),
         }
     }
 
@@ -115,7 +115,7 @@ impl TestApp {
         Ok(Self {
             service: Box::new(service),
             store,
-            client: client(),
+            client: crate::http_client(),
         })
     }
 
@@ -232,10 +232,6 @@ impl TestStore {
 
 fn load(store: &TestStore, more: &[(&str, &str)]) -> Settings {
     Settings::load(&sources(&store.uri(), more)).unwrap_or_else(|faults| panic!("{faults}"))
-}
-
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 fn file(folder: &TempDir) -> PathBuf {

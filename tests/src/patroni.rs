@@ -63,7 +63,7 @@ impl PatroniCluster {
             folder,
             nodes: Vec::new(),
             etcd,
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: crate::http_client(),
         };
         for number in 0..servers {
             let node = Node {

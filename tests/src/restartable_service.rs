@@ -127,7 +127,7 @@ impl RestartableService {
 
     /// The status of `/health/ready`, if there is a response.
     pub async fn readiness(&self) -> Option<u16> {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = crate::http_client();
         let request = client
             .get(self.url("/health/ready"))
             .timeout(Duration::from_secs(5));

@@ -63,7 +63,7 @@ impl ServiceProcess {
 
     /// Waits until it is ready.
     pub async fn wait_until_ready(&self) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = crate::http_client();
         let url = self.management_url("/health/ready");
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {

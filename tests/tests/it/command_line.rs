@@ -89,7 +89,7 @@ pub(crate) async fn ready(base: &str) {
 }
 
 pub(crate) fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    user_tests::http_client()
 }
 
 async fn create(client: &reqwest::Client, base: &str, name: &str) -> Option<Value> {

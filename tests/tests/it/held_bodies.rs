@@ -109,7 +109,7 @@ async fn an_unsent_body_is_held_and_not_active() {
     let folder = tempfile::tempdir().unwrap();
     let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &[]).await;
     let address = service.url("").replace("http://", "");
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let metric = async |name: &str| {
         let scrape = client.get(service.management_url("/metrics"));
         let text = scrape.send().await.unwrap().text().await.unwrap();

@@ -286,7 +286,7 @@ async fn metrics_report_failed_key_refreshes_without_leaking_the_url() {
     ];
     let process =
         user_tests::ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let metric = async |name: &str| {
         let text = client.get(process.url("/metrics")).send().await.unwrap();
         let text = text.text().await.unwrap();

@@ -13,10 +13,6 @@ use user_tests::{API_TOKEN, PostgresDatabase, Proxy, ServiceProcess, Store, Test
 
 use crate::common::{assert_problem, id};
 
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_responds_and_lists_are_refused_early_without_free_connections() {
     let app = TestApp::start_with(Store::Postgres, &[("DATABASE_MAX_CONNECTIONS", "4")]).await;
@@ -332,7 +328,7 @@ async fn overload_by_writers_keeps_at_least_half_of_the_throughput() {
         overload * 2 > peak,
         "{overload} writes under overload, {peak} without"
     );
-    let count: Value = client()
+    let count: Value = user_tests::http_client()
         .get(app.url("/v1/users/count"))
         .bearer_auth(API_TOKEN)
         .send()

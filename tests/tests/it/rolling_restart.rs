@@ -108,7 +108,7 @@ async fn a_rolling_restart_behind_a_load_balancer_fails_no_request() {
     };
     let mut replicas = vec![start(ports[0]).await, start(ports[1]).await];
     let balancer = Balancer::start(ports, folder.path());
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     for port in ports {
         balancer.wait_for_state(port, true).await;
     }

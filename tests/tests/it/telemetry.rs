@@ -15,10 +15,6 @@ use user_tests::{
 
 use crate::common::{assert_problem, full_user_body, id};
 
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
-}
-
 fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     let names = || {
         spans
@@ -72,7 +68,7 @@ async fn a_request_is_one_trace_down_to_statements_and_redis_commands() {
             .send()
     };
     let created = call(
-        client()
+        user_tests::http_client()
             .post(service.url("/v1/users"))
             .json(&full_user_body("traced.one")),
     );
@@ -81,7 +77,7 @@ async fn a_request_is_one_trace_down_to_statements_and_redis_commands() {
     let id = created.json::<Value>().await.unwrap()["id"].clone();
     let path = format!("/v1/users/{}?fields=username", id.as_str().unwrap());
     let read = call(
-        client()
+        user_tests::http_client()
             .get(service.url(&path))
             .header("Cache-Control", "no-cache"),
     );
@@ -158,7 +154,7 @@ async fn a_sampling_ratio_of_0_disables_tracing_even_for_sampled_callers() {
     let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
     for flags in ["00", "01", "ff"] {
         let parent = format!("00-22222222222222222222222222222222-b7ad6b7169203331-{flags}");
-        let request = client().get(service.url("/v1/users/count"));
+        let request = user_tests::http_client().get(service.url("/v1/users/count"));
         let request = request.bearer_auth(API_TOKEN).header("traceparent", parent);
         assert_eq!(request.send().await.unwrap().status(), 200);
     }
@@ -179,7 +175,7 @@ async fn the_sampling_ratio_applies_unless_the_caller_is_sampled() {
     ];
     let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
     let send = |parent: Option<&str>| {
-        let request = client().get(service.url("/v1/users/count"));
+        let request = user_tests::http_client().get(service.url("/v1/users/count"));
         let request = request.bearer_auth(API_TOKEN);
         match parent {
             Some(parent) => request.header("traceparent", parent),
@@ -213,7 +209,7 @@ async fn a_hung_or_missing_collector_affects_no_request_and_no_shutdown() {
         let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)];
         let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
         for _ in 0..200 {
-            let request = client().get(service.url("/v1/users/count"));
+            let request = user_tests::http_client().get(service.url("/v1/users/count"));
             let response = request.bearer_auth(API_TOKEN).send().await.unwrap();
             assert_eq!(response.status(), 200);
         }
@@ -258,11 +254,19 @@ async fn a_management_port_serves_metrics_and_health_separately() {
     let app = TestApp::start_with(Store::Sqlite, &[("MANAGEMENT_PORT", "0")]).await;
     for path in ["/metrics", "/health", "/health/live", "/health/ready"] {
         assert_problem(&app.anonymous().get(path).await, 404, "not_found");
-        let response = client().get(app.management_url(path)).send().await.unwrap();
+        let response = user_tests::http_client()
+            .get(app.management_url(path))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 200, "{path}");
     }
     for path in ["/v1/users/count", "/docs", "/openapi.json", "/nothing"] {
-        let response = client().get(app.management_url(path)).send().await.unwrap();
+        let response = user_tests::http_client()
+            .get(app.management_url(path))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.status(), 404, "{path}");
         let problem: Value = response.json().await.unwrap();
         assert_eq!(problem["code"], "not_found");
@@ -289,7 +293,7 @@ async fn the_log_level_can_be_changed_at_runtime() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [("MANAGEMENT_PORT", "0"), ("LOG_LEVEL", "warn")];
     let service = ServiceProcess::serve(folder.path(), "sqlite:///users.db", &settings).await;
-    let client = client();
+    let client = user_tests::http_client();
     let set_level = async |body: Value| {
         let request = client.put(service.management_url("/log-level")).json(&body);
         let response = request.send().await.unwrap();
@@ -399,7 +403,7 @@ async fn nothing_personal_and_no_secret_is_in_logs_traces_or_metrics_at_any_leve
     )
     .await;
     drive(&service).await;
-    let scrape = client()
+    let scrape = user_tests::http_client()
         .get(service.management_url("/metrics"))
         .send()
         .await;
@@ -442,7 +446,7 @@ async fn nothing_personal_and_no_secret_is_in_logs_traces_or_metrics_at_any_leve
 
 /// Sends valid and invalid requests to all endpoints, with planted values in every place.
 async fn drive(service: &ServiceProcess) {
-    let client = client();
+    let client = user_tests::http_client();
     let mut body = full_user_body("planted.user");
     body["email"] = json!("planted@planted.example");
     let token = sign(&claims("0199b8f2-7c1e-7000-8000-000000000000"));

@@ -79,7 +79,7 @@ async fn open_idle_clients(
 
 /// The status of a request on a new, normal connection.
 async fn status_of(service: &ServiceProcess, path: &str) -> u16 {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let request = client
         .get(service.url(path))
         .header("X-API-Token", API_TOKEN)
@@ -88,7 +88,7 @@ async fn status_of(service: &ServiceProcess, path: &str) -> u16 {
 }
 
 async fn create_user(service: &ServiceProcess, body: &Value) -> String {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let request = client
         .post(service.url("/v1/users"))
         .header("X-API-Token", API_TOKEN)

@@ -117,7 +117,7 @@ async fn a_log_reader_that_stops_delays_no_request() {
     let uri = "sqlite:///users.db";
     let process =
         RestartableService::start_program(&program(), folder.path(), uri, &settings, before).await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     for _ in 0..1_000 {
         let request = client.get(process.url("/v1/users/me"));
         let reply = request.timeout(Duration::from_secs(5)).send().await;
@@ -262,7 +262,7 @@ async fn versions_and_revisions_stay_correct_beside_the_previous_release() {
     current.wait_until_ready().await;
     let older = platform.start_program(&previous, &[], "").await;
     older.wait_until_ready().await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let send = async |request: reqwest::RequestBuilder| -> Value {
         let reply = request.bearer_auth(API_TOKEN).send().await.unwrap();
         let status = reply.status();

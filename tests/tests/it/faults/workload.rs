@@ -65,7 +65,7 @@ impl Workload {
         };
         let mut workload = Self {
             base_urls,
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: user_tests::http_client(),
             history: History::new(),
             seed,
             unchanging: Vec::new(),

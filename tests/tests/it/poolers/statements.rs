@@ -129,7 +129,7 @@ const OUTSIDE: [&str; 9] = [
 ];
 
 async fn use_most_operations(service: &ServiceProcess) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let send = async |method: &str, path: &str, body: Value| {
         let request = client.request(method.parse().unwrap(), service.url(path));
         let mut request = request.bearer_auth(user_tests::API_TOKEN);

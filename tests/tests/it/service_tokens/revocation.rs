@@ -173,7 +173,7 @@ async fn a_resumed_replica_refuses_a_revoked_token() {
     let settings = [("REDIS_URL", url.as_str())];
     let paused = ServiceProcess::serve(folder.path(), &app.database_uri(), &settings).await;
     let (id, token) = create_with_scopes(&app, &["users:read"]).await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let send = async || {
         let request = client.post(paused.url(PATH)).bearer_auth(&token);
         let reply = request.json(&serde_json::json!({"ids": []})).send().await;
@@ -237,7 +237,7 @@ async fn tokens_created_and_revoked_by_commands_take_effect() {
         "1h",
     ];
     let token = run(&make);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = user_tests::http_client();
     let send = async || {
         let request = client.post(service.url(PATH)).bearer_auth(&token);
         let reply = request.json(&serde_json::json!({"ids": []})).send().await;

@@ -33,7 +33,7 @@ impl Process {
         let process = Self {
             child,
             base: format!("http://127.0.0.1:{port}"),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: user_tests::http_client(),
             _folder: folder,
         };
         process.wait_until_ready().await;
