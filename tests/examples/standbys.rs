@@ -211,7 +211,7 @@ async fn read_with_token(replica: &Replica, writes: &Writes, results: &Results) 
         .consistency
         .as_ref()
         .unwrap()
-        .reach(position)
+        .catch_up()
         .await
         .unwrap();
     let seen = ReadContext::new(position).run(seen(replica)).await;

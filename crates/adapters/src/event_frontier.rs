@@ -8,7 +8,7 @@ use metrics::{Unit, describe_gauge, gauge};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use user_domain::event_frontier::FrontierTracker;
-use user_domain::ports::{EventFeed, EventFrontier, EventPosition};
+use user_domain::ports::{EventFeed, EventFrontier, Frontier};
 
 use crate::cache::failure::failure;
 
@@ -34,7 +34,7 @@ pub struct FollowedFrontier {
 
 #[derive(Debug, Default)]
 struct Inner {
-    settled: watch::Sender<Option<EventPosition>>,
+    settled: watch::Sender<Option<Frontier>>,
     /// The start of the last look that succeeded.
     looked_at: watch::Sender<Option<Instant>>,
     /// The time of the last request for the frontier.
@@ -61,7 +61,7 @@ impl FollowedFrontier {
         let mut requests = self.inner.read_at.subscribe();
         loop {
             let started = Instant::now();
-            match timeout(LOOK_TIMEOUT, feed.look(tracker.settled())).await {
+            match timeout(LOOK_TIMEOUT, feed.look(tracker.settled().cloned())).await {
                 Ok(Ok(look)) => {
                     tracker.observe(look, started.duration_since(began));
                     was_reachable = true;
@@ -74,7 +74,7 @@ impl FollowedFrontier {
                     was_reachable = false;
                 }
             }
-            let settled = tracker.settled();
+            let settled = tracker.settled().cloned();
             let has_moved = self.inner.settled.send_if_modified(|known| {
                 let has_moved = *known != settled;
                 *known = settled;
@@ -107,7 +107,7 @@ fn is_recent(read_at: Option<Instant>) -> bool {
 
 #[async_trait]
 impl EventFrontier for FollowedFrontier {
-    async fn settled(&self) -> EventPosition {
+    async fn settled(&self) -> Frontier {
         let now = Instant::now();
         let was_read = is_recent(self.inner.read_at.send_replace(Some(now)));
         if !was_read {
@@ -117,17 +117,19 @@ impl EventFrontier for FollowedFrontier {
         }
         let mut settled = self.inner.settled.subscribe();
         let known = settled.wait_for(Option::is_some).await;
-        match known.ok().and_then(|known| *known) {
+        match known.ok().and_then(|known| known.clone()) {
             Some(known) => known,
             // Unreachable: this value owns the sender.
             None => std::future::pending().await,
         }
     }
 
-    async fn moved_from(&self, position: EventPosition) {
+    async fn moved_from(&self, frontier: &Frontier) {
         self.inner.read_at.send_replace(Some(Instant::now()));
         let mut settled = self.inner.settled.subscribe();
         // Fails only without the sender, which this value owns.
-        let _ = settled.wait_for(|known| *known != Some(position)).await;
+        let _ = settled
+            .wait_for(|known| known.as_ref() != Some(frontier))
+            .await;
     }
 }

@@ -125,8 +125,7 @@ impl Composition {
             store_clock: clock.clone(),
             ids: Arc::new(UuidV7Ids),
             consistency: StoreConsistency::of(&users, &cache).map(|port| Arc::new(port) as _),
-            standby_reader: StandbyReader::of(&users)
-                .map(|reader| Arc::new(CoalescingReader::new(Arc::new(reader))) as _),
+            standby_reader: StandbyReader::of(&users).map(|reader| Arc::new(reader) as _),
         };
         Ok(Self {
             ports,

@@ -18,7 +18,7 @@ use crate::user::{Applied, Change, User};
 use crate::values::UserId;
 use crate::write::{Erased, WriteContext, WriteError, Written};
 pub use readings::{Freshness, Reading, Source};
-use readings::{reading_from_hit, reading_from_in_flight};
+use readings::{reading_from_hit, reading_from_in_flight, reading_from_standby};
 pub use relationships::CachedRelationships;
 pub use retention::CachedRetention;
 pub use suspensions::CachedSuspensions;
@@ -221,10 +221,7 @@ impl CachedUsers {
                 let Some(standby) = self.standby_after(&error, source) else {
                     return Err(error);
                 };
-                return Ok(Reading {
-                    user: standby.find(key).await?,
-                    source: Source::Standby,
-                });
+                return Ok(reading_from_standby(standby.find(key).await?));
             }
         };
         self.update_cache(key, lease, user.as_ref());
@@ -250,10 +247,7 @@ impl CachedUsers {
                     return Err(error);
                 };
                 let found = standby.find_many(keys).await?;
-                let readings = found.into_iter().map(|user| Reading {
-                    user,
-                    source: Source::Standby,
-                });
+                let readings = found.into_iter().map(reading_from_standby);
                 known.extend(each.into_iter().zip(readings));
                 return Ok(());
             }

@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
-use crate::ports::{EventPosition, FeedLook};
+use crate::ports::{FeedLook, Frontier};
 
 /// The maximum number of looks that wait for open writes. Further looks are ignored until the oldest one is settled.
 const MAX_PENDING: usize = 64;
@@ -18,15 +18,14 @@ const MAX_PENDING: usize = 64;
 /// settled look.
 #[derive(Debug, Clone, Default)]
 pub struct FrontierTracker {
-    history: String,
     settled: Option<Settled>,
     /// Oldest first. Each has all open writes of the one before it.
     pending: VecDeque<Pending>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Settled {
-    position: EventPosition,
+    frontier: Frontier,
     at: Duration,
 }
 
@@ -42,15 +41,13 @@ impl FrontierTracker {
     /// If the database went back, the earlier looks are forgotten.
     pub fn observe(&mut self, look: FeedLook, at: Duration) {
         let FeedLook {
-            history,
-            last,
+            newest,
             open_writes,
         } = look;
-        if self.history != history || self.settled().is_some_and(|settled| last < settled) {
-            *self = Self {
-                history,
-                ..Self::default()
-            };
+        let last = self.pending.back().map(|pending| &pending.look);
+        let last = last.or(self.settled.as_ref());
+        if last.is_some_and(|last| !newest.continues(&last.frontier)) {
+            *self = Self::default();
         }
         for pending in &mut self.pending {
             pending
@@ -63,41 +60,50 @@ impl FrontierTracker {
         {
             self.settled = Some(pending.look);
         }
-        let look = Settled { position: last, at };
-        if open_writes.is_empty() || self.settled() == Some(last) {
+        let is_settled = open_writes.is_empty() || self.settled() == Some(&newest);
+        let look = Settled {
+            frontier: newest,
+            at,
+        };
+        if is_settled {
             self.settled = Some(look);
             return;
         }
-        let is_new = |pending: &Pending| pending.look.position < last;
+        let is_new = |pending: &Pending| pending.look.frontier.at < look.frontier.at;
         if self.pending.len() < MAX_PENDING && self.pending.back().is_none_or(is_new) {
             self.pending.push_back(Pending { look, open_writes });
         }
     }
 
     /// The frontier; none if no look is settled.
-    pub fn settled(&self) -> Option<EventPosition> {
-        self.settled.map(|settled| settled.position)
+    pub fn settled(&self) -> Option<&Frontier> {
+        self.settled.as_ref().map(|settled| &settled.frontier)
     }
 
     /// The start of the last settled look: every event that was visible before it is before the frontier.
     pub fn settled_at(&self) -> Option<Duration> {
-        self.settled.map(|settled| settled.at)
-    }
-
-    /// Whether events wait for open writes.
-    pub fn is_pending(&self) -> bool {
-        !self.pending.is_empty()
+        self.settled.as_ref().map(|settled| settled.at)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+    use crate::ports::EventPosition;
+
+    fn frontier(history: &str, at: i64, event: u128) -> Frontier {
+        Frontier {
+            history: history.to_owned(),
+            at: EventPosition::from_store(at),
+            event: Some(Uuid::from_u128(event)),
+        }
+    }
 
     fn look(last: i64, open_writes: &[&str]) -> FeedLook {
         FeedLook {
-            history: "one".to_owned(),
-            last: EventPosition::from_store(last),
+            newest: frontier("one", last, last.try_into().unwrap()),
             open_writes: open_writes.iter().map(|name| (*name).to_owned()).collect(),
         }
     }
@@ -107,7 +113,7 @@ mod tests {
         let mut tracker = FrontierTracker::default();
         let observe = |look| {
             tracker.observe(look, Duration::ZERO);
-            tracker.settled().map(EventPosition::get)
+            tracker.settled().map(|frontier| frontier.at.get())
         };
         looks.into_iter().map(observe).collect()
     }
@@ -142,22 +148,29 @@ mod tests {
             let last = i64::try_from(second).unwrap();
             tracker.observe(look(last, &open), Duration::from_secs(second));
         }
-        assert_eq!(tracker.settled(), Some(EventPosition::from_store(1)));
+        assert_eq!(tracker.settled(), Some(&look(1, &[]).newest));
         // The first look with the prepared transaction had no newer event.
         assert_eq!(tracker.settled_at(), Some(Duration::from_secs(1)));
-        assert!(tracker.is_pending() && tracker.pending.len() <= MAX_PENDING);
+        assert_eq!(tracker.pending.len(), MAX_PENDING);
         tracker.observe(look(1000, &[]), Duration::from_secs(1000));
-        assert_eq!(tracker.settled(), Some(EventPosition::from_store(1000)));
-        assert!(!tracker.is_pending());
+        assert_eq!(tracker.settled(), Some(&look(1000, &[]).newest));
+        assert!(tracker.pending.is_empty());
     }
 
     #[test]
     fn a_database_that_went_back_has_a_new_frontier() {
-        let another = FeedLook {
-            history: "two".to_owned(),
+        let newest = |newest| FeedLook {
+            newest,
             ..look(12, &["a"])
         };
-        let looks = [look(9, &[]), look(7, &["a"]), look(7, &[]), another];
+        let another_history = newest(frontier("two", 12, 12));
+        let looks = [look(9, &[]), look(7, &["a"]), look(7, &[]), another_history];
         assert_eq!(frontiers(looks), [Some(9), None, Some(7), None]);
+        let another_event = newest(frontier("one", 9, 77));
+        let looks = [look(9, &[]), another_event];
+        assert_eq!(frontiers(looks), [Some(9), None]);
+        // The look that waits for `a` is not of this history.
+        let looks = [look(100, &[]), look(150, &["a"]), look(120, &["b"])];
+        assert_eq!(frontiers(looks), [Some(100), Some(100), None]);
     }
 }

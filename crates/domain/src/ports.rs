@@ -43,7 +43,7 @@ pub use consistency::{Consistency, WritePosition};
 pub use credentials::{Credentials, DummyHashes, StoredCredential};
 pub use event_feed::{
     EventFeed, EventFrontier, FeedError, FeedEvent, FeedEventKind, FeedLook, FeedPage,
-    FeedPosition, FeedRequest, FeedStart,
+    FeedPosition, FeedRequest, FeedStart, Frontier,
 };
 pub use follow_count_maintenance::{CountAuditBatch, FollowCountMaintenance, PendingCountsBatch};
 pub use login_attempts::{LoginAttempts, LoginLock};

@@ -1,5 +1,7 @@
 //! `Consistency-Token`: a client that sends back the token of its write sees that write, from any replica and standby.
 
+use std::time::Duration;
+
 use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -19,6 +21,9 @@ use crate::signing::SigningKeys;
 
 /// The header field of the token, in the response of a write and in the request of a read.
 pub(crate) const CONSISTENCY_TOKEN: HeaderName = HeaderName::from_static("consistency-token");
+
+/// The maximum time that a committed write waits for its token.
+const TOKEN_TIMEOUT: Duration = Duration::from_millis(250);
 
 const KIND: u8 = b'w';
 const FORMAT_VERSION: u8 = 1;
@@ -72,14 +77,14 @@ async fn requested_position(
         position = position.max(decoded);
     }
     if position > WritePosition::default() {
-        port.reach(position).await?;
+        port.catch_up().await?;
     }
     Ok(position)
 }
 
 /// Returns the token for a write that was just committed. Without it, the write is acknowledged all the same.
 async fn new_token(api: &Api, port: &dyn Consistency) -> Option<HeaderValue> {
-    let found = timeout(api.settings().deadlines.request, port.position()).await;
+    let found = timeout(TOKEN_TIMEOUT, port.position()).await;
     match found {
         Ok(Ok(position)) => HeaderValue::from_str(&encode(api.signing_keys(), position)).ok(),
         Ok(Err(error)) => {

@@ -68,7 +68,11 @@ pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Pro
                 break;
             }
             let turns = call.api.resource_limits().reads_after_wait.clone();
-            let _turn = turns.acquire().await;
+            let _turn = tokio::select! {
+                turn = turns.acquire() => turn,
+                () = sleep_until(deadline) => break,
+                () = call.api.readiness().draining() => break,
+            };
             call.resume().await?;
             query.start = FeedStart::After(page.end);
             page = read(&call, &query).await?;

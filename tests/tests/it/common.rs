@@ -1,9 +1,10 @@
 //! Helpers that the test modules share.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use user_tests::{Reply, TestApp, TestClient, claims, sign};
 
 /// The members of a user in each view.
@@ -326,5 +327,14 @@ impl<'a> Callers<'a> {
             ("claims_admin", &self.claims_admin),
             ("stored_admin", &self.stored_admin),
         ]
+    }
+}
+
+/// Waits until a condition is true.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "{what}");
+        sleep(Duration::from_millis(10)).await;
     }
 }

@@ -6,17 +6,14 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use sea_orm::sqlx::{Executor, Row};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use user_adapters::guards::{Guard, Guards};
 use user_tests::{PostgresServer, Reply, Store, TestApp};
 
-use crate::common::{assert_problem, id, path};
+use crate::common::{assert_problem, eventually, id, path};
 
 const TOKEN: &str = "consistency-token";
 const WITHOUT_PRIMARY: &str = "user-service; fwd=miss; detail=standby";
-
-/// How long a condition may take to become true.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A primary server with standbys, and replicas of the service that use them.
 struct Trial {
@@ -86,15 +83,6 @@ async fn scans(server: &PostgresServer) -> i64 {
 
 async fn all_scans(servers: &[PostgresServer]) -> i64 {
     join_all(servers.iter().map(scans)).await.iter().sum()
-}
-
-/// Waits until a condition is true.
-async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "{what}");
-        sleep(Duration::from_millis(10)).await;
-    }
 }
 
 fn by_name(name: &str) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, Notify, mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use user_domain::StoreError;
-use user_domain::ports::{ChangeLog, Clock, LogPosition, WritePosition};
+use user_domain::ports::{ChangeLog, Clock, LogPosition};
 use user_domain::values::{ServiceTokenId, UserId};
 
 use super::TieredUserCache;
@@ -21,10 +21,10 @@ use crate::SystemClock;
 
 /// The time between the starts of two polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// The time between the starts of two polls while readers wait for a position.
+/// The time between the starts of two polls while readers wait for one.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// The maximum wait of a reader for a position: that of a poll in progress, and of the next one.
-const REACH_TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum wait of a reader: that of a poll in progress, and of the next one.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time limit of a poll. After it, the database counts as unavailable.
 const POLL_TIMEOUT: Duration = Duration::from_millis(500);
 /// The time between two sweeps, which free the memory of expired entries.
@@ -49,13 +49,6 @@ pub(super) struct Correction {
     pub(super) position: LogPosition,
 }
 
-/// A poll whose changes have been applied to the in-process tier.
-#[derive(Debug, Clone, Copy)]
-struct AppliedPoll {
-    started: Instant,
-    writes: WritePosition,
-}
-
 /// The poller of the outbox, with the position that it has reached.
 pub(super) struct OutboxPoller {
     position: watch::Sender<Option<LogPosition>>,
@@ -64,8 +57,9 @@ pub(super) struct OutboxPoller {
     polls: AtomicU64,
     /// Whether the last poll was incomplete.
     is_behind: AtomicBool,
-    applied: watch::Sender<Option<AppliedPoll>>,
-    /// Notified if a reader waits for a position.
+    /// The start of the last poll whose changes have been applied to the in-process tier.
+    applied: watch::Sender<Option<Instant>>,
+    /// Notified if a reader waits for a poll.
     wanted: Notify,
     /// `Some` only with Redis, which may return older state.
     recent: Option<Arc<RecentChanges>>,
@@ -91,10 +85,10 @@ impl Default for OutboxPoller {
 }
 
 impl TieredUserCache {
-    /// Waits until the changes of every write up to a position have been applied to this cache. Returns false if the
-    /// database does not answer.
-    pub async fn reach(&self, position: WritePosition) -> bool {
-        self.inner.poller.reach(position).await
+    /// Waits until the changes of every earlier write have been applied to this cache. Returns false if the database does
+    /// not answer.
+    pub async fn catch_up(&self) -> bool {
+        self.inner.poller.catch_up().await
     }
 }
 
@@ -124,7 +118,7 @@ impl OutboxPoller {
             match polled {
                 Ok(Ok(())) => {
                     freshness.record_poll(started);
-                    self.record_applied(started);
+                    self.applied.send_replace(Some(started));
                     was_reachable = true;
                 }
                 failed => {
@@ -165,29 +159,18 @@ impl OutboxPoller {
         }
     }
 
-    fn record_applied(&self, started: Instant) {
-        let writes = self.position.borrow().as_ref().map(LogPosition::writes);
-        let writes = writes.unwrap_or_default();
-        self.applied
-            .send_replace(Some(AppliedPoll { started, writes }));
-    }
-
-    /// Waits until the changes of every write up to a position have been applied to the in-process tier. Returns false if
-    /// the database does not answer.
+    /// Waits until the changes of every earlier write have been applied to the in-process tier. Returns false if the
+    /// database does not answer.
     ///
-    /// A poll that starts now sees every acknowledged write, also if positions started again with another database.
-    pub(super) async fn reach(&self, position: WritePosition) -> bool {
+    /// Only a poll that starts now sees every acknowledged write. The position of an earlier one does not prove it: a
+    /// commit is flushed, and has a position, before it is visible.
+    pub(super) async fn catch_up(&self) -> bool {
         let now = Instant::now();
-        let has_reached = |applied: &Option<AppliedPoll>| {
-            applied.is_some_and(|poll| poll.writes >= position || poll.started >= now)
-        };
         let mut applied = self.applied.subscribe();
-        if has_reached(&applied.borrow_and_update()) {
-            return true;
-        }
         self.wanted.notify_one();
-        let reached = timeout(REACH_TIMEOUT, applied.wait_for(has_reached)).await;
-        matches!(reached, Ok(Ok(_)))
+        let is_later = |started: &Option<Instant>| started.is_some_and(|started| started >= now);
+        let caught_up = timeout(CATCH_UP_TIMEOUT, applied.wait_for(is_later)).await;
+        matches!(caught_up, Ok(Ok(_)))
     }
 
     /// Applies the new changes to the in-process tier, and queues them for the Redis tier.

@@ -22,7 +22,7 @@ use user_domain::user::{Actor, Event, EventKind, SubjectKind};
 use user_domain::values::{Revision, ServiceTokenId, Timestamp, UserId};
 
 use super::connection::{PolledPosition, Pool};
-use super::dialect::Dialect;
+use super::dialect::{Dialect, postgres_history};
 use super::entities::events::{Column, Entity, Model};
 use super::errors::OperationError;
 use super::{SeaOrmUsers, raw_sql, row};
@@ -30,6 +30,10 @@ use crate::guards::Guard;
 pub(crate) use position::history;
 use position::{PostgresPosition, SqlitePosition};
 pub(super) use position::{describe_metrics, register_metrics};
+
+/// The maximum number of polls for which nothing is cached because the users do not match the log: an hour, which is more
+/// than a restore needs. Rows that were changed by hand never match.
+const MAX_UNSETTLED_POLLS: u32 = 14_400;
 
 #[async_trait]
 impl ChangeLog for SeaOrmUsers {
@@ -105,11 +109,9 @@ async fn position(
 
 /// Returns a position that covers every commit before the call.
 pub(super) async fn written_to(db: &impl ConnectionTrait) -> Result<WritePosition, OperationError> {
-    let (position, _) = position(db).await?;
-    if position.writes() == WritePosition::default() {
-        return Err(StoreError::Unavailable("the server is a standby".to_owned()).into());
-    }
-    Ok(position.writes())
+    let (_, polled) = position(db).await?;
+    let standby = || StoreError::Unavailable("the server is a standby".to_owned());
+    Ok(polled.ok_or_else(standby)?.writes)
 }
 
 /// Returns the changes of users and tokens since a position, and the current position. One statement reads both from
@@ -123,11 +125,11 @@ async fn since(
 ) -> Result<(Changes, Option<PolledPosition>), OperationError> {
     let statement = match Dialect::of(db) {
         Dialect::Postgres => PostgresPosition::parse(position)
-            .map(|known| (POSTGRES_SINCE, known.values(), known.is_settled)),
+            .map(|known| (POSTGRES_SINCE, known.values(), known.unsettled_polls)),
         Dialect::Sqlite => SqlitePosition::parse(position)
-            .map(|known| (SQLITE_SINCE, known.values(), known.is_settled)),
+            .map(|known| (SQLITE_SINCE, known.values(), known.unsettled_polls)),
     };
-    let Some((sql, values, was_settled)) = statement else {
+    let Some((sql, values, unsettled_polls)) = statement else {
         let (position, polled) = self::position(db).await?;
         let changes = Changes {
             changed: Vec::new(),
@@ -140,15 +142,23 @@ async fn since(
     let rows = raw_sql::query(db, sql, values).await?;
     let polled = rows.first().map(polled_in).transpose()?.flatten();
     let (mut changes, is_same_log) = to_changes(&rows)?;
-    if (is_same_log && was_settled) || !db.is_guarded(Guard::LogContinuity) {
+    if (is_same_log && unsettled_polls.is_none()) || !db.is_guarded(Guard::LogContinuity) {
         return Ok((changes, polled));
     }
     if !is_same_log {
         position::record_discontinuity(position, &changes.position);
     }
     changes.complete = false;
-    if !is_settled(db).await? {
-        changes.position = position::unsettled(&changes.position);
+    let polls = unsettled_polls.filter(|_| is_same_log).unwrap_or(0);
+    if is_settled(db).await? {
+        return Ok((changes, polled));
+    }
+    if polls < MAX_UNSETTLED_POLLS {
+        changes.position = position::unsettled(&changes.position, polls + 1);
+    } else {
+        tracing::error!(
+            "users do not match the outbox an hour after a restore; they are cached again"
+        );
     }
     Ok((changes, polled))
 }
@@ -209,9 +219,7 @@ fn to_changed(row: &QueryResult) -> Result<Option<Changed>, DbErr> {
 }
 
 fn position_in(row: &QueryResult) -> Result<LogPosition, DbErr> {
-    let position = row.try_get("", "position").map(LogPosition::from_store)?;
-    let writes = polled_in(row)?.map(|polled| polled.writes);
-    Ok(position.with_writes(writes.unwrap_or_default()))
+    row.try_get("", "position").map(LogPosition::from_store)
 }
 
 /// Returns how far the log of a primary server was written; `None` on a standby and on SQLite.
@@ -220,8 +228,9 @@ fn polled_in(row: &QueryResult) -> Result<Option<PolledPosition>, DbErr> {
     let Some(writes) = writes.and_then(|writes| u64::try_from(writes).ok()) else {
         return Ok(None);
     };
-    let position = row.try_get("", "position").map(LogPosition::from_store)?;
+    let position = position_in(row)?;
     Ok(Some(PolledPosition {
+        history: history(&position).to_owned(),
         writes: WritePosition::from_store(writes),
         event: position::newest_event(&position).unwrap_or_default(),
     }))
@@ -241,11 +250,10 @@ macro_rules! written_to {
     };
 }
 
-/// The history is the start of the server, and the table with the file that holds it.
 const POSTGRES_POSITION: &str = concat!(
-    "
-    SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
-        || '-' || pg_relation_filenode('events') || ' ' || pg_current_snapshot() || ' '
+    "SELECT ",
+    postgres_history!(),
+    "   || ' ' || pg_current_snapshot() || ' '
         || coalesce((SELECT seq || '/' || coalesce(xid::text, '0') || '/' || id FROM events ORDER BY seq DESC LIMIT 1), '0/0/')
         AS position, ",
     written_to!()
@@ -278,8 +286,9 @@ const POSTGRES_SINCE: &str = concat!(
             AS is_continuous,
         changes.subject_kind, changes.subject_id, changes.version, changes.type, changes.at
     FROM (
-        SELECT extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
-                || '-' || pg_relation_filenode('events') AS history,
+        SELECT ",
+    postgres_history!(),
+    "       AS history,
             coalesce((SELECT seq || '/' || coalesce(xid::text, '0') || '/' || id FROM events ORDER BY seq DESC LIMIT 1), '0/0/')
                 AS last,
             (SELECT events_purged_to FROM store) AS purged

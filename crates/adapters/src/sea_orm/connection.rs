@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{ConnAcquireErr, Database, DbErr, RuntimeErr};
@@ -72,6 +73,7 @@ pub struct Connections {
     pub(super) standbys: Option<Arc<Standbys>>,
     /// Only for PostgreSQL.
     servers: Option<Arc<Servers>>,
+    standby_servers: Vec<Arc<Servers>>,
     maintenance: Maintenance,
 }
 
@@ -118,7 +120,12 @@ impl Connections {
         for url in &options.further_servers {
             servers.push(connect_options(url.expose_secret())?);
         }
-        if options.is_pooled && servers.iter().any(|server| server.get_options().is_some()) {
+        let standbys: Result<Vec<_>, _> = (options.standbys.iter())
+            .map(|url| connect_options(url.expose_secret()))
+            .collect();
+        let standbys = standbys?;
+        let mut all = servers.iter().chain(&standbys);
+        if options.is_pooled && all.any(|server| server.get_options().is_some()) {
             let refusal = "a connection pooler refuses startup options: remove the parameter `options` and PGOPTIONS";
             return Err(DbErr::Custom(refusal.to_owned()));
         }
@@ -149,27 +156,26 @@ impl Connections {
         };
         let writes = (options.max_connections / 2).max(1);
         let reads = options.max_connections.saturating_sub(writes).max(1);
-        let standbys = options.standbys.iter().zip(standbys::POOL_NAMES);
-        let standbys = standbys
-            .map(|(url, name)| {
-                let server = connect_options(url.expose_secret())?;
-                let session = session(Access::ReadStandby, STANDBY_TIMEOUT);
-                let generation = Arc::new(Generation::default());
-                let rules = ConnectionRules {
-                    servers: Arc::new(Servers::new(
-                        vec![server.clone()],
-                        true,
-                        session.clone(),
-                        generation.clone(),
-                    )),
-                    session,
-                    generation,
-                    guards: options.guards,
-                };
-                let pool = postgres_pool(server, reads, &rules);
-                Ok(Pool::postgres(name, pool, reads, rules))
-            })
-            .collect::<Result<Vec<_>, DbErr>>()?;
+        let standbys = standbys.into_iter().zip(standbys::POOL_NAMES);
+        let standbys = standbys.map(|(server, name)| {
+            let session = session(Access::ReadStandby, STANDBY_TIMEOUT);
+            let generation = Arc::new(Generation::default());
+            let servers = Arc::new(Servers::new(
+                vec![server.clone()],
+                true,
+                session.clone(),
+                generation.clone(),
+            ));
+            let rules = ConnectionRules {
+                servers: servers.clone(),
+                session,
+                generation,
+                guards: options.guards,
+            };
+            let pool = postgres_pool(server, reads, &rules);
+            (Pool::postgres(name, pool, reads, rules), servers)
+        });
+        let (standbys, standby_servers): (Vec<_>, Vec<_>) = standbys.unzip();
         Ok(Self {
             outbox: open("tail", 1, session(Access::Read, OUTBOX_TIMEOUT)),
             listings: listings(reads),
@@ -178,6 +184,7 @@ impl Connections {
             standbys: (!standbys.is_empty())
                 .then(|| Arc::new(Standbys::new(standbys, reads, options))),
             servers: Some(servers.clone()),
+            standby_servers,
             maintenance: Maintenance::of(options),
         })
     }
@@ -200,6 +207,7 @@ impl Connections {
             outbox: Pool::new("tail", outbox, 1, ACQUIRE_TIMEOUT),
             standbys: None,
             servers: None,
+            standby_servers: Vec::new(),
             maintenance: Maintenance::Writes,
         })
     }
@@ -217,9 +225,13 @@ impl Connections {
     /// Those of the database.
     pub async fn check(&self) -> Result<(), DbErr> {
         match &self.servers {
-            Some(servers) => servers.check().await,
-            None => Ok(()),
+            Some(servers) => servers.check().await?,
+            None => return Ok(()),
         }
+        let standbys = self.standby_servers.iter();
+        try_join_all(standbys.map(|servers| servers.refuse_pooler()))
+            .await
+            .map(drop)
     }
 
     /// Applies pending migrations and returns their names.

@@ -39,11 +39,11 @@ impl Consistency for StoreConsistency {
         self.users.timed("find_write_position", work).await
     }
 
-    async fn reach(&self, position: WritePosition) -> Result<(), StoreError> {
-        if self.cache.reach(position).await {
+    async fn catch_up(&self) -> Result<(), StoreError> {
+        if self.cache.catch_up().await {
             return Ok(());
         }
-        let cause = "the outbox poller has not reached the position of the request";
+        let cause = "the outbox was not polled in time";
         Err(StoreError::Unavailable(cause.to_owned()))
     }
 }

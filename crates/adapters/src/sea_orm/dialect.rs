@@ -5,6 +5,16 @@ use sea_orm::{ConnectionTrait, DatabaseBackend};
 
 use crate::operations::System;
 
+/// The history of a PostgreSQL database, as an expression: the start of the server, and the table of events with the file
+/// that holds it.
+macro_rules! postgres_history {
+    () => {
+        "extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
+            || '-' || pg_relation_filenode('events')"
+    };
+}
+pub(super) use postgres_history;
+
 /// The SQL dialect of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {

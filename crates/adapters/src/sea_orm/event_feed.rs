@@ -9,13 +9,13 @@ use user_domain::StoreError;
 use user_domain::event_frontier::FrontierTracker;
 use user_domain::ports::{
     EventFeed, EventPosition, FeedError, FeedEvent, FeedLook, FeedPage, FeedPosition, FeedRequest,
-    FeedStart,
+    FeedStart, Frontier,
 };
 use uuid::Uuid;
 
 use super::change_log::to_user_event;
 use super::connection::Pool;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, postgres_history};
 use super::entities::events::Model;
 use super::errors::OperationError;
 use super::{SeaOrmUsers, raw_sql};
@@ -23,7 +23,7 @@ use crate::guards::Guard;
 
 #[async_trait]
 impl EventFeed for SeaOrmUsers {
-    async fn look(&self, settled: Option<EventPosition>) -> Result<FeedLook, StoreError> {
+    async fn look(&self, settled: Option<Frontier>) -> Result<FeedLook, StoreError> {
         let work = look(&self.connections.outbox, settled);
         self.timed("look_at_feed", work).await
     }
@@ -44,23 +44,22 @@ impl EventFeed for SeaOrmUsers {
 /// These are two statements in this order, outside a transaction, and the events are read by a third one later. A write
 /// that drew a smaller number than the newest event locked the table before the second statement, and a transaction
 /// releases its locks after it has become visible. One statement would take its snapshot before it looks at the locks.
-pub(super) async fn look(
-    db: &Pool,
-    settled: Option<EventPosition>,
-) -> Result<FeedLook, OperationError> {
+pub(super) async fn look(db: &Pool, settled: Option<Frontier>) -> Result<FeedLook, OperationError> {
     let dialect = Dialect::of(db);
     let row = raw_sql::query_one(db, dialect.choose(POSTGRES_LAST, SQLITE_LAST))
         .await?
         .ok_or_else(no_store)?;
-    let last = EventPosition::from_store(row.try_get("", "last")?);
     let mut look = FeedLook {
-        history: row.try_get("", "history")?,
-        last,
+        newest: Frontier {
+            history: row.try_get("", "history")?,
+            at: EventPosition::from_store(row.try_get("", "last")?),
+            event: row.try_get("", "event")?,
+        },
         open_writes: HashSet::new(),
     };
     // SQLite has one writer at a time, which draws its numbers in the order of the commits.
     let is_fenced = dialect == Dialect::Postgres && db.is_guarded(Guard::FeedFence);
-    if is_fenced && settled != Some(last) {
+    if is_fenced && settled.as_ref() != Some(&look.newest) {
         for row in raw_sql::query(db, POSTGRES_OPEN_WRITES, []).await? {
             look.open_writes.insert(row.try_get("", "write")?);
         }
@@ -72,7 +71,7 @@ pub(super) async fn look(
 pub(super) async fn find_frontier(
     db: &Pool,
     max_looks: u32,
-) -> Result<Option<EventPosition>, OperationError> {
+) -> Result<Option<Frontier>, OperationError> {
     let mut tracker = FrontierTracker::default();
     for number in 0..max_looks {
         tracker.observe(look(db, None).await?, LOOK_INTERVAL * number);
@@ -81,7 +80,7 @@ pub(super) async fn find_frontier(
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     }
-    Ok(tracker.settled())
+    Ok(tracker.settled().cloned())
 }
 
 /// Reads a page. A position that cannot be continued is an inner error, because the store did not fail.
@@ -90,7 +89,7 @@ async fn page(
     request: &FeedRequest,
 ) -> Result<Result<FeedPage, FeedError>, OperationError> {
     if request.start == FeedStart::Newest {
-        return Ok(Ok(newest(db, request.until).await?));
+        return Ok(Ok(newest(db, &request.until).await?));
     }
     let limit = i64::from(request.limit);
     let kinds: Vec<&str> = request.kinds.iter().map(|kind| kind.as_str()).collect();
@@ -100,12 +99,17 @@ async fn page(
     };
     let mut values: Vec<Value> = vec![
         start.get().into(),
-        request.until.get().into(),
+        request.until.at.get().into(),
         format!(",{},", kinds.join(",")).into(),
         (limit + 1).into(),
     ];
     values.extend(request.subject.map(|subject| subject.as_uuid().into()));
-    let rows = raw_sql::query(db, page_sql(request.subject.is_some()), values).await?;
+    let rows = raw_sql::query(
+        db,
+        page_sql(Dialect::of(db), request.subject.is_some()),
+        values,
+    )
+    .await?;
     let first = rows.first().ok_or_else(no_store)?;
     let (store, purged) = store_in(first)?;
     if let FeedStart::After(position) = request.start
@@ -113,6 +117,7 @@ async fn page(
     {
         return Ok(Err(error));
     }
+    check_frontier(first, &request.until, purged)?;
     let mut events = Vec::with_capacity(rows.len());
     let mut last = None;
     for row in &rows {
@@ -152,13 +157,11 @@ async fn page(
 }
 
 /// Returns the empty page after the last event that may be read.
-async fn newest(
-    db: &impl ConnectionTrait,
-    until: EventPosition,
-) -> Result<FeedPage, OperationError> {
-    let rows = raw_sql::query(db, NEWEST, [until.get().into()]).await?;
+async fn newest(db: &impl ConnectionTrait, until: &Frontier) -> Result<FeedPage, OperationError> {
+    let rows = raw_sql::query(db, newest_sql(Dialect::of(db)), [until.at.get().into()]).await?;
     let row = rows.first().ok_or_else(no_store)?;
     let (store, purged) = store_in(row)?;
+    check_frontier(row, until, purged)?;
     let seq: Option<i64> = row.try_get("", "seq")?;
     let at = seq.map_or(purged, EventPosition::from_store);
     Ok(FeedPage {
@@ -170,6 +173,23 @@ async fn newest(
         },
         has_more: false,
     })
+}
+
+/// Checks that a page belongs to the history of the frontier. Otherwise its events may be followed by events before them:
+/// the frontier says nothing about the writes of a database that was restored, or of another server.
+fn check_frontier(
+    row: &QueryResult,
+    until: &Frontier,
+    purged: EventPosition,
+) -> Result<(), OperationError> {
+    let history: String = row.try_get("", "history")?;
+    let event: Option<Uuid> = row.try_get("", "until_event")?;
+    let is_same = history == until.history && (event == until.event || until.at <= purged);
+    if is_same {
+        return Ok(());
+    }
+    let cause = "the frontier of the event feed is of another history";
+    Err(StoreError::Unavailable(cause.to_owned()).into())
 }
 
 /// Returns the id of the store and its last purged position.
@@ -189,14 +209,22 @@ fn no_store() -> DbErr {
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// `max(seq)` is the newest *visible* event. The value of the sequence would be ahead of it.
-const POSTGRES_LAST: &str = "
-    SELECT greatest((SELECT max(seq) FROM events), (SELECT events_purged_seq FROM store), 0) AS last,
-        extract(epoch FROM pg_postmaster_start_time()) || '-' || 'events'::regclass::oid
-            || '-' || pg_relation_filenode('events') AS history";
+const POSTGRES_LAST: &str = concat!(
+    "SELECT newest.last, (SELECT id FROM events WHERE seq = newest.last) AS event, ",
+    postgres_history!(),
+    " AS history FROM (
+        SELECT greatest((SELECT max(seq) FROM events), (SELECT events_purged_seq FROM store), 0) AS last
+    ) AS newest"
+);
 
 const SQLITE_LAST: &str = "
-    SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT events_purged_seq FROM store), 0)) AS last,
-        '' AS history";
+    SELECT newest.last, (SELECT id FROM events WHERE seq = newest.last) AS event, '' AS history FROM (
+        SELECT max(coalesce((SELECT max(seq) FROM events), 0), coalesce((SELECT events_purged_seq FROM store), 0)) AS last
+    ) AS newest";
+
+fn history_sql(dialect: Dialect) -> &'static str {
+    dialect.choose(postgres_history!(), "''")
+}
 
 /// The transactions that write events hold this lock until they have ended. On a standby the writers are not known, so
 /// the feed cannot be read there.
@@ -206,18 +234,25 @@ const POSTGRES_OPEN_WRITES: &str = "
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     UNION SELECT 'standby' WHERE pg_is_in_recovery()";
 
-const NEWEST: &str = "
-    SELECT store.id AS store_id, coalesce(store.events_purged_seq, 0) AS purged_seq, last.seq, last.id AS event
-    FROM store LEFT JOIN (
-        SELECT seq, id FROM events WHERE seq <= $1 ORDER BY seq DESC LIMIT 1
-    ) AS last ON true";
+/// Returns the statement of the last event up to the frontier.
+fn newest_sql(dialect: Dialect) -> String {
+    format!(
+        "
+        SELECT store.id AS store_id, coalesce(store.events_purged_seq, 0) AS purged_seq, last.seq, last.id AS event,
+            {} AS history, (SELECT id FROM events WHERE seq = $1) AS until_event
+        FROM store LEFT JOIN (
+            SELECT seq, id FROM events WHERE seq <= $1 ORDER BY seq DESC LIMIT 1
+        ) AS last ON true",
+        history_sql(dialect)
+    )
+}
 
 /// Returns the statement of a page: one row for each event, or one without an event. One statement reads the events and
 /// what was purged from one snapshot.
 ///
 /// The events are scanned only as far as needed. How far a full scan reaches is computed only if it has no more events
 /// than the page.
-fn page_sql(has_subject: bool) -> String {
+fn page_sql(dialect: Dialect, has_subject: bool) -> String {
     let scan = format!(
         "FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT {}",
         FeedRequest::MAX_SCANNED
@@ -240,8 +275,10 @@ fn page_sql(has_subject: bool) -> String {
         )
         SELECT store.id AS store_id, coalesce(store.events_purged_seq, 0) AS purged_seq,
             (SELECT id FROM events WHERE seq = $1) AS start_event,
+            {} AS history, (SELECT id FROM events WHERE seq = $2) AS until_event,
             whole.scanned_to, whole.scanned, (SELECT id FROM events WHERE seq = whole.scanned_to) AS scanned_event,
             matching.*
-        FROM store CROSS JOIN whole LEFT JOIN matching ON true ORDER BY matching.seq"
+        FROM store CROSS JOIN whole LEFT JOIN matching ON true ORDER BY matching.seq",
+        history_sql(dialect)
     )
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::ports::{FreshnessSource, Hit, MissReason, Tier, UserKey};
 use crate::user::User;
+use crate::values::UserId;
 
 /// How fresh a read must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -22,6 +23,21 @@ pub struct Reading {
     pub user: Option<Arc<User>>,
     /// The source of the answer.
     pub source: Source,
+}
+
+impl Reading {
+    /// Returns the id of the user that was requested by a key, if it is known, and the user, if it exists and its blocks
+    /// are known. A block may not have arrived at a standby.
+    pub(crate) fn requested(&self, key: &UserKey) -> Option<(UserId, Option<&User>)> {
+        match (&self.user, key) {
+            (Some(user), _) => {
+                let are_blocks_known = self.source != Source::Standby;
+                Some((user.id, are_blocks_known.then_some(&**user)))
+            }
+            (None, UserKey::Id(id)) => Some((*id, None)),
+            (None, _) => None,
+        }
+    }
 }
 
 /// The source of an answer.
@@ -44,6 +60,14 @@ pub enum Source {
 pub(super) fn reading_from_hit(key: &UserKey, hit: Hit) -> Option<Reading> {
     let source = Source::Cache(hit.tier, hit.freshness_source);
     valid_reading(key, hit.user, source)
+}
+
+/// Returns the result of a standby as a reading.
+pub(super) fn reading_from_standby(user: Option<Arc<User>>) -> Reading {
+    Reading {
+        user,
+        source: Source::Standby,
+    }
 }
 
 /// Returns the result of another reader as a reading, under the conditions of [`reading_from_hit`].

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{StoreError, WritePosition};
+use super::StoreError;
 use crate::relationship::RelationshipEvent;
 use crate::user::{Event, EventKind};
 use crate::values::{Revision, ServiceTokenId, Timestamp, UserId};
@@ -98,10 +98,7 @@ impl EventPosition {
 
 /// A position in the change log, in the store's own format.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LogPosition {
-    text: String,
-    writes: WritePosition,
-}
+pub struct LogPosition(String);
 
 /// The changes since a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,26 +147,11 @@ impl Changes {
 impl LogPosition {
     /// Creates a position from the text that a store issued.
     pub fn from_store(text: String) -> Self {
-        Self {
-            text,
-            writes: WritePosition::default(),
-        }
-    }
-
-    /// Adds the position up to which the log was known to contain every write. It is not part of the text.
-    #[must_use]
-    pub fn with_writes(mut self, writes: WritePosition) -> Self {
-        self.writes = writes;
-        self
-    }
-
-    /// The position up to which the log contained every write.
-    pub fn writes(&self) -> WritePosition {
-        self.writes
+        Self(text)
     }
 
     /// The position, in the store's own format.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0
     }
 }

@@ -13,10 +13,8 @@ pub trait Consistency: Send + Sync {
     /// Returns a position that covers every write that was committed before the call.
     async fn position(&self) -> Result<WritePosition, StoreError>;
 
-    /// Returns after every cached value that a write up to the position made old is known to be old.
-    ///
-    /// An unavailable store is an error, unless the cache is known to have reached the position already.
-    async fn reach(&self, position: WritePosition) -> Result<(), StoreError>;
+    /// Returns after every cached value is known to be old that a write before the call made old.
+    async fn catch_up(&self) -> Result<(), StoreError>;
 }
 
 impl WritePosition {

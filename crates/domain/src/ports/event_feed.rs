@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use async_trait::async_trait;
@@ -17,11 +18,12 @@ use crate::values::UserId;
 pub trait EventFeed: Send + Sync {
     /// Returns the newest visible event, and then the writes that are open.
     ///
-    /// Every write that may still add an event before the newest one is among them. If the newest event is the one at
+    /// Every write that may still add an event before the newest one is among them. If the newest event is that of
     /// `settled`, they are not looked up.
-    async fn look(&self, settled: Option<EventPosition>) -> Result<FeedLook, StoreError>;
+    async fn look(&self, settled: Option<Frontier>) -> Result<FeedLook, StoreError>;
 
-    /// Returns one page of the events up to the position `until`, which must not be past the frontier.
+    /// Returns one page of the events up to the frontier `until`. If the database has another history than the frontier,
+    /// or another event at it, the store is unavailable until the next look.
     ///
     /// Consecutive pages hold each matching event exactly once, in the order of the positions. The events of one user
     /// are in the order of its revisions. Events about service tokens are not included. A page reads at most
@@ -38,20 +40,29 @@ pub trait EventFeed: Send + Sync {
 #[async_trait]
 pub trait EventFrontier: Send + Sync {
     /// Returns the frontier. Waits until it is known.
-    async fn settled(&self) -> EventPosition;
+    async fn settled(&self) -> Frontier;
 
-    /// Waits until the frontier is not at this position.
-    async fn moved_from(&self, position: EventPosition);
+    /// Waits until the frontier is another one.
+    async fn moved_from(&self, frontier: &Frontier);
+}
+
+/// How far the feed may be read: up to an event that no open write can precede.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frontier {
+    /// The history of the database. Positions of different histories must not be compared.
+    pub history: String,
+    /// The position of the event.
+    pub at: EventPosition,
+    /// The id of the event; none if it is purged, or if there never was one.
+    pub event: Option<Uuid>,
 }
 
 /// One observation of the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedLook {
-    /// The history of the database. Positions of different histories must not be compared.
-    pub history: String,
-    /// The position of the newest visible event, or of the last purged event if it is greater.
-    pub last: EventPosition,
-    /// The writes that were open after `last` was read, by names that are not used again.
+    /// The newest visible event, or the last purged one if its position is greater.
+    pub newest: Frontier,
+    /// The writes that were open after the newest event was read, by names that are not used again.
     pub open_writes: HashSet<String>,
 }
 
@@ -60,8 +71,8 @@ pub struct FeedLook {
 pub struct FeedRequest {
     /// Where the page starts.
     pub start: FeedStart,
-    /// The last position that may be read.
-    pub until: EventPosition,
+    /// How far the page may be read.
+    pub until: Frontier,
     /// The kinds of events to return.
     pub kinds: Vec<FeedEventKind>,
     /// Returns only events with this user as their subject.
@@ -138,6 +149,18 @@ pub enum FeedError {
 impl FeedRequest {
     /// The maximum number of events that are read for a page.
     pub const MAX_SCANNED: u16 = 10_000;
+}
+
+impl Frontier {
+    /// Whether the database has not gone back since an earlier frontier.
+    pub fn continues(&self, earlier: &Self) -> bool {
+        self.history == earlier.history
+            && match self.at.cmp(&earlier.at) {
+                Ordering::Less => false,
+                Ordering::Equal => self.event.is_none() || self.event == earlier.event,
+                Ordering::Greater => true,
+            }
+    }
 }
 
 impl FeedPosition {

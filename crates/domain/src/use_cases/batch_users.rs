@@ -9,7 +9,7 @@ use std::task::Poll;
 use super::block_visibility::BlockVisibility;
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
-use crate::ports::{UserKey, UserKeys};
+use crate::ports::UserKeys;
 use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
 use crate::{CachedUsers, Freshness, Source, StoreError};
@@ -126,14 +126,8 @@ impl BatchUsers {
         let readings = self.users.read_many(&keys, freshness).await?;
         let sources = readings.iter().map(|reading| reading.source).collect();
         let keys = keys.each();
-        let requested = keys.iter().zip(&readings).filter_map(|(key, reading)| {
-            let user = reading.user.as_deref();
-            match (user, key) {
-                (Some(found), _) => Some((found.id, user)),
-                (None, UserKey::Id(id)) => Some((*id, None)),
-                (None, _) => None,
-            }
-        });
+        let requested = keys.iter().zip(&readings);
+        let requested = requested.filter_map(|(key, reading)| reading.requested(key));
         let hidden = self.block_visibility.hidden_from(caller, requested).await?;
         let shown = readings.into_iter().map(|reading| {
             let user = reading.user?;

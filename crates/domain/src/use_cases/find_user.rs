@@ -6,7 +6,6 @@ use super::block_visibility::{BlockVisibility, needs_query};
 use crate::caller::Caller;
 use crate::permissions::{Action, Denied, permit};
 use crate::ports::UserKey;
-use crate::user::User;
 use crate::values::{EmailKey, ExternalId, UserId, UsernameKey};
 use crate::view::{UserView, view};
 use crate::{CachedUsers, Freshness, Reading, Source, StoreError};
@@ -127,7 +126,7 @@ impl FindUser {
             Err(error) => return Some(Err(error)),
         };
         let reading = self.users.peek(&key)?;
-        match requested(&key, &reading) {
+        match reading.requested(&key) {
             Some((id, user)) if needs_query(caller, id, user) => None,
             _ => Some(show(caller, reading, false)),
         }
@@ -140,22 +139,13 @@ impl FindUser {
         key: &UserKey,
         reading: Reading,
     ) -> Result<FoundView, FindUserError> {
-        let requested = requested(key, &reading);
+        let requested = reading.requested(key);
         let id = requested.map(|(id, _)| id);
         let hidden = self
             .block_visibility
             .hidden_from(caller, requested.into_iter())
             .await?;
         show(caller, reading, id.is_some_and(|id| hidden.contains(&id)))
-    }
-}
-
-/// Returns the id of the requested user, if it is known, and the user, if it exists.
-fn requested<'a>(key: &UserKey, reading: &'a Reading) -> Option<(UserId, Option<&'a User>)> {
-    match (&reading.user, key) {
-        (Some(user), _) => Some((user.id, Some(user))),
-        (None, UserKey::Id(id)) => Some((*id, None)),
-        (None, _) => None,
     }
 }
 

@@ -8,8 +8,9 @@ use crate::caller::Caller;
 use crate::permissions::{Access, Action, Denied, access, permit};
 use crate::ports::{
     EventFeed, EventFrontier, EventPosition, FeedError, FeedEvent, FeedEventKind, FeedPage,
-    FeedPosition, FeedRequest, FeedStart, UserEvent, UserKeys,
+    FeedPosition, FeedRequest, FeedStart, Frontier, UserEvent, UserKeys,
 };
+use crate::relationship::RelationshipEventKind;
 use crate::values::UserId;
 use crate::view::{UserView, view};
 use crate::{CachedUsers, Freshness, StoreError, Violation};
@@ -46,7 +47,7 @@ pub struct EventsPage {
     /// Whether the next page can be read at once.
     pub has_more: bool,
     /// The frontier up to which the page was read.
-    pub frontier: EventPosition,
+    pub frontier: Frontier,
 }
 
 /// An event as one caller may see it.
@@ -86,6 +87,16 @@ impl EventsQuery {
     pub const MAX_LIMIT: u16 = 1000;
     /// The number of events on a page, unless the caller requests another one.
     pub const DEFAULT_LIMIT: u16 = 100;
+    /// The maximum number of events on a page with views of users, which may be large.
+    const MAX_LIMIT_WITH_USERS: u16 = 200;
+
+    fn page_limit(&self) -> u16 {
+        if self.includes_users {
+            self.limit.min(Self::MAX_LIMIT_WITH_USERS)
+        } else {
+            self.limit
+        }
+    }
 }
 
 impl EventTypes {
@@ -163,10 +174,10 @@ impl ReadEvents {
         let frontier = self.frontier.settled().await;
         let request = FeedRequest {
             start: query.start,
-            until: frontier,
+            until: frontier.clone(),
             kinds,
             subject: query.subject,
-            limit: query.limit,
+            limit: query.page_limit(),
         };
         let FeedPage {
             events,
@@ -200,7 +211,7 @@ impl ReadEvents {
 
     /// Waits until there may be events that a page did not contain.
     pub async fn wait_for_more(&self, page: &EventsPage) {
-        self.frontier.moved_from(page.frontier).await;
+        self.frontier.moved_from(&page.frontier).await;
     }
 
     async fn find(
@@ -221,13 +232,14 @@ impl ReadEvents {
     }
 }
 
-/// Whether a caller sees the actor of an event. The actor of the end of a follow by another user would reveal a block.
+/// Whether a caller sees the actor of an event. The end of a follow never has one for such a caller: the actor could be
+/// another user, who has ended it by a block.
 fn shows_actor(caller: &Caller, event: &UserEvent) -> bool {
     match event {
         UserEvent::User(_) => true,
         UserEvent::Relationship(event) => {
             access(caller, event.edge.from()) == Access::Full
-                || !event.actor.is_user_other_than(event.edge.from())
+                || event.kind != RelationshipEventKind::Unfollowed
         }
     }
 }

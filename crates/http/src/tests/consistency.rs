@@ -11,13 +11,11 @@ use super::{TestApp, get, patch, post};
 const TOKEN: &str = "consistency-token";
 
 /// Returns an app whose store has standbys, at this position.
-fn app(position: Result<u64, StoreError>, reach: Result<(), StoreError>) -> TestApp {
+fn app(position: Result<u64, StoreError>, caught_up: Result<(), StoreError>) -> TestApp {
     let mut port = MockConsistency::new();
     port.expect_position()
         .returning(move || position.clone().map(WritePosition::from_store));
-    port.expect_reach()
-        .withf(|position| position.get() == 7)
-        .returning(move |_| reach.clone());
+    port.expect_catch_up().returning(move || caught_up.clone());
     TestApp::with_ports(|ports| ports.consistency = Some(Arc::new(port)))
 }
 
@@ -53,7 +51,7 @@ async fn each_completed_write_has_a_token_and_no_read_has_one() {
 }
 
 #[actix_web::test]
-async fn a_read_waits_until_the_cache_has_reached_its_token() {
+async fn a_read_with_a_token_waits_until_the_cache_has_caught_up() {
     let app = app(Ok(7), Ok(()));
     let token = token_of_a_write(&app).await;
     for path in ["/v1/users/by-username/ann", "/v1/users"] {
@@ -63,7 +61,7 @@ async fn a_read_waits_until_the_cache_has_reached_its_token() {
 }
 
 #[actix_web::test]
-async fn a_token_that_cannot_be_reached_is_a_503() {
+async fn a_token_without_a_poll_is_a_503() {
     let app = app(Ok(7), unavailable());
     let token = token_of_a_write(&app).await;
     let read = get("/v1/users").insert_header((TOKEN, token.as_str()));

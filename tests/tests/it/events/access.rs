@@ -46,7 +46,7 @@ user_tests::on_each_store! {
         for parameters in ["", "&types=user.*"] {
             let events = read_until(&reader, parameters, &carol).await;
             assert_eq!(ids(&events), ids(&visible));
-            // The end of the follow must not reveal the user that ended it by a block.
+            // The end of a follow has no actor, so that it does not reveal the user that ended it by a block.
             let unfollowed = events.iter().find(|event| event["type"] == json!("user.unfollowed")).unwrap();
             assert_eq!(unfollowed["data"]["actor"], json!(null));
         }

@@ -11,7 +11,9 @@ use user_domain::use_cases::{BatchThrottle, UseCases};
 use user_tests::TestApp;
 
 use super::{now, read, read_after, types};
-use crate::common::{assert_faults, assert_problem, id, members, path, register_full_user};
+use crate::common::{
+    assert_faults, assert_problem, eventually, id, members, path, register_full_user,
+};
 
 /// A throttle without pauses.
 struct NoThrottle;
@@ -160,6 +162,8 @@ user_tests::on_each_store! {
         assert_problem(&service.get(&format!("/v1/events?cursor={cursor}")).await, 410, "cursor_lost");
         app.register("bob").await;
         assert_problem(&service.get(&format!("/v1/events?cursor={cursor}")).await, 410, "cursor_lost");
+        // Until the next look, the frontier is that of the database before.
+        eventually("the feed is readable", async || service.get("/v1/events").await.status == 200).await;
         let events = read(&service, "", 1).await;
         assert_eq!(types(&events), ["user.created"]);
     }

@@ -74,10 +74,10 @@ async fn read(store: &SeaOrmUsers, writing: &AtomicUsize) -> Vec<Received> {
     loop {
         assert!(began.elapsed() < READ_TIMEOUT, "the frontier is stuck");
         let is_over = writing.load(Ordering::Acquire) == 0;
-        let look = store.look(tracker.settled()).await.unwrap();
-        let newest = look.last;
+        let look = store.look(tracker.settled().cloned()).await.unwrap();
+        let newest = look.newest.at;
         tracker.observe(look, began.elapsed());
-        let Some(until) = tracker.settled() else {
+        let Some(until) = tracker.settled().cloned() else {
             continue;
         };
         let request = FeedRequest {

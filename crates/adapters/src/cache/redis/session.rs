@@ -30,11 +30,11 @@ const MIN_RECONNECT_INTERVAL: Duration = Duration::from_millis(50);
 const MAX_RECONNECT_INTERVAL: Duration = Duration::from_secs(1);
 /// The minimum time between two warnings that Redis is unavailable.
 const REMINDER_INTERVAL: Duration = Duration::from_secs(30);
-/// The number of polls without a change after which the position is stored all the same.
+/// The position is stored after this many polls without a change.
 const MAX_QUIET_POLLS: u32 = 40;
 
-/// The time after the end of a session by which no reader still waits for its replies.
-const REPLIES_ABANDONED_AFTER: Duration = Duration::from_secs(5);
+/// The longest time that a reader waits for Redis. This long after the end of a session, none waits for its replies.
+const MAX_READER_WAIT: Duration = Duration::from_secs(5);
 
 /// The start and the duration of a heartbeat; `None` if another epoch has started.
 type Heartbeat = Option<(Instant, Duration)>;
@@ -43,7 +43,7 @@ type Heartbeat = Option<(Instant, Duration)>;
 enum SessionEnd {
     /// Another epoch has started. The next session joins it.
     NewEpoch,
-    /// The connection failed, or a correction did.
+    /// The connection failed, or changes of the outbox could not be applied.
     Broken(String),
 }
 
@@ -117,7 +117,7 @@ impl RedisTier {
                 },
                 reason = connection.ended() => return SessionEnd::Broken(reason),
                 () = session.broken.notified() => {
-                    return SessionEnd::Broken("a correction failed".to_owned());
+                    return SessionEnd::Broken("changes of the outbox could not be applied".to_owned());
                 }
                 result = next(&mut heartbeat) => {
                     heartbeat = None;
@@ -187,7 +187,7 @@ impl RedisTier {
         true
     }
 
-    /// Applies the changes that the outbox poller reads to Redis.
+    /// Applies to Redis the changes that the outbox poller has read.
     ///
     /// A session that has missed a poll continues at the position that Redis stores. It applies every later change
     /// before the first user is read from Redis.
@@ -202,9 +202,8 @@ impl RedisTier {
         while let Some(correction) = corrections.recv().await {
             let Some(session) = self.session() else {
                 state = CorrectionState::default();
-                // The next session reads nothing before it has caught up, and the readers of the last one have timed
-                // out.
-                if let Some(moment) = correction.started.checked_sub(REPLIES_ABANDONED_AFTER) {
+                // No reader of the last session still waits, and the next session is not read before it has caught up.
+                if let Some(moment) = correction.started.checked_sub(MAX_READER_WAIT) {
                     memory.drop_confirmed(moment);
                 }
                 continue;
@@ -220,7 +219,7 @@ impl RedisTier {
                 // The database did not answer; the next poll tries again.
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::debug!(%error, "Redis correction failed");
+                    tracing::info!(%error, "changes of the outbox could not be applied to Redis");
                     session.broken.notify_one();
                     state = CorrectionState::default();
                 }
@@ -237,7 +236,9 @@ impl RedisTier {
         log: &dyn ChangeLog,
     ) -> Result<Option<Instant>, RedisError> {
         if change_log::history(&correction.position) != session.history {
-            return Err(RedisError::Unusable("the database has another history"));
+            return Err(RedisError::Unusable(
+                "the database was restarted, or its outbox was replaced",
+            ));
         }
         let continues = state
             .session
@@ -248,11 +249,8 @@ impl RedisTier {
         let started = if continues {
             self.correct(session, &correction.changed).await?;
             self.publish_tokens(session, &correction.tokens).await?;
-            state.quiet_polls = if correction.changed.is_empty() && correction.tokens.is_empty() {
-                state.quiet_polls + 1
-            } else {
-                MAX_QUIET_POLLS
-            };
+            state.quiet_polls += 1;
+            state.has_changes |= !correction.changed.is_empty() || !correction.tokens.is_empty();
             correction.started
         } else {
             session.corrected.store(false, Ordering::Release);
@@ -260,13 +258,13 @@ impl RedisTier {
                 return Ok(None);
             };
             state.session = Some(session.clone());
-            state.quiet_polls = 0;
+            (state.quiet_polls, state.has_changes) = (0, false);
             session.corrected.store(true, Ordering::Release);
             started
         };
         state.next = correction.number + 1;
-        if state.quiet_polls >= MAX_QUIET_POLLS {
-            state.quiet_polls = 0;
+        if state.has_changes || state.quiet_polls == MAX_QUIET_POLLS {
+            (state.quiet_polls, state.has_changes) = (0, false);
             if let Err(error) = session.save_position(&correction.position).await {
                 // A full Redis refuses the position; the next session then has more changes to apply.
                 tracing::debug!(%error, "Redis refused the outbox position");
@@ -321,7 +319,9 @@ impl RedisTier {
 struct CorrectionState {
     session: Option<Arc<RedisSession>>,
     next: u64,
+    /// The number of polls since the position was stored, and whether one of them had changes.
     quiet_polls: u32,
+    has_changes: bool,
 }
 
 /// Waits for an optional future. Without one, never completes.

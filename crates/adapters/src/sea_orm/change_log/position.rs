@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 /// Replacements of the outbox that a reader has noticed, by cause: `server` (a restart or another server) or `restore`.
 const DISCONTINUITIES: &str = "outbox_discontinuities_total";
-/// The last word of a position whose log is not yet known to match the users.
-const UNSETTLED: &str = " unsettled";
+/// Precedes the last word of a position whose log is not yet known to match the users: the number of polls that found this.
+const UNSETTLED: &str = " unsettled/";
 
 /// A PostgreSQL position: the history of the database, a snapshot (`pg_snapshot`) and the newest event.
 ///
@@ -23,14 +23,16 @@ pub(super) struct PostgresPosition<'a> {
     next: u64,
     open: &'a str,
     last: LastEvent,
-    pub(super) is_settled: bool,
+    /// The number of polls since the log did not continue, if the users have not matched it since.
+    pub(super) unsettled_polls: Option<u32>,
 }
 
 /// A SQLite position: the last assigned number, and the newest event.
 pub(super) struct SqlitePosition {
     number: i64,
     last: LastEvent,
-    pub(super) is_settled: bool,
+    /// The number of polls since the log did not continue, if the users have not matched it since.
+    pub(super) unsettled_polls: Option<u32>,
 }
 
 /// The newest event at a position; number 0 if there was none.
@@ -44,7 +46,7 @@ struct LastEvent {
 impl<'a> PostgresPosition<'a> {
     /// Parses a position, which comes from outside this process and may be invalid.
     pub(super) fn parse(position: &'a LogPosition) -> Option<Self> {
-        let (text, is_settled) = split_settled(position);
+        let (text, unsettled_polls) = split_unsettled(position);
         let mut words = text.splitn(3, ' ');
         let (history, snapshot, last) = (words.next()?, words.next()?, words.next()?);
         let mut parts = snapshot.splitn(3, ':');
@@ -60,7 +62,7 @@ impl<'a> PostgresPosition<'a> {
             next: next.parse().ok()?,
             open,
             last: LastEvent::parse(seq, xid, id)?,
-            is_settled,
+            unsettled_polls,
         })
     }
 
@@ -81,13 +83,13 @@ impl<'a> PostgresPosition<'a> {
 impl SqlitePosition {
     /// Parses a position, which comes from outside this process and may be invalid.
     pub(super) fn parse(position: &LogPosition) -> Option<Self> {
-        let (text, is_settled) = split_settled(position);
+        let (text, unsettled_polls) = split_unsettled(position);
         let (number, last) = text.split_once(' ')?;
         let (seq, id) = last.split_once('/')?;
         Some(Self {
             number: number.parse().ok().filter(|number| *number >= 0)?,
             last: LastEvent::parse(seq, "0", id)?,
-            is_settled,
+            unsettled_polls,
         })
     }
 
@@ -133,16 +135,17 @@ pub(super) fn newest_event(position: &LogPosition) -> Option<(i64, String)> {
     (last.seq > 0).then(|| (last.seq, last.id.to_string()))
 }
 
-/// Marks a position as one at which the users do not yet match the log.
-pub(super) fn unsettled(position: &LogPosition) -> LogPosition {
-    LogPosition::from_store(format!("{}{UNSETTLED}", position.as_str()))
-        .with_writes(position.writes())
+/// Marks a position as one at which the users do not yet match the log, as this many polls have found.
+pub(super) fn unsettled(position: &LogPosition, polls: u32) -> LogPosition {
+    LogPosition::from_store(format!("{}{UNSETTLED}{polls}", position.as_str()))
 }
 
-fn split_settled(position: &LogPosition) -> (&str, bool) {
+fn split_unsettled(position: &LogPosition) -> (&str, Option<u32>) {
     let text = position.as_str();
-    text.strip_suffix(UNSETTLED)
-        .map_or((text, true), |text| (text, false))
+    text.rsplit_once(UNSETTLED)
+        .map_or((text, None), |(text, polls)| {
+            (text, Some(polls.parse().unwrap_or(u32::MAX)))
+        })
 }
 
 /// Logs and counts that the log at a known position does not continue at the current one.

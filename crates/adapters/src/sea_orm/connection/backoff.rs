@@ -17,6 +17,11 @@ impl Backoff {
         failed.is_some_and(|failed| failed.elapsed() < RETRY_INTERVAL)
     }
 
+    /// Records that the server answered.
+    pub(super) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Records that the server failed.
     pub(super) fn record_failure(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());

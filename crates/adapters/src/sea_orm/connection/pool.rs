@@ -129,11 +129,20 @@ impl Pool {
         &self,
         mode: TransactionMode,
     ) -> Result<Transaction, DbErr> {
+        let permit = self.admit().await?;
+        self.begin_admitted(permit, mode).await
+    }
+
+    /// Begins a transaction with the permit for a connection of this pool.
+    pub(super) async fn begin_admitted(
+        &self,
+        permit: Permit,
+        mode: TransactionMode,
+    ) -> Result<Transaction, DbErr> {
         let sqlite = match mode {
             TransactionMode::Write => SqliteTransactionMode::Immediate,
             TransactionMode::Read | TransactionMode::Snapshot => SqliteTransactionMode::Deferred,
         };
-        let permit = self.admit().await?;
         let span = statement_span(self, "BEGIN");
         // Boxed: with the futures around it, the nesting would exceed the compiler's limit.
         let beginning = Box::pin(async {
@@ -144,10 +153,8 @@ impl Pool {
                 sqlite_transaction_mode: Some(sqlite),
                 ..TransactionOptions::default()
             };
-            self.db
-                .begin_with_options(options)
-                .await
-                .map(AnyTransaction::Plain)
+            let begun = self.db.begin_with_options(options).await;
+            begun.map(AnyTransaction::Plain)
         });
         let tx = traced(span, beginning).await;
         Ok(Transaction {
@@ -187,7 +194,7 @@ impl Pool {
         result
     }
 
-    async fn admit(&self) -> Result<Permit, DbErr> {
+    pub(super) async fn admit(&self) -> Result<Permit, DbErr> {
         self.admission
             .admit()
             .await

@@ -88,11 +88,20 @@ impl Servers {
     /// # Errors
     /// Why not.
     pub(super) async fn check(&self) -> Result<(), DbErr> {
+        // First, since what a session sets would remain in the sessions of a pooler.
+        self.refuse_pooler().await?;
+        self.choose(|_| false).await.map(drop)
+    }
+
+    /// Checks that no address is that of a pooler in transaction mode, unless the settings say so.
+    ///
+    /// # Errors
+    /// What the operator can do.
+    pub(super) async fn refuse_pooler(&self) -> Result<(), DbErr> {
         if !self.session.is_pooled {
-            // First, since what a session sets would remain in the sessions of a pooler.
             try_join_all(self.options.iter().map(pooler::refuse)).await?;
         }
-        self.choose(|_| false).await.map(drop)
+        Ok(())
     }
 
     /// Returns the error of a pool that opened no connection in time.

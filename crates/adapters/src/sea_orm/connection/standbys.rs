@@ -81,6 +81,8 @@ struct Standby {
 /// How far the primary server was, as a poll of the outbox saw it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::sea_orm) struct PolledPosition {
+    /// The history of the database. Positions of different histories must not be compared.
+    pub(in crate::sea_orm) history: String,
     /// The position up to which every commit is covered.
     pub(in crate::sea_orm) writes: WritePosition,
     /// Number and id of the newest event; 0 if there is none.
@@ -138,7 +140,14 @@ impl Standbys {
 
     /// Records a completed poll of the primary server, which began at this time.
     pub(in crate::sea_orm) fn record_poll(&self, began: Instant, position: PolledPosition) {
+        self.primary.clear();
         let mut polls = lock(&self.polls);
+        if polls
+            .back()
+            .is_some_and(|last| last.position.history != position.history)
+        {
+            polls.clear();
+        }
         // Polls of several callers may end in another order than they began.
         if polls.back().is_none_or(|last| last.began < began) {
             polls.push_back(Poll { began, position });
@@ -177,9 +186,14 @@ impl Standbys {
             None => "no_poll",
         };
         match self.on_primary(on_primary).await {
-            Err(error) if reason == "no_poll" && is_unavailable(&error) => {
+            Err(error) if reason == "no_poll" && self.primary.is_waiting() => {
                 match self.without_primary(on_standby).await {
-                    Some(answer) => answer,
+                    Some(answer) => {
+                        if let Some(context) = ReadContext::current() {
+                            context.record_read_without_primary();
+                        }
+                        answer
+                    }
                     None => Err(error),
                 }
             }
@@ -208,9 +222,6 @@ impl Standbys {
         };
         let answer = self.try_standbys(&poll, read).await.ok()?;
         count("standby", "without_primary");
-        if let Some(context) = ReadContext::current() {
-            context.record_read_without_primary();
-        }
         Some(answer)
     }
 
@@ -252,7 +263,11 @@ impl Standbys {
         let at_least = poll.position.writes.max(required_position()).get();
         let mut refusal = Refusal::Unavailable;
         for standby in self.in_order(at_least) {
-            let began = timeout(PROBE_TIMEOUT, standby.begin(poll)).await;
+            // A busy pool is no failure of its server.
+            let Ok(Ok(permit)) = timeout(PROBE_TIMEOUT, standby.pool.admit()).await else {
+                continue;
+            };
+            let began = timeout(PROBE_TIMEOUT, standby.begin(permit, poll)).await;
             let Ok(Ok((tx, position))) = began else {
                 standby.failures.record_failure();
                 continue;
@@ -274,10 +289,7 @@ impl Standbys {
                     }
                     Ok(answer)
                 }
-                Err(_) => {
-                    standby.failures.record_failure();
-                    Err(Refusal::Failed)
-                }
+                Err(_) => Err(Refusal::Failed),
             };
         }
         Err(refusal)
@@ -291,7 +303,7 @@ impl Standbys {
             (0..count).filter_map(|turn| self.servers.get(start.wrapping_add(turn) % count));
         let usable = turns.filter(|standby| !standby.failures.is_waiting());
         let mut ordered: Vec<&Standby> = usable.collect();
-        ordered.sort_by_key(|standby| *lock(&standby.seen) < at_least);
+        ordered.sort_by_cached_key(|standby| *lock(&standby.seen) < at_least);
         ordered
     }
 
@@ -321,8 +333,15 @@ struct ReplayPosition {
 impl Standby {
     /// Begins a transaction, and returns the position of its server; `None` if that has left the history of the primary
     /// server. The transaction keeps the connection, so that the read runs on the same server.
-    async fn begin(&self, poll: &Poll) -> Result<(Transaction, Option<ReplayPosition>), DbErr> {
-        let tx = self.pool.begin(TransactionMode::Read).await?;
+    async fn begin(
+        &self,
+        permit: Permit,
+        poll: &Poll,
+    ) -> Result<(Transaction, Option<ReplayPosition>), DbErr> {
+        let tx = self
+            .pool
+            .begin_admitted(permit, TransactionMode::Read)
+            .await?;
         let (number, id) = poll.position.event.clone();
         let rows = raw_sql::query(&tx, PROBE, [Value::from(number), Value::from(id)]).await?;
         let row = rows

@@ -76,7 +76,10 @@ async fn purge_rows(
 /// Events past the frontier of the event feed are kept. Otherwise an event that becomes visible later would be before a
 /// purged one, and no reader would receive it.
 async fn purge_events(db: &Pool, cutoff: DateTime<Utc>) -> Result<u64, OperationError> {
-    let Some(frontier) = event_feed::find_frontier(db, MAX_LOOKS).await? else {
+    let Some(frontier) = event_feed::find_frontier(db, MAX_LOOKS)
+        .await?
+        .map(|found| found.at)
+    else {
         tracing::warn!(
             "events are kept: a transaction that writes to the table events does not end"
         );

@@ -70,3 +70,17 @@ async fn a_standby_does_not_hide_a_failure_of_the_store() {
     let answer = users.read(&by_id(&alice), Freshness::Bounded).await;
     assert_eq!(answer, Err(failure()));
 }
+
+#[tokio::test]
+async fn the_blocks_of_a_user_on_a_standby_are_not_known() {
+    let alice = sample_user("alice");
+    let read = |source| Reading {
+        user: Some(alice.clone()),
+        source,
+    };
+    let key = by_id(&alice);
+    let known = read(Source::Coalesced);
+    assert_eq!(known.requested(&key), Some((alice.id, Some(&*alice))));
+    let unknown = read(Source::Standby);
+    assert_eq!(unknown.requested(&key), Some((alice.id, None)));
+}

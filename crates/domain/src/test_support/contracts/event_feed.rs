@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::{StoreUnderTest, race};
+use crate::StoreError;
 use crate::event_frontier::FrontierTracker;
 use crate::ports::{
     EventPosition, FeedError, FeedEvent, FeedEventKind, FeedPage, FeedPosition, FeedRequest,
-    FeedStart, Records, UserEvent,
+    FeedStart, Frontier, Records, UserEvent,
 };
 use crate::test_support::samples::{context, context_at, new_user, seconds, set_name, start};
 use crate::user::{Change, EventKind};
@@ -20,15 +21,16 @@ const FRONTIER_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl StoreUnderTest {
     /// Looks at the feed until every event that is visible now is settled, and returns the frontier.
-    async fn frontier(&self) -> EventPosition {
-        let first = self.event_feed.look(None).await.expect("a look").last;
+    async fn frontier(&self) -> Frontier {
+        let look = self.event_feed.look(None).await;
+        let first = look.expect("a look").newest.at;
         let mut tracker = FrontierTracker::default();
         let settle = async {
             loop {
-                let look = self.event_feed.look(tracker.settled()).await;
+                let look = self.event_feed.look(tracker.settled().cloned()).await;
                 tracker.observe(look.expect("a look"), Duration::ZERO);
                 match tracker.settled() {
-                    Some(settled) if settled >= first => return settled,
+                    Some(settled) if settled.at >= first => return settled.clone(),
                     _ => sleep(Duration::from_millis(2)).await,
                 }
             }
@@ -110,10 +112,10 @@ pub async fn a_page_ends_at_the_given_position(store: &StoreUnderTest) {
     let until = store.frontier().await;
     store.added(&new_user("bob")).await;
     let mut request = store.request(FeedStart::Oldest).await;
-    request.until = until;
+    request.until = until.clone();
     let page = store.feed(&request).await.expect("a page");
     assert_eq!(page.events.len(), 1);
-    assert_eq!(page.end.at, until);
+    assert_eq!(page.end.at, until.at);
     request.start = FeedStart::Newest;
     assert_eq!(store.feed(&request).await.expect("a page").end, page.end);
 }
@@ -155,6 +157,18 @@ pub async fn a_filter_moves_the_position_over_other_events(store: &StoreUnderTes
     let page = store.feed(&request).await.expect("a page");
     assert_eq!(kinds(&page), [EventKind::Created]);
     assert!(page.has_more && page.end != newest);
+}
+
+/// A page up to a frontier whose event is not in the store is refused: the database went back after the look.
+pub async fn a_frontier_of_another_history_is_refused(store: &StoreUnderTest) {
+    store.added(&new_user("alice")).await;
+    for start in [FeedStart::Oldest, FeedStart::Newest] {
+        let mut request = store.request(start).await;
+        request.until.event = Some(uuid::Uuid::from_u128(1));
+        let refused = store.feed(&request).await;
+        let is_unavailable = matches!(refused, Err(FeedError::Store(StoreError::Unavailable(_))));
+        assert!(is_unavailable, "{refused:?}");
+    }
 }
 
 /// A position is valid until an event after it is purged.

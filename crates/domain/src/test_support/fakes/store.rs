@@ -16,7 +16,7 @@ use crate::import::{Import, ImportLedger, Plan, StoreSnapshot};
 use crate::lockout::{AccountAttempts, Lockout, LoginAttempt};
 use crate::ports::{
     ChangeLog, Changes, Credentials, EventFeed, EventFrontier, EventPage, EventPosition,
-    EventsRequest, ExpiredUser, FeedError, FeedLook, FeedPage, FeedRequest, HashingError,
+    EventsRequest, ExpiredUser, FeedError, FeedLook, FeedPage, FeedRequest, Frontier, HashingError,
     ImportError, LogPosition, LoginAttempts, LoginLock, Page, PastChanges, Purged, Records,
     ReservedName, Retention, SchemaState, ServiceTokenRegistry, StoreHealth, StoredCredential,
     StoredRecords, StoredServiceToken, SuspensionEnds, TokenRevocation, TokenUse, UserDirectory,
@@ -152,10 +152,9 @@ impl ChangeLog for FakeStore {
 
 #[async_trait]
 impl EventFeed for FakeStore {
-    async fn look(&self, _: Option<EventPosition>) -> Result<FeedLook, StoreError> {
+    async fn look(&self, _: Option<Frontier>) -> Result<FeedLook, StoreError> {
         Ok(FeedLook {
-            history: String::new(),
-            last: self.state().last_position(),
+            newest: self.state().frontier(),
             open_writes: HashSet::new(),
         })
     }
@@ -168,12 +167,12 @@ impl EventFeed for FakeStore {
 /// Every write is visible when it has ended.
 #[async_trait]
 impl EventFrontier for FakeStore {
-    async fn settled(&self) -> EventPosition {
-        self.state().last_position()
+    async fn settled(&self) -> Frontier {
+        self.state().frontier()
     }
 
-    async fn moved_from(&self, position: EventPosition) {
-        while self.state().last_position() == position {
+    async fn moved_from(&self, frontier: &Frontier) {
+        while self.state().frontier() == *frontier {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

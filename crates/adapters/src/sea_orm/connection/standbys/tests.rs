@@ -6,6 +6,7 @@ fn standbys() -> Standbys {
 
 fn position(writes: u64) -> PolledPosition {
     PolledPosition {
+        history: "one".to_owned(),
         writes: WritePosition::from_store(writes),
         event: (0, String::new()),
     }

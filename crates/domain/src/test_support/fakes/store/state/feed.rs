@@ -3,7 +3,7 @@ use uuid::Uuid;
 use super::{LogEntry, State};
 use crate::ports::{
     EventPosition, FeedError, FeedEvent, FeedEventKind, FeedPage, FeedPosition, FeedRequest,
-    FeedStart, UserEvent,
+    FeedStart, Frontier, StoreError, UserEvent,
 };
 use crate::values::UserId;
 
@@ -11,23 +11,34 @@ use crate::values::UserId;
 const STORE: Uuid = Uuid::from_u128(0x0199_b8f2_7c1e_7000_8000_0000_0000_5707);
 
 impl State {
-    /// Returns the position of the last event. Positions are sequence numbers plus one.
-    pub(in super::super) fn last_position(&self) -> EventPosition {
-        to_position(self.next)
+    /// Returns the last event. Positions are sequence numbers plus one.
+    pub(in super::super) fn frontier(&self) -> Frontier {
+        let at = to_position(self.next);
+        Frontier {
+            history: String::new(),
+            at,
+            event: self.event_at(at),
+        }
+    }
+
+    fn event_at(&self, at: EventPosition) -> Option<Uuid> {
+        let number = usize::try_from(at.get()).ok()?.checked_sub(1)?;
+        self.events.get(&number).map(LogEntry::id)
     }
 
     pub(in super::super) fn feed_page(&self, request: &FeedRequest) -> Result<FeedPage, FeedError> {
         let purged = to_position(self.purged);
-        let event_at = |at: EventPosition| {
-            let number = usize::try_from(at.get()).ok()?.checked_sub(1)?;
-            self.events.get(&number).map(LogEntry::id)
-        };
-        let after = |at: EventPosition| FeedPosition::after(STORE, at, event_at(at));
+        let until = request.until.at;
+        if until > purged && request.until.event != self.event_at(until) {
+            let cause = "the frontier is of another history".to_owned();
+            return Err(StoreError::Unavailable(cause).into());
+        }
+        let after = |at: EventPosition| FeedPosition::after(STORE, at, self.event_at(at));
         let start = match request.start {
             FeedStart::Oldest => purged,
-            FeedStart::Newest => request.until.max(purged),
+            FeedStart::Newest => until.max(purged),
             FeedStart::After(position) => {
-                position.check(STORE, purged, event_at(position.at))?;
+                position.check(STORE, purged, self.event_at(position.at))?;
                 position.at
             }
         };
@@ -40,7 +51,7 @@ impl State {
             .events
             .iter()
             .map(|(number, entry)| (to_position(number + 1), entry))
-            .filter(|(at, _)| *at > start && *at <= request.until);
+            .filter(|(at, _)| *at > start && *at <= until);
         for (scanned, (at, entry)) in (0..).zip(later) {
             let is_full = page.events.len() == usize::from(request.limit);
             let event = entry.for_feed(&request.kinds, request.subject);
