@@ -5,12 +5,14 @@
 //! asked for its position on the connection of the read, by a statement before the read: positions only grow in one
 //! server process, and the snapshot of the read is younger than the answer. See `docs/decisions`, 47.
 
+mod metric_names;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use metrics::{Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
+use metrics::{Gauge, counter, gauge};
 use sea_orm::{DbErr, Value};
 use tokio::time::timeout;
 use user_domain::ports::WritePosition;
@@ -24,6 +26,8 @@ use super::{ACQUIRE_TIMEOUT, PoolOptions, STANDBY_TIMEOUT};
 use crate::guards::{Guard, Guards};
 use crate::sea_orm::errors::{OperationError, is_transient};
 use crate::sea_orm::raw_sql;
+pub(super) use metric_names::describe_metrics;
+use metric_names::{LAG_BYTES, LAG_SECONDS, ROUTED};
 
 /// The names of the pools of standbys in metrics.
 pub(super) const POOL_NAMES: [&str; 8] = [
@@ -42,12 +46,6 @@ const MAX_POLL_AGE: Duration = Duration::from_secs(1);
 const TIME_WITHOUT_PRIMARY: Duration = Duration::from_mins(1);
 /// The maximum duration of the query for the position of a standby, with the wait for a connection.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(250);
-
-/// Reads that a standby or the primary server answered, by `route` and `reason`.
-const ROUTED: &str = "db_reads_routed_total";
-/// How far a standby is behind the newest poll of the primary server, by `standby`.
-const LAG_BYTES: &str = "db_standby_replay_lag_bytes";
-const LAG_SECONDS: &str = "db_standby_replay_lag_seconds";
 
 /// The position up to which a standby has replayed; that of a server that is not a standby includes all its commits.
 /// Then whether it has the newest event of the poll: a server that has left the history of the primary server, as a
@@ -385,25 +383,6 @@ fn count(route: &'static str, reason: &'static str) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Registers the descriptions of the metrics of standbys.
-pub(super) fn describe_metrics() {
-    describe_counter!(
-        ROUTED,
-        Unit::Count,
-        "Reads that a standby or the primary server answered, by route and reason"
-    );
-    describe_gauge!(
-        LAG_BYTES,
-        Unit::Bytes,
-        "How much of the log of the newest outbox poll a standby had not replayed when it was last asked"
-    );
-    describe_gauge!(
-        LAG_SECONDS,
-        Unit::Seconds,
-        "The age of the last commit that a standby had replayed when it was last asked; 0 if it missed nothing"
-    );
 }
 
 #[cfg(test)]
