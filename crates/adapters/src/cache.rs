@@ -5,7 +5,6 @@
 //! states the guarantees and proves them.
 
 mod coalescing_reader;
-pub(crate) mod failure;
 mod freshness;
 mod invalidation;
 mod memory;
@@ -27,9 +26,9 @@ use user_domain::ports::{
 use user_domain::user::User;
 use user_domain::values::UserId;
 
+use crate::failure::failure;
 use crate::guards::Guards;
 use crate::sea_orm::SeaOrmUsers;
-use failure::failure;
 use freshness::{FreshnessSnapshot, FreshnessTracker};
 use memory::{Entry, Flight, MemoryLease, MemoryLookup, MemoryTier};
 use meters::Meters;

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use user_domain::event_frontier::FrontierTracker;
 use user_domain::ports::{EventFeed, EventFrontier, Frontier};
 
-use crate::cache::failure::failure;
+use crate::failure::failure;
 
 /// The time since the newest look at the feed whose events may all be read.
 const FRONTIER_AGE: &str = "event_frontier_age_seconds";

@@ -4,6 +4,7 @@
 pub mod cache;
 mod clock;
 pub mod event_frontier;
+mod failure;
 pub mod guards;
 pub mod operations;
 pub mod passwords;

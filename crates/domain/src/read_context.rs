@@ -38,7 +38,8 @@ impl ReadContext {
         CURRENT.with_borrow(Clone::clone)
     }
 
-    /// Runs a future in this context. Tasks that it spawns are outside.
+    /// Runs a future in this context. Tasks that it spawns are outside: what they read may miss the required writes, so a
+    /// reader that depends on the context must not spawn.
     pub async fn run<T>(self: Arc<Self>, future: impl Future<Output = T>) -> T {
         let mut future = Box::pin(future);
         poll_fn(|context| {

@@ -11,13 +11,13 @@ use user_domain::ports::{ChangeLog, Clock, LogPosition};
 use user_domain::values::{ServiceTokenId, UserId};
 
 use super::TieredUserCache;
-use super::failure::failure;
 use super::freshness::FreshnessTracker;
 use super::invalidation::InvalidationTarget as _;
 use super::memory::MemoryTier;
 use super::meters::Meters;
 use super::recent_changes::{BackwardScan, RecentChanges};
 use crate::SystemClock;
+use crate::failure::failure;
 
 /// The time between the starts of two polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

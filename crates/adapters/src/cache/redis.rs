@@ -31,10 +31,10 @@ use tracing::Instrument;
 use user_domain::user::User;
 use user_domain::values::UserId;
 
-use super::failure::failure;
 use super::freshness::FreshnessTracker;
 use super::meters::{Meters, RedisMeters};
 use super::recent_changes::{ABSENCE_TTL, RecentChanges, USER_TTL};
+use crate::failure::failure;
 use crate::guards::Guards;
 use crate::operations::{System, timed};
 use breaker::CircuitBreaker;

@@ -108,7 +108,9 @@ async fn position(
 }
 
 /// Returns a position that covers every commit before the call.
-pub(super) async fn written_to(db: &impl ConnectionTrait) -> Result<WritePosition, OperationError> {
+pub(super) async fn write_position(
+    db: &impl ConnectionTrait,
+) -> Result<WritePosition, OperationError> {
     let (_, polled) = position(db).await?;
     let standby = || StoreError::Unavailable("the server is a standby".to_owned());
     Ok(polled.ok_or_else(standby)?.writes)

@@ -35,7 +35,7 @@ impl StoreConsistency {
 #[async_trait]
 impl Consistency for StoreConsistency {
     async fn position(&self) -> Result<WritePosition, StoreError> {
-        let work = change_log::written_to(&self.users.connections.reads);
+        let work = change_log::write_position(&self.users.connections.reads);
         self.users.timed("find_write_position", work).await
     }
 

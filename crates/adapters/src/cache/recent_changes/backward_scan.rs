@@ -6,7 +6,7 @@ use user_domain::StoreError;
 use user_domain::ports::{ChangeLog, EventPosition, PastChanges};
 
 use super::{RecentChanges, TOLERANCE, USER_TTL, span};
-use crate::cache::failure::failure;
+use crate::failure::failure;
 
 /// The number of events in one query, as long as the database answers in time.
 const MAX_PAGE_SIZE: u16 = 5000;

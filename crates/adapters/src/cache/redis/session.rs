@@ -17,9 +17,9 @@ use super::connect::{self, OpenedSession};
 use super::keys::RedisKeys;
 use super::messages::{FLUSH, parse_token_message, parse_user_message};
 use super::{COMMAND_TIMEOUT, REQUEST_TIMEOUT, RedisError, RedisSession, RedisTier};
-use crate::cache::failure::failure;
 use crate::cache::invalidation::InvalidationTarget;
 use crate::cache::outbox_poller::{Correction, OutboxPoller};
+use crate::failure::failure;
 use crate::guards::Guard;
 use crate::sea_orm::change_log;
 
