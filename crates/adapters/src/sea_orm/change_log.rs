@@ -31,8 +31,9 @@ pub(crate) use position::history;
 use position::{PostgresPosition, SqlitePosition};
 pub(super) use position::{describe_metrics, register_metrics};
 
-/// The maximum number of polls for which nothing is cached because the users do not match the log: an hour, which is more
-/// than a restore needs. Rows that were changed by hand never match.
+/// The maximum number of polls for which nothing is cached because the users do not match the log. At four polls a second
+/// it is an hour; there are more polls while readers with a `Consistency-Token` wait. Rows that were changed by hand never
+/// match.
 const MAX_UNSETTLED_POLLS: u32 = 14_400;
 
 #[async_trait]
@@ -159,7 +160,7 @@ async fn since(
         changes.position = position::unsettled(&changes.position, polls + 1);
     } else {
         tracing::error!(
-            "users do not match the outbox an hour after a restore; they are cached again"
+            "users still do not match the outbox after a restore; they are cached again"
         );
     }
     Ok((changes, polled))

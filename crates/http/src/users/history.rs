@@ -3,18 +3,15 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LINK;
-use user_domain::directory::DirectoryQuery;
 use user_domain::use_cases::ExportUser;
 
-use super::list::check;
-use super::related::cursor_of_other_list;
+use super::related::{cursor_and_limit, cursor_of_other_list};
 use crate::bodies::{history_page, json_response_of_bytes};
 use crate::cursor;
 use crate::extract::{AuthenticatedRequest, TargetUser};
 use crate::link::next_page;
 use crate::openapi::{self, HistoryQuery, IdPath, ReadErrors};
 use crate::problem::Problem;
-use crate::query::Query;
 
 /// Lists the changes of a user.
 #[utoipa::path(
@@ -32,13 +29,7 @@ pub(crate) async fn history(
     let (call, TargetUser(user)) = call.split();
     ExportUser::permit(&call.caller, user)?;
     let keys = call.api.signing_keys();
-    let mut query = Query::of(&call.request);
-    let cursor = query.take("cursor");
-    let parameters = DirectoryQuery {
-        limit: query.take("limit"),
-        ..DirectoryQuery::default()
-    };
-    let limit = check(query, &parameters)?.limit;
+    let (cursor, limit) = cursor_and_limit(&call.request)?;
     let before = cursor
         .map(|text| cursor::decode_events(keys, user, &text).ok_or_else(cursor_of_other_list));
     let use_case = &call.api.use_cases().export_user;

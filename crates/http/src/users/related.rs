@@ -1,9 +1,9 @@
 //! The common part of the lists of related users, and of changes of relationships.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LINK;
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use user_domain::directory::DirectoryQuery;
 use user_domain::relationship::{FollowList, RelatedList, RelatedPosition, RelationshipChange};
 use user_domain::use_cases::ListRelated;
@@ -60,13 +60,7 @@ fn page_parameters<T>(
 ) -> Result<(Option<RelatedPosition>, u16), Problem> {
     ListRelated::permit(&call.caller, user, list)?;
     let keys = call.api.signing_keys();
-    let mut query = Query::of(&call.request);
-    let cursor = query.take("cursor");
-    let parameters = DirectoryQuery {
-        limit: query.take("limit"),
-        ..DirectoryQuery::default()
-    };
-    let limit = check(query, &parameters)?.limit;
+    let (cursor, limit) = cursor_and_limit(&call.request)?;
     let after = match cursor {
         None => None,
         Some(text) => Some(
@@ -74,6 +68,18 @@ fn page_parameters<T>(
         ),
     };
     Ok((after, limit))
+}
+
+/// Returns the `cursor` and the `limit` of a request for a page, which has no other parameters.
+pub(super) fn cursor_and_limit(request: &HttpRequest) -> Result<(Option<String>, u16), Problem> {
+    let mut query = Query::of(request);
+    let cursor = query.take("cursor");
+    let parameters = DirectoryQuery {
+        limit: query.take("limit"),
+        ..DirectoryQuery::default()
+    };
+    let limit = check(query, &parameters)?.limit;
+    Ok((cursor, limit))
 }
 
 fn next_cursor<T>(
