@@ -270,6 +270,7 @@ pub(crate) fn redis_options(settings: &Settings) -> Option<RedisOptions> {
     let connection = settings.cache.redis.clone()?;
     Some(RedisOptions {
         connection,
+        timeout: settings.cache.redis_timeout,
         sealing_key: keys::derive(&settings.tokens, "user-service users in Redis v1"),
     })
 }

@@ -45,8 +45,6 @@ use keys::RedisKeys;
 use options::RedisOptions;
 use value::ValueCodec;
 
-/// The time that a read waits for Redis, and a write for the publication of its invalidation.
-const REQUEST_TIMEOUT: Duration = Duration::from_millis(5);
 /// The number of users that extend the time limit of a read by one millisecond.
 const USERS_PER_MILLISECOND: usize = 50;
 /// The time limit of every other command. A heartbeat or a correction that exceeds it ends the session.
@@ -126,7 +124,7 @@ impl RedisTier {
         }
     }
 
-    /// Reads users with one command. What Redis does not return within a few milliseconds is a miss.
+    /// Reads users with one command. What Redis does not return in time is a miss.
     pub(super) async fn read(&self, ids: &[UserId]) -> Vec<RedisLookup> {
         let (started, now) = (Instant::now(), self.recent.now());
         let misses = || ids.iter().map(|_| RedisLookup::Miss(None)).collect();
@@ -138,7 +136,7 @@ impl RedisTier {
         keys.push(session.keys.epoch());
         keys.extend(ids.iter().map(|id| session.keys.user(*id)));
         let more = Duration::from_millis((ids.len() / USERS_PER_MILLISECOND) as u64);
-        let max_wait = REQUEST_TIMEOUT + more;
+        let max_wait = self.options.timeout + more;
         let call = timeout(max_wait, session.client.mget::<Vec<Value>, _>(keys));
         let values = match timed(System::Redis, "read", call, is_failure).await {
             Ok(Ok(values)) if values.len() == ids.len() + 1 => values,
@@ -285,7 +283,7 @@ impl RedisTier {
         &scripts::FILL
     }
 
-    /// Invalidates older revisions in Redis and in the other replicas, and waits a few milliseconds for that.
+    /// Invalidates older revisions in Redis and in the other replicas, and waits for that until the time limit of a request.
     ///
     /// After that time the command continues in the background. The outbox poller of every replica invalidates in any
     /// case.
@@ -304,7 +302,7 @@ impl RedisTier {
             }
         };
         let publishing = tokio::spawn(publishing.in_current_span());
-        if self.breaker.is_closed() && timeout(REQUEST_TIMEOUT, publishing).await.is_err() {
+        if self.breaker.is_closed() && timeout(self.options.timeout, publishing).await.is_err() {
             self.breaker.record_failure();
         }
     }

@@ -1,5 +1,7 @@
 //! The settings of the cache.
 
+use std::time::Duration;
+
 use user_adapters::cache::{RedisConnection, RedisTls};
 
 use super::Read;
@@ -12,6 +14,8 @@ pub struct CacheSettings {
     /// The Redis that replicas share (`REDIS_URL`, and the files of `rediss://` in `REDIS_CA_FILE`, `REDIS_CERT_FILE`
     /// and `REDIS_KEY_FILE`).
     pub redis: Option<RedisConnection>,
+    /// The time that a request waits for Redis (`REDIS_TIMEOUT_MS`).
+    pub redis_timeout: Duration,
     /// The approximate size of the in-process cache in bytes (`CACHE_MEMORY_MB`); 0 disables it.
     pub memory: u64,
 }
@@ -20,6 +24,7 @@ impl CacheSettings {
     pub(super) fn read(reader: &mut Reader) -> Read<Self> {
         let url = reader.optional("REDIS_URL", redis_url::parse);
         let tls = tls(reader);
+        let redis_timeout = reader.number("REDIS_TIMEOUT_MS", 1..=250_u64);
         let megabytes = reader.number("CACHE_MEMORY_MB", 0..=65_536_u64);
 
         let (url, tls) = (url?, tls?);
@@ -57,6 +62,7 @@ impl CacheSettings {
         });
         Ok(Self {
             redis,
+            redis_timeout: Duration::from_millis(redis_timeout?),
             memory: megabytes? * 1024 * 1024,
         })
     }

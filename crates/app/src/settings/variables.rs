@@ -181,6 +181,11 @@ const VARIABLES: &[Variable] = &[
         "the private key of that certificate, as a PEM file",
     ),
     with_default(
+        "REDIS_TIMEOUT_MS",
+        "the time that a request waits for Redis, 1 to 250 milliseconds; then it is served without",
+        "5",
+    ),
+    with_default(
         "CACHE_MEMORY_MB",
         "the size of the in-process cache of users, 0 to 65536 megabytes; 0 disables it",
         "64",

@@ -17,8 +17,8 @@ use user_domain::values::UserId;
 use user_domain::{CachedUsers, Freshness, StoreError};
 use user_tests::{Cluster, RedisReply, TestApp};
 
-/// Disables the in-process cache, so that each read queries Redis.
-const REDIS_ONLY: (&str, &str) = ("CACHE_MEMORY_MB", "0");
+use super::REDIS_ONLY;
+
 /// Longer than any promise allows stale data to be served.
 const LONGER_THAN_BOUND: Duration = Duration::from_millis(1200);
 
@@ -121,7 +121,7 @@ async fn a_read_overtaken_by_a_local_write_is_not_cached() {
     // The guard `RecentChanges` alone would also refuse the old value.
     let neither = Guards::without_both([Guard::Lease, Guard::RecentChanges]);
     assert_broken_with(neither, |guards| async move {
-        let cluster = Cluster::start_with(1, &[REDIS_ONLY], guards).await;
+        let cluster = Cluster::start_with(1, &REDIS_ONLY, guards).await;
         let id = registered(&cluster).await;
         let slow = SlowRead::begin(&cluster.replicas[0].app, &id).await;
         let written = cluster.write(0, &id, "new").await;
@@ -255,7 +255,7 @@ async fn values_from_an_older_copy_of_redis_are_ignored() {
     // The guard `RecentChanges` alone would also refuse the old value.
     let neither = Guards::without_both([Guard::ServerIdentity, Guard::RecentChanges]);
     assert_broken_with(neither, |guards| async move {
-        let cluster = Cluster::start_with(2, &[REDIS_ONLY], guards).await;
+        let cluster = Cluster::start_with(2, &REDIS_ONLY, guards).await;
         let id = registered(&cluster).await;
         let old = read_until_shared(&cluster, &id).await;
         let copy = cluster.redis.copy().await;

@@ -10,8 +10,8 @@ use user_domain::ports::UserWriter as _;
 use user_domain::test_support::samples;
 use user_tests::{Cluster, RedisReply, Reply, TestApp, claims, sign};
 
-/// Disables the in-process cache, so that each read queries Redis.
-const REDIS_ONLY: (&str, &str) = ("CACHE_MEMORY_MB", "0");
+use super::REDIS_ONLY;
+
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Keys and values copied from Redis.
@@ -201,14 +201,14 @@ async fn wait_until_current(cluster: &Cluster, users: &Users) {
 /// Copies users from Redis, changes them, restores the copies, and returns the stale responses. The replicas are two
 /// that ran all the time, one that starts after the changes, and one that also has an in-process cache.
 async fn stale_responses_after_replay(guards: Guards) -> Vec<String> {
-    let mut cluster = Cluster::start_with(2, &[REDIS_ONLY], guards).await;
+    let mut cluster = Cluster::start_with(2, &REDIS_ONLY, guards).await;
     let users = Users::register(cluster.owner()).await;
     wait_until_shared(&cluster, &users.all()).await;
     let copies = copy_values(&cluster).await;
     users.change(&cluster.replicas[0].app).await;
     wait_until_current(&cluster, &users).await;
 
-    cluster.join(&[REDIS_ONLY], guards).await;
+    cluster.join(&REDIS_ONLY, guards).await;
     cluster.join(&[], guards).await;
     cluster.wait_until_connected().await;
     let mut stale = Vec::new();
@@ -249,7 +249,7 @@ async fn replayed_sealed_users_would_be_served_without_the_guard() {
 /// All values are replayed, including the ended epoch and the earlier position.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replayed_epoch_restores_no_user() {
-    let mut cluster = Cluster::start_with(2, &[REDIS_ONLY], Guards::default()).await;
+    let mut cluster = Cluster::start_with(2, &REDIS_ONLY, Guards::default()).await;
     let users = Users::register(cluster.owner()).await;
     wait_until_shared(&cluster, &users.all()).await;
     let copies = copy_values(&cluster).await;
@@ -259,7 +259,7 @@ async fn a_replayed_epoch_restores_no_user() {
     cluster.redis.command(&["FLUSHALL"]).await;
     cluster.wait_until_connected().await;
     restore_values(&cluster, &copies).await;
-    cluster.join(&[REDIS_ONLY], Guards::default()).await;
+    cluster.join(&REDIS_ONLY, Guards::default()).await;
     cluster.wait_until_connected().await;
     for _ in 0..3 {
         for replica in &cluster.replicas {
@@ -273,7 +273,7 @@ async fn a_replayed_epoch_restores_no_user() {
 /// The absence was cached before the user was created.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replayed_absence_hides_no_user() {
-    let mut cluster = Cluster::start_with(1, &[REDIS_ONLY], Guards::default()).await;
+    let mut cluster = Cluster::start_with(1, &REDIS_ONLY, Guards::default()).await;
     let applied = samples::registered(&samples::new_user("late"), &samples::context());
     let id = applied.user.id.to_string();
     let started = Instant::now();
@@ -290,7 +290,7 @@ async fn a_replayed_absence_hides_no_user() {
         assert!(started.elapsed() < TIMEOUT, "the user is not found");
         sleep(Duration::from_millis(20)).await;
     }
-    cluster.join(&[REDIS_ONLY], Guards::default()).await;
+    cluster.join(&REDIS_ONLY, Guards::default()).await;
     cluster.wait_until_connected().await;
     for replica in &cluster.replicas {
         restore_values(&cluster, &copies).await;
@@ -303,10 +303,10 @@ async fn a_replayed_absence_hides_no_user() {
 /// During a rollout, new replicas must not query the database for every user.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_replica_reads_unchanged_users_from_redis() {
-    let mut cluster = Cluster::start_with(1, &[REDIS_ONLY], Guards::default()).await;
+    let mut cluster = Cluster::start_with(1, &REDIS_ONLY, Guards::default()).await;
     let users = Users::register(cluster.owner()).await;
     wait_until_shared(&cluster, &users.all()).await;
-    cluster.join(&[REDIS_ONLY], Guards::default()).await;
+    cluster.join(&REDIS_ONLY, Guards::default()).await;
     cluster.wait_until_connected().await;
     for id in users.all() {
         wait_until_shared_by(&cluster, 1, id).await;
@@ -317,7 +317,7 @@ async fn a_new_replica_reads_unchanged_users_from_redis() {
 /// Invalidation messages also reach a replica whose database is unreachable.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_without_a_database_serves_nothing_older_than_invalidated() {
-    let cluster = Cluster::start_with(2, &[REDIS_ONLY], Guards::default()).await;
+    let cluster = Cluster::start_with(2, &REDIS_ONLY, Guards::default()).await;
     let user = cluster.owner().register("ann").await;
     let id = user["id"].as_str().unwrap().to_owned();
     wait_until_shared(&cluster, &[&id]).await;

@@ -10,14 +10,13 @@ use tokio::time::sleep;
 use user_adapters::guards::{Guard, Guards};
 use user_tests::{Cluster, PostgresServer, RedisServer, Reply, Store, TestApp, postgres_program};
 
+use super::REDIS_ONLY;
 use super::promises::assert_needs_guard;
 
 /// The time within which caches equal the database, on a machine that is not busy.
 const BOUND: Duration = Duration::from_secs(2);
 /// The time within which an expected state must appear.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Only Redis caches users.
-const REDIS_ONLY: (&str, &str) = ("CACHE_MEMORY_MB", "0");
 const USERS: usize = 12;
 
 /// All tables, in an order in which rows can be inserted.
@@ -173,7 +172,7 @@ async fn restored_caches_are_equal(
 /// the events are there and the users are not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_data_only_restore_with_pg_restore_empties_all_caches() {
-    for settings in [&[] as &[_], &[REDIS_ONLY]] {
+    for settings in [&[] as &[_], &REDIS_ONLY] {
         let folder = tempfile::tempdir().unwrap();
         let dump = folder.path().join("dump");
         let save = async |cluster: &Cluster| {
@@ -204,7 +203,7 @@ fn succeed(command: &mut Command) {
 /// Rows are deleted and inserted again, so the tables and their files stay the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_are_replaced_by_older_ones_empty_all_caches() {
-    for settings in [&[] as &[_], &[REDIS_ONLY]] {
+    for settings in [&[] as &[_], &REDIS_ONLY] {
         let save = async |cluster: &Cluster| {
             let mut db = cluster.owner().postgres().connect().await;
             let copies = tables(&mut db).await.into_iter();
@@ -272,7 +271,7 @@ async fn a_failover_that_loses_commits_empties_all_caches() {
     .await;
     // Values in Redis are sealed for one server, so they are misses even without the guard.
     let guards = Guards::without(Guard::LogContinuity);
-    assert!(caches_are_equal_after_failover(&[REDIS_ONLY], guards).await);
+    assert!(caches_are_equal_after_failover(&REDIS_ONLY, guards).await);
 }
 
 async fn caches_are_equal_after_failover(settings: &[(&str, &str)], guards: Guards) -> bool {

@@ -11,16 +11,14 @@ use user_tests::{
 
 use super::faults::{limits, wait_until_redis_is_used};
 use super::workload::{REPLICAS, Workload};
+use super::{REDIS_ONLY, redis_only};
 
 /// The time within which an expected state must appear.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Only Redis caches users.
-const REDIS_ONLY: (&str, &str) = ("CACHE_MEMORY_MB", "0");
-
 /// Starts the service with this Redis, and waits until users are read from it.
 async fn assert_is_used(redis_url: &str, settings: &[(&str, &str)]) -> TestApp {
-    let settings = [&[("REDIS_URL", redis_url), REDIS_ONLY], settings].concat();
+    let settings = [&[("REDIS_URL", redis_url)], REDIS_ONLY.as_slice(), settings].concat();
     let app = TestApp::start_with(Store::Sqlite, &settings).await;
     assert_reads_from_redis(&app, "ann").await;
     app
@@ -146,13 +144,11 @@ async fn a_user_without_info_shares_an_epoch_with_other_replicas() {
     let (redis, url) = start_without_info().await;
     let app = assert_is_used(&url, &[]).await;
     let before = epoch(&redis).await;
-    let other = app.replica_with(&[("REDIS_URL", &url), REDIS_ONLY]).await;
+    let other = app.replica_with(&redis_only(&url)).await;
     assert_reads_from_redis(&other, "ben").await;
     // A replica that may use INFO names the run of the server in the epoch, and the others join it.
     assert_eq!(epoch(&redis).await, before);
-    let third = app
-        .replica_with(&[("REDIS_URL", &redis.url()), REDIS_ONLY])
-        .await;
+    let third = app.replica_with(&redis_only(&redis.url())).await;
     for (replica, name) in [(&third, "cid"), (&other, "dan"), (&app, "eve")] {
         assert_reads_from_redis(replica, name).await;
     }
@@ -171,7 +167,7 @@ async fn without_info_a_restart_with_older_data_starts_a_new_epoch() {
     let starts_new_epoch = async |guards: Guards| {
         let (redis, url) = start_without_info().await;
         let app = TestApp::start(Store::Sqlite).await;
-        let settings = [("REDIS_URL", url.as_str()), REDIS_ONLY];
+        let settings = redis_only(&url);
         let replicas = [
             app.replica_with_guards(&settings, guards).await,
             app.replica_with_guards(&settings, guards).await,
@@ -322,7 +318,7 @@ async fn a_failover_by_sentinel_is_invisible_to_clients() {
     let primary = RedisServer::start().await;
     let group = SentinelGroup::watch(&primary).await;
     let url = group.url();
-    let settings = [("REDIS_URL", url.as_str()), REDIS_ONLY];
+    let settings = redis_only(&url);
     let cluster = Cluster::start_on(primary, REPLICAS, &settings, Guards::default()).await;
     let before = epoch(&cluster.redis).await;
 

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use user_tests::{Cluster, RedisServer, Reply, Store, TestApp, configured, on_each_store};
 
+use super::{REDIS_ONLY, redis_only};
+
 /// The time within which an expected state must appear.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -109,8 +111,7 @@ async fn assert_reads_are_shared(store: Store) {
     let redis = RedisServer::start().await;
     let one = with_redis(store, &redis, &[]).await;
     let url = redis.url();
-    let off = ("CACHE_MEMORY_MB", "0");
-    let other = one.replica_with(&[("REDIS_URL", &url), off]).await;
+    let other = one.replica_with(&redis_only(&url)).await;
     let third = one.replica_with(&[("REDIS_URL", &url)]).await;
     let started = Instant::now();
     // The third replica reads from Redis once it is connected. Each user is new to its in-process cache.
@@ -142,8 +143,8 @@ async fn replicas_on_sqlite_share_what_they_read() {
 /// A batch uses one `MGET`, whatever it finds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_queries_redis_once() {
-    let off = [("CACHE_MEMORY_MB", "0")];
-    let cluster = Cluster::start_with(1, &off, user_adapters::guards::Guards::default()).await;
+    let cluster =
+        Cluster::start_with(1, &REDIS_ONLY, user_adapters::guards::Guards::default()).await;
     let mut ids = Vec::new();
     for number in 0..10 {
         ids.push(id_of(
@@ -189,7 +190,7 @@ async fn a_batch_queries_redis_once() {
 async fn a_redis_that_starts_later_is_connected() {
     let redis = RedisServer::start().await;
     redis.kill();
-    let app = with_redis(Store::Postgres, &redis, &[("CACHE_MEMORY_MB", "0")]).await;
+    let app = with_redis(Store::Postgres, &redis, &REDIS_ONLY).await;
     let id = id_of(&app.register("ann").await);
     let reply = read(&app, &id).await;
     assert_eq!(
@@ -207,13 +208,13 @@ async fn a_redis_that_starts_later_is_connected() {
 async fn a_redis_with_tls_is_used_only_with_a_trusted_certificate() {
     let redis = RedisServer::start_tls().await;
     let authority = redis.ca_file();
-    let off = ("CACHE_MEMORY_MB", "0");
-    let trusted = [off, ("REDIS_CA_FILE", authority.to_str().unwrap())];
-    let app = with_redis(Store::Postgres, &redis, &trusted).await;
+    let [no_memory, timeout] = REDIS_ONLY;
+    let ca_file = ("REDIS_CA_FILE", authority.to_str().unwrap());
+    let app = with_redis(Store::Postgres, &redis, &[no_memory, timeout, ca_file]).await;
     let id = id_of(&app.register("ann").await);
     read_until(&app, &id, "hit; detail=shared").await;
     let url = redis.url();
-    let untrusting = app.replica_with(&[("REDIS_URL", &url), off]).await;
+    let untrusting = app.replica_with(&redis_only(&url)).await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(
         read(&untrusting, &id).await.header("cache-status"),

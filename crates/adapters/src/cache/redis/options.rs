@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use fred::types::config::{Server, ServerConfig};
 use secrecy::SecretString;
@@ -11,6 +12,8 @@ use secrecy::SecretString;
 pub struct RedisOptions {
     /// How to connect.
     pub connection: RedisConnection,
+    /// The time that a read waits for Redis, and a write for the publication of its invalidation.
+    pub timeout: Duration,
     /// The key that signs the values, which are not encrypted. The same on every replica.
     pub sealing_key: [u8; 32],
 }

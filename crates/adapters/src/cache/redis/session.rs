@@ -16,7 +16,7 @@ use user_domain::values::UserId;
 use super::connect::{self, OpenedSession};
 use super::keys::RedisKeys;
 use super::messages::{FLUSH, parse_token_message, parse_user_message};
-use super::{COMMAND_TIMEOUT, REQUEST_TIMEOUT, RedisError, RedisSession, RedisTier};
+use super::{COMMAND_TIMEOUT, RedisError, RedisSession, RedisTier};
 use crate::cache::invalidation::InvalidationTarget;
 use crate::cache::outbox_poller::{Correction, OutboxPoller};
 use crate::failure::failure;
@@ -132,7 +132,7 @@ impl RedisTier {
                         Ok(false) => return SessionEnd::NewEpoch,
                         Err(lost) => return SessionEnd::Broken(lost.to_string()),
                     }
-                    self.breaker.record_heartbeat(took, REQUEST_TIMEOUT);
+                    self.breaker.record_heartbeat(took, self.options.timeout);
                     self.freshness.record_heartbeat(started);
                 }
                 _ = ticks.tick(), if heartbeat.is_none() => {

@@ -8,11 +8,11 @@ use tracing::Instrument;
 use user_domain::values::ServiceTokenId;
 
 use super::messages::token_message;
-use super::{COMMAND_TIMEOUT, REQUEST_TIMEOUT, RedisError, RedisSession, RedisTier};
+use super::{COMMAND_TIMEOUT, RedisError, RedisSession, RedisTier};
 use crate::operations::{System, timed};
 
 impl RedisTier {
-    /// Publishes that a token has changed, and waits a few milliseconds for that, as for a change of a user.
+    /// Publishes that a token has changed, and waits for that as for a change of a user.
     pub(in crate::cache) async fn publish_token(self: &Arc<Self>, id: ServiceTokenId) {
         let Some(session) = self.session() else {
             return;
@@ -29,7 +29,7 @@ impl RedisTier {
             }
         };
         let publishing = tokio::spawn(publishing.in_current_span());
-        if self.breaker.is_closed() && timeout(REQUEST_TIMEOUT, publishing).await.is_err() {
+        if self.breaker.is_closed() && timeout(self.options.timeout, publishing).await.is_err() {
             self.breaker.record_failure();
         }
     }

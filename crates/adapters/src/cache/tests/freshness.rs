@@ -62,6 +62,7 @@ async fn a_revision_older_than_an_observed_one_is_refused_from_redis() {
                 database: 0,
                 tls: None,
             },
+            timeout: Duration::from_millis(5),
             sealing_key: [0; 32],
         }),
         clock: Arc::new(SystemClock),

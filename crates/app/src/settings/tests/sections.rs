@@ -291,6 +291,11 @@ fn log_levels_and_formats_have_names() {
 fn the_memory_of_the_cache_has_bounds_and_a_default() {
     assert_eq!(load(&[]).cache.memory, 64 * 1024 * 1024);
     assert_eq!(load(&[("CACHE_MEMORY_MB", "0")]).cache.memory, 0);
+    let timeout = load(&[("REDIS_TIMEOUT_MS", "20")]).cache.redis_timeout;
+    assert_eq!(timeout.as_millis(), 20);
+    for text in ["0", "251", "5ms"] {
+        assert_refused(&[("REDIS_TIMEOUT_MS", text)], "REDIS_TIMEOUT_MS", "");
+    }
     for text in ["-1", "65537", "64MB"] {
         assert_refused(&[("CACHE_MEMORY_MB", text)], "CACHE_MEMORY_MB", "");
     }

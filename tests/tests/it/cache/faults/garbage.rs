@@ -8,11 +8,9 @@ use tokio::time::sleep;
 use user_adapters::guards::Guards;
 use user_tests::{Cluster, RedisReply};
 
+use super::super::REDIS_ONLY;
 use super::super::workload::REPLICAS;
 use super::{FAULT_DURATION, RECOVERY_TIMEOUT, Trial, wait_until_redis_is_used};
-
-/// Disables the in-process cache, so that each read queries Redis.
-const REDIS_ONLY: (&str, &str) = ("CACHE_MEMORY_MB", "0");
 
 /// What replaces a value in Redis.
 #[derive(Debug, Clone, Copy)]
@@ -167,7 +165,7 @@ async fn assert_reads_are_correct(cluster: &Cluster, ids: &[String], what: &str)
 
 /// Asserts that each kind of garbage under the keys that match a pattern is ignored, and that Redis is used again.
 async fn assert_garbage_is_ignored(pattern: &str, and_then: impl AsyncFn(&Cluster)) {
-    let cluster = Cluster::start_with(REPLICAS, &[REDIS_ONLY], Guards::default()).await;
+    let cluster = Cluster::start_with(REPLICAS, &REDIS_ONLY, Guards::default()).await;
     let ids = shared_users(&cluster).await;
     for garbage in ALL {
         let planted = plant(&cluster, pattern, garbage).await;
@@ -207,7 +205,7 @@ async fn garbage_under_all_keys_is_ignored() {
 /// An overwritten lease has no expiry. It would keep its user out of Redis forever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_instead_of_leases_expires() {
-    let cluster = Cluster::start_with(REPLICAS, &[REDIS_ONLY], Guards::default()).await;
+    let cluster = Cluster::start_with(REPLICAS, &REDIS_ONLY, Guards::default()).await;
     let ids = shared_users(&cluster).await;
     for garbage in [Garbage::RandomBytes, Garbage::Empty, Garbage::List] {
         for user in cluster.redis.keys("user-service:*:user:*").await {
