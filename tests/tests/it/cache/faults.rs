@@ -17,9 +17,10 @@ use super::workload::{REPLICAS, TimedRead, Workload};
 const HEALTHY_DURATION: Duration = Duration::from_millis(700);
 const FAULT_DURATION: Duration = Duration::from_millis(1200);
 const TRIAL_DURATION: Duration = Duration::from_secs(3);
-/// The limit for the 99th percentile of reads. A read that waits for a hung Redis takes longer. Concurrent tests on two
-/// cores alone cause tens of milliseconds.
+/// The limit for the 99th percentile of reads on an idle machine. A read that waits for a hung Redis takes longer.
 const MAX_P99: Duration = Duration::from_millis(250);
+/// How much longer reads may take during a fault than before and after it, on a machine that is too busy for the limit.
+const MAX_SLOWDOWN: u32 = 3;
 /// The time within which Redis must be used again after a fault.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -37,8 +38,8 @@ struct Trial {
     verdict: Verdict,
     /// The verdict if requests may fail during the fault and shortly after it.
     excused: Verdict,
-    /// The reads that started during the fault.
-    reads: Vec<TimedRead>,
+    /// The durations of the reads that started during the fault, and of the others.
+    reads: [Vec<Duration>; 2],
     seed: u64,
     end: Instant,
 }
@@ -60,11 +61,17 @@ impl Trial {
             ..limits()
         });
         let reads = workload.timed_reads().clone();
-        let during = |read: &TimedRead| (begin..end).contains(&read.begin);
+        let (during, others): (Vec<_>, Vec<_>) = reads
+            .into_iter()
+            .partition(|read| (begin..end).contains(&read.begin));
         let trial = Self {
             verdict,
             excused,
-            reads: reads.into_iter().filter(during).collect(),
+            reads: [during, others].map(|reads| {
+                let mut took: Vec<_> = reads.iter().map(|read: &TimedRead| read.took).collect();
+                took.sort_unstable();
+                took
+            }),
             seed: workload.seed(),
             end,
         };
@@ -74,21 +81,15 @@ impl Trial {
 
     #[expect(clippy::print_stdout, reason = "figures for a failed test")]
     fn show(&self, name: &str) {
-        let [half, most, all] = [50, 99, 100].map(|percent| self.took(percent));
+        let [during, others] = &self.reads;
+        let [half, most, all] = [50, 99, 100].map(|percent| percentile(during, percent));
+        let healthy = percentile(others, 99);
         println!(
-            "{name}, seed {}: {}\n{} reads during the fault took {half:?} (median), {most:?} (p99), {all:?} (at most)",
+            "{name}, seed {}: {}\n{} reads during the fault took {half:?} (median), {most:?} (p99), {all:?} (at most); others {healthy:?} (p99)",
             self.seed,
             self.verdict,
-            self.reads.len()
+            during.len()
         );
-    }
-
-    /// The percentile of the durations of reads during the fault.
-    fn took(&self, percent: usize) -> Duration {
-        let mut took: Vec<Duration> = self.reads.iter().map(|read| read.took).collect();
-        took.sort_unstable();
-        let place = (took.len() * percent).div_ceil(100).max(1) - 1;
-        took[place]
     }
 
     #[track_caller]
@@ -103,9 +104,19 @@ impl Trial {
 
     #[track_caller]
     fn assert_reads_were_fast(&self) {
-        let most = self.took(99);
-        assert!(most < MAX_P99, "seed {}: reads took {most:?}", self.seed);
+        let [during, others] = self.reads.each_ref().map(|reads| percentile(reads, 99));
+        assert!(
+            during < MAX_P99.max(MAX_SLOWDOWN * others),
+            "seed {}: reads took {during:?}, others {others:?}",
+            self.seed
+        );
     }
+}
+
+/// The percentile of durations that are sorted.
+fn percentile(durations: &[Duration], percent: usize) -> Duration {
+    let place = (durations.len() * percent).div_ceil(100).max(1) - 1;
+    durations[place]
 }
 
 /// Asserts that a fault of Redis has no effect on clients, and that Redis is used again after it.

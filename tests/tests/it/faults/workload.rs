@@ -30,8 +30,9 @@ const WRITERS: usize = 12;
 const UNCHANGING: usize = 8;
 /// Users that the writers change.
 const CHANGING: usize = 12;
-/// The pause of a client between two requests, in milliseconds.
-const THINK_TIME_MS: std::ops::Range<u64> = 20..80;
+/// The pause of a client between two requests, in milliseconds. Tests that run at the same time share the processors, so
+/// clients with shorter pauses would make no more requests.
+const THINK_TIME_MS: std::ops::Range<u64> = 60..180;
 /// Longer than the service may take for any request.
 const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 
