@@ -141,6 +141,8 @@ mod tests {
             reported: BTreeSet::new(),
             has_failed: false,
         };
+        // The erasure is a second old.
+        fakes.clock.now();
         let recorder = PrometheusBuilder::new().build_recorder();
         let mut report = async || {
             let summaries = reporter

@@ -14,9 +14,9 @@ use crate::write::WriteContext;
 pub trait Erasures: Send + Sync {
     /// Registers a consumer. One that is registered already does not change.
     ///
-    /// An erasure is pending for the consumer if its transaction ends after the registration: a user that the consumer can
-    /// still read after its registration is erased by a pending erasure. No earlier erasure is pending, also not after an
-    /// earlier registration of the same name.
+    /// An erasure is pending for the consumer if its transaction ends after the registration: a user that the store returns
+    /// after the registration is erased by a pending erasure. No earlier erasure is pending, also not after an earlier
+    /// registration of the same name.
     ///
     /// # Errors
     /// [`ErasureError::TooManyConsumers`] if [`ErasureConsumer::MAX_REGISTERED`] are registered.

@@ -17,7 +17,7 @@ use crate::replay::add_replayed_header;
     path = "/v1/erasure-consumers/{name}",
     operation_id = "putErasureConsumer",
     tag = "erasures",
-    description = "Each user that is erased after the response is pending for the consumer until it confirms the erasure. Register a consumer before it reads its first user: then no user that it has read is missing. Repeating the request is a 200. At most 64 consumers can be registered. For services with `events:admin`.",
+    description = "Each user that is erased after the response is pending for the consumer until it confirms the erasure. Register a consumer a minute before it reads its first user, since a cached user may be read for that long: then no user that it has read is missing. Repeating the request is a 200. At most 64 consumers can be registered. For services with `events:admin`.",
     params(ConsumerNamePath, IdempotencyKeyHeader),
     responses(RegisteredConsumer, ErasureWriteErrors)
 )]

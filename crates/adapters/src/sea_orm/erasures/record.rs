@@ -18,14 +18,14 @@ pub(in crate::sea_orm) async fn record(
     at: Timestamp,
 ) -> Result<(), OperationError> {
     lock_consumers(tx, LockMode::Shared).await?;
+    let owed = [user.as_uuid().into(), event.get().into()];
+    raw_sql::execute(tx, OWED_ACKNOWLEDGEMENTS, owed).await?;
     let erasure = [
         user.as_uuid().into(),
         at.as_utc().into(),
         event.get().into(),
     ];
     raw_sql::execute(tx, ERASURE, erasure).await?;
-    let owed = [user.as_uuid().into(), event.get().into()];
-    raw_sql::execute(tx, OWED_ACKNOWLEDGEMENTS, owed).await?;
     Ok(())
 }
 
