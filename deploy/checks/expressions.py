@@ -194,10 +194,12 @@ def main():
         command += [f"--web.listen-address=127.0.0.1:{prometheus_port}", "--log.level=warn"]
         ready = lambda: ask(f"{prometheus}/-/ready")[0] == 200
         stack.enter_context(running(command, ready))
+        # Without a consumer, the metrics of erasures have no series.
+        ask(f"{url}/v1/erasure-consumers/check", method="PUT", **{"X-API-Token": SERVICE_TOKEN})
         stack.enter_context(used(url))
         # One scrape more, because the first one may come before anything was counted.
         enough = f'count_over_time(http_server_request_duration_seconds_count{{method="PATCH",status="200"}}[1h]) > {SCRAPES}'
-        wait_for("enough scrapes", lambda: query(enough))
+        wait_for("enough scrapes", lambda: query(enough) and query("erasures_pending"))
         asked = 0
         for origin, expression in expressions():
             asked += 1

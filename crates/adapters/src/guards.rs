@@ -11,6 +11,8 @@ pub enum Guard {
     /// A follow takes a shared lock on both users. A deletion, suspension, restoration or block takes an exclusive one,
     /// so that follower counts stay correct.
     RelationshipLock,
+    /// A registration of an erasure consumer waits for open erasures, so that none of them is lost.
+    ConsumerLock,
     /// An expired user is checked again under its row lock before it is erased.
     ExpiryCheck,
     /// A connection with an open transaction does not return to the pool.

@@ -13,6 +13,7 @@ mod digests;
 mod directory;
 pub(crate) mod entities;
 mod erased_ids;
+mod erasures;
 mod errors;
 mod event_feed;
 mod health;

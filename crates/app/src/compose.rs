@@ -96,6 +96,7 @@ impl Composition {
             directory: users.clone(),
             import: users.clone(),
             change_log: users.clone(),
+            erasures: users.clone(),
             event_feed: users.clone(),
             event_frontier: Arc::new(frontier.clone()),
             records: users.clone(),

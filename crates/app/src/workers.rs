@@ -1,6 +1,7 @@
 //! The background workers of `serve`.
 
 mod cache_refresh;
+pub(crate) mod erasures;
 pub(crate) mod follow_counts;
 mod metadata_indexes;
 mod metrics_upkeep;
@@ -55,5 +56,6 @@ pub(crate) async fn start_upkeep(
 pub(crate) fn start_batches(group: &WorkerGroup, ports: &Ports, settings: &Settings) {
     retention::start(group, ports, settings.database.retention);
     follow_counts::start(group, ports);
+    erasures::start(group, ports);
     suspensions::start(group, ports);
 }

@@ -54,8 +54,10 @@ pub enum Scope {
     CredentialsVerify,
     /// Start and end follows and blocks of any user.
     RelationshipsWrite,
-    /// Read the event feed. No operation requires it yet.
+    /// Read the event feed, and read and confirm erasures.
     EventsRead,
+    /// Manage the consumers of erasures.
+    EventsAdmin,
     /// Manage service tokens.
     TokensAdmin,
 }
@@ -74,7 +76,7 @@ impl Caller {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::UsersRead,
         Self::UsersReadPrivate,
         Self::UsersWrite,
@@ -84,6 +86,7 @@ impl Scope {
         Self::CredentialsVerify,
         Self::RelationshipsWrite,
         Self::EventsRead,
+        Self::EventsAdmin,
         Self::TokensAdmin,
     ];
 
@@ -99,6 +102,7 @@ impl Scope {
             Self::CredentialsVerify => "credentials:verify",
             Self::RelationshipsWrite => "relationships:write",
             Self::EventsRead => "events:read",
+            Self::EventsAdmin => "events:admin",
             Self::TokensAdmin => "tokens:admin",
         }
     }

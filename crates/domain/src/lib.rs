@@ -27,6 +27,7 @@
 mod cached_users;
 pub mod caller;
 pub mod directory;
+pub mod erasure;
 pub mod event_frontier;
 mod fault;
 pub mod import;

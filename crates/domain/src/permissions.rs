@@ -52,6 +52,12 @@ pub enum Action {
     ReadEvents,
     /// Read events about blocks between users.
     ReadBlockEvents,
+    /// Read which erasures consumers have confirmed.
+    ReadErasures,
+    /// Confirm an erasure for a consumer.
+    AcknowledgeErasure,
+    /// Register, list and remove the consumers of erasures.
+    ManageErasureConsumers,
     /// Export all stored data of this user, or read its history.
     Export(UserId),
     /// Remove expired users and records.
@@ -124,6 +130,9 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::List
             | Action::ReadEvents
             | Action::ReadBlockEvents
+            | Action::ReadErasures
+            | Action::AcknowledgeErasure
+            | Action::ManageErasureConsumers
             | Action::Erase
             | Action::Restore
             | Action::ChangeStanding
@@ -166,6 +175,9 @@ fn is_closed_to_administrators(action: Action) -> bool {
             | Action::FollowMany
             | Action::ReadEvents
             | Action::ReadBlockEvents
+            | Action::ReadErasures
+            | Action::AcknowledgeErasure
+            | Action::ManageErasureConsumers
             | Action::MaintainFollowCounts
             | Action::EndSuspensions
             | Action::ReleaseName
@@ -183,7 +195,10 @@ pub fn required_scope(action: Action) -> Option<Scope> {
         | Action::ReadBlockEvents
         | Action::Export(_)
         | Action::ReadRelationships(_) => Some(Scope::UsersReadPrivate),
-        Action::ReadEvents => Some(Scope::EventsRead),
+        Action::ReadEvents | Action::ReadErasures | Action::AcknowledgeErasure => {
+            Some(Scope::EventsRead)
+        }
+        Action::ManageErasureConsumers => Some(Scope::EventsAdmin),
         Action::Create | Action::Edit(_) | Action::ChangeStanding | Action::SignOut(_) => {
             Some(Scope::UsersWrite)
         }

@@ -15,6 +15,7 @@ mod change_log;
 mod clock;
 mod consistency;
 mod credentials;
+mod erasures;
 mod event_feed;
 mod follow_count_maintenance;
 mod login_attempts;
@@ -41,6 +42,7 @@ pub use change_log::{
 pub use clock::{Clock, IdGenerator};
 pub use consistency::{Consistency, WritePosition};
 pub use credentials::{Credentials, DummyHashes, StoredCredential};
+pub use erasures::{ConsumerRegistration, ErasureError, ErasurePage, ErasureWrite, Erasures};
 pub use event_feed::{
     EventFeed, EventFrontier, FeedError, FeedEvent, FeedEventKind, FeedLook, FeedPage,
     FeedPosition, FeedRequest, FeedStart, Frontier,
@@ -75,6 +77,7 @@ pub use self::{
     clock::{MockClock, MockIdGenerator},
     consistency::MockConsistency,
     credentials::{MockCredentials, MockDummyHashes},
+    erasures::MockErasures,
     event_feed::{MockEventFeed, MockEventFrontier},
     follow_count_maintenance::MockFollowCountMaintenance,
     login_attempts::MockLoginAttempts,

@@ -12,6 +12,7 @@ mod change_password;
 mod change_relationship;
 mod change_status;
 mod clear_lockout;
+mod confirm_erasures;
 mod count_relationships;
 mod count_users;
 mod create_user;
@@ -31,6 +32,7 @@ mod list_related;
 mod list_service_tokens;
 mod list_users;
 mod maintain_follow_counts;
+mod manage_erasure_consumers;
 mod purge_expired;
 mod read_events;
 mod read_user;
@@ -54,6 +56,7 @@ pub use change_password::{ChangePasswordError, PasswordChanged, RemovePassword, 
 pub use change_relationship::{ChangeRelationship, ChangeRelationshipError, RelationshipChanged};
 pub use change_status::{ChangeStatus, ChangeStatusError, StatusChange};
 pub use clear_lockout::ClearLockout;
+pub use confirm_erasures::{ConfirmErasures, ConfirmErasuresError};
 pub use count_relationships::CountRelationships;
 pub use count_users::CountUsers;
 pub use create_user::{CreateUser, CreateUserError};
@@ -73,6 +76,7 @@ pub use list_related::{ListRelated, ListedRelated};
 pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use maintain_follow_counts::{MaintainFollowCounts, MaintainFollowCountsError};
+pub use manage_erasure_consumers::{ErasureConsumerError, ManageErasureConsumers};
 pub use purge_expired::{BatchThrottle, PurgeError, PurgeExpired, PurgeReport, PurgedKind};
 pub use read_events::{
     EventTypes, EventsPage, EventsQuery, ReadEvent, ReadEvents, ReadEventsError,
@@ -94,18 +98,17 @@ pub use verify_credentials::{
 };
 
 use crate::ports::{
-    ChangeLog, Clock, Consistency, Credentials, DummyHashes, EventFeed, EventFrontier,
+    ChangeLog, Clock, Consistency, Credentials, DummyHashes, Erasures, EventFeed, EventFrontier,
     FollowCountMaintenance, IdGenerator, LoginAttempts, PasswordHasher, Relationships, Retention,
     ServiceTokenRegistry, ServiceTokenVerifier, StoreClock, StoreHealth, SuspensionEnds,
     TokenVerifier, UserCache, UserDirectory, UserImport, UserReader, UserRecords, UserWriter,
     WriteRecords,
 };
-use crate::view::UserView;
-use crate::write::{Idempotency, Precondition};
 use crate::{CachedRelationships, CachedRetention, CachedSuspensions, CachedUsers};
 use block_visibility::BlockVisibility;
 use change_password::Hashing;
 use write_contexts::WriteContextFactory;
+pub use write_contexts::{WriteConditions, WrittenView};
 
 /// The ports that the use cases need.
 #[derive(Clone)]
@@ -116,6 +119,7 @@ pub struct Ports {
     pub directory: Arc<dyn UserDirectory>,
     pub import: Arc<dyn UserImport>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub erasures: Arc<dyn Erasures>,
     pub event_feed: Arc<dyn EventFeed>,
     pub event_frontier: Arc<dyn EventFrontier>,
     pub records: Arc<dyn UserRecords>,
@@ -176,6 +180,7 @@ impl Ports {
 #[expect(missing_docs, reason = "each is the use case of the same name")]
 pub struct UseCases {
     pub authenticate: Authenticate,
+    pub confirm_erasures: ConfirmErasures,
     pub create_user: CreateUser,
     pub find_replay: FindReplay,
     pub find_user: FindUser,
@@ -207,6 +212,7 @@ pub struct UseCases {
     pub show_relationships: ShowRelationships,
     pub count_relationships: CountRelationships,
     pub maintain_follow_counts: MaintainFollowCounts,
+    pub manage_erasure_consumers: ManageErasureConsumers,
     pub purge_expired: PurgeExpired,
     pub import_users: ImportUsers,
     pub issue_service_token: IssueServiceToken,
@@ -260,6 +266,14 @@ impl UseCases {
                 find_user: find_user.clone(),
             },
             authenticate,
+            confirm_erasures: ConfirmErasures {
+                erasures: ports.erasures.clone(),
+                contexts: contexts.clone(),
+            },
+            manage_erasure_consumers: ManageErasureConsumers {
+                erasures: ports.erasures.clone(),
+                contexts: contexts.clone(),
+            },
             create_user: CreateUser {
                 users: users.clone(),
                 hashing: Hashing::new(ports),
@@ -371,24 +385,6 @@ impl UseCases {
             find_user,
         }
     }
-}
-
-/// The conditions of a write that a caller sends.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct WriteConditions {
-    /// The version that the caller expects.
-    pub precondition: Precondition,
-    /// The idempotency key.
-    pub idempotency: Option<Idempotency>,
-}
-
-/// The user after a write, for the caller that wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenView {
-    /// The view of the user for the caller.
-    pub view: UserView,
-    /// Whether the write was applied earlier under the same idempotency key.
-    pub replayed: bool,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! spelling. If several spellings mean the same, a `key` is stored with the value for comparison.
 
 mod birthdate;
+mod consumer_name;
 mod email;
 mod external_id;
 mod identity;
@@ -24,6 +25,7 @@ mod username;
 mod web_url;
 
 pub use birthdate::Birthdate;
+pub use consumer_name::ConsumerName;
 pub use email::{EmailAddress, EmailKey};
 pub use external_id::ExternalId;
 pub use identity::{Revision, UserId, Version};

@@ -2,6 +2,7 @@
 
 mod batch;
 mod chunks;
+mod erasure;
 mod event;
 mod export;
 mod fields;
@@ -23,6 +24,9 @@ use crate::problem::Problem;
 
 pub(crate) use batch::{BatchGetRequest, BatchRequest, BatchUsersBody};
 pub(crate) use chunks::{LargeObject, tracked_bytes};
+pub(crate) use erasure::{
+    ErasureConsumerBody, ErasureConsumersBody, ErasurePageBody, ErasureReportBody,
+};
 pub(crate) use event::events_page;
 pub(crate) use export::{ExportCursors, export_document, history_page};
 pub(crate) use fields::{FieldSet, field_paths};

@@ -16,6 +16,7 @@ const KIND_USERNAME: u8 = b'u';
 const KIND_RELATION: u8 = b'r';
 const KIND_EVENT: u8 = b'e';
 const KIND_FEED: u8 = b'f';
+const KIND_ERASURE: u8 = b'x';
 
 /// Encodes a position as an opaque, signed text.
 ///
@@ -86,6 +87,29 @@ pub(crate) fn decode_feed(keys: &SigningKeys, text: &str) -> Option<FeedPosition
     })
 }
 
+/// Encodes a position in the pending erasures of a consumer. It is bound to the consumer.
+pub(crate) fn encode_erasures(
+    keys: &SigningKeys,
+    consumer: &str,
+    position: EventPosition,
+) -> String {
+    let mut bytes = vec![FORMAT_VERSION, KIND_ERASURE];
+    bytes.extend(position.get().to_be_bytes());
+    sign(keys, bytes, &bound_erasures(consumer))
+}
+
+/// Decodes a position that [`encode_erasures`] encoded for the same consumer; `None` for any other text.
+pub(crate) fn decode_erasures(
+    keys: &SigningKeys,
+    consumer: &str,
+    text: &str,
+) -> Option<EventPosition> {
+    let bytes = verify(keys, text, &bound_erasures(consumer))?;
+    let rest = bytes.strip_prefix(&[FORMAT_VERSION, KIND_ERASURE])?;
+    let number = i64::from_be_bytes(rest.try_into().ok()?);
+    Some(EventPosition::from_store(number))
+}
+
 /// Decodes a position that [`encode`] encoded for the same filter and order; `None` for any other text.
 pub(crate) fn decode(keys: &SigningKeys, query: &CheckedQuery, text: &str) -> Option<Position> {
     match verify(keys, text, &bound_query(query))?.as_slice() {
@@ -154,6 +178,13 @@ fn bound_list(user: UserId, list: RelatedList) -> Vec<u8> {
 fn bound_events(user: UserId) -> Vec<u8> {
     let mut bytes = vec![KIND_EVENT];
     bytes.extend(user.as_uuid().as_bytes());
+    bytes
+}
+
+/// Returns the bytes that a cursor of pending erasures is bound to. No other kind of list has the same bytes.
+fn bound_erasures(consumer: &str) -> Vec<u8> {
+    let mut bytes = vec![KIND_ERASURE];
+    bytes.extend(consumer.as_bytes());
     bytes
 }
 

@@ -117,15 +117,15 @@ async fn wait_for_more(
 fn parameters(call: &AuthenticatedRequest) -> Result<(EventsQuery, Duration), Problem> {
     let mut query = Query::of(&call.request);
     let cursor = query.take("cursor");
-    let limit = number(&mut query, "limit", 1, EventsQuery::MAX_LIMIT);
-    let wait = number(&mut query, "wait", 0, MAX_WAIT);
+    let limit = query.take_number("limit", 1, EventsQuery::MAX_LIMIT);
+    let wait = query.take_number("wait", 0, MAX_WAIT);
     let types = query
         .take_list("types")
         .map(|types| EventTypes::parse(&types));
     let subject = query.take("subject").map(|id| UserId::parse(&id));
     let include = query.take("include");
-    let types = valid(&mut query, "types", types).unwrap_or_default();
-    let subject = valid(&mut query, "subject", subject);
+    let types = query.valid("types", types).unwrap_or_default();
+    let subject = query.valid("subject", subject);
     let includes_users = include.is_some();
     if include.is_some_and(|include| include != "user") {
         query.refuse("include", &Violation::new("unknown", "Must be user."));
@@ -150,31 +150,4 @@ fn parameters(call: &AuthenticatedRequest) -> Result<(EventsQuery, Duration), Pr
         limit: limit.unwrap_or(EventsQuery::DEFAULT_LIMIT),
     };
     Ok((events, Duration::from_secs(wait.unwrap_or(0).into())))
-}
-
-/// Takes a whole number within a range.
-fn number(query: &mut Query, name: &str, least: u16, most: u16) -> Option<u16> {
-    let parsed = query.take(name).map(|text| {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = text
-            .parse()
-            .ok()
-            .filter(|number| digits && (least..=most).contains(number));
-        number.ok_or_else(|| {
-            let rule = format!("Must be a whole number from {least} to {most}.");
-            Violation::new("out_of_range", rule)
-        })
-    });
-    valid(query, name, parsed)
-}
-
-/// Returns a value that was parsed, or records why it is invalid.
-fn valid<T>(query: &mut Query, name: &str, parsed: Option<Result<T, Violation>>) -> Option<T> {
-    match parsed? {
-        Ok(value) => Some(value),
-        Err(violation) => {
-            query.refuse(name, &violation);
-            None
-        }
-    }
 }

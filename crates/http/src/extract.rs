@@ -33,7 +33,10 @@ pub(crate) use body::{BatchBody, JsonBody, MergePatch, NoBody, OptionalBody};
 pub(crate) use caller::{API_TOKEN, presented_credential};
 pub(crate) use conditions::{ConditionalWrite, IdempotentWrite, IfNoneMatch};
 pub(crate) use freshness::{RequestedFreshness, requested_freshness};
-pub(crate) use path::{PathSegment, TargetToken, TargetUser, UserPair};
+pub(crate) use path::{
+    AcknowledgementPath, PathSegment, TargetConsumer, TargetErasure, TargetToken, TargetUser,
+    UserPair,
+};
 pub(crate) use received_body::MalformedBody;
 use rejected_caller::find_replay_after_rejection;
 pub(crate) use selection::{Include, Selection};

@@ -30,6 +30,8 @@ mod credentials;
 mod cursor;
 mod deadline;
 mod docs;
+mod erasure_consumers;
+mod erasures;
 mod etag;
 mod events;
 mod exposition;

@@ -10,29 +10,34 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Components, Info, Server};
 use utoipa::{Modify, OpenApi};
 
-use crate::{credentials, docs, events, health, metrics, relationships, tokens, users};
+use crate::{
+    credentials, docs, erasure_consumers, erasures, events, health, metrics, relationships, tokens,
+    users,
+};
 
 pub(crate) use params::{
-    CacheControlHeader, EraseQuery, EventsQuery, ExportQuery, ExternalIdPath, FieldsQuery,
-    FilterQuery, HistoryQuery, IdPath, IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader,
-    IncludeQuery, PageQuery, PairPath, RelatedPageQuery, RequiredIfMatchHeader, TokenIdPath,
-    UsernamePath, WithQuery,
+    AcknowledgementPath, CacheControlHeader, ConsumerNamePath, EraseQuery, ErasuresQuery,
+    EventsQuery, ExportQuery, ExternalIdPath, FieldsQuery, FilterQuery, HistoryQuery, IdPath,
+    IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, IncludeQuery, PageQuery, PairPath,
+    RelatedPageQuery, RequiredIfMatchHeader, TokenIdPath, UsernamePath, WithQuery,
 };
 use responses::Shared;
 pub(crate) use responses::{
-    BatchErrors, Blocked, Created, CreationErrors, DeletionErrors, EditErrors, EventErrors,
-    Exported, FollowBatchErrors, Found, FoundEvents, FoundToken, History, IssuedToken,
-    LifecycleErrors, ListErrors, Listed, ListedTokens, LockoutClearanceErrors, LockoutErrors,
-    OpenErrors, PasswordErrors, ReadErrors, ReadinessErrors, RelationshipErrors, SuspensionErrors,
-    TokenCreationErrors, TokenErrors, TokenListErrors, TokenRevocationErrors, VerificationErrors,
-    Written,
+    BatchErrors, Blocked, ConsumerListErrors, Created, CreationErrors, DeletionErrors, EditErrors,
+    ErasureListErrors, ErasureReportErrors, ErasureWriteErrors, EventErrors, Exported,
+    FollowBatchErrors, Found, FoundErasure, FoundEvents, FoundToken, History, IssuedToken,
+    LifecycleErrors, ListErrors, Listed, ListedConsumers, ListedErasures, ListedTokens,
+    LockoutClearanceErrors, LockoutErrors, OpenErrors, PasswordErrors, ReadErrors, ReadinessErrors,
+    RegisteredConsumer, RelationshipErrors, SuspensionErrors, TokenCreationErrors, TokenErrors,
+    TokenListErrors, TokenRevocationErrors, VerificationErrors, Written,
 };
 pub(crate) use schemas::{
-    BatchGetResponse, BlockedUserList, Count, Counts, EventInclude, EventPage, Export, FieldName,
-    FollowBatchResponse, HistoryPage, Included, IssuedServiceToken, Liveness, Lockout,
-    NamedSchemas, Problem, ProfileFields, ReadinessState, RelationshipList, RoleName, ServiceIndex,
-    ServiceToken, ServiceTokenList, SortOrder, User, UserOrSelection, UserPage, UserSelection,
-    WritableStatus, parts,
+    BatchGetResponse, BlockedUserList, Count, Counts, ErasureConsumer, ErasureConsumerList,
+    ErasurePage, ErasureReport, EventInclude, EventPage, Export, FieldName, FollowBatchResponse,
+    HistoryPage, Included, IssuedServiceToken, Liveness, Lockout, NamedSchemas, Problem,
+    ProfileFields, ReadinessState, RelationshipList, RoleName, ServiceIndex, ServiceToken,
+    ServiceTokenList, SortOrder, User, UserOrSelection, UserPage, UserSelection, WritableStatus,
+    parts,
 };
 
 const DESCRIPTION: &str = "\
@@ -92,6 +97,10 @@ header fields together, 128 KiB for a body, 1 MiB for the body of a batch.";
         ServiceToken,
         IssuedServiceToken,
         ServiceTokenList,
+        ErasureConsumer,
+        ErasureConsumerList,
+        ErasurePage,
+        ErasureReport,
         EventInclude,
         EventPage,
         HistoryPage
@@ -103,6 +112,7 @@ header fields together, 128 KiB for a body, 1 MiB for the body of a batch.";
         (name = "relationships", description = "Follows and blocks between users."),
         (name = "credentials", description = "Passwords and lockouts, for the service that signs users in."),
         (name = "events", description = "Follow the changes of all users."),
+        (name = "erasures", description = "Confirm that erased users are removed everywhere."),
         (name = "tokens", description = "Create, list and revoke the tokens of services."),
         (name = "operations", description = "Health, metrics and this document. No credential is required."),
     ),
@@ -123,7 +133,9 @@ pub(crate) fn describe(base_path: &str, has_management: bool) -> String {
         .merge_from(relationships::Description::openapi())
         .merge_from(credentials::Description::openapi())
         .merge_from(tokens::Description::openapi())
-        .merge_from(events::Description::openapi());
+        .merge_from(events::Description::openapi())
+        .merge_from(erasures::Description::openapi())
+        .merge_from(erasure_consumers::Description::openapi());
     if !has_management {
         description = description
             .merge_from(health::Description::openapi())

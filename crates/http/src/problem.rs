@@ -15,7 +15,7 @@ use user_domain::{Fault, Rejection};
 use crate::write_tasks::TaskError;
 
 pub(crate) use code::Code;
-pub(crate) use from_domain::{oneself, token_not_found, user_not_found};
+pub(crate) use from_domain::{erasure_not_found, oneself, token_not_found, user_not_found};
 pub(crate) use render::{PROBLEM_JSON, record_and_render, render};
 
 /// An error response.

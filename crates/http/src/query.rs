@@ -52,6 +52,37 @@ impl Query {
         (!found.is_empty()).then_some(found)
     }
 
+    /// Takes a whole number within a range.
+    pub(crate) fn take_number(&mut self, name: &str, least: u16, most: u16) -> Option<u16> {
+        let parsed = self.take(name).map(|text| {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text
+                .parse()
+                .ok()
+                .filter(|number| digits && (least..=most).contains(number));
+            number.ok_or_else(|| {
+                let rule = format!("Must be a whole number from {least} to {most}.");
+                Violation::new("out_of_range", rule)
+            })
+        });
+        self.valid(name, parsed)
+    }
+
+    /// Returns a value that was parsed, or records why it is invalid.
+    pub(crate) fn valid<T>(
+        &mut self,
+        name: &str,
+        parsed: Option<Result<T, Violation>>,
+    ) -> Option<T> {
+        match parsed? {
+            Ok(value) => Some(value),
+            Err(violation) => {
+                self.refuse(name, &violation);
+                None
+            }
+        }
+    }
+
     /// Whether a parameter remains with a name that starts with `prefix`.
     pub(crate) fn has_prefix(&self, prefix: &str) -> bool {
         self.pairs.iter().any(|(name, _)| name.starts_with(prefix))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use user_domain::ports::TokenRevocation;
+use user_domain::ports::{ConsumerRegistration, ErasureWrite, TokenRevocation};
 use user_domain::use_cases::{
     Deletion, PasswordChanged, RelationshipChanged, Replay, SignedOut, WrittenView,
 };
@@ -63,6 +63,20 @@ impl FromReplay for RelationshipChanged {
 impl FromReplay for TokenRevocation {
     fn from_replay(_: Replay) -> Result<Self, Problem> {
         Ok(Self::Replayed)
+    }
+}
+
+impl FromReplay for ErasureWrite {
+    fn from_replay(_: Replay) -> Result<Self, Problem> {
+        Ok(Self::Replayed)
+    }
+}
+
+impl FromReplay for ConsumerRegistration {
+    fn from_replay(_: Replay) -> Result<Self, Problem> {
+        let detail = "The request was completed before, but its consumer cannot be shown any more.";
+        let problem = Problem::new(Code::ErasureConsumerNotFound, detail);
+        Err(problem.with_header(IDEMPOTENCY_REPLAYED, YES))
     }
 }
 

@@ -21,7 +21,10 @@ use crate::middleware::{RequestLimits, RequestTelemetry, direct_read};
 use crate::problem::{Code, Problem};
 use crate::request_context::X_REQUEST_ID;
 use crate::response_cache::ResponseCache;
-use crate::{credentials, docs, events, health, log_level, metrics, relationships, tokens, users};
+use crate::{
+    credentials, docs, erasure_consumers, erasures, events, health, log_level, metrics,
+    relationships, tokens, users,
+};
 
 /// Creates the app: all routes and their middleware. Tests and production serve the same app.
 pub fn app(
@@ -94,6 +97,8 @@ pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
         credentials::configure(config);
         tokens::configure(config);
         events::configure(config);
+        erasures::configure(config);
+        erasure_consumers::configure(config);
         config.default_service(web::to(not_found));
     }
 }

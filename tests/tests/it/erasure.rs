@@ -8,7 +8,7 @@ use user_tests::{Reply, TestApp, configured};
 use crate::common::{assert_problem, full_user_body, id, path};
 use crate::retention::database;
 
-async fn texts(database: &DatabaseConnection, sql: String) -> Vec<String> {
+pub(crate) async fn texts(database: &DatabaseConnection, sql: String) -> Vec<String> {
     let statement = Statement::from_string(database.get_database_backend(), sql);
     let rows = database.query_all_raw(statement).await.unwrap();
     rows.iter()

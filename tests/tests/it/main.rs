@@ -18,6 +18,7 @@ mod connection_reuse;
 mod cors;
 mod deploy;
 mod erasure;
+mod erasures;
 mod events;
 mod faults;
 mod flask_migration;

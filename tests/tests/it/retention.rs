@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After this time, any replica can erase what is deleted now. Their clocks follow the database's but still differ by
 /// milliseconds.
-const OVERDUE: Duration = User::RESTORE_PERIOD.saturating_add(Duration::from_mins(1));
+pub(crate) const OVERDUE: Duration = User::RESTORE_PERIOD.saturating_add(Duration::from_mins(1));
 
 /// A throttle without pauses.
 struct NoThrottle;
@@ -40,7 +40,7 @@ impl BatchThrottle for NoThrottle {
 }
 
 /// Purges as if this much time had passed.
-async fn purge_later(app: &TestApp, later: Duration) -> PurgeReport {
+pub(crate) async fn purge_later(app: &TestApp, later: Duration) -> PurgeReport {
     let ports = app.composition().ports.clone();
     let now: Timestamp = ports.clock.now().plus(later);
     let use_cases = UseCases::new(&with_clock(&Arc::new(FixedClock::from(now)), ports));
@@ -53,7 +53,7 @@ async fn purge_later(app: &TestApp, later: Duration) -> PurgeReport {
     report
 }
 
-fn counts(report: &PurgeReport) -> BTreeMap<&'static str, u64> {
+pub(crate) fn counts(report: &PurgeReport) -> BTreeMap<&'static str, u64> {
     let count = |done: &user_domain::use_cases::PurgedKind| (done.kind, done.removed);
     report.kinds.iter().map(count).collect()
 }
@@ -113,7 +113,7 @@ user_tests::on_each_store! {
         for (kind, removed) in reports.iter().chain([&rest]).flat_map(counts) {
             *sums.entry(kind).or_default() += removed;
         }
-        assert_eq!(sums, BTreeMap::from([("users", 70), ("events", 140), ("idempotency_keys", 70), ("usernames", 0), ("login_attempts", 0)]));
+        assert_eq!(sums, BTreeMap::from([("users", 70), ("events", 140), ("idempotency_keys", 70), ("usernames", 0), ("login_attempts", 0), ("erasures", 0)]));
         // The event of each erasure is newer and is removed by a later purge.
         assert_eq!(counts(&purge_later(app, User::RESTORE_PERIOD * 3).await)["events"], 70);
         other.stop().await;
@@ -184,7 +184,7 @@ user_tests::on_each_store! {
             assert_eq!((output.status.code(), &*stderr), (Some(0), ""));
             stdout
         };
-        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\nrelationships_settled 0\nrelationships_drift 0\n");
+        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\nerasures 0\nrelationships_settled 0\nrelationships_drift 0\n");
 
         // Makes everything a year older, except one event.
         let long_ago = "'2025-01-01T00:00:00+00:00'";
@@ -195,8 +195,8 @@ user_tests::on_each_store! {
             UPDATE released_usernames SET released_at = {long_ago};
             UPDATE login_attempts SET forgotten_at = {long_ago}"
         )).await.unwrap();
-        assert_eq!(purge(), "users 1\nevents 3\nidempotency_keys 1\nusernames 1\nlogin_attempts 1\nrelationships_settled 0\nrelationships_drift 0\n");
-        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\nrelationships_settled 0\nrelationships_drift 0\n");
+        assert_eq!(purge(), "users 1\nevents 3\nidempotency_keys 1\nusernames 1\nlogin_attempts 1\nerasures 0\nrelationships_settled 0\nrelationships_drift 0\n");
+        assert_eq!(purge(), "users 0\nevents 0\nidempotency_keys 0\nusernames 0\nlogin_attempts 0\nerasures 0\nrelationships_settled 0\nrelationships_drift 0\n");
         let events = service.get(&format!("{}/export", path(&stayer))).await.json["events"].clone();
         assert_eq!(events.as_array().map(Vec::len), Some(1), "{events}");
         // The username of the erased user is reserved from now on.

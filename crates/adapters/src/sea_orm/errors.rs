@@ -2,7 +2,7 @@
 
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 use user_domain::StoreError;
-use user_domain::ports::ImportError;
+use user_domain::ports::{ErasureError, ImportError};
 use user_domain::user::ChangeRefused;
 use user_domain::write::{UniqueField, WriteError};
 use user_migrations::describe;
@@ -16,6 +16,8 @@ pub(super) enum OperationError {
     Commit(DbErr),
     /// An answer that the port defines, such as a refusal.
     Port(WriteError),
+    /// A refusal of a request about erasures.
+    Erasure(ErasureError),
 }
 
 impl From<DbErr> for OperationError {
@@ -55,6 +57,9 @@ impl From<OperationError> for WriteError {
             }
             OperationError::Commit(error) => StoreError::OutcomeUnknown(describe(&error)).into(),
             OperationError::Port(error) => error,
+            OperationError::Erasure(refused) => {
+                StoreError::Internal(format!("a request was refused: {refused}")).into()
+            }
         }
     }
 }

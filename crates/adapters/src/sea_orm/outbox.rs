@@ -6,6 +6,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ActiveValue::Set, ConnectionTrait, EntityTrait,
     IdenStatic, Iterable, Value,
 };
+use user_domain::ports::EventPosition;
 use user_domain::relationship::RelationshipEvent;
 use user_domain::service_token::TokenEvent;
 use user_domain::user::Event;
@@ -47,6 +48,15 @@ pub(super) fn to_values(event: &Event) -> Vec<Value> {
 /// Appends an event.
 pub(super) async fn append(tx: &impl ConnectionTrait, event: &Event) -> Result<(), OperationError> {
     append_all(tx, std::slice::from_ref(event)).await
+}
+
+/// Appends an event and returns its position.
+pub(super) async fn append_and_locate(
+    tx: &impl ConnectionTrait,
+    event: &Event,
+) -> Result<EventPosition, OperationError> {
+    let inserted = Entity::insert(to_row(event)).exec(tx).await?;
+    Ok(EventPosition::from_store(inserted.last_insert_id))
 }
 
 /// Appends events in order.

@@ -77,6 +77,7 @@ fn describe() {
     user_adapters::sea_orm::describe_metrics();
     user_adapters::tokens::describe_metrics();
     connections::describe_metrics();
+    crate::workers::erasures::describe_metrics();
     crate::workers::retention::describe_metrics();
     crate::workers::follow_counts::describe_metrics();
     crate::workers::suspensions::describe_metrics();

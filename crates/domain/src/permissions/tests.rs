@@ -124,6 +124,9 @@ fn only_services_and_the_operator_handle_passwords_and_read_all_events() {
         (Action::SetPassword, Scope::CredentialsWrite),
         (Action::VerifyCredentials, Scope::CredentialsVerify),
         (Action::ReadEvents, Scope::EventsRead),
+        (Action::ReadErasures, Scope::EventsRead),
+        (Action::AcknowledgeErasure, Scope::EventsRead),
+        (Action::ManageErasureConsumers, Scope::EventsAdmin),
         (Action::ReadBlockEvents, Scope::UsersReadPrivate),
     ] {
         assert_eq!(required_scope(action), Some(scope));

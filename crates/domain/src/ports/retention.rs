@@ -3,6 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::erasure::Erasure;
 use crate::user::{Event, User};
 use crate::values::{Timestamp, UserId};
 use crate::write::{IdempotencyKey, USERNAME_RESERVATION, WriteContext};
@@ -19,6 +20,8 @@ pub enum Records {
     /// The counters of login attempts, each until its own expiry time
     /// ([`AttemptCounter::forgotten_at`](crate::lockout::AttemptCounter::forgotten_at)).
     LoginAttempts,
+    /// The records of erasures, from the time when every consumer has confirmed them.
+    Erasures,
 }
 
 /// A deleted user whose restore period has expired, and its position in the order of deletion.
@@ -68,11 +71,12 @@ pub trait Retention: Send + Sync {
 
 impl Records {
     /// Every kind.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Events,
         Self::IdempotencyKeys,
         Self::Usernames,
         Self::LoginAttempts,
+        Self::Erasures,
     ];
 
     /// The name in logs and metrics.
@@ -82,6 +86,7 @@ impl Records {
             Self::IdempotencyKeys => "idempotency_keys",
             Self::Usernames => "usernames",
             Self::LoginAttempts => "login_attempts",
+            Self::Erasures => "erasures",
         }
     }
 
@@ -92,6 +97,7 @@ impl Records {
             Self::IdempotencyKeys => IdempotencyKey::RETENTION,
             Self::Usernames => USERNAME_RESERVATION,
             Self::LoginAttempts => Duration::ZERO,
+            Self::Erasures => Erasure::RETENTION,
         }
     }
 

@@ -25,6 +25,7 @@
 
 pub mod change_log;
 pub mod credentials;
+pub mod erasures;
 pub mod event_feed;
 pub mod relationships;
 pub mod retention;
@@ -60,7 +61,7 @@ use tokio::task::JoinSet;
 use super::fakes::FakeStore;
 use super::samples;
 use crate::ports::{
-    ChangeLog, EventFeed, EventPage, EventsRequest, Retention, ServiceTokenRegistry,
+    ChangeLog, Erasures, EventFeed, EventPage, EventsRequest, Retention, ServiceTokenRegistry,
     SuspensionEnds, UserDirectory, UserEvent, UserKey, UserReader, UserRecords, UserWriter,
     WriteRecords,
 };
@@ -76,6 +77,7 @@ pub struct StoreUnderTest {
     pub writer: Arc<dyn UserWriter>,
     pub directory: Arc<dyn UserDirectory>,
     pub change_log: Arc<dyn ChangeLog>,
+    pub erasures: Arc<dyn Erasures>,
     pub event_feed: Arc<dyn EventFeed>,
     pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
@@ -104,6 +106,7 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + Erasures
         + EventFeed
         + UserRecords
         + Retention
@@ -119,6 +122,7 @@ where
             writer: store.clone(),
             directory: store.clone(),
             change_log: store.clone(),
+            erasures: store.clone(),
             event_feed: store.clone(),
             records: store.clone(),
             retention: store.clone(),

@@ -68,6 +68,7 @@ impl Fakes {
             directory: self.store.clone(),
             import: self.store.clone(),
             change_log: self.store.clone(),
+            erasures: self.store.clone(),
             event_feed: self.store.clone(),
             event_frontier: self.store.clone(),
             records: self.store.clone(),

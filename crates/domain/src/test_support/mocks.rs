@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::ports::NoCache;
 pub use crate::ports::{
-    MockChangeLog, MockClock, MockCredentials, MockDummyHashes, MockEventFeed, MockEventFrontier,
-    MockFollowCountMaintenance, MockIdGenerator, MockLoginAttempts, MockPasswordHasher,
-    MockRelationships, MockRetention, MockServiceTokenRegistry, MockServiceTokenVerifier,
-    MockStoreClock, MockStoreHealth, MockSuspensionEnds, MockTokenVerifier, MockUserCache,
-    MockUserDirectory, MockUserImport, MockUserReader, MockUserRecords, MockUserWriter,
-    MockWriteRecords,
+    MockChangeLog, MockClock, MockCredentials, MockDummyHashes, MockErasures, MockEventFeed,
+    MockEventFrontier, MockFollowCountMaintenance, MockIdGenerator, MockLoginAttempts,
+    MockPasswordHasher, MockRelationships, MockRetention, MockServiceTokenRegistry,
+    MockServiceTokenVerifier, MockStoreClock, MockStoreHealth, MockSuspensionEnds,
+    MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport, MockUserReader,
+    MockUserRecords, MockUserWriter, MockWriteRecords,
 };
 use crate::use_cases::Ports;
 
@@ -24,6 +24,7 @@ pub fn untouched_ports() -> Ports {
         directory: Arc::new(MockUserDirectory::new()),
         import: Arc::new(MockUserImport::new()),
         change_log: Arc::new(MockChangeLog::new()),
+        erasures: Arc::new(MockErasures::new()),
         event_feed: Arc::new(MockEventFeed::new()),
         event_frontier: Arc::new(MockEventFrontier::new()),
         records: Arc::new(MockUserRecords::new()),

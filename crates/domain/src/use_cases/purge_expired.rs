@@ -1,4 +1,5 @@
-//! Removes expired data: deleted users, events, idempotency keys, username reservations and login counters.
+//! Removes expired data: deleted users, events, idempotency keys, username reservations, login
+//! counters and records of erasures.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 mod authenticating;
 mod denials;
+mod erasures;
 mod failures;
 mod importing;
 mod lifecycle;

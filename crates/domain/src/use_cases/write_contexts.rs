@@ -1,13 +1,31 @@
-//! Creates the contexts of writes.
+//! The contexts of writes, and what a caller sends and receives of them.
 
 use std::sync::Arc;
 
-use super::WriteConditions;
 use crate::caller::Caller;
 use crate::ports::{Clock, IdGenerator};
 use crate::user::Actor;
 use crate::values::Timestamp;
-use crate::write::WriteContext;
+use crate::view::UserView;
+use crate::write::{Idempotency, Precondition, WriteContext};
+
+/// The conditions of a write that a caller sends.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WriteConditions {
+    /// The version that the caller expects.
+    pub precondition: Precondition,
+    /// The idempotency key.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// The user after a write, for the caller that wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenView {
+    /// The view of the user for the caller.
+    pub view: UserView,
+    /// Whether the write was applied earlier under the same idempotency key.
+    pub replayed: bool,
+}
 
 /// Creates the contexts of writes: actor, time, event id and conditions.
 #[derive(Clone)]

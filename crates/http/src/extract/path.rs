@@ -7,7 +7,7 @@ use user_domain::values::{ServiceTokenId, UserId};
 
 use super::RequestPart;
 use crate::api::Api;
-use crate::problem::{Problem, token_not_found, user_not_found};
+use crate::problem::{Problem, erasure_not_found, token_not_found, user_not_found};
 
 /// The user with the id in the path. A malformed id is treated as an unknown user.
 pub(crate) struct TargetUser(pub(crate) UserId);
@@ -18,6 +18,18 @@ pub(crate) struct UserPair(pub(crate) UserId, pub(crate) UserId);
 
 /// The service token with the id in the path. A malformed id is treated as an unknown token.
 pub(crate) struct TargetToken(pub(crate) ServiceTokenId);
+
+/// The erasure of the user with the id in the path. A malformed id is treated as a user that was not erased.
+pub(crate) struct TargetErasure(pub(crate) UserId);
+
+/// The name of an erasure consumer in the path.
+pub(crate) struct TargetConsumer(pub(crate) String);
+
+/// The erased user and the consumer in the path. A malformed id is treated as a user that was not erased.
+pub(crate) struct AcknowledgementPath {
+    pub(crate) user: UserId,
+    pub(crate) consumer: String,
+}
 
 /// The decoded value of the only path parameter.
 pub(crate) struct PathSegment(pub(crate) String);
@@ -41,6 +53,33 @@ impl RequestPart for TargetToken {
             .map(Self)
             .map_err(|_| token_not_found())
     }
+}
+
+impl RequestPart for TargetErasure {
+    async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        erased_user_id(request).map(Self)
+    }
+}
+
+impl RequestPart for TargetConsumer {
+    async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let segment = request.match_info().get("name").unwrap_or_default();
+        Ok(Self(segment.to_owned()))
+    }
+}
+
+impl RequestPart for AcknowledgementPath {
+    async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
+        let consumer = request.match_info().get("consumer").unwrap_or_default();
+        Ok(Self {
+            user: erased_user_id(request)?,
+            consumer: consumer.to_owned(),
+        })
+    }
+}
+
+fn erased_user_id(request: &HttpRequest) -> Result<UserId, Problem> {
+    user_id(request, "id").map_err(|_| erasure_not_found())
 }
 
 fn user_id(request: &HttpRequest, name: &str) -> Result<UserId, Problem> {

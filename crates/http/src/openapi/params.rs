@@ -48,6 +48,48 @@ pub(crate) struct TokenIdPath {
     id: (),
 }
 
+/// The consumer of the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ConsumerNamePath {
+    /// The name of the consumer: 1 to 64 characters of `a-z`, `0-9`, `_` and `-`.
+    #[param(pattern = "^[a-z0-9_-]{1,64}$", example = "posts")]
+    name: String,
+}
+
+/// The erased user and the consumer of the path.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct AcknowledgementPath {
+    /// The id that the user had: a UUID of 36 characters. A malformed id is a 404.
+    #[param(value_type = String, format = Uuid)]
+    id: (),
+    /// The name of the consumer.
+    #[param(pattern = "^[a-z0-9_-]{1,64}$", example = "posts")]
+    consumer: String,
+}
+
+/// The consumer, position and size of a page of erasures.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ErasuresQuery {
+    /// The name of the consumer.
+    #[param(example = "posts")]
+    pending_for: String,
+    /// The `next_cursor` of the previous page for the same consumer.
+    #[param(required = false, nullable = false)]
+    cursor: Option<String>,
+    /// The maximum number of erasures on a page.
+    #[param(
+        minimum = 1,
+        maximum = 200,
+        default = 50,
+        required = false,
+        nullable = false
+    )]
+    limit: Option<u16>,
+}
+
 /// The selected fields of a user.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

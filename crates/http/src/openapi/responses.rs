@@ -1,6 +1,7 @@
 //! The responses of routes, described once.
 
 mod consistency;
+mod erasures;
 mod headers;
 mod lists;
 mod tokens;
@@ -19,6 +20,7 @@ use utoipa::{IntoResponses, Modify};
 
 use super::schemas::user_example;
 use crate::problem::{Code, PROBLEM_JSON, Problem, render};
+pub(crate) use erasures::{FoundErasure, ListedConsumers, ListedErasures, RegisteredConsumer};
 pub(crate) use lists::{Blocked, FoundEvents, History, Listed};
 pub(crate) use tokens::{FoundToken, IssuedToken, ListedTokens};
 
@@ -75,6 +77,14 @@ errors! {
     TokenCreationErrors: 400 401 403 405 413 415 422 431 500 503 504;
     /// Errors of the revocation of a token.
     TokenRevocationErrors: 400 401 403 404 405 413 422 431 500 503 504;
+    /// Errors of a list of erasures.
+    ErasureListErrors: 400 401 403 404 405 422 431 500 503;
+    /// Errors of a report about an erasure.
+    ErasureReportErrors: 400 401 403 404 405 431 500 503;
+    /// Errors of a write about erasures.
+    ErasureWriteErrors: 400 401 403 404 405 413 422 431 500 503 504;
+    /// Errors of a list of consumers.
+    ConsumerListErrors: 400 401 403 405 431 500 503;
     /// Errors of a change of a relationship.
     RelationshipErrors: 400 401 403 404 405 413 422 431 500 503 504;
     /// Errors of a batch of follows.

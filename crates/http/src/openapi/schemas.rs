@@ -7,6 +7,7 @@
     reason = "these types exist only for the derive; `bodies` serialises the JSON"
 )]
 
+mod erasures;
 mod events;
 mod outputs;
 pub(crate) mod parts;
@@ -15,6 +16,7 @@ mod relationships;
 mod selection;
 mod tokens;
 
+pub(crate) use erasures::*;
 pub(crate) use events::*;
 pub(crate) use outputs::*;
 pub(crate) use parts::user_example;

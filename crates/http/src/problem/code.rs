@@ -18,6 +18,8 @@ pub(crate) enum Code {
     InsufficientScope,
     NotFound,
     UserNotFound,
+    ErasureNotFound,
+    ErasureConsumerNotFound,
     MethodNotAllowed,
     RequestTimeout,
     UsernameTaken,
@@ -42,7 +44,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, ordered by status.
-    pub(crate) const ALL: [Self; 33] = [
+    pub(crate) const ALL: [Self; 35] = [
         Self::MalformedJson,
         Self::MalformedRequest,
         Self::InvalidHeader,
@@ -56,6 +58,8 @@ impl Code {
         Self::InsufficientScope,
         Self::NotFound,
         Self::UserNotFound,
+        Self::ErasureNotFound,
+        Self::ErasureConsumerNotFound,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::UsernameTaken,
@@ -97,7 +101,10 @@ impl Code {
             Self::Forbidden | Self::ForbiddenField | Self::InsufficientScope => {
                 StatusCode::FORBIDDEN
             }
-            Self::NotFound | Self::UserNotFound => StatusCode::NOT_FOUND,
+            Self::NotFound
+            | Self::UserNotFound
+            | Self::ErasureNotFound
+            | Self::ErasureConsumerNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UsernameTaken | Self::EmailTaken | Self::ExternalIdTaken => StatusCode::CONFLICT,
@@ -160,6 +167,11 @@ impl Code {
             Self::InsufficientScope => ("insufficient_scope", "The token lacks a scope"),
             Self::NotFound => ("not_found", "The resource does not exist"),
             Self::UserNotFound => ("user_not_found", "The user does not exist"),
+            Self::ErasureNotFound => ("erasure_not_found", "The user was not erased"),
+            Self::ErasureConsumerNotFound => (
+                "erasure_consumer_not_found",
+                "The erasure consumer is not registered",
+            ),
             Self::MethodNotAllowed => ("method_not_allowed", "The method is not allowed"),
             Self::RequestTimeout => ("request_timeout", "The request was not received in time"),
             Self::UsernameTaken => ("username_taken", "The username is taken"),

@@ -1,15 +1,16 @@
 //! Converts each error of the domain into a problem.
 
 use actix_web::http::header::{HeaderValue, WWW_AUTHENTICATE};
+use user_domain::erasure::ErasureConsumer;
 use user_domain::json::JsonError;
 use user_domain::permissions::Denied;
-use user_domain::ports::{FeedError, HashingError};
+use user_domain::ports::{ErasureError, FeedError, HashingError};
 use user_domain::use_cases::{
     AuthenticateError, BatchUsersError, ChangePasswordError, ChangeRelationshipError,
-    ChangeStatusError, CreateUserError, EditUserError, FindUserError, FollowManyError,
-    IssueServiceTokenError, ListServiceTokensError, ListUsersError, MAX_BATCH, MAX_FOLLOWS,
-    MAX_RELATIONSHIP_IDS, ReadEventsError, ServiceTokenError, ShowRelationshipsError,
-    SuspendUserError, VerifyCredentialsError,
+    ChangeStatusError, ConfirmErasuresError, CreateUserError, EditUserError, ErasureConsumerError,
+    FindUserError, FollowManyError, IssueServiceTokenError, ListServiceTokensError, ListUsersError,
+    MAX_BATCH, MAX_FOLLOWS, MAX_RELATIONSHIP_IDS, ReadEventsError, ServiceTokenError,
+    ShowRelationshipsError, SuspendUserError, VerifyCredentialsError,
 };
 use user_domain::write::UniqueField;
 use user_domain::{Fault, StoreError, Violation};
@@ -281,6 +282,44 @@ impl From<ServiceTokenError> for Problem {
     }
 }
 
+impl From<ErasureError> for Problem {
+    fn from(error: ErasureError) -> Self {
+        match error {
+            ErasureError::UnknownConsumer => Self::new(
+                Code::ErasureConsumerNotFound,
+                "No erasure consumer of this name is registered.",
+            ),
+            ErasureError::UnknownErasure => erasure_not_found(),
+            ErasureError::TooManyConsumers => {
+                let most = ErasureConsumer::MAX_REGISTERED;
+                let rule = format!("At most {most} consumers can be registered.");
+                Self::invalid_path(&[Fault::new("name", &Violation::new("too_many", rule))])
+            }
+            ErasureError::KeyReused => key_reused(),
+            ErasureError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ErasureConsumerError> for Problem {
+    fn from(error: ErasureConsumerError) -> Self {
+        match error {
+            ErasureConsumerError::Denied(denied) => denied.into(),
+            ErasureConsumerError::Invalid(fault) => Self::invalid_path(&[fault]),
+            ErasureConsumerError::Erasure(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmErasuresError> for Problem {
+    fn from(error: ConfirmErasuresError) -> Self {
+        match error {
+            ConfirmErasuresError::Denied(denied) => denied.into(),
+            ConfirmErasuresError::Erasure(error) => error.into(),
+        }
+    }
+}
+
 impl From<JsonError> for Problem {
     fn from(fault: JsonError) -> Self {
         Self::new(Code::MalformedJson, fault.to_string())
@@ -300,6 +339,14 @@ pub(crate) fn oneself() -> Violation {
 /// Creates the problem of a token that does not exist.
 pub(crate) fn token_not_found() -> Problem {
     Problem::new(Code::NotFound, "The token does not exist.")
+}
+
+/// Creates the problem of a user that was not erased, or of an id that no user can have.
+pub(crate) fn erasure_not_found() -> Problem {
+    Problem::new(
+        Code::ErasureNotFound,
+        "No user with this id was erased, or the record of the erasure has expired.",
+    )
 }
 
 fn precondition_failed() -> Problem {

@@ -37,6 +37,7 @@ async fn users() -> StoreUnderTest {
         writer: users,
         directory: ports.directory,
         change_log: ports.change_log,
+        erasures: ports.erasures,
         event_feed: ports.event_feed,
         records: ports.records,
         service_tokens: ports.token_registry,

@@ -9,7 +9,7 @@ use user_tests::{Reply, TestApp, on_each_store};
 use super::{client_with_token, create_with_scopes};
 use crate::common::{assert_problem, assert_view, id, register_full_user};
 
-const SCOPES: [&str; 10] = [
+const SCOPES: [&str; 11] = [
     "users:read",
     "users:read_private",
     "users:write",
@@ -19,6 +19,7 @@ const SCOPES: [&str; 10] = [
     "credentials:verify",
     "relationships:write",
     "events:read",
+    "events:admin",
     "tokens:admin",
 ];
 
@@ -67,7 +68,9 @@ impl ApiRequest {
             .replace("{id}", UNKNOWN_ID)
             .replace("{target}", OTHER_UNKNOWN_ID)
             .replace("{username}", "nobody")
-            .replace("{external_id}", "nobody");
+            .replace("{external_id}", "nobody")
+            .replace("{name}", "nobody")
+            .replace("{consumer}", "nobody");
         let request = client_with_token(app, token)
             .request(self.method.clone(), &format!("{path}{}", self.query))
             .header("If-Match", "*");
@@ -87,6 +90,7 @@ const READ_PRIVATE: &[&str] = &["users:read", "users:read_private"];
 const WRITE_ROLES: &[&str] = &["users:write", "roles:write"];
 const TOKENS: &[&str] = &["tokens:admin"];
 const EVENTS: &[&str] = &["events:read"];
+const EVENTS_ADMIN: &[&str] = &["events:admin"];
 const PASSWORDS: &[&str] = &["credentials:write"];
 const RELATE: &[&str] = &["relationships:write"];
 
@@ -155,6 +159,16 @@ fn requests() -> Vec<ApiRequest> {
         request(get(), "/v1/events", &["events:read", "users:read_private"])
             .query("?types=user.blocked"),
         request(get(), "/v1/events", &["events:read", "users:read"]).query("?include=user"),
+        request(get(), "/v1/erasures", EVENTS).query("?pending_for=nobody"),
+        request(get(), "/v1/erasures/{id}", EVENTS),
+        request(
+            Method::PUT,
+            "/v1/erasures/{id}/acknowledgements/{consumer}",
+            EVENTS,
+        ),
+        request(get(), "/v1/erasure-consumers", EVENTS_ADMIN),
+        request(Method::PUT, "/v1/erasure-consumers/{name}", EVENTS_ADMIN),
+        request(Method::DELETE, "/v1/erasure-consumers/{name}", EVENTS_ADMIN),
         request(get(), "/v1/tokens", TOKENS),
         request(post(), "/v1/tokens", TOKENS).body(json!({})),
         request(get(), "/v1/tokens/{id}", TOKENS),

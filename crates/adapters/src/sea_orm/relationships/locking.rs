@@ -16,7 +16,7 @@
 //! - a status change takes the stripe of its user exclusive.
 //!
 //! Every transaction locks in this order, which prevents deadlocks: the record of an idempotency key, rows of `users`
-//! by id, stripes by number and in one statement, rows of `unsettled_users` by id, follows and blocks, parts of
+//! by id, the list of erasure consumers, stripes by number and in one statement, rows of `unsettled_users` by id, follows and blocks, parts of
 //! `follow_counts` by user. Locks of one kind have an order too:
 //!
 //! - Follows: a batch writes them ordered by their users. So does a block, which ends at most two. One step of

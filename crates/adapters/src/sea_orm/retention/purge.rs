@@ -13,7 +13,7 @@ use user_domain::values::{Timestamp, UserId};
 use crate::sea_orm::connection::Pool;
 use crate::sea_orm::dialect::Dialect;
 use crate::sea_orm::errors::OperationError;
-use crate::sea_orm::{erased_ids, event_feed, raw_sql, transaction};
+use crate::sea_orm::{erased_ids, erasures, event_feed, raw_sql, transaction};
 
 /// How often a purge of events looks for a moment at which the frontier of the feed is known: about a second.
 const MAX_LOOKS: u32 = 50;
@@ -30,15 +30,17 @@ pub(crate) async fn purge(
         Records::IdempotencyKeys => purge_rows(db, IDEMPOTENCY_KEYS, cutoff).await?,
         Records::Usernames => purge_rows(db, USERNAMES, cutoff).await?,
         Records::LoginAttempts => purge_rows(db, LOGIN_ATTEMPTS, cutoff).await?,
+        Records::Erasures => return erasures::purge(db, cutoff).await,
     };
     Ok(Purged {
         removed,
         // Events are not exactly ordered by time, so a batch with few deletions does not prove that none is left.
         has_more: match records {
             Records::Events => removed > 0,
-            Records::IdempotencyKeys | Records::Usernames | Records::LoginAttempts => {
-                removed == u64::from(Purged::MAX_BATCH)
-            }
+            Records::IdempotencyKeys
+            | Records::Usernames
+            | Records::LoginAttempts
+            | Records::Erasures => removed == u64::from(Purged::MAX_BATCH),
         },
     })
 }

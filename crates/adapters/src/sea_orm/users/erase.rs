@@ -13,7 +13,7 @@ use crate::sea_orm::errors::OperationError;
 use crate::sea_orm::idempotency::{self, Claim};
 use crate::sea_orm::logins::attempts;
 use crate::sea_orm::relationships::locking::{self, CountState};
-use crate::sea_orm::{erased_ids, outbox, released_usernames, transaction};
+use crate::sea_orm::{erased_ids, erasures, outbox, released_usernames, transaction};
 
 /// Deletes a user's row. Its events stay, and its names remain reserved as digests.
 pub(crate) async fn erase(
@@ -40,8 +40,8 @@ async fn write(
     Ok(Erased::Applied)
 }
 
-/// Deletes a user whose row is locked and appends its event. Reserves its names as digests, and stores its ids as
-/// erased.
+/// Deletes a user whose row is locked and appends its event. Reserves its names as digests, stores its ids as
+/// erased, and records the erasure for its consumers.
 pub(crate) async fn remove(
     tx: &Transaction,
     digests: &NameDigests,
@@ -54,7 +54,8 @@ pub(crate) async fn remove(
     released_usernames::release(tx, &user.username, user.id, at).await?;
     released_usernames::hash_names_of(tx, digests, user.id).await?;
     erased_ids::insert(tx, user).await?;
-    outbox::append(tx, event).await?;
+    let position = outbox::append_and_locate(tx, event).await?;
+    erasures::record(tx, user.id, position, at).await?;
     // Last, since concurrent transactions wait for this lock.
     locking::record_status_changes(tx, &[(user.id, CountState::Erased)], at).await
 }

@@ -60,7 +60,7 @@ async fn runs_continue_every_hour_after_failures() {
         .returning(|_, _| Err(StoreError::Unavailable("the pool is empty".to_owned())));
     failing
         .expect_purge()
-        .times(12)
+        .times(15)
         .returning(|_, _| Err(StoreError::Unavailable("the pool is empty".to_owned())));
     let ports = Ports {
         retention: Arc::new(failing),

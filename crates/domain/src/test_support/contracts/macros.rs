@@ -15,6 +15,7 @@ macro_rules! store_contract {
             user_records
             user_directory
             change_log
+            erasures
             event_feed
             retention
         }

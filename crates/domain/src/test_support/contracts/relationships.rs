@@ -29,7 +29,7 @@ pub use races::*;
 use super::{ImportUnderTest, StoreUnderTest};
 use crate::import::ImportLedger;
 use crate::ports::{
-    ChangeLog, EventFeed, FollowCountMaintenance, PendingCountsBatch, Perspective,
+    ChangeLog, Erasures, EventFeed, FollowCountMaintenance, PendingCountsBatch, Perspective,
     RelationshipWritten, Relationships, Retention, ServiceTokenRegistry, SuspensionEnds,
     UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
@@ -87,6 +87,7 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + Erasures
         + EventFeed
         + UserRecords
         + Retention

@@ -18,7 +18,7 @@ use crate::Fault;
 use crate::directory::DirectoryFilter;
 use crate::import::{Import, ImportLedger, ImportOutcome, Imported, MatchBy};
 use crate::ports::{
-    ChangeLog, EventFeed, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory,
+    ChangeLog, Erasures, EventFeed, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory,
     UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::test_support::fakes::FakeStore;
@@ -66,6 +66,7 @@ where
         + UserWriter
         + UserDirectory
         + ChangeLog
+        + Erasures
         + EventFeed
         + UserRecords
         + Retention

@@ -1,4 +1,5 @@
 mod directory;
+mod erasures;
 mod relationships;
 mod state;
 

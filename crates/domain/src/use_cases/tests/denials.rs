@@ -85,6 +85,14 @@ async fn assert_each_denied(caller: &Caller, denial: impl Fn(Scope) -> Denied) {
         limit: 1,
     };
     assert_denied!(EventsRead, on.read_events.run(caller, &events));
+    let (erasures, consumers) = (&on.confirm_erasures, &on.manage_erasure_consumers);
+    assert_denied!(EventsRead, erasures.pending(caller, "!", None, 1));
+    assert_denied!(EventsRead, erasures.report(caller, id));
+    assert_denied!(EventsRead, erasures.acknowledge(caller, id, "!", None));
+    assert_denied!(EventsRead, erasures.summarize(caller));
+    assert_denied!(EventsAdmin, consumers.list(caller));
+    assert_denied!(EventsAdmin, consumers.register(caller, "!", None));
+    assert_denied!(EventsAdmin, consumers.remove(caller, "!", None));
     let history = on.export_user.history(caller, id, None, 1);
     assert_denied!(UsersReadPrivate, history);
     let positions = ExportPositions::default();

@@ -109,6 +109,7 @@ async fn a_purge_removes_expired_records_and_keeps_the_rest() {
         ("idempotency_keys", 1),
         ("usernames", 0),
         ("login_attempts", 0),
+        ("erasures", 0),
     ];
     assert_eq!(counts(&report), expected);
     assert!(report.is_whole());
@@ -122,6 +123,7 @@ async fn a_purge_removes_expired_records_and_keeps_the_rest() {
         ("idempotency_keys", 0),
         ("usernames", 0),
         ("login_attempts", 0),
+        ("erasures", 0),
     ];
     assert_eq!(counts(&report), expected);
     let remaining = events_of(&*fakes.store, leaver).await;
@@ -138,6 +140,7 @@ async fn a_purge_removes_expired_records_and_keeps_the_rest() {
         ("idempotency_keys", 0),
         ("usernames", 2),
         ("login_attempts", 0),
+        ("erasures", 1),
     ];
     assert_eq!(counts(&report), expected);
     let stayer = fakes.store.find(&UserKey::Id(stayer)).await.unwrap();
@@ -255,13 +258,15 @@ async fn a_failed_record_kind_does_not_stop_the_others() {
         .returning(|_, _| Err(away()));
     store
         .expect_purge()
-        .times(4)
+        .times(5)
         .returning(|records, _| match records {
             Records::IdempotencyKeys => Err(away()),
-            Records::Events | Records::Usernames | Records::LoginAttempts => Ok(Purged {
-                removed: 7,
-                has_more: false,
-            }),
+            Records::Events | Records::Usernames | Records::LoginAttempts | Records::Erasures => {
+                Ok(Purged {
+                    removed: 7,
+                    has_more: false,
+                })
+            }
         });
     let report = purge(&with_retention(store)).await;
     let expected = [
@@ -270,6 +275,7 @@ async fn a_failed_record_kind_does_not_stop_the_others() {
         ("idempotency_keys", 0),
         ("usernames", 7),
         ("login_attempts", 7),
+        ("erasures", 7),
     ];
     assert_eq!(counts(&report), expected);
     let failures: Vec<_> = report
@@ -277,7 +283,10 @@ async fn a_failed_record_kind_does_not_stop_the_others() {
         .iter()
         .map(|done| done.failure.clone())
         .collect();
-    assert_eq!(failures, [Some(away()), None, Some(away()), None, None]);
+    assert_eq!(
+        failures,
+        [Some(away()), None, Some(away()), None, None, None]
+    );
     assert!(report.has_failed() && !report.is_whole());
 }
 

@@ -1,4 +1,5 @@
 mod credentials;
+mod erasures;
 mod feed;
 mod log;
 mod records;
@@ -11,11 +12,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use self::erasures::ErasureRecords;
 use self::relationships::Block;
 use crate::StoreError;
+use crate::erasure::Erasure;
 use crate::import::{self, Import, ImportLedger, Plan, ReleasedUsername, StoreSnapshot};
 use crate::lockout::AttemptCounter;
-use crate::ports::{SchemaState, StoredServiceToken, UserEvent, UserKey};
+use crate::ports::{EventPosition, SchemaState, StoredServiceToken, UserEvent, UserKey};
 use crate::relationship::{Edge, RelationshipEvent};
 use crate::service_token::TokenEvent;
 use crate::user::{Actor, Applied, Change, Event, PasswordWrite, User};
@@ -35,6 +38,7 @@ pub(super) struct State {
     /// The ids of erased users.
     erased: HashSet<UserId>,
     erased_external_ids: HashSet<ExternalId>,
+    erasures: ErasureRecords,
     passwords: HashMap<UserId, StoredPassword>,
     /// By account and source. The account of an unknown identifier is its text.
     attempts: HashMap<(String, Option<String>), AttemptCounter>,
@@ -83,6 +87,7 @@ impl Default for State {
             users: BTreeMap::new(),
             erased: HashSet::new(),
             erased_external_ids: HashSet::new(),
+            erasures: ErasureRecords::default(),
             passwords: HashMap::new(),
             attempts: HashMap::new(),
             released_names: HashMap::new(),
@@ -165,6 +170,11 @@ impl State {
     }
 
     fn remove(&mut self, user: &User, event: Event, at: Timestamp) {
+        self.erasures.record(Erasure {
+            user: user.id,
+            erased_at: at,
+            position: EventPosition::from_store(i64::try_from(self.next).unwrap_or(i64::MAX)),
+        });
         self.log_user_event(event);
         self.users.remove(&user.id);
         self.erased.insert(user.id);

@@ -84,6 +84,7 @@ impl State {
             Records::LoginAttempts => self
                 .attempts
                 .retain(|_, attempts| !attempts.forgotten_at().is_none_or(&mut is_due)),
+            Records::Erasures => self.erasures.purge(is_due),
         }
         Purged {
             removed,
