@@ -15,6 +15,7 @@ pub(crate) mod entities;
 mod erased_ids;
 mod errors;
 mod event_feed;
+mod event_relays;
 mod health;
 mod idempotency;
 mod keyed_locks;

@@ -52,6 +52,8 @@ pub enum Action {
     ReadEvents,
     /// Read events about blocks between users.
     ReadBlockEvents,
+    /// Publish all events at a message broker.
+    RelayEvents,
     /// Export all stored data of this user, or read its history.
     Export(UserId),
     /// Remove expired users and records.
@@ -124,6 +126,7 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::List
             | Action::ReadEvents
             | Action::ReadBlockEvents
+            | Action::RelayEvents
             | Action::Erase
             | Action::Restore
             | Action::ChangeStanding
@@ -166,6 +169,7 @@ fn is_closed_to_administrators(action: Action) -> bool {
             | Action::FollowMany
             | Action::ReadEvents
             | Action::ReadBlockEvents
+            | Action::RelayEvents
             | Action::MaintainFollowCounts
             | Action::EndSuspensions
             | Action::ReleaseName
@@ -195,6 +199,7 @@ pub fn required_scope(action: Action) -> Option<Scope> {
         Action::ChangeRelationship(_) | Action::FollowMany => Some(Scope::RelationshipsWrite),
         Action::Purge
         | Action::Import
+        | Action::RelayEvents
         | Action::MaintainFollowCounts
         | Action::EndSuspensions
         | Action::ReleaseName => None,

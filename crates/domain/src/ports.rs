@@ -16,6 +16,7 @@ mod clock;
 mod consistency;
 mod credentials;
 mod event_feed;
+mod event_relays;
 mod follow_count_maintenance;
 mod login_attempts;
 mod password_hasher;
@@ -45,6 +46,7 @@ pub use event_feed::{
     EventFeed, EventFrontier, FeedError, FeedEvent, FeedEventKind, FeedLook, FeedPage,
     FeedPosition, FeedRequest, FeedStart, Frontier,
 };
+pub use event_relays::{EventMessage, EventPublisher, EventRelays, PublishError, RelayLease};
 pub use follow_count_maintenance::{CountAuditBatch, FollowCountMaintenance, PendingCountsBatch};
 pub use login_attempts::{LoginAttempts, LoginLock};
 pub use password_hasher::{HashingError, PasswordHasher, Verdict};
@@ -76,6 +78,7 @@ pub use self::{
     consistency::MockConsistency,
     credentials::{MockCredentials, MockDummyHashes},
     event_feed::{MockEventFeed, MockEventFrontier},
+    event_relays::{MockEventPublisher, MockEventRelays},
     follow_count_maintenance::MockFollowCountMaintenance,
     login_attempts::MockLoginAttempts,
     password_hasher::MockPasswordHasher,

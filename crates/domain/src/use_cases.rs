@@ -34,6 +34,7 @@ mod maintain_follow_counts;
 mod purge_expired;
 mod read_events;
 mod read_user;
+mod relay_events;
 mod release_name;
 mod replace_user;
 mod revoke_role;
@@ -78,6 +79,9 @@ pub use read_events::{
     EventTypes, EventsPage, EventsQuery, ReadEvent, ReadEvents, ReadEventsError,
 };
 pub use read_user::{AuthenticatedRead, ReadNow, ReadUser};
+pub use relay_events::{
+    EncodeEvent, Leadership, RelayEvents, RelayEventsError, RelayLag, RelayTerm, RelayedPage,
+};
 pub use release_name::{ReleaseName, ReleaseNameError};
 pub use replace_user::ReplaceUser;
 pub use revoke_role::RevokeRole;
@@ -94,7 +98,7 @@ pub use verify_credentials::{
 };
 
 use crate::ports::{
-    ChangeLog, Clock, Consistency, Credentials, DummyHashes, EventFeed, EventFrontier,
+    ChangeLog, Clock, Consistency, Credentials, DummyHashes, EventFeed, EventFrontier, EventRelays,
     FollowCountMaintenance, IdGenerator, LoginAttempts, PasswordHasher, Relationships, Retention,
     ServiceTokenRegistry, ServiceTokenVerifier, StoreClock, StoreHealth, SuspensionEnds,
     TokenVerifier, UserCache, UserDirectory, UserImport, UserReader, UserRecords, UserWriter,
@@ -118,6 +122,7 @@ pub struct Ports {
     pub change_log: Arc<dyn ChangeLog>,
     pub event_feed: Arc<dyn EventFeed>,
     pub event_frontier: Arc<dyn EventFrontier>,
+    pub event_relays: Arc<dyn EventRelays>,
     pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
     pub suspension_ends: Arc<dyn SuspensionEnds>,

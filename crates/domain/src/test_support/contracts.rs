@@ -26,6 +26,7 @@
 pub mod change_log;
 pub mod credentials;
 pub mod event_feed;
+pub mod event_relays;
 pub mod relationships;
 pub mod retention;
 pub mod service_token_registry;
@@ -60,7 +61,7 @@ use tokio::task::JoinSet;
 use super::fakes::FakeStore;
 use super::samples;
 use crate::ports::{
-    ChangeLog, EventFeed, EventPage, EventsRequest, Retention, ServiceTokenRegistry,
+    ChangeLog, EventFeed, EventPage, EventRelays, EventsRequest, Retention, ServiceTokenRegistry,
     SuspensionEnds, UserDirectory, UserEvent, UserKey, UserReader, UserRecords, UserWriter,
     WriteRecords,
 };
@@ -77,6 +78,7 @@ pub struct StoreUnderTest {
     pub directory: Arc<dyn UserDirectory>,
     pub change_log: Arc<dyn ChangeLog>,
     pub event_feed: Arc<dyn EventFeed>,
+    pub event_relays: Arc<dyn EventRelays>,
     pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
     pub service_tokens: Arc<dyn ServiceTokenRegistry>,
@@ -105,6 +107,7 @@ where
         + UserDirectory
         + ChangeLog
         + EventFeed
+        + EventRelays
         + UserRecords
         + Retention
         + ServiceTokenRegistry
@@ -120,6 +123,7 @@ where
             directory: store.clone(),
             change_log: store.clone(),
             event_feed: store.clone(),
+            event_relays: store.clone(),
             records: store.clone(),
             retention: store.clone(),
             service_tokens: store.clone(),

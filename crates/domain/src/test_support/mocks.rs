@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::ports::NoCache;
 pub use crate::ports::{
     MockChangeLog, MockClock, MockCredentials, MockDummyHashes, MockEventFeed, MockEventFrontier,
-    MockFollowCountMaintenance, MockIdGenerator, MockLoginAttempts, MockPasswordHasher,
-    MockRelationships, MockRetention, MockServiceTokenRegistry, MockServiceTokenVerifier,
-    MockStoreClock, MockStoreHealth, MockSuspensionEnds, MockTokenVerifier, MockUserCache,
-    MockUserDirectory, MockUserImport, MockUserReader, MockUserRecords, MockUserWriter,
-    MockWriteRecords,
+    MockEventPublisher, MockEventRelays, MockFollowCountMaintenance, MockIdGenerator,
+    MockLoginAttempts, MockPasswordHasher, MockRelationships, MockRetention,
+    MockServiceTokenRegistry, MockServiceTokenVerifier, MockStoreClock, MockStoreHealth,
+    MockSuspensionEnds, MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport,
+    MockUserReader, MockUserRecords, MockUserWriter, MockWriteRecords,
 };
 use crate::use_cases::Ports;
 
@@ -26,6 +26,7 @@ pub fn untouched_ports() -> Ports {
         change_log: Arc::new(MockChangeLog::new()),
         event_feed: Arc::new(MockEventFeed::new()),
         event_frontier: Arc::new(MockEventFrontier::new()),
+        event_relays: Arc::new(MockEventRelays::new()),
         records: Arc::new(MockUserRecords::new()),
         retention: Arc::new(MockRetention::new()),
         suspension_ends: Arc::new(MockSuspensionEnds::new()),

@@ -38,6 +38,7 @@ async fn users() -> StoreUnderTest {
         directory: ports.directory,
         change_log: ports.change_log,
         event_feed: ports.event_feed,
+        event_relays: ports.event_relays,
         records: ports.records,
         service_tokens: ports.token_registry,
         write_records: ports.write_records,

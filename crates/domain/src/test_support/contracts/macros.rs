@@ -16,6 +16,7 @@ macro_rules! store_contract {
             user_directory
             change_log
             event_feed
+            event_relays
             retention
         }
     };

@@ -29,7 +29,7 @@ pub use races::*;
 use super::{ImportUnderTest, StoreUnderTest};
 use crate::import::ImportLedger;
 use crate::ports::{
-    ChangeLog, EventFeed, FollowCountMaintenance, PendingCountsBatch, Perspective,
+    ChangeLog, EventFeed, EventRelays, FollowCountMaintenance, PendingCountsBatch, Perspective,
     RelationshipWritten, Relationships, Retention, ServiceTokenRegistry, SuspensionEnds,
     UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
@@ -88,6 +88,7 @@ where
         + UserDirectory
         + ChangeLog
         + EventFeed
+        + EventRelays
         + UserRecords
         + Retention
         + ServiceTokenRegistry

@@ -18,8 +18,8 @@ use crate::Fault;
 use crate::directory::DirectoryFilter;
 use crate::import::{Import, ImportLedger, ImportOutcome, Imported, MatchBy};
 use crate::ports::{
-    ChangeLog, EventFeed, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory,
-    UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
+    ChangeLog, EventFeed, EventRelays, Retention, ServiceTokenRegistry, SuspensionEnds,
+    UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::test_support::fakes::FakeStore;
 use crate::test_support::samples::{
@@ -67,6 +67,7 @@ where
         + UserDirectory
         + ChangeLog
         + EventFeed
+        + EventRelays
         + UserRecords
         + Retention
         + ServiceTokenRegistry

@@ -1,4 +1,5 @@
 mod directory;
+mod event_relays;
 mod relationships;
 mod state;
 

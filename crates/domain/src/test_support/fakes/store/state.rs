@@ -3,6 +3,7 @@ mod feed;
 mod log;
 mod records;
 mod relationships;
+mod relays;
 mod retention;
 mod tokens;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use self::relationships::Block;
+use self::relays::Relay;
 use crate::StoreError;
 use crate::import::{self, Import, ImportLedger, Plan, ReleasedUsername, StoreSnapshot};
 use crate::lockout::AttemptCounter;
@@ -45,6 +47,7 @@ pub(super) struct State {
     /// By pair of users, with the time of the follow.
     follows: BTreeMap<Edge, Timestamp>,
     blocks: BTreeMap<Edge, Block>,
+    relays: HashMap<String, Relay>,
     /// By sequence number. Numbers may have gaps.
     events: BTreeMap<usize, LogEntry>,
     /// The sequence number of the next event.
@@ -90,6 +93,7 @@ impl Default for State {
             tokens: BTreeMap::new(),
             follows: BTreeMap::new(),
             blocks: BTreeMap::new(),
+            relays: HashMap::new(),
             events: BTreeMap::new(),
             next: 0,
             purged: 0,

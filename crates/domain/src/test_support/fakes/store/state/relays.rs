@@ -1,0 +1,58 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::State;
+use crate::ports::{FeedPosition, RelayLease};
+
+/// A relay of the event feed.
+#[derive(Debug, Default)]
+pub(in super::super) struct Relay {
+    holder: Option<Uuid>,
+    epoch: i64,
+    lease_until: Option<Instant>,
+    position: Option<FeedPosition>,
+}
+
+impl State {
+    pub(in super::super) fn relay(&mut self, name: &str) -> &mut Relay {
+        self.relays.entry(name.to_owned()).or_default()
+    }
+}
+
+impl Relay {
+    pub(in super::super) fn remaining(&self) -> Duration {
+        let until = self.lease_until;
+        until.map_or(Duration::ZERO, |until| {
+            until.saturating_duration_since(Instant::now())
+        })
+    }
+
+    pub(in super::super) fn take(&mut self, holder: Uuid, lease: Duration) -> Option<RelayLease> {
+        if self.holder != Some(holder) && !self.remaining().is_zero() {
+            return None;
+        }
+        self.holder = Some(holder);
+        self.epoch += 1;
+        self.renew(self.epoch, lease);
+        Some(RelayLease {
+            epoch: self.epoch,
+            position: self.position,
+        })
+    }
+
+    pub(in super::super) fn renew(&mut self, epoch: i64, lease: Duration) -> bool {
+        if self.epoch == epoch {
+            self.lease_until = Some(Instant::now() + lease);
+        }
+        self.epoch == epoch
+    }
+
+    pub(in super::super) fn advance(&mut self, epoch: i64, position: FeedPosition) -> bool {
+        if self.epoch == epoch {
+            self.position = Some(position);
+        }
+        self.epoch == epoch
+    }
+}
