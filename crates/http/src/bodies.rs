@@ -23,6 +23,7 @@ use crate::problem::Problem;
 
 pub(crate) use batch::{BatchGetRequest, BatchRequest, BatchUsersBody};
 pub(crate) use chunks::{LargeObject, tracked_bytes};
+pub use event::cloud_event;
 pub(crate) use event::events_page;
 pub(crate) use export::{ExportCursors, export_document, history_page};
 pub(crate) use fields::{FieldSet, field_paths};
