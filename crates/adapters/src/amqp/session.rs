@@ -1,10 +1,12 @@
 //! One connection to the broker.
 
-use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::maybe_done;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::tcp::TLSConfig;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -80,7 +82,7 @@ impl Session {
 
     /// Publishes messages in their order, and waits until each is confirmed.
     pub(super) async fn publish(&self, messages: &[EventMessage]) -> Result<(), PublishError> {
-        let mut unconfirmed = VecDeque::with_capacity(messages.len());
+        let mut publishing = Vec::with_capacity(messages.len());
         for message in messages {
             let published = self.channel.basic_publish(
                 self.exchange.clone(),
@@ -89,10 +91,21 @@ impl Session {
                 &message.body,
                 properties(message),
             );
-            unconfirmed.push_back(self.unless_silent(published).await?);
+            let mut published = Box::pin(maybe_done(published));
+            // The first poll puts the message into the queue of the driver. Its thread then writes many at once.
+            let _ = poll_fn(|context| Poll::Ready(published.as_mut().poll(context))).await;
+            publishing.push(published);
         }
-        for confirmation in unconfirmed {
-            match self.unless_silent(confirmation).await? {
+        for mut published in publishing {
+            let confirmed = async {
+                published.as_mut().await;
+                match published.as_mut().take_output() {
+                    Some(confirmation) => confirmation?.await,
+                    // Unreachable: it is taken once.
+                    None => Ok(Confirmation::NotRequested),
+                }
+            };
+            match self.unless_silent(confirmed).await? {
                 Confirmation::Ack(_) => {}
                 Confirmation::Nack(_) | Confirmation::NotRequested => {
                     return Err(PublishError::Refused);

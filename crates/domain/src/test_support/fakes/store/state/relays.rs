@@ -1,17 +1,16 @@
 use std::time::Duration;
 
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::State;
 use crate::ports::{FeedPosition, RelayLease};
 
-/// A relay of the event feed.
+/// A relay of the event feed. No time passes for its lease: a lease of zero has expired, and any other one is valid.
 #[derive(Debug, Default)]
 pub(in super::super) struct Relay {
     holder: Option<Uuid>,
     epoch: i64,
-    lease_until: Option<Instant>,
+    remaining: Duration,
     position: Option<FeedPosition>,
 }
 
@@ -23,10 +22,7 @@ impl State {
 
 impl Relay {
     pub(in super::super) fn remaining(&self) -> Duration {
-        let until = self.lease_until;
-        until.map_or(Duration::ZERO, |until| {
-            until.saturating_duration_since(Instant::now())
-        })
+        self.remaining
     }
 
     pub(in super::super) fn take(&mut self, holder: Uuid, lease: Duration) -> Option<RelayLease> {
@@ -44,7 +40,7 @@ impl Relay {
 
     pub(in super::super) fn renew(&mut self, epoch: i64, lease: Duration) -> bool {
         if self.epoch == epoch {
-            self.lease_until = Some(Instant::now() + lease);
+            self.remaining = lease;
         }
         self.epoch == epoch
     }
