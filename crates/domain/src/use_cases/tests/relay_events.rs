@@ -1,5 +1,6 @@
 //! The relay of events.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::use_cases::{
 struct World {
     fakes: Fakes,
     broker: Arc<FakePublisher>,
+    users: AtomicUsize,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it is an `EncodeEvent`")]
@@ -34,6 +36,7 @@ impl World {
         Self {
             fakes: Fakes::default(),
             broker: Arc::default(),
+            users: AtomicUsize::default(),
         }
     }
 
@@ -43,8 +46,8 @@ impl World {
     }
 
     fn add_users(&self, count: usize) {
-        for number in 0..count {
-            let name = format!("user{number}{}", self.broker.messages().len());
+        for _ in 0..count {
+            let name = format!("user{}", self.users.fetch_add(1, Ordering::Relaxed));
             self.fakes
                 .store
                 .put(&registered(&new_user(&name), &context()));
