@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness standbys events overload logins follows bench microbench faults failover lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help test test-unit test-integration coverage staleness standbys events relay overload logins follows bench microbench faults failover lint fmt docs run dev openapi image check-deploy alerts
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,6 +24,10 @@ staleness: ## measure how long other replicas serve old data after a write
 
 events: ## measure how long events take from a commit to a reader of the feed
 	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example events
+
+relay: ## measure the relay of events to RabbitMQ, and kill the process that relays
+	cargo build --quiet --release --workspace --all-features --example relay --bin user-service
+	scripts/with-servers target/release/examples/relay
 
 standbys: ## measure reads of standbys, and what they save the primary server
 	scripts/with-servers cargo run --quiet --release --package user-tests --all-features --example standbys

@@ -34,6 +34,7 @@ EMPTY = {
     'outcome="error"': "nothing that the stores were asked has failed",
     'status=~"5.."}[1m])) > 0.05': "no write has failed",
     "absent(": "the service is there",
+    "event_relay_": "no message broker is set",
 }
 
 

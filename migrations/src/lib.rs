@@ -20,6 +20,7 @@ mod m20261130_000012_birth_years;
 mod m20261130_000013_blocked_names;
 mod m20261130_000014_search_writes;
 mod m20261201_000015_events_purged_seq;
+mod m20261201_000016_relays;
 mod m20261201_000017_erasures;
 mod repeatable;
 mod session;
@@ -82,6 +83,7 @@ pub fn all() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261130_000013_blocked_names::INDEX),
         Box::new(m20261130_000014_search_writes::MIGRATION),
         Box::new(m20261201_000015_events_purged_seq::MIGRATION),
+        Box::new(m20261201_000016_relays::MIGRATION),
         Box::new(m20261201_000017_erasures::MIGRATION),
     ]
 }

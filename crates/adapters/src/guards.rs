@@ -28,6 +28,8 @@ pub enum Guard {
     ServerRole,
     /// A reader of the event feed does not pass events of open writes.
     FeedFence,
+    /// A replica whose lease of the relay was taken by another one does not store its position.
+    RelayEpoch,
     /// An idempotency key is claimed in the transaction of its write, so that the write happens once.
     IdempotencyClaim,
     /// The cache stores only what was read under a lease that no write has voided.

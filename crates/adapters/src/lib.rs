@@ -1,6 +1,7 @@
 //! The adapters of the ports of `user-domain`: PostgreSQL and SQLite with sea-orm, an in-process and a Redis cache,
-//! password hashing, JSON Web Tokens, and the system clock.
+//! password hashing, JSON Web Tokens, RabbitMQ, and the system clock.
 
+pub mod amqp;
 pub mod cache;
 mod clock;
 pub mod event_frontier;

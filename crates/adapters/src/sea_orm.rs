@@ -16,6 +16,7 @@ mod erased_ids;
 mod erasures;
 mod errors;
 mod event_feed;
+mod event_relays;
 mod health;
 mod idempotency;
 mod keyed_locks;

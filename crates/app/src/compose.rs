@@ -99,6 +99,7 @@ impl Composition {
             erasures: users.clone(),
             event_feed: users.clone(),
             event_frontier: Arc::new(frontier.clone()),
+            event_relays: users.clone(),
             records: users.clone(),
             retention: users.clone(),
             suspension_ends: users.clone(),

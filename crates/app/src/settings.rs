@@ -6,6 +6,7 @@
 //! To add a setting, add a line to `variables.rs`, a field to its section and code that reads it, a test, and a
 //! paragraph in `.env.example`.
 
+mod broker;
 mod cache;
 mod database;
 mod database_servers;
@@ -27,6 +28,7 @@ mod tokens;
 mod traces;
 mod variables;
 
+pub use broker::BrokerSettings;
 pub use cache::CacheSettings;
 pub use database::{DatabaseSettings, Pooler};
 pub use database_uri::DatabaseTarget;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// The cache.
     pub cache: CacheSettings,
+    /// The message broker.
+    pub broker: BrokerSettings,
     /// The credentials of callers.
     pub tokens: TokenSettings,
     /// Password hashing.
@@ -75,17 +79,21 @@ impl Settings {
         let server = ServerSettings::read(&mut reader);
         let database = DatabaseSettings::read(&mut reader);
         let cache = CacheSettings::read(&mut reader);
+        let broker = BrokerSettings::read(&mut reader);
         let tokens = TokenSettings::read(&mut reader);
         let passwords = PasswordSettings::read(&mut reader);
         let log = LogSettings::read(&mut reader);
         let traces = TraceSettings::read(&mut reader);
 
         let (errors, warnings) = reader.finish();
-        match (server, database, cache, tokens, passwords, log, traces) {
+        match (
+            server, database, cache, broker, tokens, passwords, log, traces,
+        ) {
             (
                 Ok(server),
                 Ok(database),
                 Ok(cache),
+                Ok(broker),
                 Ok(tokens),
                 Ok(passwords),
                 Ok(log),
@@ -94,6 +102,7 @@ impl Settings {
                 server,
                 database,
                 cache,
+                broker,
                 tokens,
                 passwords,
                 log,

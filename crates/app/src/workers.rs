@@ -2,6 +2,7 @@
 
 mod cache_refresh;
 pub(crate) mod erasures;
+pub(crate) mod event_relay;
 pub(crate) mod follow_counts;
 mod metadata_indexes;
 mod metrics_upkeep;
@@ -52,10 +53,11 @@ pub(crate) async fn start_upkeep(
     Ok(())
 }
 
-/// Starts the workers that write to the store in batches.
+/// Starts the workers that write to the store in batches, or relay what was written.
 pub(crate) fn start_batches(group: &WorkerGroup, ports: &Ports, settings: &Settings) {
     retention::start(group, ports, settings.database.retention);
     follow_counts::start(group, ports);
     erasures::start(group, ports);
     suspensions::start(group, ports);
+    event_relay::start(group, ports, &settings.broker);
 }

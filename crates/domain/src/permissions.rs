@@ -58,6 +58,8 @@ pub enum Action {
     AcknowledgeErasure,
     /// Register, list and remove the consumers of erasures.
     ManageErasureConsumers,
+    /// Publish all events at a message broker.
+    RelayEvents,
     /// Export all stored data of this user, or read its history.
     Export(UserId),
     /// Remove expired users and records.
@@ -133,6 +135,7 @@ pub fn permit(caller: &Caller, action: Action) -> Result<(), Denied> {
             | Action::ReadErasures
             | Action::AcknowledgeErasure
             | Action::ManageErasureConsumers
+            | Action::RelayEvents
             | Action::Erase
             | Action::Restore
             | Action::ChangeStanding
@@ -178,6 +181,7 @@ fn is_closed_to_administrators(action: Action) -> bool {
             | Action::ReadErasures
             | Action::AcknowledgeErasure
             | Action::ManageErasureConsumers
+            | Action::RelayEvents
             | Action::MaintainFollowCounts
             | Action::EndSuspensions
             | Action::ReleaseName
@@ -210,6 +214,7 @@ pub fn required_scope(action: Action) -> Option<Scope> {
         Action::ChangeRelationship(_) | Action::FollowMany => Some(Scope::RelationshipsWrite),
         Action::Purge
         | Action::Import
+        | Action::RelayEvents
         | Action::MaintainFollowCounts
         | Action::EndSuspensions
         | Action::ReleaseName => None,

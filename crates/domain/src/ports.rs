@@ -17,6 +17,7 @@ mod consistency;
 mod credentials;
 mod erasures;
 mod event_feed;
+mod event_relays;
 mod follow_count_maintenance;
 mod login_attempts;
 mod password_hasher;
@@ -47,6 +48,7 @@ pub use event_feed::{
     EventFeed, EventFrontier, FeedError, FeedEvent, FeedEventKind, FeedLook, FeedPage,
     FeedPosition, FeedRequest, FeedStart, Frontier,
 };
+pub use event_relays::{EventMessage, EventPublisher, EventRelays, PublishError, RelayLease};
 pub use follow_count_maintenance::{CountAuditBatch, FollowCountMaintenance, PendingCountsBatch};
 pub use login_attempts::{LoginAttempts, LoginLock};
 pub use password_hasher::{HashingError, PasswordHasher, Verdict};
@@ -79,6 +81,7 @@ pub use self::{
     credentials::{MockCredentials, MockDummyHashes},
     erasures::MockErasures,
     event_feed::{MockEventFeed, MockEventFrontier},
+    event_relays::{MockEventPublisher, MockEventRelays},
     follow_count_maintenance::MockFollowCountMaintenance,
     login_attempts::MockLoginAttempts,
     password_hasher::MockPasswordHasher,

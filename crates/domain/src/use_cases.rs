@@ -36,6 +36,7 @@ mod manage_erasure_consumers;
 mod purge_expired;
 mod read_events;
 mod read_user;
+mod relay_events;
 mod release_name;
 mod replace_user;
 mod revoke_role;
@@ -82,6 +83,9 @@ pub use read_events::{
     EventTypes, EventsPage, EventsQuery, ReadEvent, ReadEvents, ReadEventsError,
 };
 pub use read_user::{AuthenticatedRead, ReadNow, ReadUser};
+pub use relay_events::{
+    EncodeEvent, Leadership, RelayEvents, RelayEventsError, RelayLag, RelayTerm, RelayedPage,
+};
 pub use release_name::{ReleaseName, ReleaseNameError};
 pub use replace_user::ReplaceUser;
 pub use revoke_role::RevokeRole;
@@ -99,8 +103,8 @@ pub use verify_credentials::{
 
 use crate::ports::{
     ChangeLog, Clock, Consistency, Credentials, DummyHashes, Erasures, EventFeed, EventFrontier,
-    FollowCountMaintenance, IdGenerator, LoginAttempts, PasswordHasher, Relationships, Retention,
-    ServiceTokenRegistry, ServiceTokenVerifier, StoreClock, StoreHealth, SuspensionEnds,
+    EventRelays, FollowCountMaintenance, IdGenerator, LoginAttempts, PasswordHasher, Relationships,
+    Retention, ServiceTokenRegistry, ServiceTokenVerifier, StoreClock, StoreHealth, SuspensionEnds,
     TokenVerifier, UserCache, UserDirectory, UserImport, UserReader, UserRecords, UserWriter,
     WriteRecords,
 };
@@ -122,6 +126,7 @@ pub struct Ports {
     pub erasures: Arc<dyn Erasures>,
     pub event_feed: Arc<dyn EventFeed>,
     pub event_frontier: Arc<dyn EventFrontier>,
+    pub event_relays: Arc<dyn EventRelays>,
     pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
     pub suspension_ends: Arc<dyn SuspensionEnds>,

@@ -27,6 +27,7 @@ pub(crate) use chunks::{LargeObject, tracked_bytes};
 pub(crate) use erasure::{
     ErasureConsumerBody, ErasureConsumersBody, ErasurePageBody, ErasureReportBody,
 };
+pub use event::cloud_event;
 pub(crate) use event::events_page;
 pub(crate) use export::{ExportCursors, export_document, history_page};
 pub(crate) use fields::{FieldSet, field_paths};

@@ -66,7 +66,9 @@ mod write_tasks;
 mod tests;
 
 pub use api::{Api, Deadlines, HttpSettings};
-pub use bodies::{FaultBody, ServiceTokenRecord, UserRecord, read_record, render_faults};
+pub use bodies::{
+    FaultBody, ServiceTokenRecord, UserRecord, cloud_event, read_record, render_faults,
+};
 pub use exposition::Exposition;
 pub use log_level::LogLevel;
 pub use metric_names::{ACTIVE_REQUESTS, REQUEST_DURATION, REQUEST_DURATION_BUCKETS};

@@ -23,7 +23,12 @@ type Series = (String, BTreeMap<String, String>);
 async fn dashboard_and_alerts_use_only_emitted_metrics_and_labels() {
     let redis = shared_redis();
     let keys = JwksServer::start(&[&SigningKey::p256("k")]);
-    let settings = [("REDIS_URL", &*redis), ("JWT_JWKS_URL", &keys.url())];
+    let settings = [
+        ("REDIS_URL", &*redis),
+        ("JWT_JWKS_URL", &keys.url()),
+        // No broker is there. The metrics are.
+        ("AMQP_URL", "amqp://127.0.0.1:1"),
+    ];
     let app = TestApp::start_with(Store::Postgres, &settings).await;
     generate_traffic(&app).await;
     let scraped = scrape(&app).await;

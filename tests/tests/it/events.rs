@@ -3,6 +3,7 @@
 mod access;
 mod feed;
 mod frontier;
+mod relay;
 mod waiting;
 
 use serde_json::{Value, json};

@@ -43,6 +43,15 @@ pub(crate) fn run() -> CommandOutcome {
             .as_ref()
             .map_or("", |_| " and in Redis")
     ));
+    if let Some(amqp) = &settings.broker.amqp {
+        print_result(format_args!(
+            "relays events to the exchange {} of RabbitMQ at {}:{}{}",
+            amqp.exchange,
+            amqp.host,
+            amqp.port,
+            if amqp.has_tls { " with TLS" } else { "" }
+        ));
+    }
     for keys in user_token_keys(&settings.tokens) {
         print_result(format_args!("accepts user tokens signed with {keys}"));
     }

@@ -13,6 +13,7 @@ pub(crate) enum Section {
     Server,
     Database,
     Cache,
+    Broker,
     Tokens,
     Passwords,
     Log,
@@ -21,10 +22,11 @@ pub(crate) enum Section {
 
 impl Section {
     #[cfg(test)]
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Server,
         Self::Database,
         Self::Cache,
+        Self::Broker,
         Self::Tokens,
         Self::Passwords,
         Self::Log,
@@ -39,6 +41,7 @@ impl Section {
             "CONFIG_FILE" => return None,
             _ if is(&["DATABASE_", "MIGRATE_", "RETENTION", "INDEXED_"]) => Self::Database,
             _ if is(&["REDIS_", "CACHE_"]) => Self::Cache,
+            _ if is(&["AMQP_"]) => Self::Broker,
             _ if is(&["JWT_", "ALLOWED_API_TOKENS", "SEALING_KEY"]) => Self::Tokens,
             _ if is(&["ARGON2_", "PASSWORD_"]) => Self::Passwords,
             _ if is(&["LOG_", "DEBUG"]) => Self::Log,

@@ -1,5 +1,6 @@
 //! Tests of the settings.
 
+mod broker;
 mod database;
 mod jwks;
 mod layers;

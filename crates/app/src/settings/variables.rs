@@ -190,6 +190,20 @@ const VARIABLES: &[Variable] = &[
         "the size of the in-process cache of users, 0 to 65536 megabytes; 0 disables it",
         "64",
     ),
+    secret(
+        "AMQP_URL",
+        "the RabbitMQ to which all events are relayed: amqp://… or amqps://…; unset: none",
+    ),
+    with_default(
+        "AMQP_EXCHANGE",
+        "the topic exchange at which events are published",
+        "user-service.events",
+    ),
+    with_default(
+        "AMQP_PRIVATE",
+        "whether events about blocks, and the actors that reveal a block, are published too",
+        "False",
+    ),
     with_default("HOST", "the address to listen on", "0.0.0.0"),
     with_default(
         "PORT",

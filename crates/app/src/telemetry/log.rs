@@ -119,9 +119,9 @@ fn filter(level: LogLevel) -> EnvFilter {
 
 /// Returns the filter directives of a level. Other crates log only warnings: their debug messages can contain personal
 /// data and secrets. The dispatcher of actix-http is off: it logs malformed requests as errors, although they are
-/// errors of the client and the request is logged anyway.
+/// errors of the client and the request is logged anyway. So is the driver of RabbitMQ: the relay reports its errors.
 pub fn directives(level: &str) -> String {
     format!(
-        "warn,actix_http::h1::dispatcher=off,user_service={level},user_http={level},user_adapters={level},user_migrations={level}"
+        "warn,actix_http::h1::dispatcher=off,lapin=off,user_service={level},user_http={level},user_adapters={level},user_migrations={level}"
     )
 }

@@ -70,6 +70,7 @@ fn buckets() -> [(&'static str, &'static [f64]); 4] {
 
 fn describe() {
     user_http::describe_metrics();
+    user_adapters::amqp::describe_metrics();
     user_adapters::cache::describe_metrics();
     user_adapters::event_frontier::describe_metrics();
     user_adapters::operations::describe_metrics();
@@ -78,6 +79,7 @@ fn describe() {
     user_adapters::tokens::describe_metrics();
     connections::describe_metrics();
     crate::workers::erasures::describe_metrics();
+    crate::workers::event_relay::describe_metrics();
     crate::workers::retention::describe_metrics();
     crate::workers::follow_counts::describe_metrics();
     crate::workers::suspensions::describe_metrics();

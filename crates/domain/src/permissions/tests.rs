@@ -141,9 +141,10 @@ fn only_services_and_the_operator_handle_passwords_and_read_all_events() {
 }
 
 #[test]
-fn only_the_operator_purges_maintains_counts_and_releases_names() {
+fn only_the_operator_purges_relays_events_maintains_counts_and_releases_names() {
     for action in [
         Action::Purge,
+        Action::RelayEvents,
         Action::MaintainFollowCounts,
         Action::ReleaseName,
     ] {

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::StoreError;
 use crate::relationship::RelationshipEvent;
@@ -80,6 +81,30 @@ impl UserEvent {
         match self {
             Self::User(event) => event.subject_id,
             Self::Relationship(event) => event.edge.from(),
+        }
+    }
+
+    /// The id of the event.
+    pub fn id(&self) -> Uuid {
+        match self {
+            Self::User(event) => event.id,
+            Self::Relationship(event) => event.id,
+        }
+    }
+
+    /// The type of the event.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::User(event) => event.kind.as_str(),
+            Self::Relationship(event) => event.kind.as_str(),
+        }
+    }
+
+    /// The time of the event.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::User(event) => event.at,
+            Self::Relationship(event) => event.at,
         }
     }
 }

@@ -27,6 +27,7 @@ pub mod change_log;
 pub mod credentials;
 pub mod erasures;
 pub mod event_feed;
+pub mod event_relays;
 pub mod relationships;
 pub mod retention;
 pub mod service_token_registry;
@@ -61,9 +62,9 @@ use tokio::task::JoinSet;
 use super::fakes::FakeStore;
 use super::samples;
 use crate::ports::{
-    ChangeLog, Erasures, EventFeed, EventPage, EventsRequest, Retention, ServiceTokenRegistry,
-    SuspensionEnds, UserDirectory, UserEvent, UserKey, UserReader, UserRecords, UserWriter,
-    WriteRecords,
+    ChangeLog, Erasures, EventFeed, EventPage, EventRelays, EventsRequest, Retention,
+    ServiceTokenRegistry, SuspensionEnds, UserDirectory, UserEvent, UserKey, UserReader,
+    UserRecords, UserWriter, WriteRecords,
 };
 use crate::user::{Applied, Change, Event, NewUser, User};
 use crate::values::{Metadata, UserId};
@@ -79,6 +80,7 @@ pub struct StoreUnderTest {
     pub change_log: Arc<dyn ChangeLog>,
     pub erasures: Arc<dyn Erasures>,
     pub event_feed: Arc<dyn EventFeed>,
+    pub event_relays: Arc<dyn EventRelays>,
     pub records: Arc<dyn UserRecords>,
     pub retention: Arc<dyn Retention>,
     pub service_tokens: Arc<dyn ServiceTokenRegistry>,
@@ -108,6 +110,7 @@ where
         + ChangeLog
         + Erasures
         + EventFeed
+        + EventRelays
         + UserRecords
         + Retention
         + ServiceTokenRegistry
@@ -124,6 +127,7 @@ where
             change_log: store.clone(),
             erasures: store.clone(),
             event_feed: store.clone(),
+            event_relays: store.clone(),
             records: store.clone(),
             retention: store.clone(),
             service_tokens: store.clone(),

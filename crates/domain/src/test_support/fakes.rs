@@ -3,6 +3,7 @@
 mod cache;
 mod clock;
 mod hasher;
+mod publisher;
 mod store;
 mod tokens;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub use cache::FakeCache;
 pub use clock::{FixedClock, SteppingClock};
 pub use hasher::FakeHasher;
+pub use publisher::FakePublisher;
 pub use store::FakeStore;
 pub use tokens::{FakeServiceTokens, FakeTokens};
 
@@ -71,6 +73,7 @@ impl Fakes {
             erasures: self.store.clone(),
             event_feed: self.store.clone(),
             event_frontier: self.store.clone(),
+            event_relays: self.store.clone(),
             records: self.store.clone(),
             retention: self.store.clone(),
             suspension_ends: self.store.clone(),

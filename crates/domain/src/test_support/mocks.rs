@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crate::ports::NoCache;
 pub use crate::ports::{
     MockChangeLog, MockClock, MockCredentials, MockDummyHashes, MockErasures, MockEventFeed,
-    MockEventFrontier, MockFollowCountMaintenance, MockIdGenerator, MockLoginAttempts,
-    MockPasswordHasher, MockRelationships, MockRetention, MockServiceTokenRegistry,
-    MockServiceTokenVerifier, MockStoreClock, MockStoreHealth, MockSuspensionEnds,
-    MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport, MockUserReader,
-    MockUserRecords, MockUserWriter, MockWriteRecords,
+    MockEventFrontier, MockEventPublisher, MockEventRelays, MockFollowCountMaintenance,
+    MockIdGenerator, MockLoginAttempts, MockPasswordHasher, MockRelationships, MockRetention,
+    MockServiceTokenRegistry, MockServiceTokenVerifier, MockStoreClock, MockStoreHealth,
+    MockSuspensionEnds, MockTokenVerifier, MockUserCache, MockUserDirectory, MockUserImport,
+    MockUserReader, MockUserRecords, MockUserWriter, MockWriteRecords,
 };
 use crate::use_cases::Ports;
 
@@ -27,6 +27,7 @@ pub fn untouched_ports() -> Ports {
         erasures: Arc::new(MockErasures::new()),
         event_feed: Arc::new(MockEventFeed::new()),
         event_frontier: Arc::new(MockEventFrontier::new()),
+        event_relays: Arc::new(MockEventRelays::new()),
         records: Arc::new(MockUserRecords::new()),
         retention: Arc::new(MockRetention::new()),
         suspension_ends: Arc::new(MockSuspensionEnds::new()),

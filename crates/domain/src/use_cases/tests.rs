@@ -11,6 +11,7 @@ mod purging;
 mod read_user;
 mod reading;
 mod relationships;
+mod relay_events;
 mod tokens;
 mod writing;
 

@@ -48,7 +48,7 @@ pub(crate) async fn events_page(
     cursor: &str,
     budget: &ByteBudget,
 ) -> Result<Bytes, Problem> {
-    let source = format!("urn:user-service:{}", page.end.store);
+    let source = source(page.end.store);
     let mut body =
         LargeObject::with_capacity((page.events.len() + 1) * TYPICAL_EVENT_BYTES, budget);
     let events = page.events.iter();
@@ -59,33 +59,33 @@ pub(crate) async fn events_page(
     Ok(body.finish())
 }
 
+/// Serialises an event of the store with this id, as in a page.
+///
+/// # Errors
+/// Why it cannot be serialised.
+pub fn cloud_event(store: Uuid, event: &ReadEvent) -> Result<Vec<u8>, String> {
+    let source = source(store);
+    serde_json::to_vec(&event_body(event, &source)).map_err(|error| error.to_string())
+}
+
+/// The source of the events of a store.
+fn source(store: Uuid) -> String {
+    format!("urn:user-service:{store}")
+}
+
 fn event_body<'a>(read: &'a ReadEvent, source: &'a str) -> CloudEventBody<'a> {
-    let (id, kind, time, actor, about, object) = match &read.event {
-        UserEvent::User(event) => (
-            event.id,
-            event.kind.as_str(),
-            event.at,
-            &event.actor,
-            Some(event),
-            None,
-        ),
-        UserEvent::Relationship(event) => (
-            event.id,
-            event.kind.as_str(),
-            event.at,
-            &event.actor,
-            None,
-            Some(event.edge.to()),
-        ),
+    let (actor, about, object) = match &read.event {
+        UserEvent::User(event) => (&event.actor, Some(event), None),
+        UserEvent::Relationship(event) => (&event.actor, None, Some(event.edge.to())),
     };
     let subject = read.event.subject();
     CloudEventBody {
         specversion: "1.0",
-        id,
+        id: read.event.id(),
         source,
-        kind,
+        kind: read.event.kind(),
         subject,
-        time,
+        time: read.event.at(),
         datacontenttype: "application/json",
         sequence: format!("{:020}", read.at.get()),
         partitionkey: subject,

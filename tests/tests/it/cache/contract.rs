@@ -39,6 +39,7 @@ async fn users() -> StoreUnderTest {
         change_log: ports.change_log,
         erasures: ports.erasures,
         event_feed: ports.event_feed,
+        event_relays: ports.event_relays,
         records: ports.records,
         service_tokens: ports.token_registry,
         write_records: ports.write_records,

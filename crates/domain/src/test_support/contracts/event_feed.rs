@@ -39,12 +39,12 @@ impl StoreUnderTest {
         settled.expect("a frontier that moves")
     }
 
-    async fn feed(&self, request: &FeedRequest) -> Result<FeedPage, FeedError> {
+    pub(super) async fn feed(&self, request: &FeedRequest) -> Result<FeedPage, FeedError> {
         self.event_feed.page(request).await
     }
 
     /// Returns a request for events of all kinds up to the frontier.
-    async fn request(&self, start: FeedStart) -> FeedRequest {
+    pub(super) async fn request(&self, start: FeedStart) -> FeedRequest {
         FeedRequest {
             start,
             until: self.frontier().await,
@@ -54,7 +54,7 @@ impl StoreUnderTest {
         }
     }
 
-    async fn newest(&self) -> FeedPosition {
+    pub(super) async fn newest(&self) -> FeedPosition {
         let request = self.request(FeedStart::Newest).await;
         self.feed(&request).await.expect("a page").end
     }

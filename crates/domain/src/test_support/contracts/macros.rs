@@ -17,6 +17,7 @@ macro_rules! store_contract {
             change_log
             erasures
             event_feed
+            event_relays
             retention
         }
     };

@@ -29,9 +29,9 @@ pub use races::*;
 use super::{ImportUnderTest, StoreUnderTest};
 use crate::import::ImportLedger;
 use crate::ports::{
-    ChangeLog, Erasures, EventFeed, FollowCountMaintenance, PendingCountsBatch, Perspective,
-    RelationshipWritten, Relationships, Retention, ServiceTokenRegistry, SuspensionEnds,
-    UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
+    ChangeLog, Erasures, EventFeed, EventRelays, FollowCountMaintenance, PendingCountsBatch,
+    Perspective, RelationshipWritten, Relationships, Retention, ServiceTokenRegistry,
+    SuspensionEnds, UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::relationship::{
     Counts, Edge, FollowList, FollowOutcome, NewFollow, RelatedList, RelatedRequest,
@@ -89,6 +89,7 @@ where
         + ChangeLog
         + Erasures
         + EventFeed
+        + EventRelays
         + UserRecords
         + Retention
         + ServiceTokenRegistry

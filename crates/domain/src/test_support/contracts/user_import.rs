@@ -18,8 +18,8 @@ use crate::Fault;
 use crate::directory::DirectoryFilter;
 use crate::import::{Import, ImportLedger, ImportOutcome, Imported, MatchBy};
 use crate::ports::{
-    ChangeLog, Erasures, EventFeed, Retention, ServiceTokenRegistry, SuspensionEnds, UserDirectory,
-    UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
+    ChangeLog, Erasures, EventFeed, EventRelays, Retention, ServiceTokenRegistry, SuspensionEnds,
+    UserDirectory, UserImport, UserReader, UserRecords, UserWriter, WriteRecords,
 };
 use crate::test_support::fakes::FakeStore;
 use crate::test_support::samples::{
@@ -68,6 +68,7 @@ where
         + ChangeLog
         + Erasures
         + EventFeed
+        + EventRelays
         + UserRecords
         + Retention
         + ServiceTokenRegistry

@@ -1,5 +1,6 @@
 mod directory;
 mod erasures;
+mod event_relays;
 mod relationships;
 mod state;
 

@@ -4,6 +4,7 @@ mod feed;
 mod log;
 mod records;
 mod relationships;
+mod relays;
 mod retention;
 mod tokens;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use self::erasures::ErasureRecords;
 use self::relationships::Block;
+use self::relays::Relay;
 use crate::StoreError;
 use crate::erasure::Erasure;
 use crate::import::{self, Import, ImportLedger, Plan, ReleasedUsername, StoreSnapshot};
@@ -49,6 +51,7 @@ pub(super) struct State {
     /// By pair of users, with the time of the follow.
     follows: BTreeMap<Edge, Timestamp>,
     blocks: BTreeMap<Edge, Block>,
+    relays: HashMap<String, Relay>,
     /// By sequence number. Numbers may have gaps.
     events: BTreeMap<usize, LogEntry>,
     /// The sequence number of the next event.
@@ -95,6 +98,7 @@ impl Default for State {
             tokens: BTreeMap::new(),
             follows: BTreeMap::new(),
             blocks: BTreeMap::new(),
+            relays: HashMap::new(),
             events: BTreeMap::new(),
             next: 0,
             purged: 0,
