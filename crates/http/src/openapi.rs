@@ -32,7 +32,7 @@ pub(crate) use schemas::{
     FollowBatchResponse, HistoryPage, Included, IssuedServiceToken, Liveness, Lockout,
     NamedSchemas, Problem, ProfileFields, ReadinessState, RelationshipList, RoleName, ServiceIndex,
     ServiceToken, ServiceTokenList, SortOrder, User, UserOrSelection, UserPage, UserSelection,
-    WritableStatus, parts,
+    WritableStatus, event_example, parts,
 };
 
 const DESCRIPTION: &str = "\
