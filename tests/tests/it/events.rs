@@ -1,8 +1,10 @@
 //! The event feed.
 
 mod access;
+mod copies;
 mod feed;
 mod frontier;
+mod schema;
 mod waiting;
 
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ async fn with_scopes<'a>(app: &'a TestApp, scopes: &[&str]) -> TestClient<'a> {
 async fn now(caller: &TestClient<'_>) -> String {
     let page = caller.get("/v1/events?cursor=now").await;
     assert_eq!(page.status, 200, "{}", page.text);
+    schema::assert_valid(&page.json);
     assert_eq!(page.json["events"], json!([]));
     page.json["cursor"].as_str().unwrap().to_owned()
 }
@@ -45,6 +48,7 @@ async fn read_after(
             .get(&format!("/v1/events?wait=25{parameters}{from}"))
             .await;
         assert_eq!(page.status, 200, "{}", page.text);
+        schema::assert_valid(&page.json);
         let found = page.json["events"].as_array().unwrap();
         let has_more = page.json["has_more"] == json!(true);
         assert!(
