@@ -72,9 +72,11 @@ run: ## serve with the settings of the environment and .env
 dev: ## serve from an embedded database with sample users
 	cargo run --package user-service -- dev
 
-openapi: ## write the OpenAPI document to openapi.json
+openapi: ## write the API descriptions to openapi.json and asyncapi.json
 	cargo run --quiet --package user-service -- openapi > openapi.json.new
 	mv openapi.json.new openapi.json
+	cargo run --quiet --package user-service -- asyncapi > asyncapi.json.new
+	mv asyncapi.json.new asyncapi.json
 
 image: ## build the container image
 	docker build --file deploy/Dockerfile --tag user-service:0.1.0 .

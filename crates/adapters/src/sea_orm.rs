@@ -81,7 +81,6 @@ pub struct SeaOrmUsers {
 impl SeaOrmUsers {
     /// Creates the store on a database whose schema `user-migrations` has created.
     pub fn new(connections: Connections) -> Self {
-        change_log::register_metrics();
         Self {
             system: Dialect::of(&connections.reads).system(),
             connections,
@@ -158,7 +157,6 @@ impl SeaOrmUsers {
 
 /// Registers the descriptions of the metrics of the store.
 pub fn describe_metrics() {
-    change_log::describe_metrics();
     connection::describe_metrics();
     synchronized_clock::describe_metrics();
 }

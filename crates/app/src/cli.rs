@@ -1,5 +1,6 @@
 //! The command line. Results go to stdout; messages and the log go to stderr.
 
+mod events;
 mod help;
 mod token;
 mod user;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use events::{Events, TailArguments};
 pub(crate) use token::{CreateTokenArguments, Lifetime, Token};
 pub(crate) use user::{CreateUserArguments, ExportArguments, ImportArguments, ListArguments, User};
 
@@ -56,6 +58,12 @@ pub(crate) enum Command {
     /// Prints the OpenAPI document.
     #[command(after_help = help::OPENAPI)]
     Openapi,
+    /// Prints the AsyncAPI document, which describes the events.
+    #[command(after_help = help::ASYNCAPI)]
+    Asyncapi,
+    /// Follows the events of a running service.
+    #[command(subcommand, after_help = help::EVENTS)]
+    Events(Events),
     /// Deletes expired records, as `serve` does every hour, and prints how many of each kind.
     ///
     /// Removes users 30 days after their deletion, events after 30 days, idempotency keys after 24 hours, and

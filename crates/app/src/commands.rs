@@ -1,9 +1,11 @@
 //! The commands, one file each.
 
+mod asyncapi;
 mod check_settings;
 mod clear_cache;
 mod completions;
 mod dev;
+mod events;
 mod healthcheck;
 mod migrate;
 mod openapi;
@@ -35,6 +37,8 @@ pub async fn run(cli: Cli) -> CommandOutcome {
         Command::CheckSettings => check_settings::run(),
         Command::Healthcheck => healthcheck::run().await,
         Command::Openapi => openapi::run(),
+        Command::Asyncapi => asyncapi::run(),
+        Command::Events(command) => events::run(command).await,
         Command::Purge => purge::run().await,
         Command::Completions { shell } => completions::run(shell, Cli::command()),
         Command::Cache(Cache::Clear) => clear_cache::run().await,

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod compose;
 mod connections;
 mod core_dumps;
+mod http_client;
 mod keys;
 mod lifecycle;
 pub mod serve;

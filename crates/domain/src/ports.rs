@@ -37,8 +37,8 @@ mod user_writer;
 mod write_records;
 
 pub use change_log::{
-    ChangeLog, Changed, Changes, EventPage, EventPosition, EventsRequest, LogPosition, PastChanges,
-    UserEvent,
+    ChangeLog, Changed, Changes, Discontinuity, EventPage, EventPosition, EventsRequest,
+    LogPosition, PastChanges, UserEvent,
 };
 pub use clock::{Clock, IdGenerator};
 pub use consistency::{Consistency, WritePosition};

@@ -1,4 +1,5 @@
-//! The API description: `/openapi.json`, `/docs` (a page to read and try it in a browser) and `/`, which links to both.
+//! The API description: `/openapi.json`, `/asyncapi.json`, `/docs` (a page to read and try it in a browser) and `/`, which
+//! links to them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use crate::api::Api;
+use crate::asyncapi::asyncapi;
 use crate::media_type::prefers_html;
 use crate::openapi::{OpenErrors, ServiceIndex, describe as describe_api};
 use crate::problem::{Code, Problem};
@@ -22,7 +24,7 @@ use crate::resource::read_only;
 
 /// The OpenAPI description of these resources.
 #[derive(OpenApi)]
-#[openapi(paths(index, describe, page))]
+#[openapi(paths(index, describe, describe_events, page))]
 pub(crate) struct Description;
 
 /// The response of `/`.
@@ -31,11 +33,13 @@ struct Index<'a> {
     service: &'static str,
     documentation: &'a str,
     openapi: &'a str,
+    asyncapi: &'a str,
 }
 
 /// The served documents, created at startup.
 pub(crate) struct Documents {
     description: Bytes,
+    events: Bytes,
     base_path: String,
     browser: Arc<Config<'static>>,
 }
@@ -50,6 +54,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
     let browser = Config::from(format!("{base_path}/openapi.json")).validator_url("none");
     let documents = Data::new(Documents {
         description: describe_api(&base_path, api.settings().has_management).into(),
+        events: asyncapi(&base_path).into(),
         base_path,
         browser: Arc::new(browser),
     });
@@ -57,6 +62,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
         .app_data(documents)
         .service(read_only("/", index))
         .service(read_only("/openapi.json", describe))
+        .service(read_only("/asyncapi.json", describe_events))
         .service(read_only("/docs", page))
         .service(read_only("/docs/{file}", asset));
 }
@@ -79,6 +85,7 @@ pub(crate) async fn index(request: HttpRequest, documents: Data<Documents>) -> H
     let base_path = &documents.base_path;
     let documentation = format!("{base_path}/docs");
     let openapi = format!("{base_path}/openapi.json");
+    let asyncapi = format!("{base_path}/asyncapi.json");
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
@@ -92,12 +99,15 @@ pub(crate) async fn index(request: HttpRequest, documents: Data<Documents>) -> H
     response
         .insert_header((
             LINK,
-            format!("<{documentation}>; rel=\"service-doc\", <{openapi}>; rel=\"service-desc\""),
+            format!(
+                "<{documentation}>; rel=\"service-doc\", <{openapi}>; rel=\"service-desc\", <{asyncapi}>; rel=\"service-desc\""
+            ),
         ))
         .json(Index {
             service: "user-service",
             documentation: &documentation,
             openapi: &openapi,
+            asyncapi: &asyncapi,
         })
 }
 
@@ -115,10 +125,31 @@ pub(crate) async fn index(request: HttpRequest, documents: Data<Documents>) -> H
     )
 )]
 pub(crate) async fn describe(documents: Data<Documents>) -> HttpResponse {
+    json_document(documents.description.clone())
+}
+
+/// Returns the AsyncAPI document, which describes the events.
+#[utoipa::path(
+    get,
+    path = "/asyncapi.json",
+    operation_id = "getAsyncApi",
+    tag = "operations",
+    description = "Cacheable for 300 seconds.",
+    security(()),
+    responses(
+        (status = 200, description = "An AsyncAPI 3.0 document.", body = Object, content_type = "application/json"),
+        OpenErrors
+    )
+)]
+pub(crate) async fn describe_events(documents: Data<Documents>) -> HttpResponse {
+    json_document(documents.events.clone())
+}
+
+fn json_document(text: Bytes) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/json")
         .insert_header((CACHE_CONTROL, "public, max-age=300"))
-        .body(documents.description.clone())
+        .body(text)
 }
 
 /// Returns this document as a page.

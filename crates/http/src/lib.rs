@@ -20,6 +20,7 @@
 //! 6. Run `make openapi`.
 
 mod api;
+mod asyncapi;
 #[cfg(feature = "removable-guards")]
 #[doc(hidden)]
 pub mod bench_support;
@@ -66,6 +67,7 @@ mod write_tasks;
 mod tests;
 
 pub use api::{Api, Deadlines, HttpSettings};
+pub use asyncapi::asyncapi;
 pub use bodies::{
     FaultBody, ServiceTokenRecord, UserRecord, cloud_event, read_record, render_faults,
 };

@@ -37,7 +37,7 @@ pub(crate) use schemas::{
     HistoryPage, Included, IssuedServiceToken, Liveness, Lockout, NamedSchemas, Problem,
     ProfileFields, ReadinessState, RelationshipList, RoleName, ServiceIndex, ServiceToken,
     ServiceTokenList, SortOrder, User, UserOrSelection, UserPage, UserSelection, WritableStatus,
-    parts,
+    event_example, parts,
 };
 
 const DESCRIPTION: &str = "\

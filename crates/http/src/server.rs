@@ -134,6 +134,8 @@ where
             .client_request_timeout(options.header_timeout)
             .client_disconnect_timeout(CLOSE_TIMEOUT)
             .keep_alive(options.keep_alive)
+            // A client that ends its sending side is gone. Otherwise its request would wait for events until the end.
+            .h1_allow_half_closed(false)
             .h1_write_buffer_size(split_body::SMALL_PIECE)
             .on_connect_ext(move |connection: &Connection, extensions| {
                 extensions.insert(connection.malformed_body().clone());

@@ -1,5 +1,7 @@
 //! The binary: commands, exit statuses, signals, and the first run.
 
+mod events_tail;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -171,6 +173,15 @@ fn the_openapi_command_prints_the_document_without_any_setting() {
     assert_eq!(status(&output), 0);
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+}
+
+#[test]
+fn the_asyncapi_command_prints_the_document_without_any_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = binary(folder.path(), &["asyncapi"]).output().unwrap();
+    assert_eq!(status(&output), 0);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["asyncapi"], json!("3.0.0"));
 }
 
 #[test]

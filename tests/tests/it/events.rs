@@ -1,9 +1,11 @@
 //! The event feed.
 
 mod access;
+mod copies;
 mod feed;
 mod frontier;
 mod relay;
+mod schema;
 mod waiting;
 
 use serde_json::{Value, json};
@@ -22,6 +24,7 @@ async fn with_scopes<'a>(app: &'a TestApp, scopes: &[&str]) -> TestClient<'a> {
 async fn now(caller: &TestClient<'_>) -> String {
     let page = caller.get("/v1/events?cursor=now").await;
     assert_eq!(page.status, 200, "{}", page.text);
+    schema::assert_valid(&page.json);
     assert_eq!(page.json["events"], json!([]));
     page.json["cursor"].as_str().unwrap().to_owned()
 }
@@ -46,6 +49,7 @@ async fn read_after(
             .get(&format!("/v1/events?wait=25{parameters}{from}"))
             .await;
         assert_eq!(page.status, 200, "{}", page.text);
+        schema::assert_valid(&page.json);
         let found = page.json["events"].as_array().unwrap();
         let has_more = page.json["has_more"] == json!(true);
         assert!(

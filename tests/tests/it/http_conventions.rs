@@ -34,6 +34,7 @@ fn resources(id: &str) -> Vec<(String, &'static str)> {
         ("/health/ready".to_owned(), "GET, HEAD, OPTIONS"),
         ("/metrics".to_owned(), "GET, HEAD, OPTIONS"),
         ("/openapi.json".to_owned(), "GET, HEAD, OPTIONS"),
+        ("/asyncapi.json".to_owned(), "GET, HEAD, OPTIONS"),
         ("/docs".to_owned(), "GET, HEAD, OPTIONS"),
         ("/".to_owned(), "GET, HEAD, OPTIONS"),
     ]

@@ -16,6 +16,9 @@ pub(super) const POLL_AGE: &str = "user_cache_tail_age_seconds";
 pub const OUTBOX_LAG: &str = "outbox_lag_seconds";
 /// The histogram buckets of [`OUTBOX_LAG`].
 pub const OUTBOX_LAG_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+/// How often the outbox was not the one that this replica had read before, by cause: `server` (a restart or another
+/// server) or `restore`.
+pub(super) const DISCONTINUITIES: &str = "outbox_discontinuities_total";
 /// Whether the circuit breaker of Redis is open.
 pub(super) const BREAKER: &str = "user_cache_breaker_open";
 /// Whether the connection to Redis is up and its users may be read.
@@ -34,6 +37,8 @@ pub(super) struct Meters {
     pub(super) entries: Gauge,
     pub(super) poll_age: Gauge,
     pub(super) outbox_lag: Histogram,
+    pub(super) discontinued_by_server: Counter,
+    pub(super) discontinued_by_restore: Counter,
 }
 
 /// The metrics of the connection to Redis. They exist only with Redis, so a missing Redis is not reported as down.
@@ -69,6 +74,7 @@ impl TierMeters {
 impl Default for Meters {
     fn default() -> Self {
         let evicted = |cause: &'static str| counter!(EVICTIONS, "cause" => cause);
+        let discontinued = |cause: &'static str| counter!(DISCONTINUITIES, "cause" => cause);
         let invalidated = |road: &'static str| counter!(INVALIDATIONS, "road" => road);
         Self {
             process: TierMeters::new("process"),
@@ -82,6 +88,8 @@ impl Default for Meters {
             entries: gauge!(ENTRIES),
             poll_age: gauge!(POLL_AGE),
             outbox_lag: histogram!(OUTBOX_LAG),
+            discontinued_by_server: discontinued("server"),
+            discontinued_by_restore: discontinued("restore"),
         }
     }
 }
@@ -123,6 +131,11 @@ pub fn describe_metrics() {
         OUTBOX_LAG,
         Unit::Seconds,
         "Time from an event until this replica reads it from the outbox"
+    );
+    describe_counter!(
+        DISCONTINUITIES,
+        Unit::Count,
+        "Replacements of the outbox that this replica noticed, by cause: a restore, or another or restarted server"
     );
     describe_gauge!(
         BREAKER,

@@ -1,13 +1,13 @@
 //! Polls the outbox. This invalidation path depends on the database only.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, Notify, mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use user_domain::StoreError;
-use user_domain::ports::{ChangeLog, Clock, LogPosition};
+use user_domain::ports::{ChangeLog, Changes, Clock, Discontinuity, LogPosition};
 use user_domain::values::{ServiceTokenId, UserId};
 
 use super::TieredUserCache;
@@ -57,6 +57,8 @@ pub(super) struct OutboxPoller {
     polls: AtomicU64,
     /// Whether the last poll was incomplete.
     is_behind: AtomicBool,
+    /// The last discontinuity of the outbox, until a change is read after it.
+    discontinuity: Mutex<Option<Discontinuity>>,
     /// The start of the last poll whose changes have been applied to the in-process tier.
     applied: watch::Sender<Option<Instant>>,
     /// Notified if a reader waits for a poll.
@@ -76,6 +78,7 @@ impl Default for OutboxPoller {
             received: AsyncMutex::new(received),
             polls: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
+            discontinuity: Mutex::default(),
             applied: watch::Sender::new(None),
             wanted: Notify::new(),
             recent: None,
@@ -190,6 +193,7 @@ impl OutboxPoller {
             return Ok(());
         };
         let changes = log.since(&known).await?;
+        self.record_discontinuity(&changes, meters);
         let was_behind = self.is_behind.swap(!changes.complete, Ordering::Relaxed);
         if !changes.complete {
             if !was_behind {
@@ -226,6 +230,40 @@ impl OutboxPoller {
         // A full queue drops the correction. The Redis tier detects the gap by its number.
         let _ = self.corrections.try_send(correction);
         Ok(())
+    }
+
+    /// Logs and counts that the outbox does not continue. A restore fills one table after the other, so that several polls
+    /// find this; they count once.
+    fn record_discontinuity(&self, changes: &Changes, meters: &Meters) {
+        let mut last = self
+            .discontinuity
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if changes.discontinuity.is_none() {
+            if changes.complete && !changes.changed.is_empty() {
+                *last = None;
+            }
+            return;
+        }
+        if *last == changes.discontinuity {
+            return;
+        }
+        *last = changes.discontinuity;
+        match changes.discontinuity {
+            Some(Discontinuity::Restore) => {
+                tracing::warn!(
+                    "outbox was replaced or restored: everything cached before is dropped"
+                );
+                meters.discontinued_by_restore.increment(1);
+            }
+            Some(Discontinuity::Server) => {
+                tracing::info!(
+                    "outbox is on another or a restarted server: everything cached before is dropped"
+                );
+                meters.discontinued_by_server.increment(1);
+            }
+            None => {}
+        }
     }
 
     /// Clears the in-process tier. Nothing is accepted from Redis until the outbox has been read backwards again.

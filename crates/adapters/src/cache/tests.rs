@@ -92,6 +92,7 @@ impl ChangeLog for Store {
                 changed: Vec::new(),
                 tokens: Vec::new(),
                 complete: false,
+                discontinuity: None,
                 position: self.users.position().await?,
             });
         }

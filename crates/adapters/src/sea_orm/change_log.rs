@@ -29,7 +29,6 @@ use super::{SeaOrmUsers, raw_sql, row};
 use crate::guards::Guard;
 pub(crate) use position::history;
 use position::{PostgresPosition, SqlitePosition};
-pub(super) use position::{describe_metrics, register_metrics};
 
 /// The maximum number of polls for which nothing is cached because the users do not match the log. At four polls a second
 /// it is an hour; there are more polls while readers with a `Consistency-Token` wait. Rows that were changed by hand never
@@ -138,6 +137,7 @@ async fn since(
             changed: Vec::new(),
             tokens: Vec::new(),
             complete: false,
+            discontinuity: None,
             position,
         };
         return Ok((changes, polled));
@@ -149,7 +149,7 @@ async fn since(
         return Ok((changes, polled));
     }
     if !is_same_log {
-        position::record_discontinuity(position, &changes.position);
+        changes.discontinuity = Some(position::discontinuity(position, &changes.position));
     }
     changes.complete = false;
     let polls = unsettled_polls.filter(|_| is_same_log).unwrap_or(0);
@@ -197,6 +197,7 @@ fn to_changes(rows: &[QueryResult]) -> Result<(Changes, bool), DbErr> {
         complete: is_continuous && changed.len() + tokens.len() <= Changes::MAX_CHANGES,
         changed,
         tokens,
+        discontinuity: None,
         position: position_in(first)?,
     };
     Ok((all, is_same_log))

@@ -252,9 +252,13 @@ fn newest_sql(dialect: Dialect) -> String {
 ///
 /// The events are scanned only as far as needed. How far a full scan reaches is computed only if it has no more events
 /// than the page.
+///
+/// Events up to the last purged one are not part of the feed. Some may be left, because a replica whose clock was ahead
+/// wrote them, and a cursor after one of them would be expired from the start.
 fn page_sql(dialect: Dialect, has_subject: bool) -> String {
     let scan = format!(
-        "FROM events WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT {}",
+        "FROM events WHERE seq > $1 AND seq <= $2 AND seq > (SELECT coalesce(events_purged_seq, 0) FROM store)
+        ORDER BY seq LIMIT {}",
         FeedRequest::MAX_SCANNED
     );
     let of_subject = if has_subject {

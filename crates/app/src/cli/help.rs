@@ -49,6 +49,23 @@ pub(super) const OPENAPI: &str = "\
 Examples:
   user-service openapi > openapi.json";
 
+pub(super) const ASYNCAPI: &str = "\
+Examples:
+  user-service asyncapi > asyncapi.json";
+
+pub(super) const EVENTS: &str = "\
+Examples:
+  user-service events tail --token-file events.token
+  user-service events tail --help";
+
+pub(super) const EVENTS_TAIL: &str = "\
+Examples:
+  user-service token create --name tail --scope events:read --expires 1d > events.token
+  user-service events tail --token-file events.token                       # later events
+  user-service events tail --token-file events.token --from oldest > events.ndjson
+  user-service events tail --token-file events.token --types user.deleted,user.erased | jq -r .subject
+  user-service events tail --token-file /run/secrets/events --url https://api.example.org/people";
+
 pub(super) const PURGE: &str = "\
 Examples:
   user-service purge

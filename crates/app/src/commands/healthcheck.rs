@@ -1,6 +1,6 @@
 //! `healthcheck`: the liveness check of a container.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,12 +17,11 @@ pub(crate) async fn run() -> CommandOutcome {
         Ok(settings) => settings,
         Err(outcome) => return outcome,
     };
-    let host = match settings.server.host {
-        any if any.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        host => host,
-    };
     let server = &settings.server;
-    let address = SocketAddr::new(host, server.management_port.unwrap_or(server.port));
+    let address = SocketAddr::new(
+        server.local_host(),
+        server.management_port.unwrap_or(server.port),
+    );
     match tokio::time::timeout(RESPONSE_TIMEOUT, ask(address)).await {
         Ok(Ok(true)) => CommandOutcome::Success,
         Ok(Ok(false)) => fail(address, "the response is not 200"),

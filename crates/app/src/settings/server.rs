@@ -39,6 +39,15 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
+    /// Returns the address at which programs on this machine reach the service.
+    pub(crate) fn local_host(&self) -> IpAddr {
+        if self.host.is_unspecified() {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        } else {
+            self.host
+        }
+    }
+
     pub(super) fn read(reader: &mut Reader) -> Read<Self> {
         let host = reader.required("HOST", host);
         let port = reader.number("PORT", 0..=u16::MAX);

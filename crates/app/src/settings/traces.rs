@@ -2,10 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
-use url::Url;
 
 use super::Read;
 use super::reader::{Reader, comma_list};
+use crate::http_client::base_url;
 
 /// The settings of traces, with the names of the OpenTelemetry specification.
 #[derive(Clone, Debug)]
@@ -42,17 +42,7 @@ impl TraceSettings {
 }
 
 fn endpoint(text: &str) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|_| "is not a valid URL".to_owned())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return Err("must be http://host:port or https://host:port".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("must not contain a password: use OTEL_EXPORTER_OTLP_HEADERS".to_owned());
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("must not have a query".to_owned());
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    base_url(text, "OTEL_EXPORTER_OTLP_HEADERS")
 }
 
 /// Parses `name=value` pairs with percent-encoded values (W3C Baggage).

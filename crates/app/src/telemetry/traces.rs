@@ -1,7 +1,6 @@
 //! Sends traces to a collector by OTLP over HTTP.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,14 +11,13 @@ use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttp
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use rustls::crypto::ring;
 use secrecy::ExposeSecret as _;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::registry::LookupSpan;
-use ureq::tls::{RootCerts, TlsConfig};
 
+use crate::http_client;
 use crate::settings::TraceSettings;
 
 /// The target of all traced spans, in every crate of the service.
@@ -120,16 +118,8 @@ struct Client(ureq::Agent);
 
 impl Client {
     fn new() -> Self {
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-            .build();
-        let agent = ureq::Agent::config_builder()
-            .tls_config(tls)
+        let agent = http_client::configure()
             .timeout_global(Some(EXPORT_TIMEOUT))
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .proxy(None)
             .build();
         Self(agent.new_agent())
     }

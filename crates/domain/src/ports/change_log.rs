@@ -135,8 +135,20 @@ pub struct Changes {
     /// Whether these are all changes. False if there are more than [`Changes::MAX_CHANGES`], or if the position is
     /// unknown or too old.
     pub complete: bool,
+    /// How the log differs from the one that the position belongs to; none if it continues there. Such changes are never
+    /// complete.
+    pub discontinuity: Option<Discontinuity>,
     /// The position to read from next.
     pub position: LogPosition,
+}
+
+/// How a log differs from one that was read before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discontinuity {
+    /// Its server was restarted, or is another one.
+    Server,
+    /// It was replaced, or went back to an earlier state.
+    Restore,
 }
 
 /// One change of one user.

@@ -84,7 +84,7 @@ pub struct FeedRequest {
 /// Where a page of the feed starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedStart {
-    /// At the oldest event that is kept.
+    /// At the oldest event after the last purged one.
     Oldest,
     /// After the last event that may be read: the page is empty.
     Newest,

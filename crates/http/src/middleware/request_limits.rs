@@ -119,7 +119,14 @@ fn normalise(uri: &Uri, base_path: &str) -> Option<Uri> {
 ///
 /// The check prevents a prefix such as `/v1` from hiding the routes.
 fn below_base<'a>(path: &'a str, base_path: &str) -> Option<&'a str> {
-    const ROOTS: [&str; 5] = ["v1", "health", "metrics", "openapi.json", "docs"];
+    const ROOTS: [&str; 6] = [
+        "v1",
+        "health",
+        "metrics",
+        "openapi.json",
+        "asyncapi.json",
+        "docs",
+    ];
     if base_path.is_empty() {
         return None;
     }

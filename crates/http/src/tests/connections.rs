@@ -1,8 +1,10 @@
 //! Limits of connections: their number, which are closed at the limit, and the order of pipelined requests.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::TestApp;
 use super::server::{OPTIONS, Served, TIMEOUT, get, parse, responses, start_on, start_with};
@@ -136,6 +138,30 @@ async fn at_the_limit_a_client_that_does_not_read_is_closed() {
     let read = timeout(TIMEOUT, first.0.read_to_end(&mut received)).await;
     assert!(read.unwrap().is_err(), "the whole response was sent");
     drop((unread, other));
+    served.handle.stop(false).await;
+}
+
+/// Without an end of its sending side noticed, the client would receive a response after 25 s.
+#[actix_web::test]
+async fn a_client_that_went_away_frees_its_place_among_waiting_requests() {
+    let app = TestApp::new();
+    let served = start_with(&app, OPTIONS);
+    let places = app.api.resource_limits().event_waits.clone();
+    let all = places.available_permits();
+    let free = async |count| {
+        let freed = async {
+            while places.available_permits() != count {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(TIMEOUT, freed).await.expect("the number of places");
+    };
+    let mut client = Client::connect(&served).await;
+    client.send(&get("/v1/events?wait=25", "")).await;
+    free(all - 1).await;
+    client.0.shutdown().await.unwrap();
+    client.closed().await;
+    free(all).await;
     served.handle.stop(false).await;
 }
 

@@ -22,6 +22,17 @@ async fn the_openapi_document_is_cacheable_json() {
 }
 
 #[actix_web::test]
+async fn the_asyncapi_document_is_cacheable_json() {
+    let response = TestApp::new().send(get("/asyncapi.json")).await;
+    assert_eq!(
+        (response.status, response.header("content-type")),
+        (200, "application/json")
+    );
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
+    assert_eq!(response.body, crate::asyncapi("").into_bytes());
+}
+
+#[actix_web::test]
 async fn the_root_links_to_the_documentation() {
     for base in ["", "/people"] {
         let app = with_base_path(base);
@@ -37,12 +48,13 @@ async fn the_root_links_to_the_documentation() {
                     "service": "user-service",
                     "documentation": format!("{base}/docs"),
                     "openapi": format!("{base}/openapi.json"),
+                    "asyncapi": format!("{base}/asyncapi.json"),
                 })
             );
             assert_eq!(
                 response.header("link"),
                 format!(
-                    "<{base}/docs>; rel=\"service-doc\", <{base}/openapi.json>; rel=\"service-desc\""
+                    "<{base}/docs>; rel=\"service-doc\", <{base}/openapi.json>; rel=\"service-desc\", <{base}/asyncapi.json>; rel=\"service-desc\""
                 )
             );
             assert_eq!(response.header("vary"), "accept");
@@ -184,7 +196,7 @@ async fn an_unknown_documentation_file_is_a_404() {
 #[actix_web::test]
 async fn head_of_the_documentation_is_a_200() {
     let app = TestApp::new();
-    for uri in ["/openapi.json", "/docs"] {
+    for uri in ["/openapi.json", "/asyncapi.json", "/docs"] {
         let head = app
             .send(TestRequest::default().method(Method::HEAD).uri(uri))
             .await;

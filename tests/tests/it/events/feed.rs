@@ -10,6 +10,7 @@ use user_domain::test_support::fakes::{FixedClock, with_clock};
 use user_domain::use_cases::{BatchThrottle, UseCases};
 use user_tests::TestApp;
 
+use super::schema::assert_valid;
 use super::{now, read, read_after, types};
 use crate::common::{
     assert_faults, assert_problem, eventually, id, members, path, register_full_user,
@@ -28,7 +29,7 @@ impl BatchThrottle for NoThrottle {
 }
 
 /// Purges all events that exist now.
-async fn purge_events(app: &TestApp) {
+pub(super) async fn purge_events(app: &TestApp) {
     let ports = app.composition().ports.clone();
     let later = ports.clock.now().plus(Records::Events.retention() * 2);
     let use_cases = UseCases::new(&with_clock(&Arc::new(FixedClock::from(later)), ports));
@@ -115,7 +116,11 @@ user_tests::on_each_store! {
         read(&service, "", 4).await;
         let of = |parameters: String| {
             let service = app.service();
-            async move { service.get(&format!("/v1/events?{parameters}")).await.json }
+            async move {
+                let page = service.get(&format!("/v1/events?{parameters}")).await.json;
+                assert_valid(&page);
+                page
+            }
         };
         let found = of("types=user.deleted,user.updated".to_owned()).await;
         assert_eq!(types(found["events"].as_array().unwrap()), ["user.updated", "user.deleted"]);

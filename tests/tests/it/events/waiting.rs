@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use user_tests::{Reply, TestApp};
 
+use super::schema::assert_valid;
 use super::{now, types};
 use crate::common::{id, path};
 
@@ -21,7 +22,9 @@ async fn wait(app: &TestApp, cursor: &str, parameters: &str) -> Reply {
     let path = format!("/v1/events?wait=25&cursor={cursor}{parameters}");
     let request = app.service().request(Method::GET, &path);
     let sent = tokio::time::timeout(ANSWER_TIMEOUT, Reply::send(request));
-    sent.await.unwrap()
+    let reply = sent.await.unwrap();
+    assert_valid(&reply.json);
+    reply
 }
 
 user_tests::on_each_store! {

@@ -3,8 +3,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use metrics::Counter;
 use user_domain::ports::{
-    Changed, Changes, EventPage, EventPosition, EventsRequest, FreshnessSource, PastChanges,
+    Changed, Changes, Discontinuity, EventPage, EventPosition, EventsRequest, FreshnessSource,
+    PastChanges,
 };
 use user_domain::test_support::mocks::MockChangeLog;
 use user_domain::test_support::samples;
@@ -114,6 +116,7 @@ fn nothing_at(text: &str) -> Changes {
         changed: Vec::new(),
         tokens: Vec::new(),
         complete: true,
+        discontinuity: None,
         position: position(text),
     }
 }
@@ -220,6 +223,57 @@ async fn an_incomplete_poll_clears_the_cache() {
         .map(|changes| changes.complete)
         .collect();
     assert_eq!(changes, [true, false, true]);
+}
+
+#[tokio::test]
+async fn a_restore_is_counted_once_and_the_next_one_again() {
+    let [by_server, by_restore] = [(); 2].map(|()| Arc::new(AtomicU64::default()));
+    let replica = Replica {
+        meters: Arc::new(Meters {
+            discontinued_by_server: Counter::from_arc(by_server.clone()),
+            discontinued_by_restore: Counter::from_arc(by_restore.clone()),
+            ..Meters::default()
+        }),
+        ..replica()
+    };
+    let user = samples::user("alice");
+    let broken = |cause| Changes {
+        complete: false,
+        discontinuity: Some(cause),
+        ..nothing_at("1")
+    };
+    let unsettled = || Changes {
+        complete: false,
+        ..nothing_at("1")
+    };
+    let written = || Changes {
+        changed: vec![changed(&user, 2)],
+        ..nothing_at("2")
+    };
+    let polls = [
+        (broken(Discontinuity::Restore), [0, 1]),
+        // The restore fills one table after the other.
+        (unsettled(), [0, 1]),
+        (broken(Discontinuity::Restore), [0, 1]),
+        (nothing_at("1"), [0, 1]),
+        (broken(Discontinuity::Restore), [0, 1]),
+        (written(), [0, 1]),
+        (broken(Discontinuity::Server), [1, 1]),
+        (broken(Discontinuity::Restore), [1, 2]),
+        (written(), [1, 2]),
+        (broken(Discontinuity::Restore), [1, 3]),
+    ];
+    let answers: Vec<Result<Changes, StoreError>> = polls
+        .iter()
+        .map(|(changes, _)| Ok(changes.clone()))
+        .collect();
+    let log = log(answers);
+    replica.poll(&log).await.unwrap();
+    for (number, (_, counted)) in polls.iter().enumerate() {
+        replica.poll(&log).await.unwrap();
+        let counts = [&by_server, &by_restore].map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, *counted, "{number}");
+    }
 }
 
 #[tokio::test]

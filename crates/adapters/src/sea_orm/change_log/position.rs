@@ -1,12 +1,9 @@
 //! The positions in the outbox, and how a reader notices that the outbox is no longer the one that it has read.
 
-use metrics::{Unit, counter, describe_counter};
 use sea_orm::Value;
-use user_domain::ports::LogPosition;
+use user_domain::ports::{Discontinuity, LogPosition};
 use uuid::Uuid;
 
-/// Replacements of the outbox that a reader has noticed, by cause: `server` (a restart or another server) or `restore`.
-const DISCONTINUITIES: &str = "outbox_discontinuities_total";
 /// Precedes the last word of a position whose log is not yet known to match the users: the number of polls that found this.
 const UNSETTLED: &str = " unsettled/";
 
@@ -148,36 +145,16 @@ fn split_unsettled(position: &LogPosition) -> (&str, Option<u32>) {
         })
 }
 
-/// Logs and counts that the log at a known position does not continue at the current one.
-pub(super) fn record_discontinuity(known: &LogPosition, current: &LogPosition) {
+/// Returns how the log at the current position differs from the one at a known position, which does not continue there.
+pub(super) fn discontinuity(known: &LogPosition, current: &LogPosition) -> Discontinuity {
     let server = |position| {
         history(position)
             .split_once('-')
             .map(|(started, _)| started)
     };
     if server(known) == server(current) {
-        tracing::warn!("outbox was replaced or restored: everything cached before is dropped");
-        counter!(DISCONTINUITIES, "cause" => "restore").increment(1);
+        Discontinuity::Restore
     } else {
-        tracing::info!(
-            "outbox is on another or a restarted server: everything cached before is dropped"
-        );
-        counter!(DISCONTINUITIES, "cause" => "server").increment(1);
+        Discontinuity::Server
     }
-}
-
-/// Creates the metrics with the value 0.
-pub(in crate::sea_orm) fn register_metrics() {
-    for cause in ["restore", "server"] {
-        counter!(DISCONTINUITIES, "cause" => cause).increment(0);
-    }
-}
-
-/// Registers the description of the metrics.
-pub(in crate::sea_orm) fn describe_metrics() {
-    describe_counter!(
-        DISCONTINUITIES,
-        Unit::Count,
-        "Replacements of the outbox that this replica noticed, by cause: a restore, or another or restarted server"
-    );
 }

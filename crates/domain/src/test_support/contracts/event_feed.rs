@@ -205,6 +205,31 @@ pub async fn a_position_before_a_purged_event_is_expired(store: &StoreUnderTest)
     assert_eq!(store.feed(&request).await.expect("a page").events.len(), 1);
 }
 
+/// A reader that starts at the oldest event can continue after each page, although a purge has left an event between those
+/// that it removed.
+pub async fn a_start_at_the_oldest_event_can_be_continued_after_a_purge_with_gaps(
+    store: &StoreUnderTest,
+) {
+    let id = store.added(&new_user("alice")).await.id;
+    let ahead = context_at(seconds(60));
+    store.changed_with(id, &set_name("Ahead"), &ahead).await;
+    store.changed(id, &set_name("Alice")).await;
+    let due = start().plus(Records::Events.retention());
+    let purged = store.retention.purge(Records::Events, due).await;
+    assert_eq!(purged.expect("a result").removed, 2);
+
+    let mut request = store.request(FeedStart::Oldest).await;
+    let first = store.feed(&request).await.expect("a page");
+    store.changed(id, &set_name("Later")).await;
+    request = store.request(FeedStart::After(first.end)).await;
+    let next = store.feed(&request).await.expect("a page");
+    assert_eq!(next.events.len(), 1);
+    for start in [FeedStart::Oldest, FeedStart::After(next.end)] {
+        request = store.request(start).await;
+        assert!(store.feed(&request).await.is_ok(), "{start:?}");
+    }
+}
+
 /// A position is lost if another event, or none, is in its place, and in another store.
 pub async fn a_position_of_another_history_is_lost(store: &StoreUnderTest) {
     store.added(&new_user("alice")).await;

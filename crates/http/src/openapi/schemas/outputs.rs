@@ -258,6 +258,9 @@ pub(crate) struct ServiceIndex {
     /// The path of the OpenAPI document.
     #[schema(example = "/openapi.json")]
     openapi: String,
+    /// The path of the AsyncAPI document.
+    #[schema(example = "/asyncapi.json")]
+    asyncapi: String,
 }
 
 /// The process is running.

@@ -48,6 +48,7 @@ impl State {
             complete,
             changed: changed.collect(),
             tokens: later.filter_map(LogEntry::token).collect(),
+            discontinuity: None,
             position: self.position(),
         }
     }
