@@ -1,4 +1,4 @@
-//! Publishes events at RabbitMQ (AMQP 0-9-1).
+//! Publishes events to RabbitMQ (AMQP 0-9-1).
 //!
 //! One connection with one channel. The broker confirms each message. After any failure the connection is closed, and
 //! the next call opens another one.
@@ -38,7 +38,7 @@ pub struct AmqpOptions {
     pub exchange: String,
 }
 
-/// Publishes events at RabbitMQ.
+/// Publishes events to RabbitMQ.
 #[derive(Debug)]
 pub struct AmqpPublisher {
     options: AmqpOptions,
@@ -76,9 +76,11 @@ impl EventPublisher for AmqpPublisher {
     async fn publish(&self, messages: &[EventMessage]) -> Result<(), PublishError> {
         let mut kept = self.session.lock().await;
         // If this call fails or is cancelled, the session is dropped, and with it what is not confirmed.
-        let session = match kept.take() {
-            Some(session) if session.is_open() => session,
-            _ => Session::open(&self.options, self.state.clone()).await?,
+        // A closed session is dropped before another one is opened, because dropping it resets the gauges.
+        let open = kept.take().filter(Session::is_open);
+        let session = match open {
+            Some(session) => session,
+            None => Session::open(&self.options, self.state.clone()).await?,
         };
         session.publish(messages).await?;
         *kept = Some(session);

@@ -44,6 +44,8 @@ pub struct Confirmation {
     pub consumer: ConsumerName,
     /// When it confirmed the erasure; `None` if it has not yet.
     pub acked_at: Option<Timestamp>,
+    /// Who confirmed it.
+    pub acked_by: Option<Actor>,
 }
 
 /// The number and age of the erasures that a consumer has not confirmed.

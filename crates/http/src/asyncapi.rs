@@ -17,7 +17,7 @@ const DESCRIPTION: &str = "\
 The events of the user service: each change of a user, and of its follows and blocks, as CloudEvents 1.0. They contain \
 ids and the paths of changed fields, but no personal data.
 
-This document describes a consumer, so each operation receives. Each event is at both channels, with the same `id`. \
+This document describes a consumer, so each operation receives. An event that is at both channels has the same `id`. \
 Drop an event whose `data.revision` is not greater than the one that you have of its subject: then repetitions do no \
 harm. Ignore events of unknown types, which later releases may add.";
 
@@ -29,7 +29,8 @@ const EXCHANGE: &str = "\
 A durable topic exchange, for services that set one up. The routing key is the type of the event. The service declares \
 the exchange and no queue: bind your own. Events are published in order, at least once, as persistent messages whose \
 `message_id` is the id of the event and whose `correlation_id` is the id of the user. `data.user` is always `null`. \
-Events that reveal blocks are published only if the service is configured to do so.";
+Events that reveal blocks are published only if the service is configured to do so. The name and the virtual host below \
+are the defaults of the settings `AMQP_EXCHANGE` and `AMQP_URL`.";
 
 /// Returns the AsyncAPI document for a base path, as indented JSON. The output is deterministic.
 ///

@@ -46,7 +46,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     path = "/v1/events",
     operation_id = "listEvents",
     tag = "events",
-    description = "Oldest first. Each event is returned once along a chain of cursors; the events of one user are in the order of `data.revision`. Events are kept for 30 days. A 410 means that the cursor cannot be continued: read `cursor=now`, then walk `/v1/users`, then continue from that cursor, and keep the greater revision of each user. With `wait`, the response is sent as soon as an event passes the filter; at shutdown, and if too many requests wait, at once. An unknown parameter is a 422. For services with `events:read`. The types `user.blocked` and `user.unblocked` also require `users:read_private`, and `include=user` also requires `users:read`.",
+    description = "Oldest first. Each event is returned once along a chain of cursors; the events of one user are in the order of `data.revision`. Events are kept for 30 days. A 410 means that the cursor cannot be continued: read `cursor=now`, then walk `/v1/users`, then continue from that cursor, and keep the greater `version` of each user. With `wait`, the response is sent as soon as an event passes the filter; at shutdown, and if too many requests wait, at once. An unknown parameter is a 422. For services with `events:read`. The types `user.blocked` and `user.unblocked` also require `users:read_private`, and `include=user` also requires `users:read`.",
     params(openapi::EventsQuery),
     responses(FoundEvents, EventErrors)
 )]

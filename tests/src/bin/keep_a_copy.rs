@@ -5,7 +5,8 @@ use std::{env, time::Duration};
 
 use serde_json::Value;
 use sqlx::{
-    Connection, Executor, SqliteConnection, query, query_scalar, sqlite::SqliteConnectOptions,
+    Connection, Executor, SqliteConnection, query, query_scalar,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
 use tokio::time::sleep;
 
@@ -15,19 +16,25 @@ const TABLES: &str =
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let file = SqliteConnectOptions::new().filename(env::var("USERS_COPY")?);
-    let mut copy = SqliteConnection::connect_with(&file.create_if_missing(true)).await?;
+    let file = SqliteConnectOptions::new()
+        .filename(env::var("USERS_COPY")?)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal); // Readers of the copy wait for nothing.
+    let mut copy = SqliteConnection::connect_with(&file).await?;
     copy.execute(TABLES).await?;
     loop {
         let Err(error) = follow(&mut copy).await else {
             continue;
         };
+        eprintln!("{error}");
         let failed = error.downcast_ref::<reqwest::Error>();
         match failed.map(|error| error.status().map_or(0, |status| status.as_u16())) {
-            Some(410) => _ = copy.execute("DELETE FROM position").await?,
-            Some(0 | 429 | 500..) => sleep(Duration::from_secs(1)).await,
+            // The position is not valid any more: start again.
+            Some(400 | 410) => _ = copy.execute("DELETE FROM position").await?,
+            Some(0 | 429 | 500..) => {}
             _ => return Err(error),
         }
+        sleep(Duration::from_secs(1)).await;
     }
 }
 

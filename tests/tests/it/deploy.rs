@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use user_tests::{JwksServer, SigningKey, Store, TestApp, shared_redis};
 
 mod promql;
 
+use crate::common::eventually;
 use promql::{Expression, Selector, parse};
 
 /// Labels that Prometheus adds to scraped series.
@@ -30,7 +33,17 @@ async fn dashboard_and_alerts_use_only_emitted_metrics_and_labels() {
         ("AMQP_URL", "amqp://127.0.0.1:1"),
     ];
     let app = TestApp::start_with(Store::Postgres, &settings).await;
+    let registered = app.service().put("/v1/erasure-consumers/posts").await;
+    assert_eq!(registered.status, 201, "{}", registered.text);
     generate_traffic(&app).await;
+    // Erasures are counted from time to time.
+    eventually("erasures are counted", async || {
+        // A scrape takes much of the time of a processor.
+        sleep(Duration::from_millis(500)).await;
+        let scraped = scrape(&app).await;
+        scraped.iter().any(|(name, _)| name == "erasures_pending")
+    })
+    .await;
     let scraped = scrape(&app).await;
     let rules = rules();
     let recorded: BTreeSet<&str> = rules

@@ -26,7 +26,7 @@ use super::{AmqpOptions, ConnectionState};
 /// The time limit of connecting, with TLS, authentication and the declaration of the exchange.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit of an orderly close.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the state of the connection is looked at while a message is not confirmed.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The number of consecutive checks without any confirmation after which the connection is given up.
@@ -145,7 +145,7 @@ impl Session {
                 break Err(PublishError::Silent);
             }
         };
-        if was_blocked {
+        if was_blocked && done.is_ok() {
             tracing::info!("RabbitMQ accepts messages again");
             self.state.blocked.set(0.0);
         }

@@ -7,9 +7,6 @@ use std::time::Duration;
 
 use socket2::{SockRef, Socket, TcpKeepalive};
 
-/// How long sent data may stay unacknowledged before the connection is closed.
-#[cfg(target_os = "linux")]
-const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection is idle before the kernel probes it.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(30);
 
@@ -57,15 +54,16 @@ impl Drop for SocketGuard {
 }
 
 impl SocketHolder {
-    /// Takes a new connection, and limits how long the kernel waits for its peer.
+    /// Takes a new connection. The kernel probes its peer while it is idle.
+    ///
+    /// There is no limit for unacknowledged data (`TCP_USER_TIMEOUT`): it would also end the connection to a broker that
+    /// reads nothing because it is short of memory.
     ///
     /// # Errors
     /// If the guard was dropped, or those of the system.
     pub(super) fn hold(&self, stream: &tokio::net::TcpStream) -> io::Result<()> {
         let socket = SockRef::from(stream);
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_TIME))?;
-        #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT))?;
         let socket = socket.try_clone()?;
         let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Closed) {

@@ -22,8 +22,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the leader renews its lease.
 const RENEW_INTERVAL: Duration = Duration::from_secs(3);
 /// The age of a renewal after which the leader gives up its lease of [`RelayEvents::LEASE`], if it cannot be renewed. The
-/// last attempt ends before the lease.
-const MAX_RENEWAL_AGE: Duration = Duration::from_secs(7);
+/// last attempt takes two seconds at most, so it ends before the lease.
+const MAX_RENEWAL_AGE: Duration = Duration::from_secs(5);
 /// How often the leader checks its connection while there are no events.
 const IDLE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the leader may take to publish its last page and to resign when it is stopped.
@@ -90,14 +90,15 @@ struct Meters {
 /// The failures since the last published page.
 struct Failures {
     pauses: ExponentialBackoff,
-    are_logged: bool,
+    /// The kind of the failure that was logged last.
+    logged: Option<&'static str>,
 }
 
 impl Default for Failures {
     fn default() -> Self {
         Self {
             pauses: BACKOFF.build(),
-            are_logged: false,
+            logged: None,
         }
     }
 }
@@ -107,13 +108,15 @@ impl Worker {
         let failures = Mutex::new(Failures::default());
         let mut wait = Duration::ZERO;
         while self.stop.wait(wait).await {
+            let asked = Instant::now();
             let result = match self.relay.take(&Caller::Operator).await {
                 Ok(Leadership::Follower(remaining)) => {
+                    *lock(&failures) = Failures::default();
                     self.record_lag(RelayLag::default());
                     wait = remaining.min(LOOK_INTERVAL);
                     continue;
                 }
-                Ok(Leadership::Leader(term)) => self.lead(term, &failures).await,
+                Ok(Leadership::Leader(term)) => self.lead(term, asked, &failures).await,
                 Err(error) => Err(error),
             };
             wait = match result {
@@ -123,14 +126,15 @@ impl Worker {
         }
     }
 
-    /// Relays events until the worker is stopped or fails.
+    /// Relays events until the worker is stopped or fails. The lease was requested at this moment.
     async fn lead(
         &self,
         mut term: RelayTerm,
+        requested: Instant,
         failures: &Mutex<Failures>,
     ) -> Result<(), RelayEventsError> {
         let epoch = term.epoch();
-        if !lock(failures).are_logged {
+        if lock(failures).logged.is_none() {
             tracing::info!(epoch, "event relay took the lease");
         }
         self.meters.leader.set(1.0);
@@ -140,7 +144,7 @@ impl Worker {
         };
         let ended = tokio::select! {
             ended = self.relay_pages(&mut term, failures) => ended,
-            ended = self.keep_lease(epoch) => ended,
+            ended = self.keep_lease(epoch, requested) => ended,
             () = stopped => Ok(()),
         };
         // If it fails, the lease ends by itself.
@@ -167,6 +171,12 @@ impl Worker {
                     tracing::error!(%error, "event relay continues at the oldest event");
                     continue;
                 }
+                // Reads may be refused for a while, for example while many lists are requested.
+                Err(error @ RelayEventsError::Read(_)) => {
+                    let pause = lock(failures).pause_after(&error);
+                    sleep(pause).await;
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             *lock(failures) = Failures::default();
@@ -184,22 +194,26 @@ impl Worker {
         Ok(())
     }
 
-    /// Renews the lease until that fails. Since the lease was taken or renewed, less time than [`RelayEvents::LEASE`]
-    /// has passed when this returns.
-    async fn keep_lease(&self, epoch: i64) -> Result<(), RelayEventsError> {
+    /// Renews the lease until that fails. Since the last successful request for it, less time than
+    /// [`RelayEvents::LEASE`] has passed when this returns.
+    async fn keep_lease(&self, epoch: i64, requested: Instant) -> Result<(), RelayEventsError> {
+        let mut requested = requested;
         loop {
-            let renewed = Instant::now();
             sleep(RENEW_INTERVAL).await;
             let lag = *lock(&self.lag);
             self.record_lag(lag);
             // A short outage of the database ends no term: the statement is repeated while the lease is valid.
-            while let Err(error) = self.relay.renew(epoch).await {
+            requested = loop {
+                let now = Instant::now();
+                let Err(error) = self.relay.renew(epoch).await else {
+                    break now;
+                };
                 let is_lost = error == RelayEventsError::LeaseLost;
-                if is_lost || renewed.elapsed() > MAX_RENEWAL_AGE {
+                if is_lost || requested.elapsed() > MAX_RENEWAL_AGE {
                     return Err(error);
                 }
                 sleep(Duration::from_millis(500)).await;
-            }
+            };
         }
     }
 
@@ -222,12 +236,12 @@ impl Worker {
 impl Failures {
     /// Counts and logs a failure. Returns the pause after it.
     fn pause_after(&mut self, error: &RelayEventsError) -> Duration {
-        count(error);
+        let kind = count(error);
         if *error == RelayEventsError::LeaseLost {
             tracing::warn!("event relay lost its lease to another replica");
-        } else if !self.are_logged {
-            // Once, not at every attempt.
-            self.are_logged = true;
+        } else if self.logged != Some(kind) {
+            // Once for each cause, not at every attempt.
+            self.logged = Some(kind);
             if let RelayEventsError::Encoding(_) = error {
                 tracing::error!(%error, "events cannot be relayed");
             } else {
@@ -261,15 +275,19 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn count(error: &RelayEventsError) {
+/// Counts an error, and returns its kind.
+fn count(error: &RelayEventsError) -> &'static str {
     let kind = match error {
         RelayEventsError::Publish(error) => error.kind(),
         RelayEventsError::Gap(_) => "gap",
         RelayEventsError::LeaseLost => "lease",
         RelayEventsError::Encoding(_) => "encoding",
-        RelayEventsError::Denied(_) | RelayEventsError::Store(_) => "store",
+        RelayEventsError::Denied(_) | RelayEventsError::Store(_) | RelayEventsError::Read(_) => {
+            "store"
+        }
     };
     counter!(ERRORS, "kind" => kind).increment(1);
+    kind
 }
 
 /// Registers the descriptions of the metrics of the worker.

@@ -30,6 +30,9 @@ pub enum RelayEventsError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The next page could not be read. Nothing was published.
+    #[error("the next events cannot be read: {0}")]
+    Read(StoreError),
     /// Events after the stored position are missing. The next call continues at the oldest event that is kept.
     #[error("the relay cannot continue at its position: {0}")]
     Gap(FeedError),
@@ -241,7 +244,9 @@ impl RelayEvents {
         match self.read_events.run(&self.reader, &query).await {
             Ok(page) => Ok(page),
             Err(ReadEventsError::Denied(denied)) => Err(denied.into()),
-            Err(ReadEventsError::Feed(FeedError::Store(error))) => Err(error.into()),
+            Err(ReadEventsError::Feed(FeedError::Store(error))) => {
+                Err(RelayEventsError::Read(error))
+            }
             Err(ReadEventsError::Feed(gap @ (FeedError::Expired | FeedError::Lost))) => {
                 term.start = FeedStart::Oldest;
                 Err(RelayEventsError::Gap(gap))

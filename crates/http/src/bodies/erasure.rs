@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use user_domain::erasure::{Erasure, ErasureConsumer, ErasureReport};
+use user_domain::user::Actor;
 use user_domain::values::{Timestamp, UserId};
 
 /// A page of erasures.
@@ -33,6 +34,7 @@ pub(crate) struct ErasureReportBody<'a> {
 struct ConfirmationBody<'a> {
     name: &'a str,
     acked_at: Option<Timestamp>,
+    acked_by: Option<&'a str>,
 }
 
 /// A consumer of erasures.
@@ -78,6 +80,7 @@ impl<'a> From<&'a ErasureReport> for ErasureReportBody<'a> {
                 .map(|confirmation| ConfirmationBody {
                     name: confirmation.consumer.as_str(),
                     acked_at: confirmation.acked_at,
+                    acked_by: confirmation.acked_by.as_ref().map(Actor::as_str),
                 })
                 .collect(),
         }

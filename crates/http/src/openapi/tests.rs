@@ -108,7 +108,7 @@ fn every_operation_has_a_unique_id_a_summary_and_a_500() {
             );
         }
     }
-    assert_eq!(ids.len(), 50);
+    assert_eq!(ids.len(), 51);
 }
 
 #[test]

@@ -141,7 +141,7 @@ async fn at_the_limit_a_client_that_does_not_read_is_closed() {
     served.handle.stop(false).await;
 }
 
-/// Without an end of its sending side noticed, the client would receive a response after 25 s.
+/// If the end of the client's sending side is not noticed, its request keeps its place for 25 s.
 #[actix_web::test]
 async fn a_client_that_went_away_frees_its_place_among_waiting_requests() {
     let app = TestApp::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use sea_orm::sqlx::{Connection as _, Executor, Row as _, query};
 use serde_json::Value;
+use tokio::time::sleep;
 use user_adapters::guards::{Guard, Guards};
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
 use user_domain::ports::{Erasures, UserKey, UserReader, UserWriter};
@@ -111,7 +112,9 @@ user_tests::on_each_store! {
         let register = async {
             let mut readable: Vec<Value> = Vec::new();
             // A registration that waits too long for open erasures is refused.
-            while app.service().put("/v1/erasure-consumers/posts").await.status >= 500 {}
+            while app.service().put("/v1/erasure-consumers/posts").await.status >= 500 {
+                sleep(Duration::from_millis(10)).await;
+            }
             for user in &users {
                 if app.service().get(&path(user)).await.status == 200 {
                     readable.push(user["id"].clone());

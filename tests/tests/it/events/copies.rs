@@ -41,6 +41,9 @@ impl Consumer {
         let mut command = Command::new(&self.command[0]);
         command
             .args(&self.command[1..])
+            // Without a proxy, which the environment may name.
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("USERS_URL", app.url(""))
             .env("USERS_TOKEN", API_TOKEN)
             .env("USERS_COPY", &self.copy)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sea_orm::sqlx::Row as _;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use user_adapters::guards::{Guard, Guards};
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
 use user_domain::ports::{EventPosition, EventRelays as _, FeedPosition};
@@ -81,23 +82,31 @@ struct Processes<'a> {
 }
 
 impl Processes<'_> {
-    /// Creates a user. Retries what was certainly not done.
+    /// Creates a user.
     async fn create(&self, service: usize, name: &str) -> Value {
         let body = json!({"username": name, "email": format!("{name}@example.org")});
         let url = self.services[service].url("/v1/users");
         let request = self.client.post(url).bearer_auth(API_TOKEN).json(&body);
-        let reply = request.send().await.unwrap();
-        assert_eq!(reply.status(), 201, "{name}");
-        reply.json().await.unwrap()
+        self.send(request, 201).await
     }
 
     async fn rename(&self, service: usize, user: &Value, name: &str) -> Value {
         let url = self.services[service].url(&path(user));
         let body = json!({"profile": {"name": name}});
         let request = self.client.patch(url).bearer_auth(API_TOKEN).json(&body);
-        let reply = request.send().await.unwrap();
-        assert_eq!(reply.status(), 200, "{name}");
-        reply.json().await.unwrap()
+        self.send(request, 200).await
+    }
+
+    /// Sends a write. Repeats it after a 503, which says that nothing was done: the machine may be busy.
+    async fn send(&self, request: reqwest::RequestBuilder, expected: u16) -> Value {
+        loop {
+            let reply = request.try_clone().unwrap().send().await.unwrap();
+            if reply.status() != 503 {
+                assert_eq!(reply.status(), expected);
+                return reply.json().await.unwrap();
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn metric(&self, service: usize, name: &str) -> f64 {
@@ -197,7 +206,7 @@ async fn no_write_fails_and_no_event_is_lost_while_the_broker_is_away_killed_or_
             let changed = processes.rename(0, user, &format!("name {number}")).await;
             versions.insert(id(user).to_owned(), changed["version"].as_i64().unwrap());
             number += 1;
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
         versions
     };

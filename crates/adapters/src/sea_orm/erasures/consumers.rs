@@ -21,7 +21,7 @@ const LOCK: [i32; 2] = [0x7573_6572, 1 << 16];
 
 /// The mode in which the list of consumers is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LockMode {
+pub(in crate::sea_orm) enum LockMode {
     /// To read the list, together with other erasures.
     Shared,
     /// To add to the list.
@@ -29,7 +29,10 @@ pub(super) enum LockMode {
 }
 
 /// Locks the list of consumers until the transaction ends.
-pub(super) async fn lock_consumers(tx: &Transaction, mode: LockMode) -> Result<(), OperationError> {
+pub(in crate::sea_orm) async fn lock_consumers(
+    tx: &Transaction,
+    mode: LockMode,
+) -> Result<(), OperationError> {
     let is_needed = Dialect::of(tx).has_concurrent_writers();
     if !is_needed || !tx.is_guarded(Guard::ConsumerLock) {
         return Ok(());

@@ -25,10 +25,10 @@ pub(in crate::sea_orm) async fn purge(
         execute(tx, REMOVE_ACKNOWLEDGEMENTS, &expired).await?;
         execute(tx, REMOVE_ERASURES, &expired).await?;
         raw_sql::execute(tx, REMOVE_CONSUMERS, [cutoff.into()]).await?;
-        let most = usize::from(Purged::MAX_BATCH);
         Ok(Purged {
             removed: u64::try_from(expired.len()).unwrap_or(u64::MAX),
-            has_more: released.len() == most || expired.len() == most,
+            // A batch of owed acknowledgements has fewer users than rows.
+            has_more: !released.is_empty() || expired.len() == usize::from(Purged::MAX_BATCH),
         })
     })
     .await

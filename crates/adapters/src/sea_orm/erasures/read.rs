@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use user_domain::erasure::{Confirmation, Erasure, ErasureReport, PendingSummary};
 use user_domain::ports::{ErasureError, ErasurePage, EventPosition};
+use user_domain::user::Actor;
 use user_domain::values::{ConsumerName, Timestamp, UserId};
 
 use super::consumer_id;
@@ -42,6 +43,9 @@ pub(super) async fn report(
             confirmations.push(Confirmation {
                 consumer: ConsumerName::from_store(consumer),
                 acked_at: time(row, "acked_at")?,
+                acked_by: row
+                    .try_get::<Option<String>>("", "acked_by")?
+                    .map(Actor::from_store),
             });
         }
     }
@@ -90,7 +94,7 @@ const PENDING: &str = "
 
 /// An acknowledgement that a removed consumer owes is left out.
 const REPORT: &str = "
-    SELECT e.user_id, e.event_seq, e.erased_at, a.consumer, a.acked_at
+    SELECT e.user_id, e.event_seq, e.erased_at, a.consumer, a.acked_at, a.acked_by
     FROM erasures AS e
     LEFT JOIN erasure_acks AS a ON a.user_id = e.user_id AND (
         a.acked_at IS NOT NULL OR EXISTS (

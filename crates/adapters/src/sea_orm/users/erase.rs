@@ -49,6 +49,8 @@ pub(crate) async fn remove(
     event: &Event,
     at: Timestamp,
 ) -> Result<(), OperationError> {
+    // Before the event, which no reader of the feed passes until the transaction ends.
+    erasures::lock_consumers(tx, erasures::LockMode::Shared).await?;
     Entity::delete_by_id(user.id.as_uuid()).exec(tx).await?;
     attempts::delete_of(tx, user.id).await?;
     released_usernames::release(tx, &user.username, user.id, at).await?;

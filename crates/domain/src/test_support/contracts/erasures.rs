@@ -86,7 +86,10 @@ impl StoreUnderTest {
         let report = self.report(user).await;
         let parts = report.confirmations.into_iter();
         parts
-            .map(|Confirmation { consumer, acked_at }| (consumer.to_string(), acked_at))
+            .map(|part: Confirmation| {
+                assert_eq!(part.acked_by.is_some(), part.acked_at.is_some());
+                (part.consumer.to_string(), part.acked_at)
+            })
             .collect()
     }
 }

@@ -42,8 +42,8 @@ impl IntoResponses for FoundErasure {
             "erased_at": "2026-11-23T00:45:12.123456Z",
             "state": "pending",
             "consumers": [
-                {"name": "mail", "acked_at": null},
-                {"name": "posts", "acked_at": "2026-11-23T00:45:13.000000Z"},
+                {"name": "mail", "acked_at": null, "acked_by": null},
+                {"name": "posts", "acked_at": "2026-11-23T00:45:13.000000Z", "acked_by": "service:posts"},
             ],
         });
         let report = ResponseBuilder::new()

@@ -59,6 +59,9 @@ pub(crate) struct Confirmation {
     /// When it first confirmed the erasure; `null` if it has not yet.
     #[schema(format = DateTime, required = true)]
     acked_at: Option<String>,
+    /// The actor that confirmed it: `service:<name>` or `operator`; `null` if none has.
+    #[schema(required = true)]
+    acked_by: Option<String>,
 }
 
 /// A service that must confirm erasures.

@@ -16,9 +16,17 @@ const NOTHING: Purged = Purged {
 };
 
 impl StoreUnderTest {
+    /// Purges batch by batch until nothing is left to do.
     async fn purge_erasures(&self, at: Timestamp) -> Purged {
-        let purged = self.retention.purge(Records::Erasures, at).await;
-        purged.expect("a result")
+        let mut removed = 0;
+        loop {
+            let purged = self.retention.purge(Records::Erasures, at).await;
+            let purged = purged.expect("a result");
+            removed += purged.removed;
+            if !purged.has_more {
+                return Purged { removed, ..purged };
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::State;
 use crate::erasure::{Confirmation, Erasure, ErasureConsumer, ErasureReport, PendingSummary};
 use crate::ports::{ConsumerRegistration, ErasureError, ErasurePage, ErasureWrite, EventPosition};
+use crate::user::Actor;
 use crate::values::{ConsumerName, Timestamp, UserId};
 use crate::write::{WriteContext, WriteError};
 
@@ -19,8 +20,8 @@ pub(super) struct ErasureRecords {
 #[derive(Debug)]
 struct RecordedErasure {
     erasure: Erasure,
-    /// When each consumer has confirmed the erasure.
-    confirmed: BTreeMap<ConsumerName, Option<Timestamp>>,
+    /// When each consumer has confirmed the erasure, and who said so.
+    confirmed: BTreeMap<ConsumerName, Option<(Timestamp, Actor)>>,
     completed_at: Option<Timestamp>,
 }
 
@@ -157,7 +158,9 @@ impl State {
             .get_mut(&user)
             .ok_or(ErasureError::UnknownErasure)?;
         let confirmed = recorded.confirmed.entry(consumer.clone()).or_default();
-        *confirmed = confirmed.or(Some(context.at));
+        if confirmed.is_none() {
+            *confirmed = Some((context.at, context.actor.clone()));
+        }
         recorded.complete_if_confirmed(context.at);
         self.record(user.as_uuid(), context);
         Ok(ErasureWrite::Done)
@@ -173,9 +176,10 @@ impl State {
         Ok(ErasureReport {
             erasure: recorded.erasure,
             confirmations: confirmations
-                .map(|(name, acked_at)| Confirmation {
+                .map(|(name, confirmed)| Confirmation {
                     consumer: name.clone(),
-                    acked_at: *acked_at,
+                    acked_at: confirmed.as_ref().map(|(at, _)| *at),
+                    acked_by: confirmed.as_ref().map(|(_, by)| by.clone()),
                 })
                 .collect(),
         })
