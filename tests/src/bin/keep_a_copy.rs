@@ -1,6 +1,7 @@
 //! Keeps a copy of users in SQLite. Settings: `USERS_URL`, `USERS_TOKEN`, and `USERS_COPY`, the file of the copy.
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::{env, time::Duration};
 
 use serde_json::Value;
@@ -26,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let Err(error) = follow(&mut copy).await else {
             continue;
         };
-        eprintln!("{error}");
+        writeln!(io::stderr(), "{error}")?;
         let failed = error.downcast_ref::<reqwest::Error>();
         match failed.map(|error| error.status().map_or(0, |status| status.as_u16())) {
             // The position is not valid any more: start again.
