@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use sea_orm::sqlx::{Connection, Executor, Row};
+use tokio::time::sleep;
 use user_adapters::guards::{Guard, Guards};
 use user_adapters::sea_orm::{Connections, PoolOptions, SeaOrmUsers};
+use user_domain::StoreError;
 use user_domain::event_frontier::FrontierTracker;
 use user_domain::ports::{
-    EventFeed, FeedEventKind, FeedRequest, FeedStart, Records, Retention, UserEvent, UserWriter,
+    EventFeed, FeedError, FeedEventKind, FeedRequest, FeedStart, Records, Retention, UserEvent,
+    UserWriter,
 };
 use user_domain::test_support::samples;
 use user_domain::values::UserId;
+use user_domain::write::WriteError;
 use user_tests::PostgresDatabase;
 
 const WRITERS: usize = 8;
@@ -50,6 +54,20 @@ async fn store(database: &PostgresDatabase, guards: Guards) -> Arc<SeaOrmUsers> 
     Arc::new(SeaOrmUsers::new(connections.unwrap()))
 }
 
+/// Repeats an operation while the store is too busy for it, as on a machine that does much else.
+async fn until_free<T, E>(
+    operation: impl AsyncFn() -> Result<T, E>,
+    is_busy: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    loop {
+        let done = operation().await;
+        match &done {
+            Err(error) if is_busy(error) => sleep(Duration::from_millis(10)).await,
+            _ => return done,
+        }
+    }
+}
+
 /// Writes as one of the writers, and rolls some transactions back.
 async fn write(database: &PostgresDatabase, store: &SeaOrmUsers, users: &[UserId], writer: usize) {
     let mut other = database.connect().await;
@@ -61,8 +79,10 @@ async fn write(database: &PostgresDatabase, store: &SeaOrmUsers, users: &[UserId
         } else {
             let user = users[(number + writer) % users.len()];
             let change = samples::set_name(&format!("{writer} {number}"));
-            let written = store.change(user, &change, &samples::context()).await;
-            written.unwrap();
+            let is_busy =
+                |error: &WriteError| matches!(error, WriteError::Store(StoreError::Unavailable(_)));
+            let write = async || store.change(user, &change, &samples::context()).await;
+            until_free(write, is_busy).await.unwrap();
         }
     }
 }
@@ -74,7 +94,9 @@ async fn read(store: &SeaOrmUsers, writing: &AtomicUsize) -> Vec<Received> {
     loop {
         assert!(began.elapsed() < READ_TIMEOUT, "the frontier is stuck");
         let is_over = writing.load(Ordering::Acquire) == 0;
-        let look = store.look(tracker.settled().cloned()).await.unwrap();
+        let look = async || store.look(tracker.settled().cloned()).await;
+        let look = until_free(look, |error| matches!(error, StoreError::Unavailable(_)));
+        let look = look.await.unwrap();
         let newest = look.newest.at;
         tracker.observe(look, began.elapsed());
         let Some(until) = tracker.settled().cloned() else {
@@ -87,7 +109,10 @@ async fn read(store: &SeaOrmUsers, writing: &AtomicUsize) -> Vec<Received> {
             subject: None,
             limit: 50,
         };
-        let page = store.page(&request).await.unwrap();
+        let is_busy =
+            |error: &FeedError| matches!(error, FeedError::Store(StoreError::Unavailable(_)));
+        let page = until_free(async || store.page(&request).await, is_busy).await;
+        let page = page.unwrap();
         received.extend(page.events.iter().map(|event| match &event.event {
             UserEvent::User(about) => (event.at.get(), about.subject_id, about.revision.get()),
             UserEvent::Relationship(_) => panic!("no relationship was written"),
