@@ -38,7 +38,7 @@ NAMED = {
     "road": [("adapters/src/cache/meters.rs", r'invalidated\("(\w+)"')],
     "cause": [
         ("adapters/src/cache/meters.rs", r'evicted\("(\w+)"'),
-        ("adapters/src/sea_orm/change_log/position.rs", r'"cause" => "(\w+)"'),
+        ("adapters/src/cache/meters.rs", r'discontinued\("(\w+)"\)'),
     ],
     "kind": [
         ("domain/src/ports/retention.rs", r'Self::\w+ => "(\w+)"'),
