@@ -58,7 +58,7 @@ pub enum Action {
     AcknowledgeErasure,
     /// Register, list and remove the consumers of erasures.
     ManageErasureConsumers,
-    /// Publish all events at a message broker.
+    /// Publish events to a message broker.
     RelayEvents,
     /// Export all stored data of this user, or read its history.
     Export(UserId),

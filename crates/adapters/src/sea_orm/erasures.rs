@@ -30,7 +30,7 @@ use super::errors::OperationError;
 use super::{SeaOrmUsers, raw_sql};
 use crate::operations::Failure;
 
-pub(super) use consumers::{LockMode, lock_consumers};
+pub(super) use consumers::lock_consumers;
 pub(super) use purge::purge;
 pub(super) use record::record;
 

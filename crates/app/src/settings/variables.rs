@@ -192,11 +192,11 @@ const VARIABLES: &[Variable] = &[
     ),
     secret(
         "AMQP_URL",
-        "the RabbitMQ to which all events are relayed: amqp://… or amqps://…; unset: none",
+        "the RabbitMQ to which events are relayed: amqp://… or amqps://…; unset: none",
     ),
     with_default(
         "AMQP_EXCHANGE",
-        "the topic exchange at which events are published",
+        "the topic exchange to which events are published",
         "user-service.events",
     ),
     with_default(

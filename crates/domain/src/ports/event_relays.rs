@@ -52,7 +52,7 @@ pub struct RelayLease {
     pub position: Option<FeedPosition>,
 }
 
-/// Publishes events at a message broker.
+/// Publishes events to a message broker.
 #[cfg_attr(any(test, feature = "test-support"), mockall::automock)]
 #[async_trait]
 pub trait EventPublisher: Send + Sync {

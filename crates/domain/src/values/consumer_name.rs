@@ -1,7 +1,7 @@
 //! The names of erasure consumers.
 
 use super::macros::{stored_text, text_value};
-use super::text::blank;
+use super::text::{IDENTIFIER_MAX_CHARS, check_identifier};
 use crate::Violation;
 
 /// The name of a service that confirms erasures: 1 to 64 characters of `a-z`, `0-9`, `_` and `-`, not trimmed.
@@ -10,26 +10,13 @@ pub struct ConsumerName(Box<str>);
 
 impl ConsumerName {
     /// The maximum length in characters, which equals bytes.
-    pub const MAX_CHARS: usize = 64;
+    pub const MAX_CHARS: usize = IDENTIFIER_MAX_CHARS;
 
     /// Parses a name, untrimmed. Violations: `blank`, `forbidden_character`, `too_long`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        if text.is_empty() {
-            return Err(blank());
-        }
         let is_allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
-        if !text.bytes().all(is_allowed) {
-            return Err(Violation::new(
-                "forbidden_character",
-                "Must contain only a-z, 0-9, underscore and hyphen.",
-            ));
-        }
-        if text.len() > Self::MAX_CHARS {
-            return Err(Violation::new(
-                "too_long",
-                "Must have at most 64 characters.",
-            ));
-        }
+        let rule = "Must contain only a-z, 0-9, underscore and hyphen.";
+        check_identifier(text, is_allowed, rule)?;
         Ok(Self(text.into()))
     }
 

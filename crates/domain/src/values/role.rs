@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, btree_set};
 
 use super::macros::{stored_text, text_value};
-use super::text::blank;
+use super::text::{IDENTIFIER_MAX_CHARS, check_identifier};
 use crate::Violation;
 
 /// A role: 1 to 64 characters of `a-z`, `0-9`, `:`, `_` and `-`, not trimmed.
@@ -12,7 +12,7 @@ pub struct Role(Box<str>);
 
 impl Role {
     /// The maximum length in characters, which equals bytes.
-    pub const MAX_CHARS: usize = 64;
+    pub const MAX_CHARS: usize = IDENTIFIER_MAX_CHARS;
 
     const ADMIN: &str = "admin";
 
@@ -23,24 +23,9 @@ impl Role {
 
     /// Parses a role, untrimmed. Violations: `blank`, `forbidden_character`, `too_long`.
     pub fn parse(text: &str) -> Result<Self, Violation> {
-        if text.is_empty() {
-            return Err(blank());
-        }
-        if !text
-            .bytes()
-            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b':' | b'_' | b'-'))
-        {
-            return Err(Violation::new(
-                "forbidden_character",
-                "Must contain only a-z, 0-9, colon, underscore and hyphen.",
-            ));
-        }
-        if text.len() > Self::MAX_CHARS {
-            return Err(Violation::new(
-                "too_long",
-                "Must have at most 64 characters.",
-            ));
-        }
+        let is_allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b':' | b'_' | b'-');
+        let rule = "Must contain only a-z, 0-9, colon, underscore and hyphen.";
+        check_identifier(text, is_allowed, rule)?;
         Ok(Self(text.into()))
     }
 

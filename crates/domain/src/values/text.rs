@@ -12,6 +12,8 @@ use crate::Violation;
 
 /// The maximum length of a name, nickname or location in characters.
 pub(crate) const SHORT_TEXT_MAX_CHARS: usize = 128;
+/// The maximum length of a role and of the name of an erasure consumer in characters, which equal bytes.
+pub(crate) const IDENTIFIER_MAX_CHARS: usize = 64;
 /// The maximum length of a bio in characters.
 pub(crate) const BIO_MAX_CHARS: usize = 2000;
 /// The maximum length of a suspension reason in characters.
@@ -116,6 +118,28 @@ pub(crate) fn is_invisible(character: char) -> bool {
     character.is_whitespace()
         || character == BRAILLE_PATTERN_BLANK
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+}
+
+/// Checks an identifier of ASCII characters, untrimmed. `rule` says which characters are allowed. Violations: `blank`,
+/// `forbidden_character`, `too_long`.
+pub(crate) fn check_identifier(
+    text: &str,
+    is_allowed: impl Fn(u8) -> bool,
+    rule: &'static str,
+) -> Result<(), Violation> {
+    if text.is_empty() {
+        return Err(blank());
+    }
+    if !text.bytes().all(is_allowed) {
+        return Err(Violation::new("forbidden_character", rule));
+    }
+    if text.len() > IDENTIFIER_MAX_CHARS {
+        return Err(Violation::new(
+            "too_long",
+            "Must have at most 64 characters.",
+        ));
+    }
+    Ok(())
 }
 
 /// The violation of an empty or invisible text.

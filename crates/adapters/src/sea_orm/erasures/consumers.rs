@@ -14,21 +14,11 @@ use crate::sea_orm::connection::{Pool, Transaction};
 use crate::sea_orm::dialect::Dialect;
 use crate::sea_orm::errors::OperationError;
 use crate::sea_orm::idempotency::{self, Claim};
+use crate::sea_orm::relationships::locking::{ERASURE_CONSUMERS, LockMode, NAMESPACE};
 use crate::sea_orm::{raw_sql, transaction};
 
-/// The keys of the advisory lock of the list of consumers. The first separates it from the locks of other applications.
-const LOCK: [i32; 2] = [0x7573_6572, 1 << 16];
-
-/// The mode in which the list of consumers is locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sea_orm) enum LockMode {
-    /// To read the list, together with other erasures.
-    Shared,
-    /// To add to the list.
-    Exclusive,
-}
-
-/// Locks the list of consumers until the transaction ends.
+/// Locks the list of consumers until the transaction ends: shared to read it, together with other erasures, and exclusive
+/// to add to it.
 pub(in crate::sea_orm) async fn lock_consumers(
     tx: &Transaction,
     mode: LockMode,
@@ -41,7 +31,7 @@ pub(in crate::sea_orm) async fn lock_consumers(
         LockMode::Shared => "SELECT pg_advisory_xact_lock_shared($1, $2)::text",
         LockMode::Exclusive => "SELECT pg_advisory_xact_lock($1, $2)::text",
     };
-    raw_sql::query(tx, sql, LOCK.map(Into::into)).await?;
+    raw_sql::query(tx, sql, [NAMESPACE.into(), ERASURE_CONSUMERS.into()]).await?;
     Ok(())
 }
 

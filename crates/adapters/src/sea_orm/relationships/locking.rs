@@ -45,7 +45,9 @@ use crate::sea_orm::list_params::{self, ColumnType};
 use crate::sea_orm::raw_sql;
 
 /// The first key of our advisory locks, which separates them from those of other applications.
-const NAMESPACE: i32 = 0x7573_6572;
+pub(in crate::sea_orm) const NAMESPACE: i32 = 0x7573_6572;
+/// The key of the lock of the list of erasure consumers. It is greater than every stripe.
+pub(in crate::sea_orm) const ERASURE_CONSUMERS: i32 = 1 << 16;
 const STRIPES: i32 = 128;
 /// The most blocks from which an erasure removes the user's name in its own transaction.
 const MAX_NAMES_CLEARED_AT_ONCE: i64 = 500;
@@ -53,7 +55,7 @@ const MAX_NAMES_CLEARED_AT_ONCE: i64 = 500;
 /// The SQL condition for [`Status::is_counted`](user_domain::user::Status::is_counted) on a row `u` of `users`.
 pub(in crate::sea_orm) const IS_COUNTED: &str = "u.deleted_at IS NULL AND u.standing = 'active'";
 
-/// The mode in which a stripe is locked.
+/// The mode in which an advisory lock is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::sea_orm) enum LockMode {
     /// Together with other shared locks.

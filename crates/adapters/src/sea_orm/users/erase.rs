@@ -12,7 +12,7 @@ use crate::sea_orm::entities::users::Entity;
 use crate::sea_orm::errors::OperationError;
 use crate::sea_orm::idempotency::{self, Claim};
 use crate::sea_orm::logins::attempts;
-use crate::sea_orm::relationships::locking::{self, CountState};
+use crate::sea_orm::relationships::locking::{self, CountState, LockMode};
 use crate::sea_orm::{erased_ids, erasures, outbox, released_usernames, transaction};
 
 /// Deletes a user's row. Its events stay, and its names remain reserved as digests.
@@ -50,7 +50,7 @@ pub(crate) async fn remove(
     at: Timestamp,
 ) -> Result<(), OperationError> {
     // Before the event, which no reader of the feed passes until the transaction ends.
-    erasures::lock_consumers(tx, erasures::LockMode::Shared).await?;
+    erasures::lock_consumers(tx, LockMode::Shared).await?;
     Entity::delete_by_id(user.id.as_uuid()).exec(tx).await?;
     attempts::delete_of(tx, user.id).await?;
     released_usernames::release(tx, &user.username, user.id, at).await?;
