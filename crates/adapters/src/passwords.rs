@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use user_domain::Violation;
 use user_domain::ports::{HashingError, PasswordHasher, Verdict};
 use user_domain::values::{
-    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, PasswordHash, PasswordOrigin,
+    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, ParsedHash, PasswordHash, PasswordOrigin,
     PreparedPassword, StoredPassword, SubmittedPassword,
 };
 
@@ -151,11 +151,11 @@ impl HashingPool {
         outcome
     }
 
-    fn is_outdated(&self, scheme: &HashScheme, origin: PasswordOrigin) -> bool {
+    fn is_outdated(&self, parsed: &ParsedHash, origin: PasswordOrigin) -> bool {
         origin != PasswordOrigin::Own
-            || scheme.algorithm() != HashAlgorithm::Argon2(self.current)
-            || scheme.expose_salt().len() != SALT_BYTES
-            || scheme.expose_output().len() != OUTPUT_BYTES
+            || parsed.algorithm() != HashAlgorithm::Argon2(self.current)
+            || parsed.expose_salt().len() != SALT_BYTES
+            || parsed.expose_output().len() != OUTPUT_BYTES
     }
 }
 
@@ -182,15 +182,15 @@ impl PasswordHasher for HashingPool {
         password: SubmittedPassword,
         stored: StoredPassword,
     ) -> Result<Verdict, HashingError> {
-        let scheme = stored
+        let parsed = stored
             .hash
-            .scheme()
+            .parsed()
             .map_err(|refused| unreadable(&refused))?;
-        let is_outdated = self.is_outdated(&scheme, stored.origin);
+        let is_outdated = self.is_outdated(&parsed, stored.origin);
         let matches = self
             .run(move || {
-                meters::timed(Operation::Verify, scheme.algorithm(), || {
-                    matches(&password, &scheme, stored.origin)
+                meters::timed(Operation::Verify, parsed.algorithm(), || {
+                    matches(&password, &parsed, stored.origin)
                 })
             })
             .await?;
@@ -204,7 +204,7 @@ impl PasswordHasher for HashingPool {
 /// Whether a password matches a hash. The time taken does not depend on the result.
 fn matches(
     password: &SubmittedPassword,
-    scheme: &HashScheme,
+    parsed: &ParsedHash,
     origin: PasswordOrigin,
 ) -> Result<bool, HashingError> {
     let prepared = match origin {
@@ -217,7 +217,7 @@ fn matches(
     let text = prepared
         .as_ref()
         .map_or_else(|| password.expose(), PreparedPassword::expose);
-    let equal = compute::verify(scheme, text.as_bytes())?;
+    let equal = compute::verify(parsed, text.as_bytes())?;
     Ok(equal && is_possible)
 }
 

@@ -239,10 +239,14 @@ impl UseCases {
         let block_visibility = BlockVisibility {
             relationships: relationships.clone(),
         };
-        // Not for authentication: a standby may not have received a suspension yet.
+        // Not for authentication and lockouts: a standby may not have received a suspension yet.
         let found_users = Arc::new(users.with_standby(ports.standby_reader.clone()));
         let find_user = FindUser {
             users: found_users.clone(),
+            block_visibility: block_visibility.clone(),
+        };
+        let find_current_user = FindUser {
+            users: users.clone(),
             block_visibility: block_visibility.clone(),
         };
         let authenticate = Authenticate {
@@ -339,8 +343,8 @@ impl UseCases {
                 contexts: contexts.clone(),
             },
             verify_credentials: VerifyCredentials::new(ports),
-            show_lockout: ShowLockout::new(ports, find_user.clone()),
-            clear_lockout: ClearLockout::new(ports, find_user.clone()),
+            show_lockout: ShowLockout::new(ports, find_current_user.clone()),
+            clear_lockout: ClearLockout::new(ports, find_current_user),
             revoke_role: RevokeRole {
                 grant: grant_role.clone(),
             },

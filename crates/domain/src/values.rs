@@ -33,7 +33,7 @@ pub use locale::{Locale, ZoneInfo};
 pub use metadata::Metadata;
 pub use password::{Password, PreparedPassword, SubmittedPassword};
 pub use password_hash::{
-    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, PasswordHash, PasswordOrigin,
+    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, ParsedHash, PasswordHash, PasswordOrigin,
     Pbkdf2Digest, StoredPassword,
 };
 pub use phone::PhoneNumber;

@@ -256,10 +256,13 @@ async fn without_the_primary_standbys_answer_lists_and_misses_for_a_bounded_time
     // A standby does not decide about callers, and answers nothing that must be current.
     let caller = other.user(id(&user)).get(&path(&uncached)).await;
     assert_eq!(caller.status, 503, "{}", caller.text);
-    let current = service
-        .get_with(&path(&uncached), &[("cache-control", "no-cache")])
-        .await;
-    assert_eq!(current.status, 503, "{}", current.text);
+    for must_be_current in [("cache-control", "no-cache"), ("if-none-match", "\"a\"")] {
+        let current = service.get_with(&path(&uncached), &[must_be_current]).await;
+        assert_eq!(current.status, 503, "{must_be_current:?}: {}", current.text);
+    }
+    let lockout = format!("{}/lockout", path(&uncached));
+    let lockout = service.get(&lockout).await;
+    assert_eq!(lockout.status, 503, "{}", lockout.text);
 
     eventually("standbys answer without end", async || {
         let listed = service.get(&by_name("person")).await;

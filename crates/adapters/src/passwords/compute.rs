@@ -7,22 +7,22 @@ use pbkdf2::pbkdf2_hmac_with_params;
 use subtle::ConstantTimeEq;
 use user_domain::ports::HashingError;
 use user_domain::values::{
-    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, Pbkdf2Digest,
+    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, ParsedHash, Pbkdf2Digest,
 };
 
 /// The maximum number of bytes that bcrypt uses. Further bytes are ignored, as in the libraries that made the hashes.
 const BCRYPT_MAX_KEY_BYTES: usize = 72;
 
 /// Verifies a password. The comparison of the result takes constant time.
-pub(super) fn verify(scheme: &HashScheme, password: &[u8]) -> Result<bool, HashingError> {
-    let mut output = vec![0; scheme.expose_output().len()];
+pub(super) fn verify(parsed: &ParsedHash, password: &[u8]) -> Result<bool, HashingError> {
+    let mut output = vec![0; parsed.expose_output().len()];
     derive(
-        scheme.algorithm(),
+        parsed.algorithm(),
         password,
-        scheme.expose_salt(),
+        parsed.expose_salt(),
         &mut output,
     )?;
-    Ok(output.ct_eq(scheme.expose_output()).into())
+    Ok(output.ct_eq(parsed.expose_output()).into())
 }
 
 /// Derives the hash of a password into the output.

@@ -129,6 +129,7 @@ impl Connections {
             let refusal = "a connection pooler refuses startup options: remove the parameter `options` and PGOPTIONS";
             return Err(DbErr::Custom(refusal.to_owned()));
         }
+        pooler::record_mode(options.is_pooled);
         let first = servers.first().cloned().unwrap_or_default();
         let session = |access, statement_timeout: Duration| Session {
             access,
@@ -344,6 +345,7 @@ pub(super) fn describe_metrics() {
     admission::describe_metrics();
     generation::describe_metrics();
     pool::describe_metrics();
+    pooler::describe_metrics();
     standbys::describe_metrics();
 }
 

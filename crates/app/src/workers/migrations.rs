@@ -1,4 +1,5 @@
-//! Applies pending migrations when the service starts, in the background if the database is unavailable or slow.
+//! Checks the database and applies pending migrations when the service starts, in the background if the database is
+//! unavailable or slow.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ const STARTUP_WAIT: Duration = Duration::from_secs(5);
 /// How long to wait between two attempts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Applies pending migrations, unless the settings disable it. Starts a worker if the database is unavailable or the
-/// migrations take longer than [`STARTUP_WAIT`].
+/// Checks the database and applies pending migrations, unless the settings disable them. Starts a worker if the database
+/// is unavailable or this takes longer than [`STARTUP_WAIT`].
 ///
 /// # Errors
 /// A permanent failure.
@@ -26,23 +27,22 @@ pub(crate) async fn start(
     composition: &Composition,
     settings: &Settings,
 ) -> Result<(), ComposeError> {
-    if !settings.database.migrate_on_start {
-        let checked = composition.check_database().await;
-        return checked.or_else(|error| error.is_transient().then_some(()).ok_or(error));
-    }
-    let task = MigrationTask {
+    let task = StartupTask {
         composition: composition.clone(),
         schema: settings.database.schema.clone(),
+        migrates: settings.database.migrate_on_start,
     };
     // A task of its own: the timeout must not cancel a running migration.
     let mut first = tokio::spawn(task.clone().attempt());
     let Ok(joined) = timeout(STARTUP_WAIT, &mut first).await else {
-        tracing::warn!("migrations take long; they continue in the background");
+        tracing::warn!(
+            "the check of the database or its migrations take long; they continue in the background"
+        );
         group.start_cancellable(WORKER, async move {
             match flatten(first.await) {
                 Ok(applied) => log_applied(&applied),
                 Err(error) => {
-                    tracing::warn!(%error, "migrations failed; they are retried");
+                    tracing::warn!(%error, "the database cannot be used, or its migrations failed; both are retried");
                     task.retry_until_applied().await;
                 }
             }
@@ -52,7 +52,7 @@ pub(crate) async fn start(
     match flatten(joined) {
         Ok(applied) => log_applied(&applied),
         Err(error) if error.is_transient() => {
-            tracing::warn!(%error, "the database is unavailable; migrations are retried in the background");
+            tracing::warn!(%error, "the database is unavailable; its check and migrations are retried in the background");
             group.start_cancellable(WORKER, task.retry_until_applied());
         }
         Err(error) => return Err(error),
@@ -61,14 +61,21 @@ pub(crate) async fn start(
 }
 
 #[derive(Clone)]
-struct MigrationTask {
+struct StartupTask {
     composition: Composition,
     schema: Option<String>,
+    /// Whether it also applies pending migrations.
+    migrates: bool,
 }
 
-impl MigrationTask {
+impl StartupTask {
+    /// Returns the names of the applied migrations.
     async fn attempt(self) -> Result<Vec<String>, ComposeError> {
-        self.composition.migrate(self.schema.as_deref()).await
+        if self.migrates {
+            return self.composition.migrate(self.schema.as_deref()).await;
+        }
+        self.composition.check_database().await?;
+        Ok(Vec::new())
     }
 
     async fn retry_until_applied(self) {
@@ -82,7 +89,7 @@ impl MigrationTask {
                     tracing::debug!(%error, "the database is still unavailable");
                 }
                 Err(error) => {
-                    tracing::warn!(%error, attempt, "migrations failed; they are retried");
+                    tracing::warn!(%error, attempt, "the database cannot be used, or its migrations failed; both are retried");
                 }
             }
         }

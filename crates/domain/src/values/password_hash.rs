@@ -8,9 +8,11 @@ use super::text::at_most_bytes;
 use crate::Violation;
 
 mod formats;
-mod scheme;
+mod parsed_hash;
 
-pub use scheme::{Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, Pbkdf2Digest};
+pub use parsed_hash::{
+    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, ParsedHash, Pbkdf2Digest,
+};
 
 /// The hash of a password with its salt and parameters, in one of the text formats of its algorithm:
 ///
@@ -50,8 +52,8 @@ impl PasswordHash {
     /// parameters that exceed the limits of time or memory.
     pub fn parse(text: &str) -> Result<Self, Violation> {
         at_most_bytes(text, Self::MAX_BYTES)?;
-        let scheme = formats::parse(text)?;
-        if !scheme.is_within_cost_limits() {
+        let parsed = formats::parse(text)?;
+        if !parsed.is_within_cost_limits() {
             return Err(Violation::new(
                 "too_costly",
                 "Must have parameters by which a password is verified within a second and 256 MiB.",
@@ -83,7 +85,7 @@ impl PasswordHash {
     /// Parses algorithm, parameters, salt and output, without cost limits.
     ///
     /// It succeeds for every hash that was parsed or made by this service. Violations as of [`parse`](Self::parse).
-    pub fn scheme(&self) -> Result<HashScheme, Violation> {
+    pub fn parsed(&self) -> Result<ParsedHash, Violation> {
         formats::parse(self.expose())
     }
 

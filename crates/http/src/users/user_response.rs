@@ -10,6 +10,7 @@ use user_domain::relationship::Counts;
 use user_domain::use_cases::{FoundView, StatusChange, WrittenView};
 use user_domain::values::UserId;
 use user_domain::view::UserView;
+use user_domain::{Source, StoreError};
 
 use crate::api::Api;
 use crate::bodies::{
@@ -41,6 +42,9 @@ pub(super) async fn counts_by_user<T>(
 
 /// Creates the response of a read: the user, selected fields of it, or a 304. `Cache-Status` names the source if the
 /// view permits it.
+///
+/// # Errors
+/// A conditional read is not answered by a standby: the client may have a newer version already.
 pub(super) fn read_response(
     request: &HttpRequest,
     found: &FoundView,
@@ -48,6 +52,10 @@ pub(super) fn read_response(
     counts: Option<Counts>,
     if_none_match: Option<&TagCondition>,
 ) -> Result<HttpResponse, Problem> {
+    if if_none_match.is_some() && found.source == Source::Standby {
+        let reason = "the primary server is unavailable for a conditional read".to_owned();
+        return Err(StoreError::Unavailable(reason).into());
+    }
     let mut response = representation(request, &found.view, fields, counts, if_none_match)?;
     if found.view.shows_source() {
         let status = cache_status::of_one(found.source);

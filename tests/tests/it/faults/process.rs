@@ -251,7 +251,7 @@ async fn this_release_migrates_while_the_previous_one_serves() {
     run_trial(name, &uri, &workload, Expectations::NO_EFFECT, fault).await;
 }
 
-/// The previous release counts an internal change as a version. Its writes must still keep both counters correct.
+/// Both releases must count the same changes as versions, and the writes of one must reach the caches of the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn versions_and_revisions_stay_correct_beside_the_previous_release() {
     let Some(previous) = previous_release() else {
@@ -277,9 +277,9 @@ async fn versions_and_revisions_stay_correct_beside_the_previous_release() {
         (&current, "sign-out", 1),
         (&older, "patch", 2),
         (&current, "sign-out", 2),
-        (&older, "sign-out", 3),
-        (&older, "patch", 4),
-        (&current, "patch", 5),
+        (&older, "sign-out", 2),
+        (&older, "patch", 3),
+        (&current, "patch", 4),
     ];
     for ((replica, what, version), revision) in steps.into_iter().zip(2..) {
         let request = if what == "sign-out" {
@@ -289,14 +289,13 @@ async fn versions_and_revisions_stay_correct_beside_the_previous_release() {
             client.patch(replica.url(&path)).json(&body)
         };
         let written = send(request).await;
-        for (reader, expected) in [(&current, version), (&older, revision)] {
+        for reader in [&current, &older] {
             let current_read = client
                 .get(reader.url(&path))
                 .header("Cache-Control", "no-cache");
             let read = send(current_read).await;
-            assert_eq!(read["version"], expected, "{what} as revision {revision}");
+            assert_eq!(read["version"], version, "{what} as revision {revision}");
             assert_eq!(read["profile"], written["profile"]);
-            // The write of one release reaches the caches of the other.
             let started = Instant::now();
             while send(client.get(reader.url(&path))).await != read {
                 assert!(

@@ -1,7 +1,8 @@
-//! Recognition of a connection pooler in transaction mode.
+//! Connection poolers in transaction mode: which mode the settings announce, and recognition of one that they do not.
 
 use std::time::Duration;
 
+use metrics::{describe_gauge, gauge};
 use sea_orm::DbErr;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _, Row as _};
@@ -12,6 +13,22 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// How often the sessions of both connections are compared. A busy pooler gives a connection another session almost
 /// every time.
 const ROUNDS: usize = 8;
+
+/// A gauge that is always 1. Its label is the mode of the pooler in front of PostgreSQL, as the settings announce it.
+const POOLER_MODE: &str = "db_pooler_mode";
+
+pub(super) fn describe_metrics() {
+    describe_gauge!(
+        POOLER_MODE,
+        "Always 1; its label is the mode of the connection pooler in front of PostgreSQL"
+    );
+}
+
+/// Records the mode that the settings announce.
+pub(super) fn record_mode(is_pooled: bool) {
+    let mode = if is_pooled { "transaction" } else { "none" };
+    gauge!(POOLER_MODE, "mode" => mode).set(1.0);
+}
 
 /// Returns an error if the address is that of a pooler in transaction mode.
 ///

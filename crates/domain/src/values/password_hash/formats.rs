@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::alphabet::{BCRYPT, STANDARD};
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, NO_PAD};
 
-use super::scheme::{
-    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, HashScheme, Pbkdf2Digest,
+use super::parsed_hash::{
+    Argon2, Argon2Variant, Argon2Version, HashAlgorithm, ParsedHash, Pbkdf2Digest,
 };
 use crate::Violation;
 
@@ -25,7 +25,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, NO_PAD);
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(&BCRYPT, LENIENT);
 const LENIENT: GeneralPurposeConfig = NO_PAD.with_decode_allow_trailing_bits(true);
 
-type Parser = fn(&str) -> Option<HashScheme>;
+type Parser = fn(&str) -> Option<ParsedHash>;
 
 /// The prefix and parser of each format.
 const FORMATS: [(&str, Parser); 13] = [
@@ -49,7 +49,7 @@ const FORMATS: [(&str, Parser); 13] = [
 ];
 
 /// Parses a hash in any supported format. Violations: `unknown_algorithm`, `format`.
-pub(super) fn parse(text: &str) -> Result<HashScheme, Violation> {
+pub(super) fn parse(text: &str) -> Result<ParsedHash, Violation> {
     let (rest, parser) = FORMATS
         .iter()
         .find_map(|(prefix, parser)| Some((text.strip_prefix(prefix)?, parser)))
@@ -68,7 +68,7 @@ pub(super) fn parse(text: &str) -> Result<HashScheme, Violation> {
 }
 
 /// `[v=19$]m=65536,t=3,p=4$salt$hash`
-fn argon2(variant: Argon2Variant, rest: &str) -> Option<HashScheme> {
+fn argon2(variant: Argon2Variant, rest: &str) -> Option<ParsedHash> {
     let (version, rest) = match rest.strip_prefix("v=") {
         None => (Argon2Version::V16, rest),
         Some(versioned) => match versioned.split_once('$')? {
@@ -95,11 +95,11 @@ fn argon2(variant: Argon2Variant, rest: &str) -> Option<HashScheme> {
         parallelism,
     };
     let output = BASE64.decode(output).ok()?;
-    scheme(HashAlgorithm::Argon2(argon2), salt, output).filter(|_| is_valid)
+    parsed(HashAlgorithm::Argon2(argon2), salt, output).filter(|_| is_valid)
 }
 
 /// `12$`, then 22 characters of salt and 31 of hash
-fn bcrypt(rest: &str) -> Option<HashScheme> {
+fn bcrypt(rest: &str) -> Option<ParsedHash> {
     let [cost, both] = fields(rest, '$')?;
     if cost.len() != 2 || !cost.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -111,11 +111,11 @@ fn bcrypt(rest: &str) -> Option<HashScheme> {
     }
     let salt = BCRYPT_BASE64.decode(salt).ok()?;
     let output = BCRYPT_BASE64.decode(output).ok()?;
-    scheme(HashAlgorithm::Bcrypt { cost }, salt, output)
+    parsed(HashAlgorithm::Bcrypt { cost }, salt, output)
 }
 
 /// `ln=16,r=8,p=1$salt$hash`
-fn scrypt(rest: &str) -> Option<HashScheme> {
+fn scrypt(rest: &str) -> Option<ParsedHash> {
     let [parameters, salt, output] = fields(rest, '$')?;
     let [log_n, r, p] = fields(parameters, ',')?;
     let algorithm = scrypt_algorithm(
@@ -124,22 +124,22 @@ fn scrypt(rest: &str) -> Option<HashScheme> {
         number(p.strip_prefix("p=")?)?,
     )?;
     let (salt, output) = (BASE64.decode(salt).ok()?, BASE64.decode(output).ok()?);
-    scheme(algorithm, salt, output)
+    parsed(algorithm, salt, output)
 }
 
 /// One character of log N, five each of r and p, the raw salt, and `$hash`
-fn scrypt_of_crypt(rest: &str) -> Option<HashScheme> {
+fn scrypt_of_crypt(rest: &str) -> Option<ParsedHash> {
     let [settings, output] = fields(rest, '$')?;
     let (log_n, settings) = settings.split_at_checked(1)?;
     let (r, settings) = settings.split_at_checked(5)?;
     let (p, salt) = settings.split_at_checked(5)?;
     let algorithm = scrypt_algorithm(decode_number(log_n)?, decode_number(r)?, decode_number(p)?)?;
     let output = decode_crypt(output)?;
-    scheme(algorithm, salt.as_bytes().to_vec(), output)
+    parsed(algorithm, salt.as_bytes().to_vec(), output)
 }
 
 /// `32768:8:1$salt$hex`, with a raw salt
-fn scrypt_of_werkzeug(rest: &str) -> Option<HashScheme> {
+fn scrypt_of_werkzeug(rest: &str) -> Option<ParsedHash> {
     let [parameters, salt, output] = fields(rest, '$')?;
     let [n, r, p] = fields(parameters, ':')?;
     let n = number(n)?;
@@ -147,11 +147,11 @@ fn scrypt_of_werkzeug(rest: &str) -> Option<HashScheme> {
         return None;
     }
     let algorithm = scrypt_algorithm(n.ilog2(), number(r)?, number(p)?)?;
-    scheme(algorithm, salt.as_bytes().to_vec(), hex(output)?)
+    parsed(algorithm, salt.as_bytes().to_vec(), hex(output)?)
 }
 
 /// `29000$salt$hash` as passlib writes it, or `i=600000[,l=32]$salt$hash`
-fn pbkdf2(digest: Pbkdf2Digest, rest: &str) -> Option<HashScheme> {
+fn pbkdf2(digest: Pbkdf2Digest, rest: &str) -> Option<ParsedHash> {
     let [parameters, salt, output] = fields(rest, '$')?;
     let decode = |text: &str| BASE64.decode(text.replace('.', "+")).ok();
     let (salt, output) = (decode(salt)?, decode(output)?);
@@ -163,14 +163,14 @@ fn pbkdf2(digest: Pbkdf2Digest, rest: &str) -> Option<HashScheme> {
             Some(_) => return None,
         },
     };
-    scheme(pbkdf2_algorithm(digest, iterations)?, salt, output)
+    parsed(pbkdf2_algorithm(digest, iterations)?, salt, output)
 }
 
 /// `600000$salt$hex`, with a raw salt
-fn pbkdf2_of_werkzeug(digest: Pbkdf2Digest, rest: &str) -> Option<HashScheme> {
+fn pbkdf2_of_werkzeug(digest: Pbkdf2Digest, rest: &str) -> Option<ParsedHash> {
     let [iterations, salt, output] = fields(rest, '$')?;
     let algorithm = pbkdf2_algorithm(digest, iterations)?;
-    scheme(algorithm, salt.as_bytes().to_vec(), hex(output)?)
+    parsed(algorithm, salt.as_bytes().to_vec(), hex(output)?)
 }
 
 fn scrypt_algorithm(log_n: u32, r: u32, p: u32) -> Option<HashAlgorithm> {
@@ -186,10 +186,10 @@ fn pbkdf2_algorithm(digest: Pbkdf2Digest, iterations: &str) -> Option<HashAlgori
     Some(HashAlgorithm::Pbkdf2 { digest, iterations })
 }
 
-fn scheme(algorithm: HashAlgorithm, salt: Vec<u8>, output: Vec<u8>) -> Option<HashScheme> {
+fn parsed(algorithm: HashAlgorithm, salt: Vec<u8>, output: Vec<u8>) -> Option<ParsedHash> {
     OUTPUT_BYTES
         .contains(&output.len())
-        .then(|| HashScheme::new(algorithm, salt, output))
+        .then(|| ParsedHash::new(algorithm, salt, output))
 }
 
 /// Splits a text into exactly `N` fields.

@@ -33,7 +33,7 @@ fn code(text: &str) -> &'static str {
 fn algorithm(text: &str) -> HashAlgorithm {
     PasswordHash::parse(text)
         .unwrap()
-        .scheme()
+        .parsed()
         .unwrap()
         .algorithm()
 }
@@ -79,10 +79,10 @@ fn each_format_yields_its_algorithm_and_parameters() {
 #[test]
 fn each_format_yields_its_salt_and_output() {
     let read = |text: &str| {
-        let scheme = PasswordHash::parse(text).unwrap().scheme().unwrap();
+        let parsed = PasswordHash::parse(text).unwrap().parsed().unwrap();
         (
-            scheme.expose_salt().to_vec(),
-            scheme.expose_output().to_vec(),
+            parsed.expose_salt().to_vec(),
+            parsed.expose_output().to_vec(),
         )
     };
     let digits = b"12345678901234567890123456789012".to_vec();
@@ -113,10 +113,10 @@ fn a_formatted_argon2_hash_parses_to_its_parts() {
         hash.expose()
             .starts_with("$argon2id$v=19$m=262144,t=16,p=16$")
     );
-    let scheme = hash.scheme().unwrap();
-    assert_eq!(scheme.algorithm(), HashAlgorithm::Argon2(argon2));
-    assert_eq!(scheme.expose_salt(), [7; 16]);
-    assert_eq!(scheme.expose_output(), [9; 32]);
+    let parsed = hash.parsed().unwrap();
+    assert_eq!(parsed.algorithm(), HashAlgorithm::Argon2(argon2));
+    assert_eq!(parsed.expose_salt(), [7; 16]);
+    assert_eq!(parsed.expose_output(), [9; 32]);
     // The cost limits apply only to hashes of other systems.
     assert_eq!(code(hash.expose()), "too_costly");
 }
@@ -249,7 +249,7 @@ fn debug_and_violations_hide_the_hash() {
     for text in ALL {
         let hash = PasswordHash::parse(text).unwrap();
         let refused = PasswordHash::parse(&format!("{text}$")).unwrap_err();
-        let shown = format!("{hash:?} {:?} {refused} {refused:?}", hash.scheme());
+        let shown = format!("{hash:?} {:?} {refused} {refused:?}", hash.parsed());
         for secret in text.rsplit('$').take(2).filter(|part| part.len() > 7) {
             assert!(!shown.contains(secret), "{shown}");
         }
@@ -274,7 +274,7 @@ proptest! {
     ) {
         let prefix: String = ALL[format].chars().take(cut).collect();
         if let Ok(hash) = PasswordHash::parse(&format!("{prefix}{suffix}")) {
-            prop_assert!(hash.scheme().is_ok());
+            prop_assert!(hash.parsed().is_ok());
         }
     }
 

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 /// The parsed content of a hash, with everything needed to verify a password.
 #[derive(Debug)]
-pub struct HashScheme {
+pub struct ParsedHash {
     algorithm: HashAlgorithm,
     salt: SecretSlice<u8>,
     output: SecretSlice<u8>,
@@ -93,8 +93,8 @@ const MAX_SCRYPT_WORK: u64 = 1 << 21;
 /// The maximum number of PBKDF2 iterations over all output blocks.
 const MAX_PBKDF2_WORK: u64 = 2_000_000;
 
-impl HashScheme {
-    /// Creates a scheme.
+impl ParsedHash {
+    /// Creates a parsed hash.
     pub(super) fn new(algorithm: HashAlgorithm, salt: Vec<u8>, output: Vec<u8>) -> Self {
         Self {
             algorithm,
