@@ -79,7 +79,7 @@ openapi: ## write the API descriptions to openapi.json and asyncapi.json
 	mv asyncapi.json.new asyncapi.json
 
 image: ## build the container image
-	docker build --file deploy/Dockerfile --tag user-service:0.1.0 .
+	docker build --tag user-service --tag user-service:0.1.0 .
 
 check-deploy: ## test the image, the manifests, the dashboard and the alerts
 	scripts/with-servers scripts/check-deploy

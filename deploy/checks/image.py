@@ -154,6 +154,14 @@ def a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume):
     say("serve, healthcheck and SIGTERM are as they should be")
 
 
+def the_labels_describe_the_image():
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
+    expected = {"title": "user-service", "licenses": "MIT", "revision": "0123abc"}
+    assert labels.items() >= expected.items(), labels
+    assert {"created", "description", "source", "version"} <= labels.keys(), labels
+    say("the labels are those of the OCI specification")
+
+
 def the_allocator_is_mimalloc(settings):
     code, (_, talk) = finish(["--version"], settings | {"MIMALLOC_VERBOSE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert code == 0 and "mimalloc" in talk, talk
@@ -224,6 +232,7 @@ def main():
         prepare(volume)
         settings = {"JWT_SECRET_KEY": "a-key-of-the-check-of-the-image-long-enough", "ALLOWED_API_TOKENS": SERVICE_TOKEN, "LOG_LEVEL": "warn"}
         a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume)
+        the_labels_describe_the_image()
         the_allocator_is_mimalloc(settings)
         names_are_resolved_and_certificates_believed(settings, volume)
         # All mounts end with this namespace, but the folder cannot be removed while it is mounted.

@@ -87,7 +87,8 @@ def expressions(node):
 
 def main():
     known = known_values()
-    files = ["prometheus/rules.yaml", "prometheus/rules_test.yaml", "grafana/user-service.json"]
+    files = ["prometheus/rules.yaml", "prometheus/rules_test.yaml", "prometheus/rules_long_test.yaml"]
+    files += ["grafana/user-service.json"]
     asked = 0
     for path in files:
         text = (DEPLOY / path).read_text()

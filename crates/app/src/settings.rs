@@ -3,8 +3,8 @@
 //! The environment overrides `.env`, which overrides an optional file, which overrides the defaults. All errors are
 //! reported at once. No `Debug` or `Display` of this module shows a secret.
 //!
-//! To add a setting, add a line to `variables.rs`, a field to its section and code that reads it, a test, and a
-//! paragraph in `.env.example`.
+//! To add a setting, add a line to `variables.rs`, a field to its section and code that reads it, a test, a paragraph in
+//! `.env.example`, and its type in `deploy/helm/user-service/values.schema.json` and `ci/every-setting-values.yaml`.
 
 mod broker;
 mod cache;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::LogSettings;
+use super::{LogSettings, Variable};
 
 /// An invalid setting.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -11,6 +11,16 @@ pub struct SettingError {
     pub variable: String,
     /// The reason, without the value: it can be a secret, also in a variable that is not secret.
     pub reason: String,
+}
+
+impl SettingError {
+    /// Whether the error is in a variable, or in the name of the file with its value.
+    pub(super) fn is_of(&self, variable: &Variable) -> bool {
+        variable.name == self.variable
+            || variable
+                .file_name()
+                .is_some_and(|name| name == self.variable)
+    }
 }
 
 impl fmt::Display for SettingError {
@@ -38,7 +48,7 @@ impl SettingsErrors {
         errors.sort_by_key(|error| {
             super::variables()
                 .iter()
-                .position(|variable| variable.name == error.variable)
+                .position(|variable| error.is_of(variable))
         });
         Self {
             errors,

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use super::errors::SettingError;
 use super::sources::Layered;
+use super::variables::variable_of_file;
 
 /// Proof that an error has been reported to the reader.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +121,11 @@ impl Reader {
 
     /// Reports that a variable is required, unless an error of it is already reported.
     pub(super) fn missing(&mut self, variable: &str) -> Reported {
-        if self.errors.iter().any(|error| error.variable == variable) {
+        let is_reported = |error: &SettingError| {
+            let of_file = || variable_of_file(&error.variable);
+            error.variable == variable || of_file().is_some_and(|secret| secret.name == variable)
+        };
+        if self.errors.iter().any(is_reported) {
             return Reported;
         }
         self.report(variable, "is required")

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::reader::Reader;
-use super::variables::{variable_named, variables};
+use super::variables::{variable_named, variable_of_file, variables};
 use super::{Settings, SettingsErrors, Sources};
 
 /// A section of the settings.
@@ -35,7 +35,9 @@ impl Section {
 
     /// Returns the section of a variable; `None` for `CONFIG_FILE` and unknown names.
     pub(super) fn of(variable: &str) -> Option<Self> {
-        let name = variable_named(variable)?.name;
+        let name = variable_named(variable)
+            .or_else(|| variable_of_file(variable))?
+            .name;
         let is = |beginnings: &[&str]| beginnings.iter().any(|start| name.starts_with(start));
         Some(match name {
             "CONFIG_FILE" => return None,

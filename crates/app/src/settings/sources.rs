@@ -1,6 +1,7 @@
 //! The sources of settings and their precedence.
 
 mod dot_env;
+mod secret_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,7 +11,7 @@ use config::{Config, Environment, FileFormat, Source as _, ValueKind};
 
 use super::errors::SettingError;
 use super::suggestions::suggested_setting;
-use super::variables::{variable_named, variables};
+use super::variables::{Variable, variable_named, variable_of_file, variables};
 
 type Layer = BTreeMap<String, String>;
 
@@ -92,6 +93,7 @@ impl Sources {
                 found.warnings.push(not_a_setting(name, meant));
             }
         }
+        secret_files::read_into(&mut layer, &mut found.errors);
         layer
     }
 }
@@ -169,8 +171,12 @@ fn file_layer(path: &Path, errors: &mut Vec<SettingError>) -> Layer {
     };
     let mut layer = Layer::new();
     for (key, value) in values {
-        let Some(variable) = variable_named(&key).filter(|known| known.name != "CONFIG_FILE")
-        else {
+        let variable = variable_named(&key).filter(|known| known.name != "CONFIG_FILE");
+        let name = match variable {
+            Some(variable) => Some(variable.name.to_owned()),
+            None => variable_of_file(&key).and_then(Variable::file_name),
+        };
+        let Some(name) = name else {
             let hint = suggested_setting(&key)
                 .filter(|meant| *meant != "CONFIG_FILE")
                 .map_or_else(String::new, |meant| format!("; did you mean {meant}?"));
@@ -181,16 +187,17 @@ fn file_layer(path: &Path, errors: &mut Vec<SettingError>) -> Layer {
         match file_value(value) {
             Some(text) if is_blank(&text) => {}
             Some(text) => {
-                if layer.insert(variable.name.to_owned(), text).is_some() {
-                    errors.push(setting_error(variable.name, "is set twice in the file"));
+                if layer.insert(name.clone(), text).is_some() {
+                    errors.push(setting_error(&name, "is set twice in the file"));
                 }
             }
             None => errors.push(setting_error(
-                variable.name,
+                &name,
                 "must be a string, a number, a boolean or a list of strings in the file",
             )),
         }
     }
+    secret_files::read_into(&mut layer, errors);
     layer
 }
 
@@ -215,7 +222,10 @@ fn not_a_setting(name: &str, meant: &str) -> String {
 }
 
 fn is_ours(name: &str) -> bool {
-    variables().iter().any(|variable| variable.name == name)
+    let has_name = |variable: &Variable| {
+        variable.name == name || variable.file_name().is_some_and(|file| file == name)
+    };
+    variables().iter().any(has_name)
 }
 
 fn is_blank(value: &str) -> bool {

@@ -7,6 +7,7 @@ mod layers;
 mod needs;
 mod operations;
 mod redis;
+mod secret_files;
 mod sections;
 mod warnings;
 

@@ -13,6 +13,14 @@ pub struct Variable {
     pub secret: bool,
 }
 
+impl Variable {
+    /// Returns the name of the variable that names a file with the value: `DATABASE_URI_FILE` for `DATABASE_URI`.
+    /// `None` if the value is not secret.
+    pub fn file_name(&self) -> Option<String> {
+        self.secret.then(|| format!("{}_FILE", self.name))
+    }
+}
+
 /// Returns all variables of the service, in the order of `.env.example`.
 pub const fn variables() -> &'static [Variable] {
     VARIABLES
@@ -23,6 +31,15 @@ pub(super) fn variable_named(name: &str) -> Option<&'static Variable> {
     VARIABLES
         .iter()
         .find(|variable| variable.name.eq_ignore_ascii_case(name))
+}
+
+/// Returns the secret variable whose value is in the file that a variable with this name names.
+pub(super) fn variable_of_file(name: &str) -> Option<&'static Variable> {
+    let is_file_of = |variable: &&Variable| {
+        let file_name = variable.file_name();
+        file_name.is_some_and(|file_name| file_name.eq_ignore_ascii_case(name))
+    };
+    VARIABLES.iter().find(is_file_of)
 }
 
 const fn plain(name: &'static str, meaning: &'static str) -> Variable {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Layer, Layered, is_blank, is_ours, not_a_setting, setting_error, unreadable};
+use super::{
+    Layer, Layered, is_blank, is_ours, not_a_setting, secret_files, setting_error, unreadable,
+};
 use crate::settings::suggestions::{is_plain_name, suggested_setting};
 
 /// The maximum number of ignored names or lines in a warning.
@@ -50,6 +52,7 @@ pub(super) fn layer(path: &Path, found: &mut Layered) -> Layer {
         }
     }
     ignored.warn(&mut found.warnings);
+    secret_files::read_into(&mut layer, &mut found.errors);
     layer
 }
 
