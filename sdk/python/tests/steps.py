@@ -14,11 +14,13 @@ from user_client import Conflict, KnownCode, MemoryStore, UserClient, UserServic
 from user_client.core.api.credentials import set_password
 from user_client.core.api.lifecycle import activate_user, suspend_user
 from user_client.core.api.relationships import list_followers
+from user_client.core.api.tokens import create_token
 from user_client.core.api.users import count_users
 from user_client.core.models import (
     Login,
     NewPassword,
     NewSuspension,
+    NewToken,
     NewUser,
     ProfileFields,
     SortOrder,
@@ -43,6 +45,30 @@ class CountingTransport(httpx.AsyncHTTPTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(f"{request.method} {request.url.path}")
         return await super().handle_async_request(request)
+
+
+class ImpairedTransport(httpx.AsyncHTTPTransport):
+    """Replaces the first response by another one, or by an exception."""
+
+    def __init__(self, first: httpx.Response | httpx.TransportError) -> None:
+        super().__init__()
+        self.first = first
+        self.keys: list[str | None] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.keys.append(request.headers.get("Idempotency-Key"))
+        response = await super().handle_async_request(request)
+        if len(self.keys) > 1:
+            return response
+        await response.aread()
+        if isinstance(self.first, httpx.Response):
+            return self.first
+        raise self.first
+
+
+def unavailable() -> httpx.Response:
+    headers = {"Content-Type": "application/problem+json", "Retry-After": "1"}
+    return httpx.Response(503, headers=headers, json={"code": "overloaded", "detail": "x", "request_id": "x"})
 
 
 class ForgetfulStore(MemoryStore):
@@ -223,6 +249,32 @@ class Steps:
     async def a_wrong_token_is_a_401(self) -> None:
         async with UserClient(BASE_URL, "wrong") as client:
             await fails("invalid_token", client.read(self.alice.user.id))
+
+    async def a_write_is_repeated_under_its_key(self) -> None:
+        firsts: list[httpx.Response | httpx.TransportError] = [httpx.ReadError("lost"), unavailable()]
+        for number, first in enumerate(firsts):
+            transport = ImpairedTransport(first)
+            async with UserClient(BASE_URL, TOKEN, transport=transport) as client:
+                await client.create(new_user(f"repeated{number}"))
+            assert transport.keys[0] and transport.keys == [transport.keys[0]] * 2
+
+    async def a_long_retry_after_is_an_error_at_once(self) -> None:
+        transport = ImpairedTransport(unavailable())
+        async with UserClient(BASE_URL, TOKEN, transport=transport, retry_for=0.9) as client:
+            await fails("overloaded", client.read(UNKNOWN))
+        assert transport.keys == [None]
+
+    async def a_write_without_a_key_is_not_repeated_after_a_lost_response(self) -> None:
+        transport = ImpairedTransport(httpx.ReadError("lost"))
+        body = NewToken.from_dict({"name": f"{PREFIX}-token", "scopes": ["users:read"]})
+        async with UserClient(BASE_URL, TOKEN, transport=transport) as client:
+            try:
+                await create_token.asyncio_detailed(client=client.core, body=body)
+            except UserServiceError as error:
+                assert (error.code, error.status) == ("no_response", 0)
+            else:
+                raise AssertionError("the response was lost")
+        assert transport.keys == [None]
 
 
 def count_of(client: UserClient, prefix: str) -> int:

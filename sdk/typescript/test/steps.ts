@@ -42,6 +42,27 @@ async function eventually(condition: () => boolean): Promise<void> {
   }
 }
 
+/** A client whose first response is another one, and the requests that it sends. */
+function impaired(first: () => Response, retryFor = 30_000): [UserClient, string[]] {
+  const sent: string[] = [];
+  const send = async (request: Request) => {
+    sent.push(request.headers.get("Idempotency-Key") ?? "");
+    const response = await fetch(request);
+    return sent.length === 1 ? first() : response;
+  };
+  return [new UserClient({ baseUrl, token, retryFor, fetch: send }), sent];
+}
+
+function lost(): Response {
+  throw new TypeError("the response is lost");
+}
+
+function unavailable(): Response {
+  const problem = { type: "x", title: "x", status: 503, detail: "x", code: "overloaded", request_id: "x" };
+  const headers = { "Content-Type": "application/problem+json", "Retry-After": "1" };
+  return new Response(JSON.stringify(problem), { status: 503, headers });
+}
+
 const unknown = "0199b8f2-7c1e-7000-8000-000000000000";
 
 /** Loses its position once it is told to. */
@@ -184,6 +205,25 @@ const steps: [string, () => Promise<void>][] = [
   }],
   ["a wrong token is a 401", async () => {
     await fails("invalid_token", () => new UserClient({ baseUrl, token: "wrong" }).read(alice.user.id));
+  }],
+  ["a write is repeated under its key", async () => {
+    for (const first of [lost, unavailable]) {
+      const [client, sent] = impaired(first);
+      await client.create(newUser(`repeated-${first.name}`));
+      assert.equal(sent.length, 2);
+      assert(sent[0] !== "" && sent[0] === sent[1], String(sent));
+    }
+  }],
+  ["a long Retry-After is an error at once", async () => {
+    const [client, sent] = impaired(unavailable, 900);
+    await fails("overloaded", () => client.read(unknown));
+    assert.equal(sent.length, 1);
+  }],
+  ["a write without a key is not repeated after a lost response", async () => {
+    const [client, sent] = impaired(lost);
+    const body = { name: `${prefix}-token`, scopes: ["users:read" as const] };
+    await assert.rejects(client.api.POST("/v1/tokens", { body }), { code: "no_response", status: 0 });
+    assert.deepEqual(sent, [""]);
   }],
 ];
 
