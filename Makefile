@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness standbys events relay overload logins follows bench microbench faults failover lint fmt docs run dev openapi image check-deploy alerts
+.PHONY: help test test-unit test-integration coverage staleness standbys events relay overload logins follows bench microbench faults failover lint fmt docs run dev openapi image check-deploy alerts sdk
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -77,6 +77,9 @@ openapi: ## write the API descriptions to openapi.json and asyncapi.json
 	mv openapi.json.new openapi.json
 	cargo run --quiet --package user-service -- asyncapi > asyncapi.json.new
 	mv asyncapi.json.new asyncapi.json
+
+sdk: ## generate and pack the TypeScript and Python packages, into target/sdk/packages
+	scripts/sdk
 
 image: ## build the container image
 	docker build --tag user-service --tag user-service:0.1.0 .

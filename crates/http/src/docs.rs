@@ -1,5 +1,7 @@
-//! The API description: `/openapi.json`, `/asyncapi.json`, `/docs` (a page to read and try it in a browser) and `/`, which
-//! links to them.
+//! The API description: `/openapi.json`, `/asyncapi.json`, `/docs` (a page to read and try it in a browser), the guide for
+//! callers at `/docs/guide`, and `/`, which links to them.
+
+mod guide;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -64,6 +66,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
         .service(read_only("/openapi.json", describe))
         .service(read_only("/asyncapi.json", describe_events))
         .service(read_only("/docs", page))
+        .configure(guide::configure)
         .service(read_only("/docs/{file}", asset));
 }
 

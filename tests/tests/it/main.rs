@@ -23,6 +23,7 @@ mod events;
 mod faults;
 mod flask_migration;
 mod guards;
+mod guide;
 mod health;
 mod held_bodies;
 mod http_conventions;

@@ -183,9 +183,45 @@ async fn the_documentation_page_loads_nothing_from_other_hosts() {
 }
 
 #[actix_web::test]
+async fn the_guide_loads_only_its_style() {
+    for base in ["", "/people"] {
+        let app = with_base_path(base);
+        for uri in ["/docs/guide", "/docs/guide/", "/docs/guide/errors"] {
+            let page = app.send(get(&format!("{base}{uri}"))).await;
+            assert_eq!(
+                (page.status, page.header("content-type")),
+                (200, "text/html; charset=utf-8"),
+                "{uri}"
+            );
+            assert!(
+                page.header("content-security-policy")
+                    .starts_with("default-src 'none'; style-src 'self';")
+            );
+            let html = String::from_utf8(page.body).unwrap();
+            assert!(
+                !html.contains("src=") && !html.contains("<script"),
+                "{html}"
+            );
+            let style = format!("<link rel=\"stylesheet\" href=\"{base}/docs/guide/style.css\">");
+            assert!(html.contains(&style), "{html}");
+        }
+        let style = app.send(get(&format!("{base}/docs/guide/style.css"))).await;
+        assert_eq!(
+            (style.status, style.header("content-type")),
+            (200, "text/css; charset=utf-8")
+        );
+    }
+}
+
+#[actix_web::test]
 async fn an_unknown_documentation_file_is_a_404() {
     let app = TestApp::new();
-    for uri in ["/docs/nothing.js", "/docs/../Cargo.toml", "/docs/a/b"] {
+    for uri in [
+        "/docs/nothing.js",
+        "/docs/../Cargo.toml",
+        "/docs/a/b",
+        "/docs/guide/nothing",
+    ] {
         app.send(get(uri)).await.assert_problem(404, "not_found");
     }
     let wrong = app.send(TestRequest::delete().uri("/docs")).await;
