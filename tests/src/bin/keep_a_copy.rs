@@ -63,10 +63,10 @@ async fn follow(
     follower: &mut Follower<Position>,
     copy: &SqlitePool,
 ) -> Result<(), Box<dyn Error>> {
-    let followed = follower.next().await?;
+    let next = follower.next().await?;
     // One transaction: it is committed, or rolled back after an error.
     let mut transaction = copy.begin().await?;
-    match &followed {
+    match &next {
         Followed::Resync(_) => {
             transaction.execute("DELETE FROM users").await?;
             let mut users = client.users(UserFilter::new().sort(SortOrder::OldestFirst));
@@ -85,7 +85,7 @@ async fn follow(
             }
         }
     }
-    let cursor = query(STORE_CURSOR).bind(followed.cursor());
+    let cursor = query(STORE_CURSOR).bind(next.cursor());
     cursor.execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }
