@@ -90,7 +90,7 @@ export class Transport {
         method: request.method,
         headers,
         body: body?.byteLength ? body : null,
-        // The service does not redirect. A page to which a gateway redirects is not its response.
+        // The service redirects only browsers. A page to which a gateway redirects is not its response.
         redirect: "manual",
       };
       const outcome = await this.#attempt(new Request(request.url, init), request.signal, timeout);
