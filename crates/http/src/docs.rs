@@ -95,11 +95,8 @@ impl Document {
 
     fn new(text: String) -> Result<Self, Problem> {
         let digest = Sha256::digest(&text);
-        let digits: String = digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let first = digest.first_chunk().copied().unwrap_or_default();
+        let digits = format!("{:016x}", u64::from_be_bytes(first));
         let tag = |suffix: &str| {
             HeaderValue::try_from(format!("\"{digits}{suffix}\""))
                 .map_err(|error| Problem::internal(error.to_string()))

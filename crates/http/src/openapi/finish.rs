@@ -13,7 +13,7 @@ pub(crate) fn finish(document: &mut Value) {
     add_lengths(document);
     let paths = members_of(document, "paths");
     for operation in paths
-        .flat_map(Value::as_object_mut)
+        .filter_map(Value::as_object_mut)
         .flat_map(Map::values_mut)
     {
         let parameters = operation
