@@ -83,9 +83,6 @@ openapi: ## write the API descriptions to openapi.json, openapi-3.0.json and asy
 lint-openapi: ## check the OpenAPI documents
 	scripts/lint-openapi
 
-lint-openapi: ## check the OpenAPI documents
-	scripts/lint-openapi
-
 image: ## build the container image
 	docker build --file deploy/Dockerfile --tag user-service:0.1.0 .
 
