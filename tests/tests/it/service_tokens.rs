@@ -101,7 +101,8 @@ on_each_store! {
         assert_eq!(first.header("link"), format!("<{next}>; rel=\"next\""));
         let second = app.service().get(&next).await;
         assert_eq!((names(&second), &second.json["next_cursor"]), (ids[2..].to_vec(), &Value::Null));
-        assert_problem(&app.service().get("/v1/users?cursor={cursor}").await, 400, "invalid_cursor");
+        let foreign = format!("/v1/users?cursor={cursor}");
+        assert_problem(&app.service().get(&foreign).await, 400, "invalid_cursor");
         assert_problem(&app.service().get("/v1/tokens?cursor=x").await, 400, "invalid_cursor");
         assert_problem(&app.service().get("/v1/tokens?limit=201").await, 422, "invalid");
     }
