@@ -1,4 +1,11 @@
 //! The metrics recorder.
+//!
+//! To add a metric:
+//! 1. Record it where the event happens, with `counter!`, `gauge!` or `histogram!`, and describe it in the
+//!    `describe_metrics` of that module, which [`describe`] calls. A histogram also needs its [`buckets`].
+//! 2. Add a row to the table of `docs/operating.md`. Labels have few values, and none of a user.
+//! 3. If it needs a panel or an alert, add them to `deploy/grafana/user-service.json` and `deploy/prometheus/rules.yaml`.
+//!    `scripts/check-deploy` evaluates each expression against a running service.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use user_domain::user::User;
-use user_domain::values::Timestamp;
+use user_domain::values::{ExternalId, Timestamp};
 use user_domain::write::{TakenFields, UniqueField, WriteError};
 
 use crate::sea_orm::digests::NameDigests;
@@ -39,7 +39,7 @@ async fn find(
 ) -> Result<TakenFields, OperationError> {
     let (key, skeleton) = (user.username.key(), user.username.skeleton());
     let email = user.email.key();
-    let external_id = user.external_id.as_ref().map(|id| id.as_str());
+    let external_id = user.external_id.as_ref().map(ExternalId::as_str);
     let mut has_value = Condition::any()
         .add(Column::UsernameKey.eq(key))
         .add(Column::UsernameSkeleton.eq(skeleton))

@@ -1,4 +1,11 @@
 //! Parsers of hash formats. Each parses the text after its prefix and returns `None` for any other format.
+//!
+//! To add a format:
+//! 1. Add its prefix and its parser to [`FORMATS`]. A new algorithm also needs a [`HashAlgorithm`] with its limits
+//!    (`parsed_hash.rs`) and its computation (`crates/adapters/src/passwords/compute.rs`).
+//! 2. Add a hash that the original library made to `tests.rs` and to `tests/data/password_hashes.json`, with which a test
+//!    logs in.
+//! 3. Name the format in `docs/operating.md` and in `CHANGELOG.md`.
 
 use base64::Engine as _;
 use base64::alphabet::{BCRYPT, STANDARD};

@@ -10,6 +10,7 @@ use super::REQUEST_ID;
 pub(super) const TOKEN_EXAMPLE: &str = "AXcAAAAWs3TYSJ3nDqkz1xkq5cFv2YvJq0M";
 
 /// Returns the header fields with their names.
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 pub(super) fn headers() -> [(&'static str, Header); 13] {
     let text = |about: &str, max_length: usize, example: &str| {
         HeaderBuilder::new()
