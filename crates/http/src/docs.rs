@@ -46,6 +46,8 @@ pub(crate) struct Documents {
     browser: Arc<Config<'static>>,
 }
 
+const TITLE: &str = "<title>User service API</title>";
+
 /// The `Content-Security-Policy` of the page: it may load and call its own origin only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'self'; frame-ancestors 'none'";
@@ -53,7 +55,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// Registers the resources.
 pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
     let base_path = api.settings().base_path.clone();
-    let browser = Config::from(format!("{base_path}/openapi.json")).validator_url("none");
+    let browser = Config::from(format!("{base_path}/openapi.json"))
+        .validator_url("none")
+        // The token stays in the browser's storage for this origin, so a reload keeps it.
+        .persist_authorization(true)
+        // Each operation shows its schemas; the list of all of them is long.
+        .default_models_expand_depth(-1);
     let documents = Data::new(Documents {
         description: describe_api(&base_path, api.settings().has_management).into(),
         events: asyncapi(&base_path).into(),
@@ -202,5 +209,6 @@ fn file(documents: &Documents, name: &str) -> Result<HttpResponse, Problem> {
     // The page uses relative paths, which must resolve from `/docs` with and without a trailing slash.
     let page = String::from_utf8_lossy(&file.bytes);
     let base = format!("<head>\n    <base href=\"{}/docs/\">", documents.base_path);
+    let page = page.replacen("<title>Swagger UI</title>", TITLE, 1);
     Ok(response.body(page.replacen("<head>", &base, 1)))
 }
