@@ -85,8 +85,8 @@ export class Transport {
     const deadline = Date.now() + (this.#options.retryFor ?? 30_000);
     for (let attempt = 0; ; attempt++) {
       headers.set("Authorization", `Bearer ${await this.#token()}`);
-      const init: RequestInit = { method: request.method, headers, body: body?.byteLength ? body : null };
-      const outcome = await this.#attempt(new Request(request.url, init), request.signal, timeout);
+      const copy = new Request(request, { headers, body: body?.byteLength ? body : null });
+      const outcome = await this.#attempt(copy, request.signal, timeout);
       if (outcome instanceof Response && outcome.status < 400) {
         return outcome;
       }
