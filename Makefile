@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test test-unit test-integration coverage staleness standbys events relay overload logins follows bench microbench faults failover lint fmt docs run dev openapi image check-deploy alerts sdk
+.PHONY: help test test-unit test-integration coverage staleness standbys events relay overload logins follows bench microbench faults failover lint fmt docs run dev openapi image check-deploy alerts sdk lint-openapi
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -72,14 +72,19 @@ run: ## serve with the settings of the environment and .env
 dev: ## serve from an embedded database with sample users
 	cargo run --package user-service -- dev
 
-openapi: ## write the API descriptions to openapi.json and asyncapi.json
+openapi: ## write the API descriptions to openapi.json, openapi-3.0.json and asyncapi.json
 	cargo run --quiet --package user-service -- openapi > openapi.json.new
 	mv openapi.json.new openapi.json
+	cargo run --quiet --package user-service -- openapi --3.0 > openapi-3.0.json.new
+	mv openapi-3.0.json.new openapi-3.0.json
 	cargo run --quiet --package user-service -- asyncapi > asyncapi.json.new
 	mv asyncapi.json.new asyncapi.json
 
 sdk: ## generate and pack the TypeScript and Python packages, into target/sdk/packages
 	scripts/sdk
+
+lint-openapi: ## check the OpenAPI documents
+	scripts/lint-openapi
 
 image: ## build the container image
 	docker build --tag user-service --tag user-service:0.1.0 .

@@ -25,7 +25,9 @@ use reqwest::{Client, Method};
 use sea_orm::sqlx::{Connection, PgConnection, Row, query};
 use serde_json::{Value, json};
 use tokio::time::sleep;
-use user_tests::{API_TOKEN, PATRONI_TTL, PatroniCluster, RedisServer, ServiceProcess};
+use user_tests::{
+    API_TOKEN, PATRONI_TTL, PatroniCluster, RedisServer, ServiceProcess, http_client,
+};
 use uuid::Uuid;
 
 const SERVERS: usize = 3;
@@ -107,7 +109,11 @@ impl Clients {
         body: Option<(&str, &Value)>,
     ) -> Option<(u16, Value)> {
         let url = format!("{}{path}", self.replicas[replica % REPLICAS]);
-        let mut request = self.http.request(method, url).bearer_auth(API_TOKEN);
+        let request = self
+            .http
+            .request(method, url)
+            .timeout(Duration::from_secs(10));
+        let mut request = request.bearer_auth(API_TOKEN);
         if let Some((key, body)) = body {
             request = request.header("idempotency-key", key).json(body);
         }
@@ -285,11 +291,7 @@ async fn main() {
     for _ in 0..REPLICAS {
         replicas.push(ServiceProcess::serve(folder.path(), &url, &settings).await);
     }
-    let http = Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(10))
-        .build()
-        .unwrap();
+    let http = http_client();
     let mut clients = Clients {
         http,
         replicas: replicas.iter().map(|replica| replica.url("")).collect(),

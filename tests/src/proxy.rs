@@ -41,6 +41,7 @@ struct Faults {
     /// How often a fault that affects each connection once has been armed. It identifies an arming.
     armings: u64,
     loss: Option<Loss>,
+    sample: Option<Sample>,
     break_off: Option<BreakOff>,
 }
 
@@ -48,6 +49,13 @@ struct Faults {
 struct Loss {
     arming: u64,
     trigger: Vec<u8>,
+}
+
+/// The loss of a part of the replies.
+struct Sample {
+    one_in: u64,
+    /// The number of replies so far.
+    replies: AtomicU64,
 }
 
 /// Closes the connections below a number after this many further bytes of the server.
@@ -73,6 +81,7 @@ impl Proxy {
             frozen_below: 0,
             armings: 0,
             loss: None,
+            sample: None,
             break_off: None,
         });
         let next = Arc::new(AtomicU64::new(0));
@@ -144,6 +153,25 @@ impl Proxy {
         });
     }
 
+    /// Loses one in this number of replies, as [`Proxy::lose_replies`] does, until [`Proxy::clear_faults`]. A reply is
+    /// what is read from the network in one piece.
+    pub fn lose_one_reply_in(&self, number: u64) {
+        self.faults.send_modify(|faults| {
+            faults.sample = Some(Sample {
+                one_in: number,
+                replies: AtomicU64::new(0),
+            });
+        });
+    }
+
+    /// The number of replies that [`Proxy::lose_one_reply_in`] has lost since it was called.
+    pub fn lost_replies(&self) -> u64 {
+        let faults = self.faults.borrow();
+        faults.sample.as_ref().map_or(0, |sample| {
+            sample.replies.load(Ordering::Relaxed) / sample.one_in
+        })
+    }
+
     /// Closes each existing connection after `after_bytes` further bytes of the server have been forwarded (with 0,
     /// before the next byte). New connections work. [`Proxy::clear_faults`] cancels it for connections that are still
     /// open.
@@ -188,6 +216,7 @@ impl Proxy {
             faults.refusing = false;
             faults.hanging = false;
             faults.loss = None;
+            faults.sample = None;
             faults.break_off = None;
         });
     }

@@ -55,9 +55,13 @@ pub(crate) enum Command {
     /// alive, and with 1 otherwise.
     #[command(after_help = help::HEALTHCHECK)]
     Healthcheck,
-    /// Prints the OpenAPI document.
+    /// Prints the OpenAPI 3.1 document.
     #[command(after_help = help::OPENAPI)]
-    Openapi,
+    Openapi {
+        /// Prints the document as OpenAPI 3.0, for tools that do not read 3.1.
+        #[arg(long = "3.0")]
+        as_3_0: bool,
+    },
     /// Prints the AsyncAPI document, which describes the events.
     #[command(after_help = help::ASYNCAPI)]
     Asyncapi,

@@ -36,7 +36,7 @@ pub async fn run(cli: Cli) -> CommandOutcome {
         Command::Migrate(Migrate::Status) => migrate::status().await,
         Command::CheckSettings => check_settings::run(),
         Command::Healthcheck => healthcheck::run().await,
-        Command::Openapi => openapi::run(),
+        Command::Openapi { as_3_0 } => openapi::run(as_3_0),
         Command::Asyncapi => asyncapi::run(),
         Command::Events(command) => events::run(command).await,
         Command::Purge => purge::run().await,

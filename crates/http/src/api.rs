@@ -7,6 +7,7 @@ use user_domain::directory::MetadataKey;
 use user_domain::ports::{Consistency, IdGenerator, StoreHealth};
 use user_domain::use_cases::{Ports, UseCases};
 
+use crate::docs::Documents;
 use crate::exposition::Exposition;
 use crate::readiness::Readiness;
 use crate::resource_limits::ResourceLimits;
@@ -64,6 +65,7 @@ struct Inner {
     consistency: Option<Arc<dyn Consistency>>,
     settings: HttpSettings,
     signing_keys: SigningKeys,
+    documents: Documents,
     write_tasks: WriteTasks,
     readiness: Readiness,
     metrics: Exposition,
@@ -113,6 +115,7 @@ impl Api {
             health: ports.health.clone(),
             ids: ports.ids.clone(),
             consistency: ports.consistency.clone(),
+            documents: Documents::new(&settings.base_path, settings.has_management),
             signing_keys: SigningKeys::new(&settings.sealing_key),
             resource_limits: ResourceLimits::new(settings.held_body_limit),
             settings,
@@ -148,6 +151,10 @@ impl Api {
 
     pub(crate) fn signing_keys(&self) -> &SigningKeys {
         &self.inner.signing_keys
+    }
+
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.inner.documents
     }
 
     pub(crate) fn write_tasks(&self) -> &WriteTasks {

@@ -11,7 +11,9 @@ use user_domain::ports::FeedEventKind;
 use utoipa::openapi::path::Parameter;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use crate::openapi::{EventInclude, EventPage, EventsQuery, NamedSchemas, event_example};
+use crate::openapi::{
+    EventInclude, EventPage, EventsQuery, NamedSchemas, add_lengths, event_example,
+};
 
 const DESCRIPTION: &str = "\
 The events of the user service: each change of a user, and of its follows and blocks, as CloudEvents 1.0. They contain \
@@ -201,6 +203,7 @@ fn schemas() -> Value {
         .map(|(name, schema)| (name, to_json(&schema)))
         .collect::<Map<String, Value>>()
         .into();
+    add_lengths(&mut schemas);
     rename_examples(&mut schemas);
     schemas
 }

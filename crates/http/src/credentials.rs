@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use crate::bodies::{Login, UserBody, no_store_json_response};
 use crate::extract::{AuthenticatedRequest, JsonBody};
-use crate::openapi::{User, VerificationErrors};
+use crate::openapi::User;
 use crate::problem::Problem;
 use crate::resource::resource;
 use crate::trace;
@@ -32,7 +32,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     tag = "credentials",
     description = "An unknown identifier, a wrong password, a suspended user and a user that is locked out after failed attempts all receive the same 401, in the same time. From the sixth consecutive failure on, each failure is followed by a delay that doubles from 5 seconds to 15 minutes. Attempts during a delay are refused and not counted. With `source`, the delay applies to the account from that source, and a source with an earlier successful login is not delayed by the failures of other sources. For services with `credentials:verify`.",
     request_body = Login,
-    responses((status = 200, description = "The user, as the caller may see it.", body = User), VerificationErrors)
+    responses((status = 200, description = "The user, as the caller may see it.", body = User))
 )]
 async fn verify(call: AuthenticatedRequest<JsonBody<Login>>) -> Result<HttpResponse, Problem> {
     let (call, body) = call.split();

@@ -1,32 +1,35 @@
-//! The API description: `/openapi.json`, `/asyncapi.json`, `/docs` (a page to read and try it in a browser), the guide for
-//! callers at `/docs/guide`, and `/`, which links to them.
+//! The API description: `/openapi.json`, `/openapi-3.0.json`, `/asyncapi.json`, `/docs` (a page to read and try it in a
+//! browser), the guide for callers at `/docs/guide`, and `/`, which links to them.
 
 mod guide;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HeaderValue, LINK, LOCATION,
-    VARY,
+    ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, LINK,
+    LOCATION, VARY,
 };
 use actix_web::web::{Bytes, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use utoipa::OpenApi;
 use utoipa_swagger_ui::Config;
 
 use crate::api::Api;
 use crate::asyncapi::asyncapi;
-use crate::media_type::prefers_html;
-use crate::openapi::{OpenErrors, ServiceIndex, describe as describe_api};
+use crate::extract::IfNoneMatch;
+use crate::gzip;
+use crate::media_type::{JSON, prefers_html};
+use crate::openapi::{self, DocumentText, IfNoneMatchHeader, ServiceIndex};
 use crate::problem::{Code, Problem};
 use crate::resource::read_only;
 
 /// The OpenAPI description of these resources.
 #[derive(OpenApi)]
-#[openapi(paths(index, describe, describe_events, page))]
+#[openapi(paths(index, describe, describe_3_0, describe_events, page))]
 pub(crate) struct Description;
 
 /// The response of `/`.
@@ -34,16 +37,119 @@ pub(crate) struct Description;
 struct Index<'a> {
     service: &'static str,
     documentation: &'a str,
+    guide: &'a str,
     openapi: &'a str,
+    openapi_3_0: &'a str,
     asyncapi: &'a str,
 }
 
-/// The served documents, created at startup.
+/// The path of the guide.
+pub(crate) const GUIDE: &str = "/docs/guide";
+
+/// The served documents. Each is created at its first request.
 pub(crate) struct Documents {
-    description: Bytes,
-    events: Bytes,
     base_path: String,
+    has_management: bool,
+    openapi: OnceLock<Document>,
+    openapi_3_0: OnceLock<Document>,
+    asyncapi: OnceLock<Document>,
     browser: Arc<Config<'static>>,
+}
+
+/// A document in two encodings, each with its entity tag.
+struct Document {
+    plain: Representation,
+    gzip: Representation,
+}
+
+struct Representation {
+    bytes: Bytes,
+    tag: HeaderValue,
+}
+
+impl Documents {
+    /// Creates the documents of a service at a base path. Health and metrics are not described if they have a port of
+    /// their own.
+    pub(crate) fn new(base_path: &str, has_management: bool) -> Self {
+        let browser = Config::from(format!("{base_path}/openapi.json"))
+            .validator_url("none")
+            // The token stays in the browser's storage for this origin, so a reload keeps it.
+            .persist_authorization(true)
+            // Each operation shows its schemas; the list of all of them is long.
+            .default_models_expand_depth(-1);
+        Self {
+            base_path: base_path.to_owned(),
+            has_management,
+            openapi: OnceLock::new(),
+            openapi_3_0: OnceLock::new(),
+            asyncapi: OnceLock::new(),
+            browser: Arc::new(browser),
+        }
+    }
+}
+
+impl Document {
+    /// Returns the document of a cell, and creates it if this is the first request for it.
+    fn of(cell: &OnceLock<Self>, text: impl FnOnce() -> String) -> Result<&Self, Problem> {
+        if let Some(document) = cell.get() {
+            return Ok(document);
+        }
+        let document = Self::new(text())?;
+        Ok(cell.get_or_init(|| document))
+    }
+
+    fn new(text: String) -> Result<Self, Problem> {
+        let digest = Sha256::digest(&text);
+        let first = digest.first_chunk().copied().unwrap_or_default();
+        let digits = format!("{:016x}", u64::from_be_bytes(first));
+        let tag = |suffix: &str| {
+            HeaderValue::try_from(format!("\"{digits}{suffix}\""))
+                .map_err(|error| Problem::internal(error.to_string()))
+        };
+        Ok(Self {
+            gzip: Representation {
+                bytes: gzip::compress_document(text.as_bytes())?,
+                tag: tag("-gzip")?,
+            },
+            plain: Representation {
+                bytes: text.into(),
+                tag: tag("")?,
+            },
+        })
+    }
+
+    /// Creates the response: the document in the encoding that the client prefers, or a 304.
+    fn respond(
+        &self,
+        request: &HttpRequest,
+        content_type: &'static str,
+    ) -> Result<HttpResponse, Problem> {
+        let condition = IfNoneMatch::of(request.headers())?.0;
+        let is_compressed = gzip::is_accepted(request);
+        let representation = if is_compressed {
+            &self.gzip
+        } else {
+            &self.plain
+        };
+        let is_known = condition.is_some_and(|condition| condition.matches(&representation.tag));
+        let mut response = if is_known {
+            HttpResponse::NotModified()
+        } else {
+            HttpResponse::Ok()
+        };
+        response
+            .insert_header((CACHE_CONTROL, "public, max-age=300"))
+            .insert_header((ETAG, representation.tag.clone()));
+        let mut response = if is_known {
+            response.finish()
+        } else {
+            response
+                .content_type(content_type)
+                .body(representation.bytes.clone())
+        };
+        gzip::add_headers(&mut response, is_compressed && !is_known);
+        Ok(response)
+    }
 }
 
 const TITLE: &str = "<title>User service API</title>";
@@ -53,24 +159,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
     img-src 'self' data:; connect-src 'self'; base-uri 'self'; frame-ancestors 'none'";
 
 /// Registers the resources.
-pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
-    let base_path = api.settings().base_path.clone();
-    let browser = Config::from(format!("{base_path}/openapi.json"))
-        .validator_url("none")
-        // The token stays in the browser's storage for this origin, so a reload keeps it.
-        .persist_authorization(true)
-        // Each operation shows its schemas; the list of all of them is long.
-        .default_models_expand_depth(-1);
-    let documents = Data::new(Documents {
-        description: describe_api(&base_path, api.settings().has_management).into(),
-        events: asyncapi(&base_path).into(),
-        base_path,
-        browser: Arc::new(browser),
-    });
+pub(crate) fn configure(config: &mut ServiceConfig) {
     config
-        .app_data(documents)
         .service(read_only("/", index))
         .service(read_only("/openapi.json", describe))
+        .service(read_only("/openapi-3.0.json", describe_3_0))
         .service(read_only("/asyncapi.json", describe_events))
         .service(read_only("/docs", page))
         .configure(guide::configure)
@@ -87,14 +180,15 @@ pub(crate) fn configure(config: &mut ServiceConfig, api: &Api) {
     security(()),
     responses(
         (status = 200, description = "The paths of the documentation.", body = ServiceIndex),
-        (status = 303, description = "The documentation page is at `Location`.", headers(("Location" = String, description = "The path of the page."))),
-        OpenErrors
+        (status = 303, description = "The documentation page is at `Location`.", headers(("Location" = DocumentText, description = "The path of the page.")))
     )
 )]
-pub(crate) async fn index(request: HttpRequest, documents: Data<Documents>) -> HttpResponse {
-    let base_path = &documents.base_path;
+pub(crate) async fn index(request: HttpRequest, api: Data<Api>) -> HttpResponse {
+    let base_path = &api.documents().base_path;
     let documentation = format!("{base_path}/docs");
+    let guide = format!("{base_path}{GUIDE}");
     let openapi = format!("{base_path}/openapi.json");
+    let openapi_3_0 = format!("{base_path}/openapi-3.0.json");
     let asyncapi = format!("{base_path}/asyncapi.json");
     let mut response = HttpResponse::Ok();
     response
@@ -110,13 +204,15 @@ pub(crate) async fn index(request: HttpRequest, documents: Data<Documents>) -> H
         .insert_header((
             LINK,
             format!(
-                "<{documentation}>; rel=\"service-doc\", <{openapi}>; rel=\"service-desc\", <{asyncapi}>; rel=\"service-desc\""
+                "<{documentation}>; rel=\"service-doc\", <{guide}>; rel=\"service-doc\", <{openapi}>; rel=\"service-desc\", <{asyncapi}>; rel=\"service-desc\""
             ),
         ))
         .json(Index {
             service: "user-service",
             documentation: &documentation,
+            guide: &guide,
             openapi: &openapi,
+            openapi_3_0: &openapi_3_0,
             asyncapi: &asyncapi,
         })
 }
@@ -128,14 +224,43 @@ pub(crate) async fn index(request: HttpRequest, documents: Data<Documents>) -> H
     operation_id = "getOpenApi",
     tag = "operations",
     description = "Cacheable for 300 seconds.",
+    params(IfNoneMatchHeader),
     security(()),
     responses(
-        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, content_type = "application/json"),
-        OpenErrors
+        (status = 200, description = "An OpenAPI 3.1 document.", body = Object, content_type = "application/json", example = json!({"openapi": "3.1.0"})),
+        (status = 304, description = "The client has the current document.")
     )
 )]
-pub(crate) async fn describe(documents: Data<Documents>) -> HttpResponse {
-    json_document(documents.description.clone())
+pub(crate) async fn describe(
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let documents = api.documents();
+    let text = || openapi::describe(&documents.base_path, documents.has_management);
+    Document::of(&documents.openapi, text)?.respond(&request, JSON)
+}
+
+/// Returns this document as OpenAPI 3.0.
+#[utoipa::path(
+    get,
+    path = "/openapi-3.0.json",
+    operation_id = "getOpenApi30",
+    tag = "operations",
+    description = "For tools that do not read OpenAPI 3.1. Cacheable for 300 seconds.",
+    params(IfNoneMatchHeader),
+    security(()),
+    responses(
+        (status = 200, description = "An OpenAPI 3.0 document.", body = Object, content_type = "application/json", example = json!({"openapi": "3.0.3"})),
+        (status = 304, description = "The client has the current document.")
+    )
+)]
+pub(crate) async fn describe_3_0(
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let documents = api.documents();
+    let text = || openapi::describe_3_0(&documents.base_path, documents.has_management);
+    Document::of(&documents.openapi_3_0, text)?.respond(&request, JSON)
 }
 
 /// Returns the AsyncAPI document, which describes the events.
@@ -145,21 +270,20 @@ pub(crate) async fn describe(documents: Data<Documents>) -> HttpResponse {
     operation_id = "getAsyncApi",
     tag = "operations",
     description = "Cacheable for 300 seconds.",
+    params(IfNoneMatchHeader),
     security(()),
     responses(
-        (status = 200, description = "An AsyncAPI 3.0 document.", body = Object, content_type = "application/json"),
-        OpenErrors
+        (status = 200, description = "An AsyncAPI 3.0 document.", body = Object, content_type = "application/json", example = json!({"asyncapi": "3.0.0"})),
+        (status = 304, description = "The client has the current document.")
     )
 )]
-pub(crate) async fn describe_events(documents: Data<Documents>) -> HttpResponse {
-    json_document(documents.events.clone())
-}
-
-fn json_document(text: Bytes) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header((CACHE_CONTROL, "public, max-age=300"))
-        .body(text)
+pub(crate) async fn describe_events(
+    request: HttpRequest,
+    api: Data<Api>,
+) -> Result<HttpResponse, Problem> {
+    let documents = api.documents();
+    let text = || asyncapi(&documents.base_path);
+    Document::of(&documents.asyncapi, text)?.respond(&request, JSON)
 }
 
 /// Returns this document as a page.
@@ -171,17 +295,16 @@ fn json_document(text: Bytes) -> HttpResponse {
     description = "An HTML page that loads nothing from other hosts.",
     security(()),
     responses(
-        (status = 200, description = "The documentation page.", body = String, content_type = "text/html"),
-        OpenErrors
+        (status = 200, description = "The documentation page.", content((DocumentText = "text/html", example = json!("<!DOCTYPE html>"))))
     )
 )]
-pub(crate) async fn page(documents: Data<Documents>) -> Result<HttpResponse, Problem> {
-    file(&documents, "index.html")
+pub(crate) async fn page(api: Data<Api>) -> Result<HttpResponse, Problem> {
+    file(api.documents(), "index.html")
 }
 
 /// Returns a file of the page.
-async fn asset(documents: Data<Documents>, name: Path<String>) -> Result<HttpResponse, Problem> {
-    file(&documents, &name)
+async fn asset(api: Data<Api>, name: Path<String>) -> Result<HttpResponse, Problem> {
+    file(api.documents(), &name)
 }
 
 fn file(documents: &Documents, name: &str) -> Result<HttpResponse, Problem> {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::web::ServiceConfig;
 use tokio::time::{Instant, sleep, sleep_until};
 use user_domain::Violation;
@@ -12,10 +11,11 @@ use user_domain::use_cases::{EventTypes, EventsPage, EventsQuery, ReadEvents};
 use user_domain::values::UserId;
 use utoipa::OpenApi;
 
-use crate::bodies::{events_page, json_response_of_bytes};
+use crate::bodies::events_page;
 use crate::cursor;
 use crate::extract::AuthenticatedRequest;
-use crate::openapi::{self, EventErrors, FoundEvents};
+use crate::gzip::large_json_response;
+use crate::openapi::{self, FoundEvents};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 use crate::resource::read_only;
@@ -48,7 +48,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     tag = "events",
     description = "Oldest first. Each event is returned once along a chain of cursors; the events of one user are in the order of `data.revision`. Events are kept for 30 days. A 410 means that the cursor cannot be continued: read `cursor=now`, then walk `/v1/users`, then continue from that cursor, and keep the greater `version` of each user. With `wait`, the response is sent as soon as an event passes the filter; at shutdown, and if too many requests wait, at once. An unknown parameter is a 422. For services with `events:read`. The types `user.blocked` and `user.unblocked` also require `users:read_private`, and `include=user` also requires `users:read`.",
     params(openapi::EventsQuery),
-    responses(FoundEvents, EventErrors)
+    responses(FoundEvents)
 )]
 pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     let mut call = call;
@@ -82,7 +82,7 @@ pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Pro
     let cursor = cursor::encode_feed(call.api.signing_keys(), &page.end);
     let budget = &call.api.resource_limits().large_documents;
     let body = events_page(&page, &cursor, budget).await?;
-    Ok(json_response_of_bytes(StatusCode::OK, body))
+    large_json_response(&call.request, body).await
 }
 
 async fn read(call: &AuthenticatedRequest, query: &EventsQuery) -> Result<EventsPage, Problem> {

@@ -8,7 +8,7 @@ use user_domain::ports::SchemaState;
 use utoipa::OpenApi;
 
 use crate::api::Api;
-use crate::openapi::{Liveness, OpenErrors, ReadinessErrors, ReadinessState};
+use crate::openapi::{Liveness, ReadinessState};
 use crate::problem::{Code, Problem};
 use crate::resource::read_only;
 
@@ -50,7 +50,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     tag = "operations",
     description = "Checks no dependency. Do not kill a process that answers.",
     security(()),
-    responses((status = 200, description = "The process runs.", body = Liveness), OpenErrors)
+    responses((status = 200, description = "The process runs.", body = Liveness))
 )]
 pub(crate) async fn live() -> HttpResponse {
     ok_json(&Live { status: "ok" })
@@ -64,7 +64,7 @@ pub(crate) async fn live() -> HttpResponse {
     tag = "operations",
     description = "The short path of `/health/live`.",
     security(()),
-    responses((status = 200, description = "The process runs.", body = Liveness), OpenErrors)
+    responses((status = 200, description = "The process runs.", body = Liveness))
 )]
 pub(crate) async fn health() -> HttpResponse {
     live().await
@@ -80,8 +80,7 @@ pub(crate) async fn health() -> HttpResponse {
     description = "On a 503, send requests to another replica. Do not kill the process.",
     security(()),
     responses(
-        (status = 200, description = "This process accepts requests.", body = ReadinessState),
-        ReadinessErrors
+        (status = 200, description = "This process accepts requests.", body = ReadinessState)
     )
 )]
 pub(crate) async fn ready(api: Data<Api>) -> Result<HttpResponse, Problem> {

@@ -12,8 +12,8 @@
 //! 2. Add a line to both tables of its folder (`users.rs`).
 //! 3. If it takes a body, add a type with its schema to `bodies/` and implement `bodies::RequestBody` for it, which reads
 //!    the input of the use case. Add the schema of a new response to `openapi/schemas/`, and list it in `openapi.rs`.
-//! 4. Implement `From` of the use case's error in `problem/`. The sets of errors that a description may name are in
-//!    `openapi/responses.rs`.
+//! 4. Implement `From` of the use case's error in `problem/`. The description of the route names no errors:
+//!    `openapi/responses/errors.rs` describes those of all routes.
 //! 5. Add the route to `tests/tests/it/service_tokens/scopes.rs`. `tests/every_route.rs` then checks authentication,
 //!    limits and header fields. The use case's denials are tested in the domain (`use_cases/tests/denials.rs`). A new
 //!    kind of permission is an `Action` in the domain's `permissions.rs`.
@@ -37,6 +37,7 @@ mod etag;
 mod events;
 mod exposition;
 mod extract;
+mod gzip;
 mod health;
 mod keyed_digest;
 mod link;
@@ -75,7 +76,7 @@ pub use exposition::Exposition;
 pub use log_level::LogLevel;
 pub use metric_names::{ACTIVE_REQUESTS, REQUEST_DURATION, REQUEST_DURATION_BUCKETS};
 pub use metrics::describe_metrics;
-pub use openapi::openapi;
+pub use openapi::{openapi, openapi_3_0};
 pub use readiness::Readiness;
 pub use routes::{app, configure, management};
 pub use server::{CLOSING_CONNECTIONS, ServerOptions, serve};

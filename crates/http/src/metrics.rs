@@ -12,7 +12,7 @@ use crate::metric_names::{
     ACTIVE_REQUESTS, CONNECTIONS_CLOSED, ENDED_BODIES, EVENT_WAITS, HELD_BODIES, HELD_BODY_BYTES,
     PROBLEMS, REQUEST_DURATION,
 };
-use crate::openapi::ReadinessErrors;
+use crate::openapi::DocumentText;
 use crate::problem::{Code, Problem};
 use crate::resource::read_only;
 use crate::server::register_close_counters;
@@ -62,8 +62,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     description = "In the text format of Prometheus. Metrics contain no personal data.",
     security(()),
     responses(
-        (status = 200, description = "The metrics.", body = String, content_type = "text/plain"),
-        ReadinessErrors
+        (status = 200, description = "The metrics.", content((DocumentText = "text/plain", example = json!("# TYPE http_server_active_requests gauge\nhttp_server_active_requests 1\n"))))
     )
 )]
 pub(crate) async fn scrape(api: Data<Api>) -> Result<HttpResponse, Problem> {

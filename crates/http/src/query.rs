@@ -11,6 +11,17 @@ pub(crate) struct Query {
     faults: Vec<Fault>,
 }
 
+/// The maximum number of values of a list parameter, and of fields to select.
+pub(crate) const MAX_LIST_ITEMS: usize = 200;
+
+/// Returns the violation of a list with more than [`MAX_LIST_ITEMS`] values.
+pub(crate) fn too_many() -> Violation {
+    Violation::new(
+        "too_many",
+        format!("Must have at most {MAX_LIST_ITEMS} values."),
+    )
+}
+
 impl Query {
     /// Parses the query string of a request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
@@ -39,11 +50,19 @@ impl Query {
         found.into_iter().next()
     }
 
-    /// Takes a list parameter: separated by commas, repeated, or both.
+    /// Takes a list parameter: separated by commas, repeated, or both. At most [`MAX_LIST_ITEMS`] values are accepted.
     pub(crate) fn take_list(&mut self, name: &str) -> Option<Vec<String>> {
         let found = self.take_all(name);
-        let parts = found.iter().flat_map(|value| value.split(','));
-        (!found.is_empty()).then(|| parts.map(str::to_owned).collect())
+        let mut parts = found.iter().flat_map(|value| value.split(','));
+        let listed: Vec<String> = parts
+            .by_ref()
+            .take(MAX_LIST_ITEMS)
+            .map(str::to_owned)
+            .collect();
+        if parts.next().is_some() {
+            self.refuse(name, &too_many());
+        }
+        (!found.is_empty()).then_some(listed)
     }
 
     /// Takes a parameter that is repeated for each of its values. A comma is part of the value.
@@ -164,6 +183,11 @@ mod tests {
         }
         assert_eq!(query("b=1").take_list("a"), None);
         assert_eq!(query("a=").take_list("a").unwrap(), [""]);
+        let (mut most, mut excess) = (query(&"a=x&".repeat(200)), query(&"a=x,y&".repeat(101)));
+        assert_eq!(most.take_list("a").unwrap().len(), MAX_LIST_ITEMS);
+        assert!(most.check().is_ok());
+        assert_eq!(excess.take_list("a").unwrap().len(), MAX_LIST_ITEMS);
+        assert!(excess.check().is_err());
     }
 
     #[test]

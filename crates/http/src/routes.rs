@@ -92,7 +92,7 @@ pub fn configure(api: &Api) -> impl Fn(&mut ServiceConfig) + Clone + use<> {
             health::configure(config);
             metrics::configure(config);
         }
-        docs::configure(config, &api);
+        docs::configure(config);
         relationships::configure(config);
         credentials::configure(config);
         tokens::configure(config);

@@ -17,6 +17,7 @@ mod request_context;
 mod server;
 mod writes;
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use actix_http::Request;
@@ -25,6 +26,7 @@ use actix_web::body::{BoxBody, to_bytes};
 use actix_web::dev::{Service, ServiceResponse};
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service, try_call_service};
+use flate2::read::GzDecoder;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use user_domain::caller::ServiceCaller;
@@ -131,6 +133,13 @@ impl TestApp {
         assert_eq!(response.status, 201, "{}", response.json());
         response.json()["id"].as_str().unwrap().to_owned()
     }
+}
+
+/// Returns the bytes that gzip compressed.
+fn decompressed(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
 }
 
 /// Sends a request to an initialised app.

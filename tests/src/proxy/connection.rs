@@ -193,13 +193,19 @@ impl Connection {
         }
     }
 
+    /// Whether the next reply is lost. It is asked once for each reply.
     fn loses(&self, signals: &Signals) -> bool {
         let triggered = signals.triggered.load(Ordering::Relaxed);
-        self.faults
-            .borrow()
-            .loss
-            .as_ref()
-            .is_some_and(|loss| loss.trigger.is_empty() || loss.arming == triggered)
+        let faults = self.faults.borrow();
+        let is_sampled = faults.sample.as_ref().is_some_and(|sample| {
+            let number = sample.replies.fetch_add(1, Ordering::Relaxed) + 1;
+            number % sample.one_in == 0
+        });
+        is_sampled
+            || faults
+                .loss
+                .as_ref()
+                .is_some_and(|loss| loss.trigger.is_empty() || loss.arming == triggered)
     }
 
     /// The number of bytes that may still be forwarded to the client. Restarts the count if a break has been armed

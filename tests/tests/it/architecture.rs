@@ -9,8 +9,9 @@ use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand, Package};
 mod language;
 
 /// The workspace packages that each package may depend on. A new edge needs a recorded decision.
-const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 7] = [
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 8] = [
     ("user-cache-model", &[]),
+    ("user-client", &["user-domain"]),
     ("user-domain", &[]),
     ("user-migrations", &[]),
     ("user-adapters", &["user-domain", "user-migrations"]),
@@ -28,6 +29,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 7] = [
         "user-tests",
         &[
             "user-adapters",
+            "user-client",
             "user-domain",
             "user-http",
             "user-migrations",

@@ -2,7 +2,7 @@
 
 mod access;
 mod copies;
-mod feed;
+pub(crate) mod feed;
 mod frontier;
 mod relay;
 mod schema;

@@ -48,7 +48,11 @@ async fn both_ports_answer_malformed_requests_with_counted_problems() {
         let id = problem["request_id"].as_str().unwrap();
         assert!(head.contains(&format!("x-request-id: {id}")), "{head}");
     }
-    let metrics = reqwest::get(app.management_url("/metrics")).await.unwrap();
+    let metrics = user_tests::http_client()
+        .get(app.management_url("/metrics"))
+        .send()
+        .await
+        .unwrap();
     let metrics = metrics.text().await.unwrap();
     let counted = metrics.lines().any(|line| {
         line.starts_with("http_server_request_duration_seconds_count")

@@ -11,6 +11,7 @@ mod architecture;
 mod authentication;
 mod browser;
 mod cache;
+mod client;
 mod command_line;
 mod common;
 mod conditional_requests;

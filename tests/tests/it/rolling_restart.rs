@@ -55,7 +55,7 @@ impl Balancer {
         let url = format!("http://127.0.0.1:{}/;csv", self.statistics);
         let seen = async {
             loop {
-                if let Ok(reply) = reqwest::get(&url).await {
+                if let Ok(reply) = user_tests::http_client().get(&url).send().await {
                     let text = reply.text().await.unwrap();
                     let name = format!("users,{replica},");
                     let line = text.lines().find(|line| line.starts_with(&name));

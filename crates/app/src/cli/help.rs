@@ -47,7 +47,8 @@ Examples:
 
 pub(super) const OPENAPI: &str = "\
 Examples:
-  user-service openapi > openapi.json";
+  user-service openapi > openapi.json
+  user-service openapi --3.0 > openapi-3.0.json";
 
 pub(super) const ASYNCAPI: &str = "\
 Examples:

@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 use super::members::Members;
 use super::user::TYPICAL_USER_BYTES;
 use super::{FieldSet, LargeObject, RequestBody, SelectedUser};
-use crate::openapi::FieldName;
+use crate::openapi::{FieldName, LookupKey};
 use crate::problem::Problem;
+use crate::query::{MAX_LIST_ITEMS, too_many};
 use crate::resource_limits::ByteBudget;
 use crate::response_cache::ResponseCache;
 
@@ -56,10 +57,10 @@ pub(crate) enum BatchGetRequest {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"ids": ["0199b8f2-7c1e-7000-8000-000000000000"], "fields": ["username", "profile.name"]}))]
 pub(crate) struct BatchByIds {
-    #[schema(max_items = 500)]
-    ids: Vec<String>,
+    #[schema(inline, max_items = 500)]
+    ids: Vec<LookupKey>,
     /// Returns only these fields; `id` is always included.
-    #[schema(nullable = false)]
+    #[schema(max_items = 200, nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
@@ -69,10 +70,10 @@ pub(crate) struct BatchByIds {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"usernames": ["alice.smith", "bob"]}))]
 pub(crate) struct BatchByUsernames {
-    #[schema(max_items = 500)]
-    usernames: Vec<String>,
+    #[schema(inline, max_items = 500)]
+    usernames: Vec<LookupKey>,
     /// Returns only these fields; `id` is always included.
-    #[schema(nullable = false)]
+    #[schema(max_items = 200, nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
@@ -82,10 +83,10 @@ pub(crate) struct BatchByUsernames {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"emails": ["alice@example.org"]}))]
 pub(crate) struct BatchByEmails {
-    #[schema(max_items = 500)]
-    emails: Vec<String>,
+    #[schema(inline, max_items = 500)]
+    emails: Vec<LookupKey>,
     /// Returns only these fields; `id` is always included.
-    #[schema(nullable = false)]
+    #[schema(max_items = 200, nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
@@ -95,10 +96,10 @@ pub(crate) struct BatchByEmails {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"external_ids": ["10042"]}))]
 pub(crate) struct BatchByExternalIds {
-    #[schema(max_items = 500)]
-    external_ids: Vec<String>,
+    #[schema(inline, max_items = 500)]
+    external_ids: Vec<LookupKey>,
     /// Returns only these fields; `id` is always included.
-    #[schema(nullable = false)]
+    #[schema(max_items = 200, nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
@@ -113,7 +114,7 @@ impl RequestBody for BatchGetRequest {
             .into_iter()
             .filter_map(|kind| Some((kind, members.texts(kind, limit)?)))
             .collect();
-        let names = members.texts("fields", limit);
+        let names = members.texts("fields", MAX_LIST_ITEMS + 1);
         let fields = names.map(|names| read_field_set(&names, &mut members));
         let mut faults = members.finish(&[]);
         if found.len() != 1 {
@@ -142,6 +143,9 @@ fn keys(kind: &str, texts: Vec<String>) -> BatchKeys {
 
 fn read_field_set(names: &[String], members: &mut Members) -> FieldSet {
     let mut set = FieldSet::default();
+    if names.len() > MAX_LIST_ITEMS {
+        members.add_fault(&["fields"], &too_many());
+    }
     for (index, name) in names.iter().enumerate() {
         if let Err(violation) = set.add(name) {
             members.add_fault(&["fields", &index.to_string()], &violation);
@@ -228,6 +232,7 @@ mod tests {
             json!({"ids": null}),
             json!({"ids": [], "fields": ["nothing"]}),
             json!({"ids": [], "fields": "username"}),
+            json!({"ids": [], "fields": vec!["username"; 201]}),
             json!({"ids": [], "other": 1}),
         ] {
             assert!(read(body.clone()).is_err(), "{body}");

@@ -11,8 +11,8 @@ use super::RequestBody;
 use super::members::{Members, array, text};
 use super::password::{password, password_hash};
 use crate::openapi::parts::{
-    object, private_metadata_or_null, public_metadata_or_null, roles, user_metadata_or_null,
-    without_required,
+    new_user_example, object, private_metadata_or_null, public_metadata_or_null, roles,
+    user_metadata_or_null, without_required,
 };
 use crate::openapi::{NamedSchemas, ProfileFields, WritableStatus};
 use crate::problem::Problem;
@@ -42,12 +42,12 @@ struct UserFields {
     /// `true` requires the stored address in the same request, or `If-Match`. Not writable by the user.
     email_verified: Option<bool>,
     /// E.164: `+` and 7 to 15 digits.
-    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
+    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$", max_length = 16)]
     phone_number: Option<String>,
     /// `true` requires the stored number in the same request, or `If-Match`. Not writable by the user.
     phone_number_verified: Option<bool>,
     /// 1 to 255 visible ASCII characters. Cannot be changed once set. Not writable by the user.
-    #[schema(pattern = "^[!-~]{1,255}$")]
+    #[schema(pattern = "^[!-~]{1,255}$", max_length = 255)]
     external_id: Option<String>,
     /// Not writable by the user.
     #[schema(nullable = false)]
@@ -169,12 +169,7 @@ impl PartialSchema for NewUser {
             "A user to create, with an optional password or password hash. Texts are trimmed and normalised to NFC before their length is checked."
                 .to_owned(),
         );
-        fields.example = Some(json!({
-            "username": "Alice.Smith",
-            "email": "alice@example.org",
-            "profile": {"name": "Alice Smith", "locale": "en-GB"},
-            "metadata": {"public": {"plan": "basic"}},
-        }));
+        fields.example = Some(new_user_example());
         fields.into()
     }
 }

@@ -87,8 +87,10 @@ pub(crate) struct FollowBatchRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct FollowPair {
     /// The id of the following user.
+    #[schema(max_length = 1_048_576)]
     follower: String,
     /// The id of the followed user.
+    #[schema(max_length = 1_048_576)]
     target: String,
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct NewSuspension {
     #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
     /// The time at which the user becomes active again. It must be in the future.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, max_length = 64)]
     until: Option<String>,
 }
 

@@ -42,12 +42,12 @@ pub(crate) struct ServiceTokens<'a> {
 #[schema(example = json!({"name": "posts", "scopes": ["users:read"], "expires_in": 7_776_000}))]
 pub(crate) struct NewToken {
     /// The name of the service. Several tokens may have the same name. It must not start with `token-`.
-    #[schema(pattern = "^[a-z0-9:_.-]{1,64}$")]
+    #[schema(pattern = "^[a-z0-9:_.-]{1,64}$", max_length = 64)]
     name: String,
     #[schema(schema_with = scopes)]
     scopes: (),
     /// The time at which the token expires; at most ten years ahead.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, max_length = 64)]
     expires_at: Option<String>,
     /// The lifetime of the token in seconds; not together with `expires_at`.
     #[schema(minimum = 1, maximum = 315_360_000)]

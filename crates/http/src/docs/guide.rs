@@ -7,7 +7,8 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use actix_web::web::{Data, Path, ServiceConfig};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
-use super::Documents;
+use super::GUIDE;
+use crate::api::Api;
 use crate::problem::{Code, Problem};
 use crate::resource::read_only;
 
@@ -53,16 +54,16 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; for
 /// Registers the resources.
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
-        .service(read_only("/docs/guide", first_page))
+        .service(read_only(GUIDE, first_page))
         .service(read_only("/docs/guide/{name}", page));
 }
 
-async fn first_page(documents: Data<Documents>) -> Result<HttpResponse, Problem> {
-    respond("", &documents.base_path)
+async fn first_page(api: Data<Api>) -> Result<HttpResponse, Problem> {
+    respond("", &api.settings().base_path)
 }
 
-async fn page(documents: Data<Documents>, name: Path<String>) -> Result<HttpResponse, Problem> {
-    respond(&name, &documents.base_path)
+async fn page(api: Data<Api>, name: Path<String>) -> Result<HttpResponse, Problem> {
+    respond(&name, &api.settings().base_path)
 }
 
 fn respond(name: &str, base_path: &str) -> Result<HttpResponse, Problem> {

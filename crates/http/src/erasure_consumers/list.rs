@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 
 use crate::bodies::{ErasureConsumersBody, no_store_json_response};
 use crate::extract::AuthenticatedRequest;
-use crate::openapi::{ConsumerListErrors, ListedConsumers};
+use crate::openapi::ListedConsumers;
 use crate::problem::Problem;
 
 /// Lists the consumers of erasures.
@@ -15,7 +15,7 @@ use crate::problem::Problem;
     operation_id = "listErasureConsumers",
     tag = "erasures",
     description = "By name; at most 64. For services with `events:admin`.",
-    responses(ListedConsumers, ConsumerListErrors)
+    responses(ListedConsumers)
 )]
 pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     let use_case = &call.api.use_cases().manage_erasure_consumers;

@@ -5,9 +5,7 @@ use actix_web::http::StatusCode;
 
 use crate::bodies::{ErasureConsumerBody, no_store_json_response};
 use crate::extract::{AuthenticatedRequest, IdempotentWrite, NoBody, TargetConsumer};
-use crate::openapi::{
-    ConsumerNamePath, ErasureWriteErrors, IdempotencyKeyHeader, RegisteredConsumer,
-};
+use crate::openapi::{ConsumerNamePath, IdempotencyKeyHeader, RegisteredConsumer};
 use crate::problem::Problem;
 use crate::replay::add_replayed_header;
 
@@ -19,7 +17,7 @@ use crate::replay::add_replayed_header;
     tag = "erasures",
     description = "Each user that is erased after the response is pending for the consumer until it confirms the erasure. Register a consumer a minute before it reads its first user, since a cached user may be read for that long: then no user that it has read is missing. Repeating the request is a 200. At most 64 consumers can be registered. For services with `events:admin`.",
     params(ConsumerNamePath, IdempotencyKeyHeader),
-    responses(RegisteredConsumer, ErasureWriteErrors)
+    responses(RegisteredConsumer)
 )]
 pub(crate) async fn register(
     call: AuthenticatedRequest<(TargetConsumer, IdempotentWrite<NoBody>)>,

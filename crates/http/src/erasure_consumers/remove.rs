@@ -5,7 +5,7 @@ use user_domain::ports::ErasureWrite;
 
 use crate::bodies::with_no_store;
 use crate::extract::{AuthenticatedRequest, IdempotentWrite, NoBody, TargetConsumer};
-use crate::openapi::{ConsumerNamePath, ErasureWriteErrors, IdempotencyKeyHeader};
+use crate::openapi::{ConsumerNamePath, IdempotencyKeyHeader};
 use crate::problem::Problem;
 use crate::replay::add_replayed_header;
 
@@ -17,7 +17,7 @@ use crate::replay::add_replayed_header;
     tag = "erasures",
     description = "The erasures that the consumer has not confirmed are no longer pending for it, and are complete without it. Those that it has confirmed stay in the reports. An unknown consumer is a 404 `erasure_consumer_not_found`. For services with `events:admin`.",
     params(ConsumerNamePath, IdempotencyKeyHeader),
-    responses((status = 204, description = "The consumer is removed."), ErasureWriteErrors)
+    responses((status = 204, description = "The consumer is removed."))
 )]
 pub(crate) async fn remove(
     call: AuthenticatedRequest<(TargetConsumer, IdempotentWrite<NoBody>)>,

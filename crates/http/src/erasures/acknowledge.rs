@@ -5,7 +5,7 @@ use user_domain::ports::ErasureWrite;
 
 use crate::bodies::with_no_store;
 use crate::extract::{AcknowledgementPath, AuthenticatedRequest, IdempotentWrite, NoBody};
-use crate::openapi::{self, ErasureWriteErrors, IdempotencyKeyHeader};
+use crate::openapi::{self, IdempotencyKeyHeader};
 use crate::problem::Problem;
 use crate::replay::add_replayed_header;
 
@@ -17,7 +17,7 @@ use crate::replay::add_replayed_header;
     tag = "erasures",
     description = "Repeating the request is a 204; the time of the first one is kept. The service stores who confirmed. An unknown consumer is a 404 `erasure_consumer_not_found`, a user that was not erased a 404 `erasure_not_found`. For services with `events:read`.",
     params(openapi::AcknowledgementPath, IdempotencyKeyHeader),
-    responses((status = 204, description = "The acknowledgement is stored."), ErasureWriteErrors)
+    responses((status = 204, description = "The acknowledgement is stored."))
 )]
 pub(crate) async fn acknowledge(
     call: AuthenticatedRequest<(AcknowledgementPath, IdempotentWrite<NoBody>)>,

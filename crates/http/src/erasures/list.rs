@@ -11,7 +11,7 @@ use crate::bodies::{ErasurePageBody, no_store_json_response};
 use crate::cursor;
 use crate::extract::AuthenticatedRequest;
 use crate::link::next_page;
-use crate::openapi::{ErasureListErrors, ErasuresQuery, ListedErasures};
+use crate::openapi::{ErasuresQuery, ListedErasures};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
@@ -26,7 +26,7 @@ const DEFAULT_LIMIT: u16 = 50;
     tag = "erasures",
     description = "Oldest first. An erasure stays in the list until the consumer confirms it, however long that takes. An erasure can appear before others that were read already, so start without a cursor each time. An unknown parameter is a 422, an unknown consumer a 404 `erasure_consumer_not_found`. For services with `events:read`.",
     params(ErasuresQuery),
-    responses(ListedErasures, ErasureListErrors)
+    responses(ListedErasures)
 )]
 pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     ConfirmErasures::permit_reading(&call.caller)?;

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 
 use crate::bodies::{ErasureReportBody, no_store_json_response};
 use crate::extract::{AuthenticatedRequest, TargetErasure};
-use crate::openapi::{ErasureReportErrors, FoundErasure, IdPath};
+use crate::openapi::{FoundErasure, IdPath};
 use crate::problem::Problem;
 
 /// Returns which consumers have confirmed the erasure of a user.
@@ -16,7 +16,7 @@ use crate::problem::Problem;
     tag = "erasures",
     description = "`state` is `complete` when every consumer has confirmed the erasure, also if none had to. The report is kept for 90 days after that. A user that was not erased, and one whose report has expired, is a 404 `erasure_not_found`. For services with `events:read`.",
     params(IdPath),
-    responses(FoundErasure, ErasureReportErrors)
+    responses(FoundErasure)
 )]
 pub(crate) async fn report(
     call: AuthenticatedRequest<TargetErasure>,

@@ -106,6 +106,9 @@ fn precondition(api: &Api, request: &HttpRequest) -> Result<Precondition, Proble
     Ok(condition.map_or(Precondition::None, |condition| condition.precondition(tags)))
 }
 
+/// The maximum length of a condition: far more tags than a client has.
+const MAX_CONDITION_BYTES: usize = 8192;
+
 /// Reads a header field that lists entity tags. Repeated fields form one list (RFC 9110).
 fn tag_condition(
     headers: &HeaderMap,
@@ -115,6 +118,10 @@ fn tag_condition(
     let lines: Vec<&[u8]> = headers.get_all(name).map(HeaderValue::as_bytes).collect();
     if lines.is_empty() {
         return Ok(None);
+    }
+    if lines.iter().map(|line| line.len()).sum::<usize>() > MAX_CONDITION_BYTES {
+        let rule = format!("must have at most {MAX_CONDITION_BYTES} bytes");
+        return Err(Problem::invalid_header(display_name, &rule));
     }
     let unreadable = || {
         Problem::invalid_header(

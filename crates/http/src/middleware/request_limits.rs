@@ -119,11 +119,12 @@ fn normalise(uri: &Uri, base_path: &str) -> Option<Uri> {
 ///
 /// The check prevents a prefix such as `/v1` from hiding the routes.
 fn below_base<'a>(path: &'a str, base_path: &str) -> Option<&'a str> {
-    const ROOTS: [&str; 6] = [
+    const ROOTS: [&str; 7] = [
         "v1",
         "health",
         "metrics",
         "openapi.json",
+        "openapi-3.0.json",
         "asyncapi.json",
         "docs",
     ];

@@ -1,23 +1,27 @@
 //! The parameters of routes, described once.
 //!
-//! No header field has an `example`. The documentation page would fill it in, so a reader would send the same
-//! `Idempotency-Key` with every write, and unintended conditions.
+//! `Idempotency-Key` and `If-Match` have no example: a reader would send the same key with every write, and unintended
+//! conditions. The other parameters have one. `super::finish` moves that of an optional parameter to a place from which
+//! no documentation page fills it in.
 
 #![expect(
     dead_code,
     reason = "these types exist only for the derive; the extractors parse the requests"
 )]
 
+mod pages;
+
 use utoipa::IntoParams;
 
-use super::schemas::{EventInclude, FieldName, Included, RoleName, SortOrder, Status};
+use super::schemas::{FieldName, IdInQuery, Included, RoleName, Status};
+pub(crate) use pages::*;
 
 /// The user of the path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 pub(crate) struct IdPath {
     /// The id of the user: a UUID of 36 characters. A malformed id is a 404.
-    #[param(value_type = String, format = Uuid)]
+    #[param(value_type = String, format = Uuid, example = "0199b8f2-7c1e-7000-8000-000000000000")]
     id: (),
 }
 
@@ -26,7 +30,7 @@ pub(crate) struct IdPath {
 #[into_params(parameter_in = Path)]
 pub(crate) struct UsernamePath {
     /// The username. Case and equivalent spellings are ignored.
-    #[param(example = "Alice.Smith")]
+    #[param(max_length = 1024, example = "Alice.Smith")]
     username: String,
 }
 
@@ -35,7 +39,7 @@ pub(crate) struct UsernamePath {
 #[into_params(parameter_in = Path)]
 pub(crate) struct ExternalIdPath {
     /// The id of the user in the older systems of the platform. The match is exact.
-    #[param(example = "10042")]
+    #[param(max_length = 1024, example = "10042")]
     external_id: String,
 }
 
@@ -44,7 +48,7 @@ pub(crate) struct ExternalIdPath {
 #[into_params(parameter_in = Path)]
 pub(crate) struct TokenIdPath {
     /// The id of the token: a UUID of 36 characters. A malformed id is a 404.
-    #[param(value_type = String, format = Uuid)]
+    #[param(value_type = String, format = Uuid, example = "0199b8f2-7c1e-7000-8000-00000000000a")]
     id: (),
 }
 
@@ -53,7 +57,7 @@ pub(crate) struct TokenIdPath {
 #[into_params(parameter_in = Path)]
 pub(crate) struct ConsumerNamePath {
     /// The name of the consumer: 1 to 64 characters of `a-z`, `0-9`, `_` and `-`.
-    #[param(pattern = "^[a-z0-9_-]{1,64}$", example = "posts")]
+    #[param(pattern = "^[a-z0-9_-]{1,64}$", max_length = 64, example = "posts")]
     name: String,
 }
 
@@ -62,32 +66,11 @@ pub(crate) struct ConsumerNamePath {
 #[into_params(parameter_in = Path)]
 pub(crate) struct AcknowledgementPath {
     /// The id that the user had: a UUID of 36 characters. A malformed id is a 404.
-    #[param(value_type = String, format = Uuid)]
+    #[param(value_type = String, format = Uuid, example = "0199b8f2-7c1e-7000-8000-000000000000")]
     id: (),
     /// The name of the consumer.
-    #[param(pattern = "^[a-z0-9_-]{1,64}$", example = "posts")]
+    #[param(pattern = "^[a-z0-9_-]{1,64}$", max_length = 64, example = "posts")]
     consumer: String,
-}
-
-/// The consumer, position and size of a page of erasures.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ErasuresQuery {
-    /// The name of the consumer.
-    #[param(example = "posts")]
-    pending_for: String,
-    /// The `next_cursor` of the previous page for the same consumer.
-    #[param(required = false, nullable = false)]
-    cursor: Option<String>,
-    /// The maximum number of erasures on a page.
-    #[param(
-        minimum = 1,
-        maximum = 200,
-        default = 50,
-        required = false,
-        nullable = false
-    )]
-    limit: Option<u16>,
 }
 
 /// The selected fields of a user.
@@ -96,7 +79,7 @@ pub(crate) struct ErasuresQuery {
 pub(crate) struct FieldsQuery {
     /// Returns only these fields. Separate them by commas or repeat the parameter. `id` is always included; a field
     /// outside the caller's view never is. The response has no `ETag`.
-    #[param(style = Form, explode = false, min_items = 1, required = false, nullable = false)]
+    #[param(style = Form, explode = false, min_items = 1, max_items = 200, example = json!(["username", "profile.name"]), required = false, nullable = false)]
     fields: Option<Vec<FieldName>>,
 }
 
@@ -106,7 +89,7 @@ pub(crate) struct FieldsQuery {
 pub(crate) struct IncludeQuery {
     /// `counts`: adds the number of followers and of followed users as `counts`. The response has no `ETag`, and
     /// `If-None-Match` is ignored.
-    #[param(required = false, nullable = false)]
+    #[param(example = "counts", required = false, nullable = false)]
     include: Option<Included>,
 }
 
@@ -115,109 +98,11 @@ pub(crate) struct IncludeQuery {
 #[into_params(parameter_in = Path)]
 pub(crate) struct PairPath {
     /// The id of the acting user: a UUID of 36 characters. A malformed id is a 404.
-    #[param(value_type = String, format = Uuid)]
+    #[param(value_type = String, format = Uuid, example = "0199b8f2-7c1e-7000-8000-000000000000")]
     id: (),
     /// The id of the other user: a UUID of 36 characters. A malformed id is a 404.
-    #[param(value_type = String, format = Uuid)]
+    #[param(value_type = String, format = Uuid, example = "0199b8f2-7c1e-7000-8000-000000000001")]
     target: (),
-}
-
-/// The page of a list.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct RelatedPageQuery {
-    /// The `next_cursor` of the previous page, or of an export, for the same list of the same user.
-    #[param(required = false, nullable = false)]
-    cursor: Option<String>,
-    /// The maximum number of users on a page.
-    #[param(
-        minimum = 1,
-        maximum = 200,
-        default = 50,
-        required = false,
-        nullable = false
-    )]
-    limit: Option<u16>,
-}
-
-/// The cursors that continue the lists of an export.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the fields are named like the parameters"
-)]
-pub(crate) struct ExportQuery {
-    /// Continues the events: the `events_cursor` of an export of the same user.
-    #[param(required = false, nullable = false)]
-    events_cursor: Option<String>,
-    /// Continues the followers: their `next_cursor` in an export of the same user.
-    #[param(required = false, nullable = false)]
-    followers_cursor: Option<String>,
-    /// Continues the followed users: their `next_cursor` in an export of the same user.
-    #[param(required = false, nullable = false)]
-    following_cursor: Option<String>,
-    /// Continues the blocked users: their `next_cursor` in an export of the same user.
-    #[param(required = false, nullable = false)]
-    blocks_cursor: Option<String>,
-}
-
-/// The position, filter and size of a page of events.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct EventsQuery {
-    /// The `cursor` of the previous page. `now` returns an empty page with the current position. Without it, the page
-    /// starts at the oldest event that is kept. It does not depend on the other parameters.
-    #[param(required = false, nullable = false)]
-    cursor: Option<String>,
-    /// The maximum number of events on a page.
-    #[param(
-        minimum = 1,
-        maximum = 1000,
-        default = 100,
-        required = false,
-        nullable = false
-    )]
-    limit: Option<u16>,
-    /// The number of seconds to wait for an event if the page would be empty. The response is sent as soon as there is an
-    /// event.
-    #[param(
-        minimum = 0,
-        maximum = 25,
-        default = 0,
-        required = false,
-        nullable = false
-    )]
-    wait: Option<u16>,
-    /// Returns only events of these types, such as `user.created`. `user.*` is every type that the caller may read.
-    /// Separate them by commas or repeat the parameter.
-    #[param(style = Form, explode = false, min_items = 1, required = false, nullable = false)]
-    types: Option<Vec<String>>,
-    /// Returns only events about the user with this id.
-    #[param(required = false, nullable = false)]
-    subject: Option<String>,
-    /// `user` adds the user as it is when the event is read. Requires `users:read`; with `users:read_private` it is the
-    /// full view.
-    #[param(required = false, nullable = false)]
-    include: Option<EventInclude>,
-}
-
-/// The position and size of a page of a history.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct HistoryQuery {
-    /// The `next_cursor` of the previous page for the same user, or the `events_cursor` of an export.
-    #[param(required = false, nullable = false)]
-    cursor: Option<String>,
-    /// The maximum number of events on a page.
-    #[param(
-        minimum = 1,
-        maximum = 200,
-        default = 50,
-        required = false,
-        nullable = false
-    )]
-    limit: Option<u16>,
 }
 
 /// The other users of the relationships.
@@ -225,8 +110,8 @@ pub(crate) struct HistoryQuery {
 #[into_params(parameter_in = Query)]
 pub(crate) struct WithQuery {
     /// The ids of up to 200 other users. Separate them by commas or repeat the parameter.
-    #[param(style = Form, explode = false, max_items = 200)]
-    with: Vec<String>,
+    #[param(inline, style = Form, explode = false, max_items = 200, example = json!(["0199b8f2-7c1e-7000-8000-000000000001"]))]
+    with: Vec<IdInQuery>,
 }
 
 /// Whether to delete permanently.
@@ -235,7 +120,7 @@ pub(crate) struct WithQuery {
 pub(crate) struct EraseQuery {
     /// `true` deletes the user and all stored data about it immediately and permanently. For services and
     /// administrators only.
-    #[param(required = false, nullable = false, default = false)]
+    #[param(required = false, nullable = false, default = false, example = false)]
     erase: Option<bool>,
 }
 
@@ -245,64 +130,61 @@ pub(crate) struct EraseQuery {
 pub(crate) struct FilterQuery {
     /// Users with one of these statuses; active and suspended by default. Separate them by commas or repeat the
     /// parameter.
-    #[param(style = Form, explode = false, min_items = 1, required = false, nullable = false)]
+    #[param(style = Form, explode = false, min_items = 1, max_items = 200, example = json!(["suspended"]), required = false, nullable = false)]
     status: Option<Vec<Status>>,
     /// Users with one of these roles; requires `users:read_private`. Separate them by commas or repeat the parameter.
-    #[param(style = Form, explode = false, min_items = 1, max_items = 32, required = false, nullable = false)]
+    #[param(style = Form, explode = false, min_items = 1, max_items = 32, example = json!(["moderator"]), required = false, nullable = false)]
     role: Option<Vec<RoleName>>,
     /// Users created at or after this time. RFC 3339; an offset like `+0000`, a space instead of `T`, and a date alone
     /// (midnight UTC) are accepted too.
-    #[param(format = DateTime, required = false, nullable = false)]
+    #[param(format = DateTime, max_length = 64, example = "2026-11-01T00:00:00Z", required = false, nullable = false)]
     created_since: Option<String>,
     /// Users created before this time.
-    #[param(format = DateTime, required = false, nullable = false)]
+    #[param(format = DateTime, max_length = 64, example = "2026-12-01T00:00:00Z", required = false, nullable = false)]
     created_until: Option<String>,
     /// Users last changed at or after this time; requires `users:read_private`.
-    #[param(format = DateTime, required = false, nullable = false)]
+    #[param(format = DateTime, max_length = 64, example = "2026-11-01T00:00:00Z", required = false, nullable = false)]
     updated_since: Option<String>,
     /// Users last changed before this time; requires `users:read_private`.
-    #[param(format = DateTime, required = false, nullable = false)]
+    #[param(format = DateTime, max_length = 64, example = "2026-12-01T00:00:00Z", required = false, nullable = false)]
     updated_until: Option<String>,
     /// The user with this email address; requires `users:read_private`.
     #[param(
         format = "idn-email",
         max_length = 254,
+        example = "alice@example.org",
         required = false,
         nullable = false
     )]
     email: Option<String>,
     /// The user with this id in the older systems of the platform.
-    #[param(pattern = "^[!-~]{1,255}$", required = false, nullable = false)]
-    external_id: Option<String>,
-    /// Users with a username that starts with this text, ignoring case: 1 to 32 characters.
-    #[param(min_length = 1, max_length = 32, required = false, nullable = false)]
-    username_prefix: Option<String>,
-    /// Users with this text in the username or name, ignoring case: 2 to 64 characters, no wildcards. One character of
-    /// Han, Hangul, Hiragana or Katakana is enough.
-    #[param(min_length = 1, max_length = 64, required = false, nullable = false)]
-    q: Option<String>,
-}
-
-/// The page and order of a list.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageQuery {
-    /// The `next_cursor` of the previous page, with the same filter and order.
-    #[param(required = false, nullable = false)]
-    cursor: Option<String>,
-    /// The maximum number of users on a page.
     #[param(
-        minimum = 1,
-        maximum = 200,
-        default = 50,
+        pattern = "^[!-~]{1,255}$",
+        max_length = 255,
+        example = "10042",
         required = false,
         nullable = false
     )]
-    limit: Option<u16>,
-    /// The order; `updated_at` requires `users:read_private`. Pagination by `created_at` or `-created_at` returns each
-    /// user that exists throughout exactly once.
-    #[param(required = false, nullable = false)]
-    sort: Option<SortOrder>,
+    external_id: Option<String>,
+    /// Users with a username that starts with this text, ignoring case: 1 to 32 characters.
+    #[param(
+        min_length = 1,
+        max_length = 32,
+        example = "ali",
+        required = false,
+        nullable = false
+    )]
+    username_prefix: Option<String>,
+    /// Users with this text in the username or name, ignoring case: 2 to 64 characters, no wildcards. One character of
+    /// Han, Hangul, Hiragana or Katakana is enough.
+    #[param(
+        min_length = 1,
+        max_length = 64,
+        example = "smith",
+        required = false,
+        nullable = false
+    )]
+    q: Option<String>,
 }
 
 /// The expected version of the user.
@@ -311,7 +193,12 @@ pub(crate) struct PageQuery {
 pub(crate) struct IfMatchHeader {
     /// `*`, or entity tags separated by commas; `"<version>"` is accepted too. Only the version is compared, not the
     /// view. The tag of another user and a weak tag never match.
-    #[param(rename = "If-Match", required = false, nullable = false)]
+    #[param(
+        rename = "If-Match",
+        max_length = 8192,
+        required = false,
+        nullable = false
+    )]
     if_match: Option<String>,
 }
 
@@ -321,7 +208,7 @@ pub(crate) struct IfMatchHeader {
 pub(crate) struct RequiredIfMatchHeader {
     /// `*`, or entity tags separated by commas; `"<version>"` is accepted too. Only the version is compared, not the
     /// view. The tag of another user and a weak tag never match. A request without it is a 428.
-    #[param(rename = "If-Match")]
+    #[param(rename = "If-Match", max_length = 8192)]
     if_match: String,
 }
 
@@ -330,7 +217,13 @@ pub(crate) struct RequiredIfMatchHeader {
 #[into_params(parameter_in = Header)]
 pub(crate) struct IfNoneMatchHeader {
     /// `*`, or entity tags separated by commas. If one of them is the `ETag` of the response, the response is a 304.
-    #[param(rename = "If-None-Match", required = false, nullable = false)]
+    #[param(
+        rename = "If-None-Match",
+        max_length = 8192,
+        example = "\"3-full-8c2f0d51a76be9432b6a10fe\"",
+        required = false,
+        nullable = false
+    )]
     if_none_match: Option<String>,
 }
 
@@ -340,7 +233,13 @@ pub(crate) struct IfNoneMatchHeader {
 pub(crate) struct CacheControlHeader {
     /// `no-cache` or `max-age=0`: reads the database. Otherwise the response may be up to 1 second old. Without
     /// `Cache-Control`, `Pragma: no-cache` has the same effect.
-    #[param(rename = "Cache-Control", required = false, nullable = false)]
+    #[param(
+        rename = "Cache-Control",
+        max_length = 16384,
+        example = "no-cache",
+        required = false,
+        nullable = false
+    )]
     cache_control: Option<String>,
 }
 
@@ -352,6 +251,7 @@ pub(crate) struct IdempotencyKeyHeader {
     #[param(
         rename = "Idempotency-Key",
         pattern = "^[!-~]{1,255}$",
+        max_length = 255,
         required = false,
         nullable = false
     )]

@@ -2,6 +2,7 @@
 
 mod consistency;
 mod erasures;
+mod errors;
 mod headers;
 mod lists;
 mod tokens;
@@ -9,8 +10,6 @@ mod tokens;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use user_domain::{Fault, Violation};
-use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn, PathItem};
 use utoipa::openapi::schema::Components;
 use utoipa::openapi::{
@@ -18,80 +17,12 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, Modify};
 
-use super::schemas::user_example;
-use crate::problem::{Code, PROBLEM_JSON, Problem, render};
+use super::schemas::{created_user_example, suspended_user_example, user_example};
 pub(crate) use erasures::{FoundErasure, ListedConsumers, ListedErasures, RegisteredConsumer};
 pub(crate) use lists::{Blocked, FoundEvents, History, Listed};
 pub(crate) use tokens::{FoundToken, IssuedToken, ListedTokens};
 
 type ResponseMap = BTreeMap<String, RefOr<Response>>;
-
-/// Defines groups of error statuses, each named for the routes that use it.
-macro_rules! errors {
-    ($($(#[$about:meta])* $name:ident: $($status:literal)+;)+) => {$(
-        $(#[$about])*
-        pub(crate) struct $name;
-
-        impl IntoResponses for $name {
-            fn responses() -> ResponseMap {
-                [408, $($status),+].into_iter().map(shared_problem).collect()
-            }
-        }
-    )+};
-}
-
-errors! {
-    /// Errors of a route without authentication.
-    OpenErrors: 405 431 500;
-    /// Errors of a route without authentication that reads the database or may have a large response.
-    ReadinessErrors: 405 431 500 503;
-    /// Errors of a read of one user.
-    ReadErrors: 400 401 403 404 405 422 431 500 503;
-    /// Errors of a list or a count.
-    ListErrors: 400 401 403 405 422 431 500 503;
-    /// Errors of a read of the event feed.
-    EventErrors: 400 401 403 405 410 422 431 500 503;
-    /// Errors of a batch.
-    BatchErrors: 400 401 403 405 413 415 422 431 500 503;
-    /// Errors of the creation of a user.
-    CreationErrors: 400 401 403 404 405 409 413 415 422 431 500 503 504;
-    /// Errors of a change of the fields of a user.
-    EditErrors: 400 401 403 404 405 409 412 413 415 422 428 431 500 503 504;
-    /// Errors of a change of the status of a user.
-    LifecycleErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
-    /// Errors of a change of a password.
-    PasswordErrors: 400 401 403 404 405 412 413 415 422 431 500 503 504;
-    /// Errors of a suspension.
-    SuspensionErrors: 400 401 403 404 405 412 413 415 422 431 500 503 504;
-    /// Errors of the verification of a password.
-    VerificationErrors: 400 401 403 405 413 415 422 431 500 503;
-    /// Errors of a read of a lockout.
-    LockoutErrors: 400 401 403 404 405 431 500 503;
-    /// Errors of the clearance of a lockout.
-    LockoutClearanceErrors: 400 401 403 404 405 413 422 431 500 503;
-    /// Errors of a list of tokens.
-    TokenListErrors: 400 401 403 405 431 500 503;
-    /// Errors of a read of a token.
-    TokenErrors: 400 401 403 404 405 431 500 503;
-    /// Errors of the creation of a token.
-    TokenCreationErrors: 400 401 403 405 413 415 422 431 500 503 504;
-    /// Errors of the revocation of a token.
-    TokenRevocationErrors: 400 401 403 404 405 413 422 431 500 503 504;
-    /// Errors of a list of erasures.
-    ErasureListErrors: 400 401 403 404 405 422 431 500 503;
-    /// Errors of a report about an erasure.
-    ErasureReportErrors: 400 401 403 404 405 431 500 503;
-    /// Errors of a write about erasures.
-    ErasureWriteErrors: 400 401 403 404 405 413 422 431 500 503 504;
-    /// Errors of a list of consumers.
-    ConsumerListErrors: 400 401 403 405 431 500 503;
-    /// Errors of a change of a relationship.
-    RelationshipErrors: 400 401 403 404 405 413 422 431 500 503 504;
-    /// Errors of a batch of follows.
-    FollowBatchErrors: 400 401 403 405 413 415 422 431 500 503 504;
-    /// Errors of a deletion.
-    DeletionErrors: 400 401 403 404 405 412 413 422 431 500 503 504;
-}
 
 /// The user that was read.
 pub(crate) struct Found;
@@ -102,6 +33,9 @@ pub(crate) struct Created;
 /// The user after a write.
 pub(crate) struct Written;
 
+/// The user after its suspension.
+pub(crate) struct Suspended;
+
 /// The export of a user.
 pub(crate) struct Exported;
 
@@ -109,7 +43,7 @@ impl IntoResponses for Found {
     fn responses() -> ResponseMap {
         let user = ResponseBuilder::new()
             .description("The user. With `fields` only these fields, with `include` also the counts; such a response has no `ETag`.")
-            .content(JSON, user_content("UserOrSelection"));
+            .content(JSON, user_content(user_example()));
         let unchanged =
             ResponseBuilder::new().description("The client has the current representation.");
         statuses([(200, user, &["ETag"]), (304, unchanged, &["ETag"])])
@@ -120,7 +54,7 @@ impl IntoResponses for Created {
     fn responses() -> ResponseMap {
         let user = ResponseBuilder::new()
             .description("The created user.")
-            .content(JSON, user_content("User"));
+            .content(JSON, user_content(created_user_example()));
         statuses([(201, user, &["ETag", "Location"])])
     }
 }
@@ -131,7 +65,16 @@ impl IntoResponses for Written {
             .description(
                 "The user after the write. If nothing changed, the version is the same as before.",
             )
-            .content(JSON, user_content("User"));
+            .content(JSON, user_content(user_example()));
+        statuses([(200, user, &["ETag"])])
+    }
+}
+
+impl IntoResponses for Suspended {
+    fn responses() -> ResponseMap {
+        let user = ResponseBuilder::new()
+            .description("The suspended user.")
+            .content(JSON, user_content(suspended_user_example()));
         statuses([(200, user, &["ETag"])])
     }
 }
@@ -189,8 +132,8 @@ fn statuses<const N: usize>(responses: [(u16, ResponseBuilder, &[&str]); N]) -> 
         .collect()
 }
 
-fn user_content(schema: &str) -> Content {
-    example_of(schema, user_example())
+fn user_content(example: Value) -> Content {
+    example_of("User", example)
 }
 
 fn example_of(schema: &str, example: Value) -> Content {
@@ -204,15 +147,13 @@ fn shared_header(name: &str) -> RefOr<Header> {
     RefOr::Ref(Ref::new(format!("#/components/headers/{name}")))
 }
 
-fn shared_problem(status: u16) -> (String, RefOr<Response>) {
-    let name = format!("Problem{status}");
-    (
-        status.to_string(),
-        RefOr::Ref(Ref::from_response_name(name)),
-    )
-}
+/// The errors that are a fault of the request, as a component and as a range of statuses.
+const CLIENT_ERROR: (&str, &str) = ("ClientError", "4XX");
 
-/// Adds the shared headers and problems to the components, and the common header fields to every response.
+/// The errors that are a fault of the service.
+const SERVER_ERROR: (&str, &str) = ("ServerError", "5XX");
+
+/// Adds the shared headers and errors to the components, and the common header fields and errors to every operation.
 pub(super) struct Shared;
 
 impl Modify for Shared {
@@ -221,17 +162,13 @@ impl Modify for Shared {
         for (name, header) in headers::headers() {
             components.headers.insert(name.to_owned(), header.into());
         }
-        for code in Code::ALL {
-            let status = code.status().as_u16();
-            let response = components
-                .responses
-                .entry(format!("Problem{status}"))
-                .or_insert_with(|| problem(status).into());
-            if let RefOr::T(response) = response {
-                add_code(response, code);
-            }
+        for ((name, _), error) in [
+            (CLIENT_ERROR, errors::client_error()),
+            (SERVER_ERROR, errors::server_error()),
+        ] {
+            components.responses.insert(name.to_owned(), error.into());
         }
-        for operation in openapi.paths.paths.values_mut().flat_map(operations) {
+        for (is_get, operation) in openapi.paths.paths.values_mut().flat_map(operations) {
             let has_header = |name| {
                 let mut parameters = operation.parameters.iter().flatten();
                 parameters.any(|parameter| is_header(parameter, name))
@@ -250,21 +187,27 @@ impl Modify for Shared {
                     add_header(response, "Cache-Status");
                 }
             }
-            consistency::describe(operation);
+            consistency::describe(operation, is_get);
+            for (name, statuses) in [CLIENT_ERROR, SERVER_ERROR] {
+                let error = RefOr::Ref(Ref::from_response_name(name));
+                let responses = &mut operation.responses.responses;
+                responses.insert(statuses.to_owned(), error);
+            }
         }
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [
-        &mut item.get,
+/// Returns the operations of a path, each with whether it is a GET.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (bool, &mut Operation)> {
+    let writes = [
         &mut item.post,
         &mut item.put,
         &mut item.patch,
         &mut item.delete,
-    ]
-    .into_iter()
-    .flatten()
+    ];
+    let reads = item.get.iter_mut().map(|operation| (true, operation));
+    let writes = writes.into_iter().flatten();
+    reads.chain(writes.map(|operation| (false, operation)))
 }
 
 fn is_header(parameter: &RefOr<Parameter>, name: &str) -> bool {
@@ -279,60 +222,3 @@ fn add_header(response: &mut Response, name: &str) {
 }
 
 const REQUEST_ID: &str = "0199b8f2-7c1e-7000-8000-0000000000ff";
-
-/// Creates the response of a problem status, without its codes.
-fn problem(status: u16) -> Response {
-    let mut response = ResponseBuilder::new()
-        .content(
-            PROBLEM_JSON,
-            Content::new(Some(Ref::from_schema_name("Problem"))),
-        )
-        .build();
-    add_header(&mut response, "X-Request-Id");
-    match status {
-        401 => add_header(&mut response, "WWW-Authenticate"),
-        405 => add_header(&mut response, "Allow"),
-        503 => add_header(&mut response, "Retry-After"),
-        _ => {}
-    }
-    response
-}
-
-/// Adds a code to the response of its status, with a rendered example.
-fn add_code(response: &mut Response, code: Code) {
-    if !response.description.is_empty() {
-        response.description.push_str("; ");
-    }
-    let about = format!("`{}`: {}", code.as_str(), code.title());
-    response.description.push_str(&about);
-    let written = render(&example(code), REQUEST_ID);
-    let example = ExampleBuilder::new()
-        .value(serde_json::from_slice(&written).ok())
-        .build();
-    if let Some(RefOr::T(content)) = response.content.get_mut(PROBLEM_JSON) {
-        content
-            .examples
-            .insert(code.as_str().to_owned(), example.into());
-    }
-}
-
-fn example(code: Code) -> Problem {
-    let fault = |path, code, detail: &'static str| Fault::new(path, &Violation::new(code, detail));
-    match code {
-        Code::Invalid => Problem::invalid(&[fault(
-            "profile.website",
-            "url_scheme",
-            "Must be an http or https address.",
-        )]),
-        Code::ForbiddenField => {
-            Problem::new(code, format!("{}.", code.title())).with_faults(&[fault(
-                "roles",
-                "forbidden_field",
-                "May not be written by this caller.",
-            )])
-        }
-        Code::InsufficientScope => Problem::new(code, "The scope users:write is required.")
-            .with_required_scope("users:write"),
-        _ => Problem::new(code, format!("{}.", code.title())),
-    }
-}

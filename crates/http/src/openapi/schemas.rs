@@ -19,7 +19,7 @@ mod tokens;
 pub(crate) use erasures::*;
 pub(crate) use events::*;
 pub(crate) use outputs::*;
-pub(crate) use parts::user_example;
+pub(crate) use parts::{created_user_example, suspended_user_example, user_example};
 pub(crate) use profile::{Profile, ProfileFields};
 pub(crate) use relationships::*;
 pub(crate) use selection::*;

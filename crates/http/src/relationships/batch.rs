@@ -6,7 +6,7 @@ use user_domain::use_cases::FollowMany;
 
 use crate::bodies::{FollowBatchRequest, FollowResults, json_response};
 use crate::extract::{AuthenticatedRequest, BatchBody};
-use crate::openapi::{FollowBatchErrors, FollowBatchResponse};
+use crate::openapi::FollowBatchResponse;
 use crate::problem::Problem;
 
 /// Creates up to 1,000 follows.
@@ -18,8 +18,7 @@ use crate::problem::Problem;
     description = "Each follow has a result, in request order, that equals the response to a single request. All follows that are possible are applied together, or none of them. A later follow sees the effects of earlier ones. Repeating the request changes nothing, so it needs no `Idempotency-Key`. The body may have at most 1 MiB. For services with `relationships:write`.",
     request_body = FollowBatchRequest,
     responses(
-        (status = 200, description = "The result of each follow.", body = FollowBatchResponse),
-        FollowBatchErrors
+        (status = 200, description = "The result of each follow.", body = FollowBatchResponse)
     )
 )]
 pub(crate) async fn batch(

@@ -4,32 +4,60 @@ use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use serde_json::{Value, json};
 
-use super::{TestApp, get, post};
+use super::{TestApp, decompressed, get, post};
 
 fn with_base_path(base_path: &'static str) -> TestApp {
     TestApp::with_settings(|settings| settings.base_path = base_path.to_owned())
 }
 
 #[actix_web::test]
-async fn the_openapi_document_is_cacheable_json() {
-    let response = TestApp::new().send(get("/openapi.json")).await;
-    assert_eq!(
-        (response.status, response.header("content-type")),
-        (200, "application/json")
-    );
-    assert_eq!(response.header("cache-control"), "public, max-age=300");
-    assert_eq!(response.body, crate::openapi("").into_bytes());
-}
+async fn each_document_is_cacheable_and_compressed_for_a_client_that_asks() {
+    let app = TestApp::new();
+    for (uri, content_type, text) in [
+        ("/openapi.json", "application/json", crate::openapi("")),
+        (
+            "/openapi-3.0.json",
+            "application/json",
+            crate::openapi_3_0(""),
+        ),
+        ("/asyncapi.json", "application/json", crate::asyncapi("")),
+    ] {
+        let plain = app.send(get(uri)).await;
+        assert_eq!(
+            (plain.status, plain.header("content-type")),
+            (200, content_type),
+            "{uri}"
+        );
+        assert_eq!(plain.header("cache-control"), "public, max-age=300");
+        assert_eq!(plain.header("vary"), "Accept-Encoding");
+        assert_eq!(plain.header("content-encoding"), "");
+        assert!(plain.body == text.as_bytes(), "{uri}");
 
-#[actix_web::test]
-async fn the_asyncapi_document_is_cacheable_json() {
-    let response = TestApp::new().send(get("/asyncapi.json")).await;
-    assert_eq!(
-        (response.status, response.header("content-type")),
-        (200, "application/json")
-    );
-    assert_eq!(response.header("cache-control"), "public, max-age=300");
-    assert_eq!(response.body, crate::asyncapi("").into_bytes());
+        let compressed = app
+            .send(get(uri).insert_header(("accept-encoding", "gzip")))
+            .await;
+        assert_eq!(compressed.header("content-encoding"), "gzip");
+        assert_eq!(compressed.header("content-type"), content_type);
+        assert!(compressed.body.len() < text.len() / 2);
+        assert!(decompressed(&compressed.body) == text.as_bytes(), "{uri}");
+
+        let tags = [plain.header("etag"), compressed.header("etag")];
+        assert_ne!(tags[0], tags[1], "an entity tag belongs to one encoding");
+        for (encoding, known, status) in [
+            ("identity", tags[0], 304),
+            ("gzip", tags[1], 304),
+            ("gzip", tags[0], 200),
+            ("identity", "\"other\"", 200),
+        ] {
+            let request = get(uri)
+                .insert_header(("accept-encoding", encoding))
+                .insert_header(("if-none-match", known.to_owned()));
+            let response = app.send(request).await;
+            assert_eq!(response.status, status, "{uri} {encoding} {known}");
+            assert_eq!(response.body.is_empty(), status == 304);
+            assert_ne!(response.header("etag"), "");
+        }
+    }
 }
 
 #[actix_web::test]
@@ -47,14 +75,16 @@ async fn the_root_links_to_the_documentation() {
                 json!({
                     "service": "user-service",
                     "documentation": format!("{base}/docs"),
+                    "guide": format!("{base}/docs/guide"),
                     "openapi": format!("{base}/openapi.json"),
+                    "openapi_3_0": format!("{base}/openapi-3.0.json"),
                     "asyncapi": format!("{base}/asyncapi.json"),
                 })
             );
             assert_eq!(
                 response.header("link"),
                 format!(
-                    "<{base}/docs>; rel=\"service-doc\", <{base}/openapi.json>; rel=\"service-desc\", <{base}/asyncapi.json>; rel=\"service-desc\""
+                    "<{base}/docs>; rel=\"service-doc\", <{base}/docs/guide>; rel=\"service-doc\", <{base}/openapi.json>; rel=\"service-desc\", <{base}/asyncapi.json>; rel=\"service-desc\""
                 )
             );
             assert_eq!(response.header("vary"), "accept");
@@ -239,7 +269,13 @@ async fn an_unknown_documentation_file_is_a_404() {
 #[actix_web::test]
 async fn head_of_the_documentation_is_a_200() {
     let app = TestApp::new();
-    for uri in ["/openapi.json", "/asyncapi.json", "/docs"] {
+    for uri in [
+        "/openapi.json",
+        "/openapi-3.0.json",
+        "/asyncapi.json",
+        "/docs",
+        "/docs/guide",
+    ] {
         let head = app
             .send(TestRequest::default().method(Method::HEAD).uri(uri))
             .await;
@@ -269,7 +305,7 @@ async fn problems_have_the_documented_members() {
             assert_ne!(described["properties"][name], Value::Null, "{name}");
         }
         assert!(
-            described["properties"]["code"]["enum"]
+            described["properties"]["code"]["x-extensible-enum"]
                 .as_array()
                 .unwrap()
                 .contains(&body["code"])

@@ -1,6 +1,7 @@
+use actix_web::test::TestRequest;
 use serde_json::json;
 
-use super::{TestApp, get};
+use super::{TestApp, decompressed, get, post};
 
 #[actix_web::test]
 async fn the_next_link_keeps_the_query() {
@@ -48,6 +49,44 @@ async fn the_next_link_keeps_the_query() {
     other_order.assert_problem(400, "invalid_cursor");
     let broken = app.as_service(get("/v1/users?cursor=x")).await;
     broken.assert_problem(400, "invalid_cursor");
+}
+
+#[actix_web::test]
+async fn a_large_response_is_compressed_for_a_client_that_asks() {
+    let app = TestApp::new();
+    let mut ids = Vec::new();
+    for name in ["ann", "bob", "cid"] {
+        ids.push(app.create_user(name).await);
+    }
+    let batch = || post("/v1/users/batch").set_json(json!({"ids": ids}));
+    for make in [
+        &(|| get("/v1/users")) as &dyn Fn() -> TestRequest,
+        &batch,
+        &|| get(&format!("/v1/users/{}/export", ids[0])),
+    ] {
+        let plain = app.as_service(make()).await;
+        assert_eq!(plain.header("content-encoding"), "");
+        assert_eq!(plain.header("vary"), "Accept-Encoding");
+        let compressed = app
+            .as_service(make().insert_header(("accept-encoding", "gzip")))
+            .await;
+        assert_eq!(compressed.header("content-encoding"), "gzip");
+        assert_eq!(compressed.header("vary"), "Accept-Encoding");
+        assert!(compressed.body.len() < plain.body.len());
+        assert!(decompressed(&compressed.body) == plain.body);
+    }
+    // Too small, and with an entity tag that covers its exact bytes.
+    for uri in [
+        "/v1/users?limit=1&status=deleted".to_owned(),
+        format!("/v1/users/{}", ids[0]),
+    ] {
+        let request = get(&uri).insert_header(("accept-encoding", "gzip"));
+        assert_eq!(
+            app.as_service(request).await.header("content-encoding"),
+            "",
+            "{uri}"
+        );
+    }
 }
 
 #[actix_web::test]

@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderValue, LOCATION};
 
 use crate::bodies::{NewToken, ServiceTokenRecord, no_store_json_response};
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonBody};
-use crate::openapi::{IssuedToken, TokenCreationErrors};
+use crate::openapi::IssuedToken;
 use crate::problem::Problem;
 
 /// Creates a service token.
@@ -17,7 +17,7 @@ use crate::problem::Problem;
     tag = "tokens",
     description = "Only this response contains the `token`; the service stores a digest. `Idempotency-Key` is rejected, because a retry could not return the token again. After a 504 the token may have been created: list the tokens and revoke it. For services with `tokens:admin`, which can grant only scopes that they have themselves.",
     request_body = NewToken,
-    responses(IssuedToken, TokenCreationErrors)
+    responses(IssuedToken)
 )]
 pub(crate) async fn create(
     call: AuthenticatedRequest<ConditionalWrite<JsonBody<NewToken>>>,

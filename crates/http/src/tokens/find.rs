@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 
 use crate::bodies::{ServiceTokenRecord, no_store_json_response};
 use crate::extract::{AuthenticatedRequest, TargetToken};
-use crate::openapi::{FoundToken, TokenErrors, TokenIdPath};
+use crate::openapi::{FoundToken, TokenIdPath};
 use crate::problem::Problem;
 
 /// Returns a service token.
@@ -16,7 +16,7 @@ use crate::problem::Problem;
     tag = "tokens",
     description = "Expired tokens are included; a revoked token is a 404 and appears only in the list. For services with `tokens:admin`.",
     params(TokenIdPath),
-    responses(FoundToken, TokenErrors)
+    responses(FoundToken)
 )]
 pub(crate) async fn find(call: AuthenticatedRequest<TargetToken>) -> Result<HttpResponse, Problem> {
     let use_case = &call.api.use_cases().find_service_token;

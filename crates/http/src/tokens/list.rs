@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 
 use crate::bodies::{ServiceTokens, no_store_json_response};
 use crate::extract::AuthenticatedRequest;
-use crate::openapi::{ListedTokens, TokenListErrors};
+use crate::openapi::ListedTokens;
 use crate::problem::Problem;
 
 /// Lists the service tokens.
@@ -15,7 +15,7 @@ use crate::problem::Problem;
     operation_id = "listTokens",
     tag = "tokens",
     description = "Newest first, including expired and revoked tokens; at most 1,000. Tokens from the settings of the service are not included. For services with `tokens:admin`.",
-    responses(ListedTokens, TokenListErrors)
+    responses(ListedTokens)
 )]
 pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     let use_case = &call.api.use_cases().list_service_tokens;

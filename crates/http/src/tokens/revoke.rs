@@ -5,7 +5,7 @@ use user_domain::ports::TokenRevocation;
 
 use crate::bodies::with_no_store;
 use crate::extract::{AuthenticatedRequest, IdempotentWrite, NoBody, TargetToken};
-use crate::openapi::{IdempotencyKeyHeader, TokenIdPath, TokenRevocationErrors};
+use crate::openapi::{IdempotencyKeyHeader, TokenIdPath};
 use crate::problem::Problem;
 use crate::replay::add_replayed_header;
 
@@ -17,7 +17,7 @@ use crate::replay::add_replayed_header;
     tag = "tokens",
     description = "After the response, this replica rejects the token; every other replica rejects it within 1 second. Repeating the request is a 204. The token stays visible in the list only. For services with `tokens:admin`.",
     params(TokenIdPath, IdempotencyKeyHeader),
-    responses((status = 204, description = "The token is revoked."), TokenRevocationErrors)
+    responses((status = 204, description = "The token is revoked."))
 )]
 pub(crate) async fn revoke(
     call: AuthenticatedRequest<(TargetToken, IdempotentWrite<NoBody>)>,

@@ -5,7 +5,7 @@ use user_domain::use_cases::StatusChange;
 
 use super::user_response::change_status;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, NoBody, TargetUser};
-use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, Written};
+use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, Written};
 use crate::problem::Problem;
 
 /// Ends the suspension of the user.
@@ -16,7 +16,7 @@ use crate::problem::Problem;
     tag = "lifecycle",
     description = "Tokens that were issued before the activation stay invalid. Repeating the request changes nothing. For services with `users:write` and administrators.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
-    responses(Written, LifecycleErrors)
+    responses(Written)
 )]
 pub(crate) async fn activate(
     call: AuthenticatedRequest<(TargetUser, ConditionalWrite<NoBody>)>,

@@ -1,17 +1,17 @@
 //! `POST /v1/users/batch`.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_STATUS;
 use user_domain::permissions::viewer;
 use user_domain::use_cases::{BatchUsersError, MAX_BATCH};
 use user_domain::{Fault, Violation};
 
 use super::user_response::counts_by_user;
-use crate::bodies::{BatchGetRequest, BatchRequest, BatchUsersBody, json_response_of_bytes};
+use crate::bodies::{BatchGetRequest, BatchRequest, BatchUsersBody};
 use crate::cache_status;
 use crate::extract::{AuthenticatedRequest, BatchBody, Include, RequestedFreshness};
-use crate::openapi::{BatchErrors, BatchGetResponse, CacheControlHeader, IncludeQuery};
+use crate::gzip::large_json_response;
+use crate::openapi::{BatchGetResponse, CacheControlHeader, IncludeQuery};
 use crate::problem::Problem;
 use crate::response_cache::ResponseCache;
 
@@ -25,8 +25,7 @@ use crate::response_cache::ResponseCache;
     params(IncludeQuery, CacheControlHeader),
     request_body = BatchGetRequest,
     responses(
-        (status = 200, description = "The users in request order, each in the caller's view.", body = BatchGetResponse),
-        BatchErrors
+        (status = 200, description = "The users in request order, each in the caller's view.", body = BatchGetResponse)
     )
 )]
 pub(crate) async fn batch(
@@ -61,7 +60,7 @@ pub(crate) async fn batch(
     let body = users
         .write(ResponseCache::of(&call.request)?, budget)
         .await?;
-    let mut response = json_response_of_bytes(StatusCode::OK, body);
+    let mut response = large_json_response(&call.request, body).await?;
     // A username without a user is never cached. For a user, the source of a `null` would therefore reveal that a block
     // hides an existing user.
     let may_show_source = found.views.iter().all(|view| match view {

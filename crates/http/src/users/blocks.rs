@@ -7,10 +7,7 @@ use super::related;
 use crate::extract::{
     AuthenticatedRequest, IdempotentWrite, NoBody, RequestedFreshness, TargetUser, UserPair,
 };
-use crate::openapi::{
-    Blocked, IdPath, IdempotencyKeyHeader, PairPath, ReadErrors, RelatedPageQuery,
-    RelationshipErrors,
-};
+use crate::openapi::{Blocked, IdPath, IdempotencyKeyHeader, PairPath, RelatedPageQuery};
 use crate::problem::Problem;
 
 /// Lists the users that the user blocks.
@@ -21,7 +18,7 @@ use crate::problem::Problem;
     tag = "relationships",
     description = "Newest first. Each entry has the id, the username at the time of the block, and that time; later changes of the blocked user are not visible. `username` is `null` if the other user was not visible at the time of the block, or is erased. An unknown parameter is a 422. For the user itself, administrators, and services with `users:read_private`.",
     params(IdPath, RelatedPageQuery),
-    responses(Blocked, ReadErrors)
+    responses(Blocked)
 )]
 pub(crate) async fn list(
     call: AuthenticatedRequest<(TargetUser, RequestedFreshness)>,
@@ -37,7 +34,7 @@ pub(crate) async fn list(
     tag = "relationships",
     description = "Ends the follows between both users and prevents new ones. Each becomes invisible to the other: a 404, absent from lists, and `null` in a batch. Services and administrators still see both. Repeating the request changes nothing. The target may be any id, also of a user that blocks the user, is deleted, or does not exist; the response is the same. 422 if the target is the user itself, or if the user already blocks 10,000 others. Relationships have no version: `If-Match` is ignored. For the user itself, and for services with `relationships:write`.",
     params(PairPath, IdempotencyKeyHeader),
-    responses((status = 204, description = "The user blocks the target."), RelationshipErrors)
+    responses((status = 204, description = "The user blocks the target."))
 )]
 pub(crate) async fn block(
     call: AuthenticatedRequest<(UserPair, IdempotentWrite<NoBody>)>,
@@ -53,7 +50,7 @@ pub(crate) async fn block(
     tag = "relationships",
     description = "The follows that the block ended are not restored. Repeating the request changes nothing, for any target. Relationships have no version: `If-Match` is ignored. For the user itself, and for services with `relationships:write`.",
     params(PairPath, IdempotencyKeyHeader),
-    responses((status = 204, description = "The user does not block the target."), RelationshipErrors)
+    responses((status = 204, description = "The user does not block the target."))
 )]
 pub(crate) async fn unblock(
     call: AuthenticatedRequest<(UserPair, IdempotentWrite<NoBody>)>,

@@ -8,7 +8,7 @@ use user_domain::use_cases::ListUsers;
 use super::list::{check, filter};
 use crate::bodies::json_response;
 use crate::extract::AuthenticatedRequest;
-use crate::openapi::{Count, FilterQuery, ListErrors};
+use crate::openapi::{Count, FilterQuery};
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -25,7 +25,7 @@ struct CountBody {
     tag = "users",
     description = "`metadata.public.<key>` and `metadata.private.<key>` filter as in the list. For services with `users:read` and administrators. The filters `email`, `role`, `updated_since` and `updated_until` also require `users:read_private`.",
     params(FilterQuery),
-    responses((status = 200, description = "The number of users.", body = Count), ListErrors)
+    responses((status = 200, description = "The number of users.", body = Count))
 )]
 pub(crate) async fn count(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     ListUsers::permit(&call.caller)?;

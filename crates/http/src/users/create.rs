@@ -7,7 +7,7 @@ use actix_web::http::header::{HeaderValue, LOCATION};
 use super::user_response::write_response;
 use crate::bodies::NewUser;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonBody};
-use crate::openapi::{Created, CreationErrors, IdempotencyKeyHeader};
+use crate::openapi::{Created, IdempotencyKeyHeader};
 use crate::problem::Problem;
 
 /// Creates a user.
@@ -19,7 +19,7 @@ use crate::problem::Problem;
     description = "With a `password` or a `password_hash` the user can sign in with that password. For services with `users:write` and administrators.",
     params(IdempotencyKeyHeader),
     request_body = NewUser,
-    responses(Created, CreationErrors)
+    responses(Created)
 )]
 pub(crate) async fn create(
     call: AuthenticatedRequest<ConditionalWrite<JsonBody<NewUser>>>,

@@ -6,7 +6,7 @@ use user_domain::Violation;
 
 use crate::api::Api;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, NoBody, RequestPart, TargetUser};
-use crate::openapi::{DeletionErrors, EraseQuery, IdPath, IdempotencyKeyHeader, IfMatchHeader};
+use crate::openapi::{EraseQuery, IdPath, IdempotencyKeyHeader, IfMatchHeader};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::replay::add_replayed_header;
@@ -22,7 +22,7 @@ pub(crate) struct Erase(bool);
     tag = "lifecycle",
     description = "The user is a 404 from now on, but can be restored until it is purged. Its username and email address stay reserved. Repeating the request is a 204 for services and administrators. For the user itself, services with `users:delete` and administrators.",
     params(IdPath, EraseQuery, IfMatchHeader, IdempotencyKeyHeader),
-    responses((status = 204, description = "The user is deleted."), DeletionErrors)
+    responses((status = 204, description = "The user is deleted."))
 )]
 pub(crate) async fn delete(
     call: AuthenticatedRequest<(TargetUser, Erase, ConditionalWrite<NoBody>)>,

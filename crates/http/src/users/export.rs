@@ -1,7 +1,6 @@
 //! `GET /v1/users/{id}/export`.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use user_domain::permissions::{Action, permit};
 use user_domain::ports::EventPosition;
 use user_domain::relationship::{RelatedList, RelatedPosition};
@@ -9,10 +8,11 @@ use user_domain::use_cases::ExportPositions;
 use user_domain::values::UserId;
 
 use super::related::cursor_of_other_list;
-use crate::bodies::{ExportCursors, export_document, json_response_of_bytes};
+use crate::bodies::{ExportCursors, export_document};
 use crate::cursor;
 use crate::extract::{AuthenticatedRequest, TargetUser};
-use crate::openapi::{ExportQuery, Exported, IdPath, ReadErrors};
+use crate::gzip::large_json_response;
+use crate::openapi::{ExportQuery, Exported, IdPath};
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::signing::SigningKeys;
@@ -25,7 +25,7 @@ use crate::signing::SigningKeys;
     tag = "users",
     description = "Each list has its newest 1,000 entries and its own cursor for the next page. With one or more cursors in the request, the response has the user and only the lists of these cursors. An unknown parameter is a 422. For the user itself, in its own view; for services with `users:read_private` and administrators, in the full view.",
     params(IdPath, ExportQuery),
-    responses(Exported, ReadErrors)
+    responses(Exported)
 )]
 pub(crate) async fn export(
     call: AuthenticatedRequest<TargetUser>,
@@ -46,7 +46,7 @@ pub(crate) async fn export(
     let body = call
         .within_listing_deadline("export_user", exported)
         .await?;
-    Ok(json_response_of_bytes(StatusCode::OK, body))
+    large_json_response(&call.request, body).await
 }
 
 /// The cursors of the export of one user.

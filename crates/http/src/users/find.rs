@@ -20,7 +20,7 @@ use crate::extract::{
 };
 use crate::openapi::{
     CacheControlHeader, ExternalIdPath, FieldsQuery, Found, IdPath, IfNoneMatchHeader,
-    IncludeQuery, ReadErrors, UsernamePath,
+    IncludeQuery, UsernamePath,
 };
 use crate::problem::Problem;
 use crate::request_context::RequestContext;
@@ -43,7 +43,7 @@ type ReadOptions = (Selection, IfNoneMatch, RequestedFreshness);
         IfNoneMatchHeader,
         CacheControlHeader
     ),
-    responses(Found, ReadErrors)
+    responses(Found)
 )]
 pub(crate) async fn by_id(
     call: AuthenticatedRequest<(PathSegment, ReadOptions)>,
@@ -65,7 +65,7 @@ pub(crate) async fn by_id(
         IfNoneMatchHeader,
         CacheControlHeader
     ),
-    responses(Found, ReadErrors)
+    responses(Found)
 )]
 pub(crate) async fn by_username(
     call: AuthenticatedRequest<(PathSegment, ReadOptions)>,
@@ -87,7 +87,7 @@ pub(crate) async fn by_username(
         IfNoneMatchHeader,
         CacheControlHeader
     ),
-    responses(Found, ReadErrors)
+    responses(Found)
 )]
 pub(crate) async fn by_external_id(
     call: AuthenticatedRequest<(PathSegment, ReadOptions)>,
@@ -103,7 +103,7 @@ pub(crate) async fn by_external_id(
     tag = "users",
     description = "For users. A service gets a 403.",
     params(FieldsQuery, IncludeQuery, IfNoneMatchHeader, CacheControlHeader),
-    responses(Found, ReadErrors)
+    responses(Found)
 )]
 pub(crate) async fn me(call: AuthenticatedRequest<ReadOptions>) -> Result<HttpResponse, Problem> {
     show(&call, &UserSelector::Me, &call.parts).await

@@ -7,10 +7,7 @@ use super::related;
 use crate::extract::{
     AuthenticatedRequest, IdempotentWrite, NoBody, RequestedFreshness, TargetUser, UserPair,
 };
-use crate::openapi::{
-    IdPath, IdempotencyKeyHeader, Listed, PairPath, ReadErrors, RelatedPageQuery,
-    RelationshipErrors,
-};
+use crate::openapi::{IdPath, IdempotencyKeyHeader, Listed, PairPath, RelatedPageQuery};
 use crate::problem::Problem;
 
 /// Lists the users that the user follows.
@@ -21,7 +18,7 @@ use crate::problem::Problem;
     tag = "relationships",
     description = "Newest first, each user in the public view. Suspended and deleted users are left out, and for users also those that a block hides. Pagination returns each user that stays in the list throughout exactly once. An unknown parameter is a 422. For users, and for services with `users:read`.",
     params(IdPath, RelatedPageQuery),
-    responses(Listed, ReadErrors)
+    responses(Listed)
 )]
 pub(crate) async fn list(
     call: AuthenticatedRequest<(TargetUser, RequestedFreshness)>,
@@ -37,7 +34,7 @@ pub(crate) async fn list(
     tag = "relationships",
     description = "Repeating the request changes nothing. 404 if either user is deleted or blocks the other. 422 if the target is the user itself. Relationships have no version: `If-Match` is ignored. For the user itself, and for services with `relationships:write`.",
     params(PairPath, IdempotencyKeyHeader),
-    responses((status = 204, description = "The user follows the target."), RelationshipErrors)
+    responses((status = 204, description = "The user follows the target."))
 )]
 pub(crate) async fn follow(
     call: AuthenticatedRequest<(UserPair, IdempotentWrite<NoBody>)>,
@@ -53,7 +50,7 @@ pub(crate) async fn follow(
     tag = "relationships",
     description = "Repeating the request changes nothing. 404 if either user is deleted, or if the target blocks the user. Relationships have no version: `If-Match` is ignored. For the user itself, and for services with `relationships:write`.",
     params(PairPath, IdempotencyKeyHeader),
-    responses((status = 204, description = "The user does not follow the target."), RelationshipErrors)
+    responses((status = 204, description = "The user does not follow the target."))
 )]
 pub(crate) async fn unfollow(
     call: AuthenticatedRequest<(UserPair, IdempotentWrite<NoBody>)>,

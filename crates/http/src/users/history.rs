@@ -1,16 +1,16 @@
 //! `GET /v1/users/{id}/history`.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::LINK;
 use user_domain::use_cases::ExportUser;
 
 use super::related::{cursor_and_limit, cursor_of_other_list};
-use crate::bodies::{history_page, json_response_of_bytes};
+use crate::bodies::history_page;
 use crate::cursor;
 use crate::extract::{AuthenticatedRequest, TargetUser};
+use crate::gzip::large_json_response;
 use crate::link::next_page;
-use crate::openapi::{self, HistoryQuery, IdPath, ReadErrors};
+use crate::openapi::{self, HistoryQuery, IdPath};
 use crate::problem::Problem;
 
 /// Lists the changes of a user.
@@ -21,7 +21,7 @@ use crate::problem::Problem;
     tag = "users",
     description = "The events of the last 30 days about the user, and about the relationships that it started or ended, newest first: what changed, when, and the actor, without values. An unknown parameter is a 422. For the user itself, services with `users:read_private` and administrators. A user does not see events about users that block it, so a page can have fewer events than the limit.",
     params(IdPath, HistoryQuery),
-    responses(openapi::History, ReadErrors)
+    responses(openapi::History)
 )]
 pub(crate) async fn history(
     call: AuthenticatedRequest<TargetUser>,
@@ -40,7 +40,7 @@ pub(crate) async fn history(
         .map(|next| cursor::encode_events(keys, user, next));
     let budget = &call.api.resource_limits().large_documents;
     let body = history_page(&page.events, next.as_deref(), budget).await?;
-    let mut response = json_response_of_bytes(StatusCode::OK, body);
+    let mut response = large_json_response(&call.request, body).await?;
     if let Some(next) = next {
         let path = format!("/v1/users/{user}/history");
         let link = next_page(&call.api, &call.request, &path, &next)?;

@@ -1,16 +1,16 @@
 //! `GET /v1/users`.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::LINK;
 use user_domain::directory::{CheckedQuery, DirectoryQuery, PageRequest};
 use user_domain::use_cases::ListUsers;
 
-use crate::bodies::{json_response_of_bytes, users_page};
+use crate::bodies::users_page;
 use crate::cursor;
 use crate::extract::AuthenticatedRequest;
+use crate::gzip::large_json_response;
 use crate::link::next_page;
-use crate::openapi::{FilterQuery, ListErrors, Listed, PageQuery};
+use crate::openapi::{FilterQuery, Listed, PageQuery};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
@@ -22,7 +22,7 @@ use crate::query::Query;
     tag = "users",
     description = "`metadata.public.<key>=value` and `metadata.private.<key>=value` filter by the metadata keys that the setting `INDEXED_METADATA` of the service lists. A string is compared as text, any other value as compact JSON; `null` never matches. Repeat the parameter for alternative values: up to 32 per key, each of at most 256 characters; a comma is part of the value. An unknown parameter is a 422, and so is a repeated parameter that is not a list. The response has no total; use `/v1/users/count`. For services with `users:read` and administrators. The filters `email`, `role`, `updated_since`, `updated_until` and `metadata.private.<key>`, and the order `updated_at`, also require `users:read_private`, because they reveal data outside the public view.",
     params(FilterQuery, PageQuery),
-    responses(Listed, ListErrors)
+    responses(Listed)
 )]
 pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     ListUsers::permit(&call.caller)?;
@@ -41,7 +41,7 @@ pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Pro
         .transpose()?;
     let budget = &call.api.resource_limits().large_documents;
     let body = users_page(&page.users, next_cursor.as_deref(), budget).await?;
-    let mut response = json_response_of_bytes(StatusCode::OK, body);
+    let mut response = large_json_response(&call.request, body).await?;
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }

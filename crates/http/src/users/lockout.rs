@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 
 use crate::bodies::{LockoutBody, no_store_json_response, with_no_store};
 use crate::extract::{AuthenticatedRequest, NoBody, TargetUser};
-use crate::openapi::{IdPath, Lockout, LockoutClearanceErrors, LockoutErrors};
+use crate::openapi::{IdPath, Lockout};
 use crate::problem::Problem;
 
 /// Returns the lockout of the user.
@@ -16,7 +16,7 @@ use crate::problem::Problem;
     tag = "credentials",
     description = "For services with `credentials:write` and administrators.",
     params(IdPath),
-    responses((status = 200, description = "The stored failed logins.", body = Lockout), LockoutErrors)
+    responses((status = 200, description = "The stored failed logins.", body = Lockout))
 )]
 pub(crate) async fn show(call: AuthenticatedRequest<TargetUser>) -> Result<HttpResponse, Problem> {
     let (call, target) = call.split();
@@ -37,7 +37,7 @@ pub(crate) async fn show(call: AuthenticatedRequest<TargetUser>) -> Result<HttpR
     tag = "credentials",
     description = "Deletes the stored failed logins, so the user can sign in immediately from every source. Repeating the request changes nothing. For services with `credentials:write` and administrators.",
     params(IdPath),
-    responses((status = 204, description = "No failed logins are stored."), LockoutClearanceErrors)
+    responses((status = 204, description = "No failed logins are stored."))
 )]
 pub(crate) async fn clear(
     call: AuthenticatedRequest<(TargetUser, NoBody)>,

@@ -5,9 +5,7 @@ use user_domain::use_cases::PasswordChanged;
 
 use crate::bodies::{NewPassword, with_no_store};
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonBody, NoBody, TargetUser};
-use crate::openapi::{
-    IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, PasswordErrors,
-};
+use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader};
 use crate::problem::Problem;
 use crate::replay::add_replayed_header;
 
@@ -20,7 +18,7 @@ use crate::replay::add_replayed_header;
     description = "The body has either the password, which the service hashes, or a hash from another system. Stored failed logins are deleted. For services with `credentials:write`.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
     request_body = NewPassword,
-    responses((status = 204, description = "The password is set."), PasswordErrors)
+    responses((status = 204, description = "The password is set."))
 )]
 pub(crate) async fn set(
     call: AuthenticatedRequest<(TargetUser, ConditionalWrite<JsonBody<NewPassword>>)>,
@@ -49,7 +47,7 @@ pub(crate) async fn set(
     tag = "credentials",
     description = "The user can no longer sign in with a password. Repeating the request changes nothing. For services with `credentials:write`.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
-    responses((status = 204, description = "The user has no password."), LifecycleErrors)
+    responses((status = 204, description = "The user has no password."))
 )]
 pub(crate) async fn remove(
     call: AuthenticatedRequest<(TargetUser, ConditionalWrite<NoBody>)>,

@@ -1,6 +1,5 @@
 //! The common part of the lists of related users, and of changes of relationships.
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::LINK;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
@@ -10,11 +9,12 @@ use user_domain::use_cases::ListRelated;
 use user_domain::values::UserId;
 
 use super::list::check;
-use crate::bodies::{RelatedNamesPage, json, json_response_of_bytes, users_page};
+use crate::bodies::{RelatedNamesPage, json, users_page};
 use crate::cursor;
 use crate::extract::{
     AuthenticatedRequest, IdempotentWrite, NoBody, RequestedFreshness, TargetUser, UserPair,
 };
+use crate::gzip::large_json_response;
 use crate::link::next_page;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
@@ -34,7 +34,7 @@ pub(super) async fn list(
     let next = next_cursor(&call, (target.0, list), page.next.as_ref());
     let budget = &call.api.resource_limits().large_documents;
     let body = users_page(&page.users, next.as_deref(), budget).await?;
-    page_response(&call, (target.0, list), next.as_deref(), body)
+    page_response(&call, (target.0, list), next.as_deref(), body).await
 }
 
 /// Returns one page of the users that a user blocks, with the usernames that were stored with the blocks.
@@ -49,7 +49,7 @@ pub(super) async fn blocks(
     let page = call.within_listing_deadline("list_related", page).await?;
     let next = next_cursor(&call, (target.0, list), page.next.as_ref());
     let body = json(&RelatedNamesPage::new(&page.names, next.as_deref()))?;
-    page_response(&call, (target.0, list), next.as_deref(), body.into())
+    page_response(&call, (target.0, list), next.as_deref(), body.into()).await
 }
 
 /// Returns the position after which the page starts, and its maximum number of users.
@@ -91,7 +91,7 @@ fn next_cursor<T>(
 }
 
 /// Creates the response of a page, with a link to the next page.
-fn page_response<T>(
+async fn page_response<T>(
     call: &AuthenticatedRequest<T>,
     (user, list): (UserId, RelatedList),
     next_cursor: Option<&str>,
@@ -101,7 +101,7 @@ fn page_response<T>(
     let link = next_cursor
         .map(|cursor| next_page(&call.api, &call.request, &path, cursor))
         .transpose()?;
-    let mut response = json_response_of_bytes(StatusCode::OK, body);
+    let mut response = large_json_response(&call.request, body).await?;
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }

@@ -7,7 +7,7 @@ use user_domain::use_cases::ShowRelationships;
 
 use crate::bodies::{Relationships, json_response};
 use crate::extract::{AuthenticatedRequest, RequestedFreshness, TargetUser};
-use crate::openapi::{IdPath, ReadErrors, RelationshipList, WithQuery};
+use crate::openapi::{IdPath, RelationshipList, WithQuery};
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -20,8 +20,7 @@ use crate::query::Query;
     description = "Up to 200 other users per request, in request order. For the user itself, administrators, and services with `users:read_private`.",
     params(IdPath, WithQuery),
     responses(
-        (status = 200, description = "The relationships in request order.", body = RelationshipList),
-        ReadErrors
+        (status = 200, description = "The relationships in request order.", body = RelationshipList)
     )
 )]
 pub(crate) async fn show(

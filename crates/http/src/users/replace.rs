@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use super::user_response::write_response;
 use crate::bodies::UserReplacement;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, JsonBody, TargetUser};
-use crate::openapi::{EditErrors, IdPath, IdempotencyKeyHeader, RequiredIfMatchHeader, Written};
+use crate::openapi::{IdPath, IdempotencyKeyHeader, RequiredIfMatchHeader, Written};
 use crate::problem::Problem;
 
 /// Replaces all fields of the user that the caller may write.
@@ -18,7 +18,7 @@ use crate::problem::Problem;
     description = "A field that the caller may write and does not send becomes `null` or its default, except `roles`, `external_id` and `status`. For the user itself, services with `users:write` and administrators.",
     params(IdPath, RequiredIfMatchHeader, IdempotencyKeyHeader),
     request_body = UserReplacement,
-    responses(Written, EditErrors)
+    responses(Written)
 )]
 pub(crate) async fn replace(
     call: AuthenticatedRequest<(TargetUser, ConditionalWrite<JsonBody<UserReplacement>>)>,

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::user_response::write_response;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, NoBody, TargetUser};
-use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, LifecycleErrors, Written};
+use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, Written};
 use crate::problem::Problem;
 
 /// Signs the user out of all sessions.
@@ -17,7 +17,7 @@ use crate::problem::Problem;
     tag = "lifecycle",
     description = "Invalidates every token that was issued until now. The response is delayed until the next full second, because tokens state their time of issue in whole seconds: a token issued after the response is valid. For the user itself, services with `users:write` and administrators.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
-    responses(Written, LifecycleErrors)
+    responses(Written)
 )]
 pub(crate) async fn sign_out(
     call: AuthenticatedRequest<(TargetUser, ConditionalWrite<NoBody>)>,

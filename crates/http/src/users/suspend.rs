@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use super::user_response::write_response;
 use crate::bodies::NewSuspension;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, OptionalBody, TargetUser};
-use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, SuspensionErrors, Written};
+use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, Suspended};
 use crate::problem::Problem;
 
 /// Suspends the user.
@@ -18,7 +18,7 @@ use crate::problem::Problem;
     description = "The tokens of the user are rejected from now on. Without `until` the suspension lasts until the user is activated. `reason`, `until` and the whole body are optional. Repeating the request, also without a body, changes nothing; a different `reason` or `until` replaces both. For services with `users:write` and administrators.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
     request_body = Option<NewSuspension>,
-    responses(Written, SuspensionErrors)
+    responses(Suspended)
 )]
 pub(crate) async fn suspend(
     call: AuthenticatedRequest<(TargetUser, ConditionalWrite<OptionalBody<NewSuspension>>)>,

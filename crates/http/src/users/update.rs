@@ -9,7 +9,7 @@ use user_domain::values::UserId;
 use super::user_response::write_response;
 use crate::bodies::UserPatch;
 use crate::extract::{AuthenticatedRequest, ConditionalWrite, MergePatch, TargetUser};
-use crate::openapi::{EditErrors, IdPath, IdempotencyKeyHeader, IfMatchHeader, Written};
+use crate::openapi::{IdPath, IdempotencyKeyHeader, IfMatchHeader, Written};
 use crate::problem::Problem;
 
 /// Updates fields of the user.
@@ -18,13 +18,10 @@ use crate::problem::Problem;
     path = "/v1/users/{id}",
     operation_id = "updateUser",
     tag = "users",
-    description = "The body is a JSON merge patch (RFC 7396), also as `application/json`. If nothing changes, the version stays the same. For the user itself, services with `users:write` and administrators.",
+    description = "The body is a JSON merge patch (RFC 7396), as `application/json` or `application/merge-patch+json`. If nothing changes, the version stays the same. For the user itself, services with `users:write` and administrators.",
     params(IdPath, IfMatchHeader, IdempotencyKeyHeader),
-    request_body(content(
-        (UserPatch = "application/merge-patch+json"),
-        (UserPatch = "application/json"),
-    )),
-    responses(Written, EditErrors)
+    request_body = UserPatch,
+    responses(Written)
 )]
 pub(crate) async fn by_id(
     call: AuthenticatedRequest<(TargetUser, ConditionalWrite<MergePatch<UserPatch>>)>,
@@ -39,13 +36,10 @@ pub(crate) async fn by_id(
     path = "/v1/users/me",
     operation_id = "updateMe",
     tag = "users",
-    description = "The body is a JSON merge patch (RFC 7396), also as `application/json`. If nothing changes, the version stays the same. For users. A service gets a 403.",
+    description = "The body is a JSON merge patch (RFC 7396), as `application/json` or `application/merge-patch+json`. If nothing changes, the version stays the same. For users. A service gets a 403.",
     params(IfMatchHeader, IdempotencyKeyHeader),
-    request_body(content(
-        (UserPatch = "application/merge-patch+json"),
-        (UserPatch = "application/json"),
-    )),
-    responses(Written, EditErrors)
+    request_body = UserPatch,
+    responses(Written)
 )]
 pub(crate) async fn me(
     call: AuthenticatedRequest<ConditionalWrite<MergePatch<UserPatch>>>,

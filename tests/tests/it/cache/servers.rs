@@ -111,7 +111,9 @@ async fn a_wrong_password_is_logged_and_shown_by_the_metrics() {
             "{}",
             service.written()
         );
-        let metrics = reqwest::get(service.url("/metrics"))
+        let metrics = user_tests::http_client()
+            .get(service.url("/metrics"))
+            .send()
             .await
             .unwrap()
             .text()

@@ -29,7 +29,7 @@ impl BatchThrottle for NoThrottle {
 }
 
 /// Purges all events that exist now.
-pub(super) async fn purge_events(app: &TestApp) {
+pub(crate) async fn purge_events(app: &TestApp) {
     let ports = app.composition().ports.clone();
     let later = ports.clock.now().plus(Records::Events.retention() * 2);
     let use_cases = UseCases::new(&with_clock(&Arc::new(FixedClock::from(later)), ports));

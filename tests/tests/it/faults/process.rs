@@ -75,7 +75,11 @@ async fn a_service_short_of_file_descriptors_closes_idle_connections() {
             .into_iter()
             .map(Result::unwrap)
             .collect();
-        let health = reqwest::get(replica.url("/health/live")).await.unwrap();
+        let health = user_tests::http_client()
+            .get(replica.url("/health/live"))
+            .send()
+            .await
+            .unwrap();
         assert_eq!(health.status(), 200);
         sleep(fault_duration()).await;
         assert!(replica.is_alive());
@@ -100,7 +104,10 @@ async fn an_unwritable_log_fails_no_request() {
     let process =
         RestartableService::start_program(&program(), folder.path(), uri, &settings, before).await;
     for path in ["/health/live", "/v1/users/me", "/nowhere"] {
-        let reply = reqwest::get(process.url(path)).await;
+        let reply = user_tests::http_client()
+            .get(process.url(path))
+            .send()
+            .await;
         assert!(reply.is_ok(), "{path}: {reply:?}");
     }
     assert!(process.is_alive());

@@ -20,7 +20,8 @@ fn described(document: &Value, schema: &Value, at: &str) -> BTreeMap<String, Val
     let Some(properties) = schema["properties"].as_object() else {
         return BTreeMap::from([(at.to_owned(), schema.clone())]);
     };
-    let inner = properties.iter();
+    // The counts are no field: only `include=counts` adds them.
+    let inner = properties.iter().filter(|(name, _)| *name != "counts");
     inner
         .flat_map(|(name, schema)| described(document, schema, &format!("{at}/{name}")))
         .collect()

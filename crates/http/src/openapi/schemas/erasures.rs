@@ -9,7 +9,7 @@ pub(crate) struct ErasurePage {
     #[schema(max_items = 200)]
     erasures: Vec<Erasure>,
     /// The `cursor` of the next page; `null` on the last page.
-    #[schema(required = true)]
+    #[schema(max_length = 1024, required = true)]
     next_cursor: Option<String>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Erasure {
     #[schema(format = DateTime)]
     erased_at: String,
     /// The `sequence` of the event `user.erased`.
-    #[schema(pattern = "^[0-9]{20}$")]
+    #[schema(pattern = "^[0-9]{20}$", min_length = 20, max_length = 20)]
     sequence: String,
 }
 
@@ -54,13 +54,13 @@ pub(crate) enum ErasureState {
 #[derive(ToSchema)]
 pub(crate) struct Confirmation {
     /// The name of the consumer.
-    #[schema(pattern = "^[a-z0-9_-]{1,64}$")]
+    #[schema(pattern = "^[a-z0-9_-]{1,64}$", max_length = 64)]
     name: String,
     /// When it first confirmed the erasure; `null` if it has not yet.
     #[schema(format = DateTime, required = true)]
     acked_at: Option<String>,
     /// The actor that confirmed it: `service:<name>` or `operator`; `null` if none has.
-    #[schema(required = true)]
+    #[schema(max_length = 128, required = true)]
     acked_by: Option<String>,
 }
 
@@ -68,12 +68,13 @@ pub(crate) struct Confirmation {
 #[derive(ToSchema)]
 pub(crate) struct ErasureConsumer {
     /// The name.
-    #[schema(pattern = "^[a-z0-9_-]{1,64}$")]
+    #[schema(pattern = "^[a-z0-9_-]{1,64}$", max_length = 64)]
     name: String,
     /// When it was registered: UTC, with six fractional digits.
     #[schema(format = DateTime)]
     created_at: String,
     /// The actor that registered it: `service:<name>` or `operator`.
+    #[schema(max_length = 128)]
     created_by: String,
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Event, User};
+use super::{Event, FieldPath, User};
 
 /// A page of the event feed.
 #[derive(ToSchema)]
@@ -11,6 +11,7 @@ pub(crate) struct EventPage {
     #[schema(max_items = 1000)]
     events: Vec<CloudEvent>,
     /// The position after the page, from which the next page continues.
+    #[schema(max_length = 1024)]
     cursor: String,
     /// Whether the next page can be read at once. It can be true for an empty page: a request reads at most 10,000
     /// events, and none of them may have passed the filter.
@@ -23,15 +24,16 @@ pub(crate) struct EventPage {
 #[schema(example = event_example)]
 pub(crate) struct CloudEvent {
     /// `1.0`.
-    #[schema(pattern = "^1\\.0$")]
+    #[schema(pattern = "^1\\.0$", max_length = 3)]
     specversion: String,
     /// The id of the event; the same in each delivery.
     #[schema(value_type = String, format = Uuid)]
     id: (),
     /// The store that the event comes from: `urn:user-service:` and the id of the store.
-    #[schema(format = "uri")]
+    #[schema(format = "uri", max_length = 64)]
     source: String,
     /// The type of the event. Later releases may add types.
+    #[schema(max_length = 64)]
     r#type: String,
     /// The id of the user that changed, or that started or ended a relationship.
     #[schema(value_type = String, format = Uuid)]
@@ -40,9 +42,10 @@ pub(crate) struct CloudEvent {
     #[schema(format = DateTime)]
     time: String,
     /// `application/json`.
+    #[schema(max_length = 16)]
     datacontenttype: String,
     /// The place of the event among all events of the source. Text order is the order of the feed; numbers may be missing.
-    #[schema(pattern = "^[0-9]{20}$")]
+    #[schema(pattern = "^[0-9]{20}$", min_length = 20, max_length = 20)]
     sequence: String,
     /// The id of the user, for consumers that keep the order of each user.
     #[schema(value_type = String, format = Uuid)]
@@ -55,16 +58,17 @@ pub(crate) struct CloudEvent {
 pub(crate) struct EventData {
     /// The revision of the user after the change. It rises with each event of the user. `null` for a relationship, which
     /// does not change the user.
-    #[schema(minimum = 1, required = true)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, required = true)]
     revision: Option<i64>,
     /// The version of the user after the change; `null` for a relationship.
-    #[schema(minimum = 1, required = true)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64, required = true)]
     version: Option<i64>,
     /// The dotted paths of the changed fields.
-    changed: Vec<String>,
+    #[schema(inline, max_items = 64)]
+    changed: Vec<FieldPath>,
     /// The actor: `user:<id>`, `service:<name>`, `operator`, `retention` or `schedule`. `null` if it would reveal a block
     /// to a caller without `users:read_private`.
-    #[schema(required = true)]
+    #[schema(max_length = 128, required = true)]
     actor: Option<String>,
     /// The other user of a relationship.
     #[schema(value_type = Option<String>, format = Uuid, required = true)]
@@ -88,7 +92,7 @@ pub(crate) struct HistoryPage {
     #[schema(max_items = 200)]
     events: Vec<Event>,
     /// The `cursor` of the next page; `null` on the last page.
-    #[schema(required = true)]
+    #[schema(max_length = 1024, required = true)]
     next_cursor: Option<String>,
 }
 

@@ -1,9 +1,10 @@
 //! The schemas of responses.
 
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::parts::{code, private_metadata, public_metadata, user_example, user_metadata};
-use super::{Profile, RelatedUsers, UserSelection};
+use super::{Counts, FieldPath, Profile, RelatedUsers, RoleName};
 
 /// Whether a user may sign in. `deleted` is returned only by lists with `status=deleted`, to services and
 /// administrators.
@@ -37,7 +38,8 @@ pub(crate) enum SortOrder {
     LongestUnchangedFirst,
 }
 
-/// A user in the view of the caller. Members that are not required belong to the own and the full view.
+/// A user in the view of the caller. Members that are not required belong to the own and the full view. A request with
+/// `fields` gets only the selected members, also of those that are required.
 #[derive(ToSchema)]
 #[schema(example = user_example)]
 pub(crate) struct User {
@@ -50,7 +52,7 @@ pub(crate) struct User {
     status: Status,
     /// 1 at creation, incremented by each change that is visible in a view. Sign-outs, passwords and blocks do not
     /// change it.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     version: i64,
     profile: Profile,
     metadata: Metadata,
@@ -61,7 +63,7 @@ pub(crate) struct User {
     #[schema(nullable = false)]
     email_verified: Option<bool>,
     /// E.164: `+` and 7 to 15 digits.
-    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$", required = false)]
+    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$", max_length = 16, required = false)]
     phone_number: Option<String>,
     /// Whether the number was verified. A change of the number sets it to `false`.
     #[schema(nullable = false)]
@@ -71,7 +73,7 @@ pub(crate) struct User {
     external_id: Option<String>,
     /// The roles in ascending order; at most 32.
     #[schema(max_items = 32, nullable = false)]
-    roles: Option<Vec<String>>,
+    roles: Option<Vec<RoleName>>,
     /// UTC, with six fractional digits.
     #[schema(format = DateTime)]
     created_at: String,
@@ -84,6 +86,9 @@ pub(crate) struct User {
     /// The reason and end of the suspension; `null` unless the user is suspended. Full view only.
     #[schema(required = false)]
     suspension: Option<Suspension>,
+    /// Only with `include=counts`.
+    #[schema(nullable = false)]
+    counts: Option<Counts>,
 }
 
 /// The reason and end of a suspension, if they were given.
@@ -115,23 +120,28 @@ pub(crate) struct UserPage {
     #[schema(max_items = 200)]
     users: Vec<User>,
     /// The `cursor` of the next page; `null` on the last page.
-    #[schema(required = true)]
+    #[schema(max_length = 1024, required = true)]
     next_cursor: Option<String>,
+}
+
+fn batch_example() -> Value {
+    json!({"users": [user_example(), null]})
 }
 
 /// The number of users that match a filter.
 #[derive(ToSchema)]
 pub(crate) struct Count {
-    #[schema(minimum = 0, example = 1284)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 1284)]
     count: i64,
 }
 
 /// The users in request order.
 #[derive(ToSchema)]
+#[schema(example = batch_example)]
 pub(crate) struct BatchGetResponse {
     /// `null` for a key that is malformed, unknown, or belongs to a user that is deleted or hidden by a block.
     #[schema(max_items = 500)]
-    users: Vec<Option<UserSelection>>,
+    users: Vec<Option<User>>,
 }
 
 /// All stored data about a user that the caller may see. With cursors in the request, only the user and the lists of
@@ -140,7 +150,7 @@ pub(crate) struct BatchGetResponse {
 pub(crate) struct Export {
     user: User,
     /// The credentials of the user, without their values.
-    #[schema(nullable = false)]
+    #[schema(max_items = 16, nullable = false)]
     credentials: Option<Vec<CredentialKind>>,
     /// The last sign-out. Tokens issued before it are invalid. UTC, with six fractional digits.
     #[schema(format = DateTime, required = false)]
@@ -157,7 +167,7 @@ pub(crate) struct Export {
     #[schema(max_items = 1000, nullable = false)]
     events: Option<Vec<Event>>,
     /// The `events_cursor` of older events; `null` if there are none.
-    #[schema(required = false)]
+    #[schema(max_length = 1024, required = false)]
     events_cursor: Option<String>,
     /// The related users.
     relationships: RelatedUsers,
@@ -167,6 +177,7 @@ pub(crate) struct Export {
 #[derive(ToSchema)]
 pub(crate) struct LoginAttempts {
     /// The number of consecutive failures from all sources.
+    #[schema(minimum = 0, maximum = 4_294_967_295_i64)]
     failures: u32,
     /// The time of the last failure.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -178,8 +189,10 @@ pub(crate) struct LoginAttempts {
     #[schema(value_type = Option<String>, format = DateTime)]
     succeeded_at: Option<()>,
     /// The number of stored sources, each kept as a digest.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     sources: u64,
     /// The number of sources that are refused at present.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     blocked_sources: u64,
 }
 
@@ -187,7 +200,7 @@ pub(crate) struct LoginAttempts {
 #[derive(ToSchema)]
 pub(crate) struct ReleasedUsername {
     /// The username in its normalised form.
-    #[schema(required = true)]
+    #[schema(max_length = 255, required = true)]
     username: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     released_at: (),
@@ -200,6 +213,7 @@ pub(crate) struct ReleasedUsername {
 #[derive(ToSchema)]
 pub(crate) struct CredentialKind {
     /// `password`.
+    #[schema(max_length = 64)]
     r#type: String,
     #[schema(value_type = String, format = DateTime)]
     changed_at: (),
@@ -210,6 +224,7 @@ pub(crate) struct CredentialKind {
 #[schema(example = json!({"failures": 7, "failed_at": "2026-11-23T00:45:12.123456Z", "blocked_until": "2026-11-23T00:45:22.123456Z", "blocked_sources": 0}))]
 pub(crate) struct Lockout {
     /// The number of consecutive failures from all sources.
+    #[schema(minimum = 0, maximum = 4_294_967_295_i64)]
     failures: u32,
     /// The time of the last failure.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -218,6 +233,7 @@ pub(crate) struct Lockout {
     #[schema(value_type = Option<String>, format = DateTime)]
     blocked_until: Option<()>,
     /// The number of sources that are refused at present.
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     blocked_sources: u64,
 }
 
@@ -227,8 +243,10 @@ pub(crate) struct Event {
     #[schema(value_type = String, format = Uuid)]
     id: (),
     /// The type of the event, such as `user.updated` or `user.followed`.
+    #[schema(max_length = 64)]
     r#type: String,
     /// The kind of the subject: `user` or `relationship`.
+    #[schema(max_length = 64)]
     subject_kind: String,
     #[schema(value_type = String, format = Uuid)]
     subject_id: (),
@@ -236,11 +254,13 @@ pub(crate) struct Event {
     #[schema(value_type = Option<String>, format = Uuid, required = false, nullable = false)]
     object_id: Option<()>,
     /// The version after the change. An internal change (a sign-out, a password, a first block) does not increment it.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9_007_199_254_740_991_i64)]
     version: i64,
     /// The dotted paths of the changed fields, without their values.
-    changed: Vec<String>,
+    #[schema(inline, max_items = 64)]
+    changed: Vec<FieldPath>,
     /// The actor: `user:<id>`, `service:<name>`, `operator`, `retention` or `schedule`.
+    #[schema(max_length = 128)]
     actor: String,
     /// UTC, with six fractional digits.
     #[schema(format = DateTime)]
@@ -250,30 +270,36 @@ pub(crate) struct Event {
 /// The paths of the documentation.
 #[derive(ToSchema)]
 pub(crate) struct ServiceIndex {
-    #[schema(example = "user-service")]
+    #[schema(max_length = 64, example = "user-service")]
     service: String,
     /// The path of the documentation page.
-    #[schema(example = "/docs")]
+    #[schema(max_length = 1024, example = "/docs")]
     documentation: String,
-    /// The path of the OpenAPI document.
-    #[schema(example = "/openapi.json")]
+    /// The path of the guide for callers.
+    #[schema(max_length = 1024, example = "/docs/guide")]
+    guide: String,
+    /// The path of the OpenAPI 3.1 document.
+    #[schema(max_length = 1024, example = "/openapi.json")]
     openapi: String,
+    /// The path of the OpenAPI 3.0 document.
+    #[schema(max_length = 1024, example = "/openapi-3.0.json")]
+    openapi_3_0: String,
     /// The path of the AsyncAPI document.
-    #[schema(example = "/asyncapi.json")]
+    #[schema(max_length = 1024, example = "/asyncapi.json")]
     asyncapi: String,
 }
 
 /// The process is running.
 #[derive(ToSchema)]
 pub(crate) struct Liveness {
-    #[schema(example = "ok")]
+    #[schema(max_length = 16, example = "ok")]
     status: String,
 }
 
 /// The process is ready for requests.
 #[derive(ToSchema)]
 pub(crate) struct ReadinessState {
-    #[schema(example = "ok")]
+    #[schema(max_length = 16, example = "ok")]
     status: String,
     checks: ReadinessChecks,
 }
@@ -281,9 +307,9 @@ pub(crate) struct ReadinessState {
 /// The checks of the readiness probe.
 #[derive(ToSchema)]
 pub(crate) struct ReadinessChecks {
-    #[schema(example = "ok")]
+    #[schema(max_length = 16, example = "ok")]
     database: String,
-    #[schema(example = "ok")]
+    #[schema(max_length = 16, example = "ok")]
     schema: String,
 }
 
@@ -291,22 +317,24 @@ pub(crate) struct ReadinessChecks {
 #[derive(ToSchema)]
 pub(crate) struct Problem {
     /// `urn:user-service:problem:` followed by the code.
-    #[schema(format = "uri")]
+    #[schema(format = "uri", max_length = 128)]
     r#type: String,
     /// A short description of the error, the same for each code.
+    #[schema(max_length = 128)]
     title: String,
     /// The HTTP status of the response.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// A description of this occurrence of the error.
+    #[schema(max_length = 1024)]
     detail: String,
-    /// The machine-readable error code. Later releases may add codes.
     #[schema(schema_with = code)]
     code: (),
     /// The id of the request in the log of the service, as in `X-Request-Id`.
+    #[schema(pattern = "^[A-Za-z0-9_.-]{1,64}$", max_length = 64)]
     request_id: String,
     /// The scope that the token lacks; only with `insufficient_scope`.
-    #[schema(nullable = false)]
+    #[schema(max_length = 64, nullable = false)]
     required_scope: Option<String>,
     /// The validation errors, at most 100.
     #[schema(min_items = 1, max_items = 100, nullable = false)]
@@ -317,13 +345,15 @@ pub(crate) struct Problem {
 #[derive(ToSchema)]
 pub(crate) struct FieldError {
     /// The location in the body: a JSON pointer (RFC 6901).
-    #[schema(nullable = false)]
+    #[schema(max_length = 16_384, nullable = false)]
     pointer: Option<String>,
     /// The name of the query or path parameter.
-    #[schema(nullable = false)]
+    #[schema(max_length = 256, nullable = false)]
     parameter: Option<String>,
-    /// The machine-readable code of the violated rule.
+    /// The machine-readable code of the violated rule. Later releases may add codes.
+    #[schema(pattern = "^[a-z0-9_]+$", max_length = 64)]
     code: String,
     /// The violated rule in words.
+    #[schema(max_length = 1024)]
     detail: String,
 }

@@ -1,10 +1,56 @@
 //! Parts of several schemas.
 
 use serde_json::{Value, json};
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::{AdditionalProperties, Array, Object, SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema};
 
 use crate::problem::Code;
+
+/// Returns an example of a request that creates a user.
+pub(crate) fn new_user_example() -> Value {
+    json!({
+        "username": "Alice.Smith",
+        "email": "alice@example.org",
+        "profile": {"name": "Alice Smith", "locale": "en-GB"},
+        "metadata": {"public": {"plan": "basic"}},
+    })
+}
+
+/// Returns the user that [`new_user_example`] creates.
+pub(crate) fn created_user_example() -> Value {
+    user_example_with(&json!({
+        "version": 1,
+        "profile": {
+            "name": "Alice Smith", "given_name": null, "family_name": null, "nickname": null, "picture": null,
+            "website": null, "bio": null, "location": null, "locale": "en-GB", "zoneinfo": null, "birthdate": null,
+        },
+        "email_verified": false,
+        "external_id": null,
+        "updated_at": "2026-11-23T00:45:12.123456Z",
+    }))
+}
+
+/// Returns an example of a suspended user.
+pub(crate) fn suspended_user_example() -> Value {
+    user_example_with(&json!({
+        "status": "suspended",
+        "version": 4,
+        "updated_at": "2026-11-24T10:15:00.000000Z",
+        "suspension": {"reason": "spam", "until": "2026-12-24T00:00:00.000000Z"},
+    }))
+}
+
+/// Returns the example of a user with other values of some members.
+fn user_example_with(members: &Value) -> Value {
+    let mut user = user_example();
+    for (name, value) in members.as_object().into_iter().flatten() {
+        if let Some(member) = user.get_mut(name) {
+            *member = value.clone();
+        }
+    }
+    user
+}
 
 /// Returns an example of a user in the full view.
 pub(crate) fn user_example() -> Value {
@@ -85,6 +131,7 @@ pub(crate) fn roles() -> Array {
     let role = ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some("^[a-z0-9:_-]{1,64}$"))
+        .max_length(Some(64))
         .build();
     ArrayBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Array, Type::Null]))
@@ -92,12 +139,24 @@ pub(crate) fn roles() -> Array {
             "At most 32 different roles. Written by administrators and services with `roles:write`.",
         ))
         .items(role)
+        .max_items(Some(32))
         .build()
 }
 
+/// Returns the schema of the code of a problem. It has no `enum`: generated clients must accept codes that later releases
+/// add.
 pub(crate) fn code() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
-        .enum_values(Some(Code::ALL.map(Code::as_str)))
+        .description(Some(
+            "The machine-readable error code. `x-extensible-enum` lists the codes of this release; later releases may add \
+             codes.",
+        ))
+        .pattern(Some("^[a-z_]+$"))
+        .max_length(Some(64))
+        .extensions(Some(Extensions::from_iter([(
+            "x-extensible-enum",
+            Code::ALL.map(Code::as_str),
+        )])))
         .build()
 }

@@ -138,6 +138,7 @@ impl DescribedText for Locale {
 
 impl DescribedText for ZoneInfo {
     const RULES: TextRules = TextRules {
+        max_length: Some(64),
         example: Some("Europe/Vienna"),
         ..NO_RULES
     };
@@ -146,6 +147,7 @@ impl DescribedText for ZoneInfo {
 impl DescribedText for Birthdate {
     const RULES: TextRules = TextRules {
         description: "A date as `YYYY-MM-DD` or a year as `YYYY`, not in the future. `0000-MM-DD` does not disclose the year.",
+        max_length: Some(10),
         pattern: Some("^[0-9]{4}(-[0-9]{2}-[0-9]{2})?$"),
         example: Some("1990-04-01"),
         ..NO_RULES

@@ -14,9 +14,9 @@ pub(crate) enum Included {
 #[derive(ToSchema)]
 #[schema(example = json!({"followers": 3, "following": 7}))]
 pub(crate) struct Counts {
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     followers: i64,
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     following: i64,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct RelatedUserList {
     #[schema(max_items = 1000)]
     users: Vec<RelatedUser>,
     /// The cursor of the next page, valid for the export and for the list itself; `null` on the last page.
-    #[schema(required = true)]
+    #[schema(max_length = 1024, required = true)]
     next_cursor: Option<String>,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct BlockedUserList {
     #[schema(max_items = 200)]
     users: Vec<RelatedUser>,
     /// The `cursor` of the next page; `null` on the last page.
-    #[schema(required = true)]
+    #[schema(max_length = 1024, required = true)]
     next_cursor: Option<String>,
 }
 
@@ -85,7 +85,7 @@ pub(crate) struct RelatedUser {
     #[schema(value_type = String, format = Uuid)]
     id: (),
     /// `null` for a blocked user that was not visible to the user at the time of the block, or that is erased.
-    #[schema(required = true)]
+    #[schema(max_length = 32, required = true)]
     username: Option<String>,
     /// The start of the relationship; UTC, with six fractional digits.
     #[schema(format = DateTime)]
@@ -116,9 +116,9 @@ pub(crate) struct FollowResult {
     #[schema(nullable = false)]
     changed: Option<bool>,
     /// Only with 404 and 422: the machine-readable error code.
-    #[schema(nullable = false)]
+    #[schema(pattern = "^[a-z0-9_]+$", max_length = 64, nullable = false)]
     code: Option<String>,
     /// Only with 404 and 422: a description of the error.
-    #[schema(nullable = false)]
+    #[schema(max_length = 1024, nullable = false)]
     detail: Option<String>,
 }

@@ -10,6 +10,7 @@ pub(crate) struct ServiceToken {
     #[schema(value_type = String, format = Uuid)]
     id: (),
     /// The name of the service.
+    #[schema(max_length = 64)]
     name: String,
     #[schema(schema_with = stored_scopes)]
     scopes: (),
@@ -17,6 +18,7 @@ pub(crate) struct ServiceToken {
     #[schema(format = DateTime)]
     created_at: String,
     /// The creator: `service:<name>` or `operator`.
+    #[schema(max_length = 128)]
     created_by: String,
     /// The time at which the token expires; `null` if never.
     #[schema(format = DateTime, required)]
@@ -35,8 +37,9 @@ pub(crate) struct IssuedServiceToken {
     #[serde(flatten)]
     #[schema(inline)]
     about: ServiceToken,
-    /// The value that the service sends as `Authorization: Bearer` or `X-API-Token`. Returned only once.
-    #[schema(pattern = "^ust_[0-9a-f]{32}_[0-9A-Za-z]{43}$")]
+    /// The value that the service sends as `Authorization: Bearer` or `X-API-Token`. Returned only once: `ust_`, 32
+    /// hexadecimal digits, `_`, and 43 letters and digits.
+    #[schema(max_length = 80)]
     token: String,
 }
 
@@ -52,5 +55,10 @@ fn stored_scopes() -> ArrayBuilder {
         .description(Some(
             "The scopes of the token. Later releases may add scopes.",
         ))
-        .items(ObjectBuilder::new().schema_type(Type::String))
+        .items(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .max_length(Some(64)),
+        )
+        .max_items(Some(100))
 }
