@@ -45,6 +45,16 @@ def start_service(directory: Path, port: int) -> subprocess.Popen[bytes]:
     sys.exit(f"the service did not become ready: {(directory / 'stderr').read_text()}")
 
 
+def service_token(output: Path) -> str:
+    """Returns the token in the output of the service, which prints it a moment after it is ready."""
+    for _ in range(100):
+        for line in output.read_text().splitlines(keepends=True):
+            if line.startswith("service token:") and line.endswith("\n"):
+                return line.split()[-1]
+        time.sleep(0.1)
+    sys.exit("the service printed no token")
+
+
 def install_packages() -> Path:
     """Unpacks both packages beside each other, as an installation does."""
     installed = folder / "installed"
@@ -69,11 +79,7 @@ def main() -> None:
         process = start_service(directory, port)
         try:
             proxy = LosingProxy(port, loss=0.2)
-            token = next(
-                line.split()[-1]
-                for line in (directory / "stdout").read_text().splitlines()
-                if line.startswith("service token:")
-            )
+            token = service_token(directory / "stdout")
             environment = {
                 "PATH": os.environ["PATH"],
                 "USERS_URL": f"http://127.0.0.1:{port}",

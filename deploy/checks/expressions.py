@@ -26,22 +26,24 @@ import yaml
 
 DEPLOY = pathlib.Path(__file__).resolve().parent.parent
 SERVICE_TOKEN = "a-token-of-the-check-of-expressions"
-PATIENCE = 60
+# The maximum duration of each wait, in seconds.
+STARTUP_TIMEOUT = 60
+SHUTDOWN_TIMEOUT = 60
 # The number of scrapes, one per second, before the expressions are evaluated. rate() needs two.
 SCRAPES = 8
 # Expressions with these parts may have an empty result, for the reason given.
 EMPTY = {
-    'outcome="error"': "nothing that the stores were asked has failed",
+    'outcome="error"': "no operation of a store has failed",
     'status=~"5.."}[1m])) > 0.05': "no write has failed",
-    "absent(": "the service is there",
+    "absent(": "the service is running",
     "event_relay_": "no message broker is set",
 }
 
 
 def free_port():
-    with socket.socket() as anywhere:
-        anywhere.bind(("127.0.0.1", 0))
-        return anywhere.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def ask(url, body=None, method=None, **headers):
@@ -54,14 +56,14 @@ def ask(url, body=None, method=None, **headers):
         return error.code, error.read()
 
 
-def wait_for(what, holds):
-    end = time.monotonic() + PATIENCE
+def wait_for(what, is_reached):
+    end = time.monotonic() + STARTUP_TIMEOUT
     while time.monotonic() < end:
         with contextlib.suppress(OSError):
-            if holds():
+            if is_reached():
                 return
         time.sleep(0.1)
-    sys.exit(f"expressions: {what} did not come to be")
+    sys.exit(f"expressions: timed out after {STARTUP_TIMEOUT} s: {what}")
 
 
 @contextlib.contextmanager
@@ -82,27 +84,27 @@ def database(uri):
 
 @contextlib.contextmanager
 def running(command, ready, **options):
-    with tempfile.TemporaryFile() as talk:
-        process = subprocess.Popen(command, stdout=talk, stderr=subprocess.STDOUT, **options)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
         try:
             wait_for(f"readiness of {command[0]}", lambda: process.poll() is not None or ready())
             if process.poll() is not None:
-                talk.seek(0)
-                sys.exit(f"expressions: {command[0]} ended: {talk.read().decode()}")
+                output.seek(0)
+                sys.exit(f"expressions: {command[0]} ended: {output.read().decode()}")
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=PATIENCE)
+            process.wait(timeout=SHUTDOWN_TIMEOUT)
 
 
 @contextlib.contextmanager
-def used(url):
+def traffic(url):
     """Sends requests until the context ends: creates, reads, changes and lists users, reads a missing one,
     and tries to log in."""
     ending = threading.Event()
     headers = {"X-API-Token": SERVICE_TOKEN, "Content-Type": "application/json"}
 
-    def use():
+    def send_requests():
         number = 0
         while not ending.is_set():
             number += 1
@@ -117,7 +119,7 @@ def used(url):
             ask(f"{url}/v1/credentials/verify", {"username": body["username"], "password": "wrong"}, **headers)
             time.sleep(0.02)
 
-    thread = threading.Thread(target=use)
+    thread = threading.Thread(target=send_requests)
     thread.start()
     try:
         yield
@@ -126,7 +128,7 @@ def used(url):
         thread.join()
 
 
-def quicker(folder, target):
+def write_fast_configuration(folder, target):
     """Writes the configuration of deploy/ with intervals of one second."""
     rules = yaml.safe_load((DEPLOY / "prometheus/rules.yaml").read_text())
     for group in rules["groups"]:
@@ -161,7 +163,7 @@ def expressions():
             yield rule.get("record") or rule.get("alert"), rule["expr"]
 
 
-def answered_whatever_holds(expression):
+def with_bool_comparisons(expression):
     """Makes comparisons return 0 or 1, so that a false comparison differs from one without any series."""
     return re.sub(r"(?<=\s)(>=|<=|==|!=|>|<)(?=\s)(?! bool)", r"\1 bool", expression)
 
@@ -170,12 +172,17 @@ def main():
     service = sys.argv[1]
     port, prometheus_port = free_port(), free_port()
     url, prometheus = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{prometheus_port}"
-    faults, empty = [], {}
+    faults, expected_empty = [], 0
 
     def query(expression):
+        """Returns the series of an expression, and the error. One of them is None."""
         status, answer = ask(f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
         answer = json.loads(answer)
-        return answer["data"]["result"] if status == 200 else answer["error"]
+        return (answer["data"]["result"], None) if status == 200 else (None, answer["error"])
+
+    def has_series(expression):
+        """Whether a query returns series. A query error counts as none."""
+        return bool(query(expression)[0])
 
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -190,32 +197,33 @@ def main():
         }
         ready = lambda: ask(f"{url}/health/ready")[0] == 200
         stack.enter_context(running([service, "serve"], ready, env=environment, cwd=folder))
-        quicker(folder, f"127.0.0.1:{port}")
+        write_fast_configuration(folder, f"127.0.0.1:{port}")
         command = ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
         command += [f"--web.listen-address=127.0.0.1:{prometheus_port}", "--log.level=warn"]
         ready = lambda: ask(f"{prometheus}/-/ready")[0] == 200
         stack.enter_context(running(command, ready))
         # Without a consumer, the metrics of erasures have no series.
         ask(f"{url}/v1/erasure-consumers/check", method="PUT", **{"X-API-Token": SERVICE_TOKEN})
-        stack.enter_context(used(url))
+        stack.enter_context(traffic(url))
         # One scrape more, because the first one may come before anything was counted.
         enough = f'count_over_time(http_server_request_duration_seconds_count{{method="PATCH",status="200"}}[1h]) > {SCRAPES}'
-        wait_for("enough scrapes", lambda: query(enough) and query("erasures_pending"))
+        wait_for("enough scrapes", lambda: has_series(enough) and has_series("erasures_pending"))
         asked = 0
         for origin, expression in expressions():
             asked += 1
-            result = query(answered_whatever_holds(expression))
-            if isinstance(result, str):
-                faults.append(f"{origin}: {result}: {expression}")
-            elif not result:
+            series, error = query(with_bool_comparisons(expression))
+            if error:
+                faults.append(f"{origin}: {error}: {expression}")
+            elif not series:
                 reason = next((EMPTY[part] for part in EMPTY if part in expression), None)
                 if reason is None:
-                    faults.append(f"{origin}: no answer to {expression}")
-                empty[expression] = reason
-        known = query('count({__name__=~".+", job="user-service"})')[0]["value"][1]
+                    faults.append(f"{origin}: no series for {expression}")
+                else:
+                    expected_empty += 1
+        known = query('count({__name__=~".+", job="user-service"})')[0][0]["value"][1]
     for fault in faults:
         print(f"expressions: {' '.join(fault.split())}", file=sys.stderr)
-    print(f"expressions: {asked} asked of {known} series, {len(faults)} wrong, {len(empty) - len(faults)} rightly without an answer")
+    print(f"expressions: {asked} expressions evaluated over {known} series, {len(faults)} wrong, {expected_empty} without series, as expected")
     sys.exit(bool(faults) or asked < 60)
 
 

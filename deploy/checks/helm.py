@@ -240,7 +240,7 @@ def object_schemas(node, path=""):
 
 
 def check_closed(schema):
-    """Checks that each object of the schema refuses unknown names, and names each default value."""
+    """Checks that each object of the schema refuses unknown names."""
     objects = dict(object_schemas(schema))
     for path, node in objects.items():
         # Maps of labels and annotations have any names. `global` belongs to a parent chart.
@@ -294,7 +294,8 @@ def check_bounds(service, schema):
     accepted = [{n: str(s["minimum"]) for n, s in bounded.items()}, {n: str(s["maximum"]) for n, s in bounded.items()}]
     accepted[0]["MANAGEMENT_PORT"] = "2"
     accepted[1]["MANAGEMENT_PORT"] = "65534"
-    # The smallest memory is for one lane, the largest number of lanes needs more.
+    # ARGON2_MEMORY_KIB has its minimum and ARGON2_PARALLELISM its maximum in different runs, because each lane needs
+    # at least 8 KiB.
     accepted += [{n: w[index % len(w)] for n, w in words.items()} for index in range(max(map(len, words.values())))]
     for environment in accepted:
         for name in refused(environment) & environment.keys():

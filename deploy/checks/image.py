@@ -30,7 +30,10 @@ config = json.loads(pathlib.Path(sys.argv[2]).read_text())["Docker"]["config"]
 redis_server = sys.argv[3]
 user, group = (int(part) for part in config["User"].split(":"))
 SERVICE_TOKEN = "a-token-of-the-check-of-the-image"
-PATIENCE = 30
+# The maximum duration of each, in seconds.
+COMMAND_TIMEOUT = 30
+STARTUP_TIMEOUT = 30
+SHUTDOWN_TIMEOUT = 30
 
 
 def say(text):
@@ -42,15 +45,15 @@ def run(*command, **options):
 
 
 def loopback_up():
-    with socket.socket() as any_socket:
+    with socket.socket() as handle:
         # SIOCSIFFLAGS: up and running.
-        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 0x41))
+        fcntl.ioctl(handle, 0x8914, struct.pack("16sh14x", b"lo", 0x41))
 
 
 def prepare(volume):
     """Adds to the root file system what a container runtime adds, and makes it read-only."""
     kept = (root / "data").stat()
-    assert (kept.st_uid, kept.st_gid) == (user, group), "the volume's folder is not the user's"
+    assert (kept.st_uid, kept.st_gid) == (user, group), "the folder of the volume does not belong to the user of the image"
     os.chown(volume, kept.st_uid, kept.st_gid)
     os.chmod(volume, kept.st_mode & 0o7777)
     for folder in ("proc", "dev"):
@@ -78,8 +81,8 @@ def start(arguments, settings, **options):
 
 def finish(arguments, settings, **options):
     process = start(arguments, settings, **options)
-    talk = process.communicate(timeout=PATIENCE)
-    return process.returncode, talk
+    output = process.communicate(timeout=COMMAND_TIMEOUT)
+    return process.returncode, output
 
 
 def get(path, port=5000, **headers):
@@ -88,18 +91,18 @@ def get(path, port=5000, **headers):
         return answer.status, answer.read().decode()
 
 
-def wait_for(what, holds):
-    end = time.monotonic() + PATIENCE
+def wait_for(what, is_reached):
+    end = time.monotonic() + STARTUP_TIMEOUT
     while time.monotonic() < end:
         with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            if holds():
+            if is_reached():
                 return
         time.sleep(0.05)
-    sys.exit(f"image: {what} did not come to be")
+    sys.exit(f"image: timed out after {STARTUP_TIMEOUT} s: {what}")
 
 
 @contextlib.contextmanager
-def served(settings):
+def running_service(settings):
     process = start(config["Cmd"], settings)
     try:
         wait_for("readiness", lambda: get("/health/ready")[0] == 200)
@@ -107,11 +110,11 @@ def served(settings):
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            status = process.wait(timeout=PATIENCE)
+            status = process.wait(timeout=SHUTDOWN_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-    assert status == 0, f"it ended with {status} on SIGTERM"
+    assert status == 0, f"the service exited with {status} after SIGTERM"
 
 
 def status_of(process):
@@ -119,10 +122,10 @@ def status_of(process):
     return {name: value.split() for name, value in (line.split(":", 1) for line in lines)}
 
 
-def a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume):
+def a_container_runs_unprivileged_with_a_read_only_root(settings, volume):
     code, _ = finish(["healthcheck"], settings, stderr=subprocess.DEVNULL)
-    assert code == 1, f"the health check of nothing ended with {code}"
-    with served(settings) as process:
+    assert code == 1, f"without a running service, the health check exited with {code}"
+    with running_service(settings) as process:
         state = status_of(process)
         assert set(state["Uid"]) == {str(user)} and user >= 10000, state["Uid"]
         assert set(state["Gid"]) == {str(group)} and state["Groups"] == [], state["Groups"]
@@ -131,10 +134,10 @@ def a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume):
         limits = pathlib.Path(f"/proc/{process.pid}/limits").read_text()
         assert re.search(r"^Max core file size +0 ", limits, re.M), "a crash would write the memory to disk"
         notice = (root / "NOTICE").read_text()
-        assert "actix-web v" in notice and "Apache License" in notice, "the licences of what is linked are missing"
+        assert "actix-web v" in notice and "Apache License" in notice, "NOTICE lacks licences of linked packages"
         assert config["Healthcheck"]["Test"] == ["CMD", "/user-service", "healthcheck"], config["Healthcheck"]
         code, _ = finish(config["Healthcheck"]["Test"][2:], settings)
-        assert code == 0, f"the health check ended with {code}"
+        assert code == 0, f"the health check exited with {code}"
         body = json.dumps({"username": "ann", "email": "ann@example.org"}).encode()
         headers = {"X-API-Token": SERVICE_TOKEN, "Content-Type": "application/json"}
         request = urllib.request.Request("http://127.0.0.1:5000/v1/users", body, headers)
@@ -145,13 +148,13 @@ def a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume):
         try:
             (root / "written").touch()
         except OSError as error:
-            say(f"the root refuses: {error.strerror}")
+            say(f"the root file system cannot be written: {error.strerror}")
         else:
-            raise AssertionError("the root can be written")
-    with served(settings):
+            raise AssertionError("the root file system can be written")
+    with running_service(settings):
         found = get("/v1/users/by-username/ann", **{"X-API-Token": SERVICE_TOKEN})
-        assert found[0] == 200, "the volume keeps nobody"
-    say("serve, healthcheck and SIGTERM are as they should be")
+        assert found[0] == 200, "after a restart, the user is not in the volume"
+    say("serve, healthcheck, SIGTERM and a restart on the same volume work")
 
 
 def the_labels_describe_the_image():
@@ -163,12 +166,12 @@ def the_labels_describe_the_image():
 
 
 def the_allocator_is_mimalloc(settings):
-    code, (_, talk) = finish(["--version"], settings | {"MIMALLOC_VERBOSE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert code == 0 and "mimalloc" in talk, talk
+    code, (_, output) = finish(["--version"], settings | {"MIMALLOC_VERBOSE": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert code == 0 and "mimalloc" in output, output
     say("the allocator is mimalloc")
 
 
-def answer_names(name):
+def start_name_server(name):
     """Starts a name server that resolves one name, to 127.0.0.1."""
     wanted = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -205,25 +208,25 @@ def redis_with_tls(folder, *names):
         yield
     finally:
         process.terminate()
-        process.wait(timeout=PATIENCE)
+        process.wait(timeout=SHUTDOWN_TIMEOUT)
 
 
-def names_are_resolved_and_certificates_believed(settings, volume):
+def host_names_are_resolved_and_certificates_verified(settings, volume):
     name = "cache.internal.example"
-    answer_names(name)
+    start_name_server(name)
     with tempfile.TemporaryDirectory() as folder, redis_with_tls(folder, name, "localhost"):
         shutil.copy(pathlib.Path(folder) / "ca.pem", pathlib.Path(volume) / "ca.pem")
         os.chmod(pathlib.Path(volume) / "ca.pem", 0o644)
-        linked = lambda: "\nuser_cache_link_up 1\n" in get("/metrics")[1]
+        is_connected = lambda: "\nuser_cache_link_up 1\n" in get("/metrics")[1]
         for host, variable in [(name, "REDIS_CA_FILE"), ("localhost", "SSL_CERT_FILE")]:
             with_redis = {
                 "DATABASE_URI": "sqlite:////data/users.db",
                 "REDIS_URL": f"rediss://{host}:6380/0",
                 variable: "/data/ca.pem",
             }
-            with served(settings | with_redis):
-                wait_for(f"a link to rediss://{host} by {variable}", linked)
-                say(f"rediss://{host} is found, and believed by {variable}")
+            with running_service(settings | with_redis):
+                wait_for(f"a connection to rediss://{host}, with the certificate in {variable}", is_connected)
+                say(f"resolves {host}, and trusts its certificate by {variable}")
 
 
 def main():
@@ -231,10 +234,10 @@ def main():
     with tempfile.TemporaryDirectory() as volume:
         prepare(volume)
         settings = {"JWT_SECRET_KEY": "a-key-of-the-check-of-the-image-long-enough", "ALLOWED_API_TOKENS": SERVICE_TOKEN, "LOG_LEVEL": "warn"}
-        a_container_serves_as_nobody_from_a_root_it_cannot_write(settings, volume)
+        a_container_runs_unprivileged_with_a_read_only_root(settings, volume)
         the_labels_describe_the_image()
         the_allocator_is_mimalloc(settings)
-        names_are_resolved_and_certificates_believed(settings, volume)
+        host_names_are_resolved_and_certificates_verified(settings, volume)
         # All mounts end with this namespace, but the folder cannot be removed while it is mounted.
         run("umount", root / "data")
 

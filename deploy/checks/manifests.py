@@ -221,13 +221,13 @@ def check_manifests(service, where, documents, alerted_memory):
     if ports != {"http": int(settings.get("PORT", 5000)), "management": int(settings["MANAGEMENT_PORT"])}:
         fault(f"{where}: the ports are not those of the settings: {ports}")
     if megabytes(container["resources"]["limits"]["memory"]) != alerted_memory:
-        fault(f"{where}: the memory's limit is not the one that UserServiceMemoryHigh knows, {alerted_memory} MiB")
+        fault(f"{where}: the memory limit differs from the one in the alert UserServiceMemoryHigh, {alerted_memory} MiB")
     if megabytes(container["resources"]["requests"]["memory"]) < int(settings.get("CACHE_MEMORY_MB", 64)) + 64:
-        fault(f"{where}: the memory that is asked for is mostly the cache's")
+        fault(f"{where}: requests.memory must be at least 64 MiB more than CACHE_MEMORY_MB")
     replicas = autoscaler["spec"]["maxReplicas"] if autoscaler else deployment["spec"]["replicas"]
     connections, counted = most_connections(deployment["spec"], replicas, settings, settings_of_job)
     if connections > CONNECTIONS:
-        fault(f"{where}: {counted} take {connections} connections, of {CONNECTIONS}")
+        fault(f"{where}: {counted} use {connections} connections, PostgreSQL has {CONNECTIONS}")
     return connections
 
 

@@ -75,15 +75,15 @@ impl CursorStore for MemoryCursor {
 /// Apply what it returns, then call [`Follower::confirm`].
 ///
 /// ```no_run
-/// # use user_client::{Client, EventKind, Followed, MemoryCursor, User, UserFilter, UserId};
+/// # use user_client::{Client, EventKind, FeedUpdate, MemoryCursor, User, UserFilter, UserId};
 /// # struct Copy;
 /// # impl Copy { fn clear(&mut self) {} fn put(&mut self, _: &User) {} fn remove(&mut self, _: UserId) {} }
 /// # async fn example(client: Client, mut copy: Copy) -> Result<(), Box<dyn std::error::Error>> {
 /// let mut follower = client.follow(MemoryCursor::default()).include_user();
 /// loop {
-///     let followed = follower.next().await?;
-///     match &followed {
-///         Followed::Events(page) => {
+///     let update = follower.next().await?;
+///     match &update {
+///         FeedUpdate::Events(page) => {
 ///             for event in page.events.iter().filter(|event| event.data.revision.is_some()) {
 ///                 match &event.data.user {
 ///                     Some(user) => copy.put(user), // unless the copy has a greater version
@@ -91,7 +91,7 @@ impl CursorStore for MemoryCursor {
 ///                 }
 ///             }
 ///         }
-///         Followed::Resync(_) => {
+///         FeedUpdate::Resync(_) => {
 ///             copy.clear();
 ///             let mut users = client.users(UserFilter::new());
 ///             while let Some(user) = users.next().await {
@@ -99,7 +99,7 @@ impl CursorStore for MemoryCursor {
 ///             }
 ///         }
 ///     }
-///     follower.confirm(&followed).await?;
+///     follower.confirm(&update).await?;
 /// }
 /// # }
 /// ```
@@ -115,7 +115,7 @@ pub struct Follower<S> {
 
 /// What a [`Follower`] received.
 #[derive(Clone, Debug)]
-pub enum Followed {
+pub enum FeedUpdate {
     /// Events, at least one unless all were repetitions. Apply those that are newer than what you have.
     Events(EventPage),
     /// Events are missing, or there is no position yet: read all users again, with [`Client::users`], and keep the
@@ -123,7 +123,7 @@ pub enum Followed {
     Resync(Resync),
 }
 
-impl Followed {
+impl FeedUpdate {
     /// The position after what was received. Store it in the transaction that applies it, or call
     /// [`Follower::confirm`].
     pub fn cursor(&self) -> &str {
@@ -218,7 +218,7 @@ impl<S: CursorStore> Follower<S> {
     ///
     /// # Errors
     /// A refusal of the service, or a failure of the store.
-    pub async fn next(&mut self) -> Result<Followed, FollowError<S::Error>> {
+    pub async fn next(&mut self) -> Result<FeedUpdate, FollowError<S::Error>> {
         loop {
             let cursor = self.store.load().await.map_err(FollowError::Store)?;
             let Some(cursor) = cursor else {
@@ -232,13 +232,16 @@ impl<S: CursorStore> Follower<S> {
                     None => return Err(FollowError::Feed(error)),
                 },
             };
+            let came_early =
+                page.events.is_empty() && !page.has_more && started.elapsed() < MAX_WAIT;
             page.events.retain(|event| self.newest.is_newer(event));
             if !page.events.is_empty() {
-                return Ok(Followed::Events(page));
+                return Ok(FeedUpdate::Events(page));
             }
             if page.cursor != cursor {
-                self.confirm(&Followed::Events(page)).await?;
-            } else if !page.has_more && started.elapsed() < MAX_WAIT {
+                self.confirm(&FeedUpdate::Events(page)).await?;
+            }
+            if came_early {
                 sleep(PAUSE).await;
             }
         }
@@ -248,16 +251,16 @@ impl<S: CursorStore> Follower<S> {
     ///
     /// # Errors
     /// A failure of the store.
-    pub async fn confirm(&mut self, followed: &Followed) -> Result<(), FollowError<S::Error>> {
-        let stored = self.store.store(followed.cursor()).await;
+    pub async fn confirm(&mut self, update: &FeedUpdate) -> Result<(), FollowError<S::Error>> {
+        let stored = self.store.store(update.cursor()).await;
         stored.map_err(FollowError::Store)?;
-        match followed {
-            Followed::Events(page) => page
+        match update {
+            FeedUpdate::Events(page) => page
                 .events
                 .iter()
                 .for_each(|event| self.newest.record(event)),
             // The store may be another one, with other revisions.
-            Followed::Resync(_) => self.newest = NewestOnly::default(),
+            FeedUpdate::Resync(_) => self.newest = NewestOnly::default(),
         }
         Ok(())
     }
@@ -277,11 +280,11 @@ impl<S: CursorStore> Follower<S> {
         read
     }
 
-    async fn resync(&self, reason: ResyncReason) -> Result<Followed, FollowError<S::Error>> {
+    async fn resync(&self, reason: ResyncReason) -> Result<FeedUpdate, FollowError<S::Error>> {
         let now = self.read(|client| client.list_events().now()).await;
         let cursor = now.map_err(FollowError::Feed)?.cursor;
         sleep(BEFORE_WALK).await;
-        Ok(Followed::Resync(Resync { reason, cursor }))
+        Ok(FeedUpdate::Resync(Resync { reason, cursor }))
     }
 
     /// Reads a page, and tries again while the service is unavailable.

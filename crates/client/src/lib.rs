@@ -40,7 +40,7 @@ pub use export::{
 };
 pub use filter::{SortOrder, UserFilter};
 pub use follower::{
-    CursorStore, FollowError, Followed, Follower, MemoryCursor, NewestOnly, Resync, ResyncReason,
+    CursorStore, FeedUpdate, FollowError, Follower, MemoryCursor, NewestOnly, Resync, ResyncReason,
 };
 pub use health::Readiness;
 pub use loader::UserLoader;

@@ -1,17 +1,17 @@
-"""A script of thirty steps against a running service, and 1,000 creates while responses are lost."""
+"""A script of steps against a running service, and 1,000 creates while responses are lost."""
 
 import asyncio
 import inspect
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import httpx
 
 from user_client import Conflict, KnownCode, MemoryStore, UserClient, UserServiceError, VersionedUser
-from user_client.core.api.credentials import set_password
+from user_client.core.api.credentials import clear_lockout, set_password
 from user_client.core.api.lifecycle import activate_user, suspend_user
 from user_client.core.api.relationships import list_followers
 from user_client.core.api.tokens import create_token
@@ -48,27 +48,47 @@ class CountingTransport(httpx.AsyncHTTPTransport):
 
 
 class ImpairedTransport(httpx.AsyncHTTPTransport):
-    """Replaces the first response by another one, or by an exception."""
+    """Replaces the first responses by other ones, or by exceptions."""
 
-    def __init__(self, first: httpx.Response | httpx.TransportError) -> None:
+    def __init__(self, *firsts: httpx.Response | httpx.TransportError) -> None:
         super().__init__()
-        self.first = first
+        self.firsts = list(firsts)
         self.keys: list[str | None] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.keys.append(request.headers.get("Idempotency-Key"))
         response = await super().handle_async_request(request)
-        if len(self.keys) > 1:
+        if not self.firsts:
             return response
         await response.aread()
-        if isinstance(self.first, httpx.Response):
-            return self.first
-        raise self.first
+        first = self.firsts.pop(0)
+        if isinstance(first, httpx.Response):
+            return first
+        raise first
+
+
+class SlowTransport(httpx.AsyncBaseTransport):
+    """Sends a byte of the response now and then, without end."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        async def content() -> AsyncIterator[bytes]:
+            while True:
+                await asyncio.sleep(0.02)
+                yield b" "
+
+        return httpx.Response(200, content=content())
+
+
+def problem(status: int, /, **members: Any) -> httpx.Response:
+    headers = {"Content-Type": "application/problem+json"}
+    members = {"status": status, "detail": "x", "request_id": "x"} | members
+    return httpx.Response(status, headers=headers, json=members)
 
 
 def unavailable() -> httpx.Response:
-    headers = {"Content-Type": "application/problem+json", "Retry-After": "1"}
-    return httpx.Response(503, headers=headers, json={"code": "overloaded", "detail": "x", "request_id": "x"})
+    response = problem(503, code="overloaded")
+    response.headers["Retry-After"] = "1"
+    return response
 
 
 class ForgetfulStore(MemoryStore):
@@ -77,9 +97,11 @@ class ForgetfulStore(MemoryStore):
     is_lost = False
 
     async def cursor(self) -> str | None:
-        cursor = "not-a-cursor" if self.is_lost else await super().cursor()
+        return "not-a-cursor" if self.is_lost else await super().cursor()
+
+    async def replace(self, users: AsyncIterator[User], cursor: str) -> None:
+        await super().replace(users, cursor)
         self.is_lost = False
-        return cursor
 
 
 def new_user(name: str, **members: Any) -> NewUser:
@@ -99,6 +121,15 @@ async def fails(code: KnownCode, call: Awaitable[object]) -> UserServiceError:
         assert error.request_id
         return error
     raise AssertionError(f"expected {code}")
+
+
+async def fails_with(code: str, status: int, call: Awaitable[object]) -> None:
+    try:
+        await call
+    except UserServiceError as error:
+        assert (error.code, error.status, type(error)) == (code, status, UserServiceError), error
+    else:
+        raise AssertionError(f"expected {code}")
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -266,15 +297,80 @@ class Steps:
 
     async def a_write_without_a_key_is_not_repeated_after_a_lost_response(self) -> None:
         transport = ImpairedTransport(httpx.ReadError("lost"))
-        body = NewToken.from_dict({"name": f"{PREFIX}-token", "scopes": ["users:read"]})
         async with UserClient(BASE_URL, TOKEN, transport=transport) as client:
-            try:
-                await create_token.asyncio_detailed(client=client.core, body=body)
-            except UserServiceError as error:
-                assert (error.code, error.status) == ("no_response", 0)
-            else:
-                raise AssertionError("the response was lost")
+            await fails_with("no_response", 0, create_token.asyncio_detailed(client=client.core, body=new_token("x")))
         assert transport.keys == [None]
+
+    async def an_idempotent_write_without_a_key_is_repeated(self) -> None:
+        transport = ImpairedTransport(httpx.ReadError("lost"))
+        async with UserClient(BASE_URL, TOKEN, transport=transport) as client:
+            await clear_lockout.asyncio_detailed(self.crowd[0].id, client=client.core)
+        assert transport.keys == [None, None]
+
+    async def any_write_is_repeated_after_a_408(self) -> None:
+        transport = ImpairedTransport(problem(408, code="request_timeout"))
+        async with UserClient(BASE_URL, TOKEN, transport=transport) as client:
+            await create_token.asyncio_detailed(client=client.core, body=new_token("y"))
+        assert transport.keys == [None, None]
+
+    async def responses_of_a_gateway_are_unexpected(self) -> None:
+        page = {"Content-Type": "text/html"}
+        broken = {"Content-Type": "application/problem+json"}
+        for response in (
+            httpx.Response(200, headers=page, content="<p>"),
+            httpx.Response(302, headers={"Location": f"{BASE_URL}/health/live"}),
+            httpx.Response(404, headers=page, content="<p>"),
+            httpx.Response(503, headers=broken, content="{"),
+            httpx.Response(503, headers=broken, json=[]),
+            problem(503),
+            problem(503, code=503),
+            problem(503, code="overloaded", status=500),
+        ):
+            transport = ImpairedTransport(response)
+            async with UserClient(BASE_URL, TOKEN, transport=transport) as client:
+                call = create_token.asyncio_detailed(client=client.core, body=new_token("z"))
+                await fails_with("unexpected_response", response.status_code, call)
+            assert transport.keys == [None]
+
+    async def a_batch_of_another_length_is_unexpected(self) -> None:
+        transport = ImpairedTransport(httpx.Response(200, json={"users": []}))
+        async with UserClient(BASE_URL, TOKEN, transport=transport) as client:
+            await fails_with("unexpected_response", 200, client.get(UNKNOWN))
+
+    async def a_whole_attempt_has_a_timeout(self) -> None:
+        client = UserClient(BASE_URL, TOKEN, transport=SlowTransport(), attempt_timeout=0.1, retry_for=0)
+        async with client, asyncio.timeout(5):
+            await fails_with("no_response", 0, client.read(UNKNOWN))
+
+    async def a_copy_survives_a_410_and_errors_after_it(self) -> None:
+        store, errors = ForgetfulStore(), list[str]()
+        store.is_lost = True
+        transport = ImpairedTransport(
+            problem(410, code="cursor_lost"), problem(500, code="internal"), problem(408, code="request_timeout")
+        )
+        async with UserClient(BASE_URL, TOKEN, transport=transport, retry_for=0) as client:
+            loop = asyncio.create_task(
+                client.follow_users(store, wait=1, list_lag=0, on_error=lambda error: errors.append(error.code))
+            )
+            await eventually(lambda: len(store.users) >= 120)
+            loop.cancel()
+            await asyncio.wait([loop])
+        assert errors == ["cursor_lost", "internal", "request_timeout"]
+
+    async def a_copy_that_is_stopped_before_the_walk_is_unchanged(self) -> None:
+        store = MemoryStore()
+        transport = CountingTransport()
+        async with UserClient(BASE_URL, TOKEN, transport=transport) as client:
+            loop = asyncio.create_task(client.follow_users(store, list_lag=60))
+            await eventually(lambda: len(transport.requests) == 1)
+            await asyncio.sleep(0.1)
+            loop.cancel()
+            await asyncio.wait([loop])
+        assert (len(transport.requests), store.users, await store.cursor()) == (1, {}, None)
+
+
+def new_token(name: str) -> NewToken:
+    return NewToken.from_dict({"name": f"{PREFIX}-{name}", "scopes": ["users:read"]})
 
 
 def count_of(client: UserClient, prefix: str) -> int:

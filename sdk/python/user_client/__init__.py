@@ -1,8 +1,9 @@
 """A client of the User service.
 
-`UserClient` has the calls that most services need, for asyncio. Every operation of the API is in `user_client.core.api`,
-generated from the OpenAPI document, for asyncio and for blocking code: pass `UserClient.core` as `client`. All requests
-pass the same transport, so generated operations are repeated in the same way and raise the same errors.
+`UserClient` has the calls that most services need, for asyncio. Every operation of the API is in
+`user_client.core.api`, generated from the OpenAPI document, for asyncio and for blocking code: pass `UserClient.core`
+as `client`. All requests pass the same transport, so generated operations are repeated in the same way and raise the
+same errors.
 """
 
 from ._contract import KnownCode

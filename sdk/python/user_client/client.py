@@ -77,8 +77,10 @@ class UserClient:
     """A client of the User service.
 
     `token` is a service token or a JWT, or a function that returns the current one; it is called for every attempt.
-    `attempt_timeout` and `retry_for` are seconds: how long one attempt may take (a request that waits for events takes
-    longer), and how long an operation is repeated. `transport` sends single requests, for example through a proxy.
+    `attempt_timeout` is the number of seconds that one attempt may take. A request that waits for events may take
+    `wait` seconds longer. In blocking code it bounds each wait for data, so a slow response can take longer as a whole.
+    `retry_for` is the number of seconds for which an operation is repeated. `transport` sends the single requests of
+    asyncio, for example through a proxy.
     """
 
     def __init__(
@@ -131,7 +133,7 @@ class UserClient:
             batch[key] = asyncio.get_running_loop().create_future()
         if len(batch) == BATCH_SIZE:
             self._batch = None
-        # The future belongs to all who wait for it: the cancellation of one call must not cancel it.
+        # Calls for the same user share the future: the cancellation of one of them must not cancel it.
         return await asyncio.shield(batch[key])
 
     async def _load(self, batch: dict[str, "asyncio.Future[User | None]"]) -> None:
@@ -142,6 +144,8 @@ class UserClient:
             body = BatchByIds(ids=list(batch))
             response = await batch_get_users.asyncio_detailed(client=self.core, body=body)
             users = json.loads(response.content)["users"]
+            if len(users) != len(batch):
+                raise _unexpected(response)
             for waiting, user in zip(batch.values(), users, strict=True):
                 waiting.set_result(None if user is None else User.from_dict(user))
         except Exception as error:
@@ -171,13 +175,18 @@ class UserClient:
         await follow_user.asyncio_detailed(id, target, client=self.core)
 
     async def users(self, **filters: Any) -> AsyncIterator[User]:
-        """Iterates over all users that match filters, page by page. They are the arguments of `core.api.users.list_users`."""
-        cursor: str | Unset | None = filters.pop("cursor", UNSET)
-        while cursor is not None:
+        """Iterates over all users that match filters, page by page.
+
+        The filters are the arguments of `core.api.users.list_users`.
+        """
+        cursor: str | Unset = filters.pop("cursor", UNSET)
+        while True:
             response = await list_users.asyncio_detailed(client=self.core, cursor=cursor, **filters)
             page = _parsed(UserPage, response)
             for user in page.users:
                 yield user
+            if not isinstance(page.next_cursor, str):
+                return
             cursor = page.next_cursor
 
     async def follow_users(
@@ -206,14 +215,14 @@ class UserClient:
                     await self._apply_page(store, cursor, wait)
                 failures = 0
             except UserServiceError as error:
-                is_position_valid = not error.is_code("cursor_expired", "cursor_lost", "invalid_cursor")
-                if is_position_valid and error.status not in (0, 429) and error.status < 500:
+                if error.is_code("cursor_expired", "cursor_lost", "invalid_cursor"):
+                    is_position_valid = False
+                elif error.status not in (0, 408, 429) and error.status < 500:
                     raise
                 if on_error is not None:
                     on_error(error)
-                if is_position_valid:
-                    await asyncio.sleep(backoff(failures))
-                    failures += 1
+                await asyncio.sleep(backoff(failures))
+                failures += 1
 
     async def _replace(self, store: CopyStore, list_lag: float) -> None:
         now = _parsed(EventPage, await list_events.asyncio_detailed(client=self.core, cursor="now"))
@@ -281,7 +290,11 @@ def _parsed(kind: type[T], response: Response[Any]) -> T:
     """Returns the parsed body. The transport has raised an exception for an error response."""
     if isinstance(response.parsed, kind):
         return response.parsed
-    raise UserServiceError(response.status_code, "unexpected_response", "the response is not of the expected type")
+    raise _unexpected(response)
+
+
+def _unexpected(response: Response[Any]) -> UserServiceError:
+    return UserServiceError(response.status_code, "unexpected_response", "the response is not of the expected type")
 
 
 def _user(response: Response[Any]) -> User:

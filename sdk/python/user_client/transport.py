@@ -3,14 +3,15 @@
 import asyncio
 import json
 import random
+import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import httpx
 
-from ._contract import IDEMPOTENT_WRITES, KnownCode
+from ._contract import IDEMPOTENT_WRITES, KEYED_WRITES, KnownCode
 
 MAX_BACKOFF = 2.0
 
@@ -20,7 +21,8 @@ class UserServiceError(Exception):
 
     `code` is the one of the problem, or `no_response` if the last attempt had no response (`status` is 0; a write may
     have been applied), or `unexpected_response` if the response is not one of the service, such as that of a gateway.
-    A later release of the service may send codes that are not known here.
+    Subclasses are only for problems of the service: the 404 of a gateway is not a `NotFound`. A later release of the
+    service may send codes that are not known here.
     """
 
     def __init__(self, status: int, code: str, message: str, problem: dict[str, Any] | None = None) -> None:
@@ -70,7 +72,7 @@ class InvalidRequest(UserServiceError):
 
 
 class Unavailable(UserServiceError):
-    """429 or 503, also after all repetitions."""
+    """429 or 503, after all repetitions: nothing was done by the last attempt."""
 
 
 ERRORS: dict[int, type[UserServiceError]] = {
@@ -107,10 +109,10 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
             try:
                 response = self._blocking.handle_request(request)
                 response.read()  # The response can be lost half-way.
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 pause = repetition.after_loss(error)
             else:
-                if response.status_code < 400:
+                if is_success(request, response):
                     return response
                 pause = repetition.after_error(response)
             time.sleep(pause)
@@ -120,12 +122,14 @@ class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
         while True:
             self._authorize(request)
             try:
-                response = await self._asynchronous.handle_async_request(request)
-                await response.aread()
-            except httpx.TransportError as error:
+                # The timeouts of httpx bound each wait for data, not their sum.
+                async with asyncio.timeout(repetition.attempt_timeout):
+                    response = await self._asynchronous.handle_async_request(request)
+                    await response.aread()
+            except (httpx.RequestError, TimeoutError) as error:
                 pause = repetition.after_loss(error)
             else:
-                if response.status_code < 400:
+                if is_success(request, response):
                     return response
                 pause = repetition.after_error(response)
             await asyncio.sleep(pause)
@@ -146,21 +150,23 @@ class _Repetition:
 
     def __init__(self, request: httpx.Request, retry_for: float) -> None:
         method, path, headers = request.method, request.url.path, request.headers
-        takes_key = any(method == write and pattern.search(path) for write, pattern in IDEMPOTENT_WRITES)
-        if takes_key and "Idempotency-Key" not in headers:
+        if _is_one_of(KEYED_WRITES, method, path) and "Idempotency-Key" not in headers:
             headers["Idempotency-Key"] = str(uuid.uuid4())
-        # Without a key, a write whose response is lost could be applied twice.
+        # Without a key, most writes whose response is lost could be applied twice.
         self._is_repeatable = (
-            method in ("GET", "HEAD") or "Idempotency-Key" in headers or path.endswith("/v1/users/batch")
+            method in ("GET", "HEAD")
+            or "Idempotency-Key" in headers
+            or _is_one_of(IDEMPOTENT_WRITES, method, path)
         )
         # A request that waits for events has no response for so long.
         timeout = request.extensions.get("timeout", {})
         if timeout.get("read") is not None:
             timeout["read"] += float(request.url.params.get("wait", 0))
+        self.attempt_timeout: float | None = timeout.get("read")
         self._deadline = time.monotonic() + retry_for
         self._attempt = 0
 
-    def after_loss(self, error: httpx.TransportError) -> float:
+    def after_loss(self, error: httpx.RequestError | TimeoutError) -> float:
         """Returns the pause before the request is repeated, or raises."""
         failure = UserServiceError(0, "no_response", f"no response: {error!r}")
         return self._pause(self._is_repeatable, failure, error)
@@ -169,8 +175,8 @@ class _Repetition:
         """Returns the pause before the request is repeated, or raises."""
         error, status = error_of(response), response.status_code
         # The service has done nothing. Another sender of a 503, such as a gateway, does not promise that.
-        nothing_was_done = bool(error.problem) and status in (429, 503)
-        is_temporary = nothing_was_done or (self._is_repeatable and status in (429, 502, 503, 504))
+        nothing_was_done = bool(error.problem) and status in (408, 429, 503)
+        is_temporary = nothing_was_done or (self._is_repeatable and status in (408, 429, 502, 503, 504))
         retry_after = response.headers.get("Retry-After", "")
         return self._pause(is_temporary, error, None, float(retry_after) if retry_after.isdigit() else 0.0)
 
@@ -184,15 +190,43 @@ class _Repetition:
         return pause
 
 
+def _is_one_of(writes: Iterable[tuple[str, re.Pattern[str]]], method: str, path: str) -> bool:
+    return any(method == write and pattern.search(path) for write, pattern in writes)
+
+
+def is_success(request: httpx.Request, response: httpx.Response) -> bool:
+    """Returns whether a response, which has been read, is a success of the service and not the page of a gateway."""
+    if "/v1/" in request.url.path and response.content and not _has_type(response, "application/json"):
+        return False
+    return response.is_success or response.status_code == 304
+
+
 def error_of(response: httpx.Response) -> UserServiceError:
-    """Returns the exception for an error response, which has been read."""
-    status = response.status_code
-    kind = ERRORS.get(status, UserServiceError)
-    if response.headers.get("Content-Type", "").startswith("application/problem+json"):
-        problem = json.loads(response.content)
-        return kind(status, problem["code"], f"{problem['code']}: {problem['detail']}", problem)
+    """Returns the exception for a response that is not a success. The response has been read."""
+    status, problem = response.status_code, _problem_of(response)
+    if problem is not None:
+        code = problem["code"]
+        return ERRORS.get(status, UserServiceError)(status, code, f"{code}: {problem.get('detail')}", problem)
     text = response.content[:200].decode(errors="replace")
-    return kind(status, "unexpected_response", f"status {status}: {text}")
+    return UserServiceError(status, "unexpected_response", f"status {status}: {text}")
+
+
+def _problem_of(response: httpx.Response) -> dict[str, Any] | None:
+    """Returns the problem in a response; None if it is not one of the service."""
+    if not _has_type(response, "application/problem+json"):
+        return None
+    try:
+        problem = json.loads(response.content)
+    except ValueError:
+        return None
+    if not isinstance(problem, dict) or not isinstance(problem.get("code"), str):
+        return None
+    return problem if problem.get("status") == response.status_code else None
+
+
+def _has_type(response: httpx.Response, media_type: str) -> bool:
+    found: str = response.headers.get("Content-Type", "")
+    return found.partition(";")[0].strip().lower() == media_type
 
 
 def backoff(attempt: int) -> float:

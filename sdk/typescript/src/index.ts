@@ -53,7 +53,7 @@ export interface CopyStore {
 }
 
 export interface FollowOptions {
-  /** Ends the loop. */
+  /** Ends the loop. After it aborts, the store is not changed. */
   signal?: AbortSignal;
   /** Seconds that a request waits for an event, at most 25; default 25. */
   wait?: number;
@@ -116,8 +116,11 @@ export class UserClient {
       this.#batch = undefined;
     }
     try {
-      const { data } = await this.api.POST("/v1/users/batch", { body: { ids: [...batch.keys()] } });
-      const users = (data?.users ?? []) as (User | null)[];
+      const page = content(await this.api.POST("/v1/users/batch", { body: { ids: [...batch.keys()] } }));
+      const users = page.users as (User | null)[];
+      if (!Array.isArray(users) || users.length !== batch.size) {
+        throw new UserServiceError(200, "unexpected_response", "the batch does not have a user for each id");
+      }
       [...batch.values()].forEach((waiting, index) => waiting.resolve(users[index] ?? null));
     } catch (error) {
       batch.forEach((waiting) => waiting.reject(error));
@@ -148,15 +151,16 @@ export class UserClient {
     await this.api.PUT("/v1/users/{id}/following/{target}", { params: { path: { id, target } } });
   }
 
-  /** Iterates over all users that match a filter, page by page. */
-  async *users(filter: UserFilter = {}): AsyncGenerator<User, void, undefined> {
+  /** Iterates over all users that match a filter, page by page. Throws the reason of the signal if it aborts. */
+  async *users(filter: UserFilter = {}, signal?: AbortSignal): AsyncGenerator<User, void, undefined> {
     let cursor: string | null | undefined = filter.cursor;
     do {
       const query: UserFilter = typeof cursor === "string" ? { ...filter, cursor } : filter;
-      const page = content(await this.api.GET("/v1/users", { params: { query } }));
+      const page = content(await this.api.GET("/v1/users", { params: { query }, signal: signal ?? null }));
       yield* page.users;
       cursor = page.next_cursor;
-    } while (cursor !== null);
+    } while (typeof cursor === "string");
+    signal?.throwIfAborted();
   }
 
   /**
@@ -185,21 +189,22 @@ export class UserClient {
         if (!(error instanceof UserServiceError) || !canContinue(error)) {
           throw error;
         }
-        onError?.(error);
         if (error.is("cursor_expired", "cursor_lost", "invalid_cursor")) {
           isPositionValid = false;
-        } else {
-          await sleep(backoff(failures++), signal);
         }
+        onError?.(error);
+        await sleep(backoff(failures++), signal);
       }
     }
   }
 
   async #replace(store: CopyStore, listLag: number, signal?: AbortSignal): Promise<void> {
-    const now = content(await this.api.GET("/v1/events", { params: { query: { cursor: "now" } } }));
+    const query = { cursor: "now" };
+    const now = content(await this.api.GET("/v1/events", { params: { query }, signal: signal ?? null }));
     // A list that is older than the position would miss changes.
     await sleep(listLag, signal);
-    await store.replace(this.users({ sort: "created_at", limit: 200 }), now.cursor);
+    signal?.throwIfAborted();
+    await store.replace(this.users({ sort: "created_at", limit: 200 }, signal), now.cursor);
   }
 
   async #applyPage(store: CopyStore, cursor: string, wait: number, signal?: AbortSignal): Promise<void> {
@@ -221,13 +226,13 @@ export class UserClient {
         changes.push(change);
       }
     }
+    signal?.throwIfAborted();
     await store.apply(changes, page.cursor);
     // A replica that stops, or has too many waiting requests, answers at once.
     if (wait > 0 && page.events.length === 0 && !page.has_more && Date.now() - started < 1_000) {
       await sleep(1_000, signal);
     }
   }
-
 }
 
 /** A {@link CopyStore} in memory, for tests and small caches. */
@@ -270,7 +275,12 @@ export class MemoryStore implements CopyStore {
 
 /** Whether a follower continues after an error. */
 function canContinue(error: UserServiceError): boolean {
-  return [0, 410, 429].includes(error.status) || error.status >= 500 || error.is("invalid_cursor");
+  return (
+    error.is("cursor_expired", "cursor_lost", "invalid_cursor") ||
+    error.code === "no_response" ||
+    [408, 429].includes(error.status) ||
+    error.status >= 500
+  );
 }
 
 function content<T>({ data }: { data?: T }): T {

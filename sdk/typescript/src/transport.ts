@@ -1,6 +1,6 @@
 /** How a request is sent: the credential, the key of a write, repetitions, and errors as exceptions. */
 
-import { CODES, IDEMPOTENT_WRITES } from "./contract.js";
+import { CODES, IDEMPOTENT_WRITES, KEYED_WRITES } from "./contract.js";
 import type { components } from "./schema.js";
 
 export type Problem = components["schemas"]["Problem"];
@@ -73,21 +73,27 @@ export class Transport {
   async send(request: Request): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     const headers = new Headers(request.headers);
-    const takesKey = IDEMPOTENT_WRITES.some(([method, path]) => method === request.method && path.test(pathname));
-    if (takesKey && !headers.has("Idempotency-Key")) {
+    const isOneOf = (writes: typeof KEYED_WRITES) =>
+      writes.some(([method, path]) => method === request.method && path.test(pathname));
+    if (isOneOf(KEYED_WRITES) && !headers.has("Idempotency-Key")) {
       headers.set("Idempotency-Key", newKey());
     }
     const isRead = request.method === "GET" || request.method === "HEAD";
     const body = isRead ? null : await request.arrayBuffer();
-    // Without a key, a write whose response is lost could be applied twice.
-    const isRepeatable = isRead || headers.has("Idempotency-Key") || pathname.endsWith("/v1/users/batch");
-    const timeout = (this.#options.attemptTimeout ?? 10_000) + 1_000 * Number(searchParams.get("wait") ?? 0);
+    // Without a key, most writes whose response is lost could be applied twice.
+    const isRepeatable = isRead || headers.has("Idempotency-Key") || isOneOf(IDEMPOTENT_WRITES);
+    const timeout = (this.#options.attemptTimeout ?? 10_000) + 1_000 * (Number(searchParams.get("wait")) || 0);
     const deadline = Date.now() + (this.#options.retryFor ?? 30_000);
     for (let attempt = 0; ; attempt++) {
       headers.set("Authorization", `Bearer ${await this.#token()}`);
-      const copy = new Request(request, { headers, body: body?.byteLength ? body : null });
-      const outcome = await this.#attempt(copy, request.signal, timeout);
-      if (outcome instanceof Response && outcome.status < 400) {
+      const init: RequestInit = {
+        headers,
+        body: body?.byteLength ? body : null,
+        // The service redirects only browsers. A page to which a gateway redirects is not its response.
+        redirect: "manual",
+      };
+      const outcome = await this.#attempt(new Request(request, init), request.signal, timeout);
+      if (outcome instanceof Response && isSuccess(outcome, pathname)) {
         return outcome;
       }
       const error = outcome instanceof Response ? await errorOf(outcome) : outcome;
@@ -111,6 +117,10 @@ export class Transport {
     try {
       const response = await (this.#options.fetch ?? fetch)(new Request(request, { signal: controller.signal }));
       const { status, statusText, headers } = response;
+      if (response.type === "opaqueredirect") {
+        // A browser does not show the status of a redirect, and a Response cannot be made without one.
+        return new UserServiceError(0, "unexpected_response", "the response is a redirect");
+      }
       const bytes = await response.arrayBuffer();
       return new Response(bytes.byteLength ? bytes : null, { status, statusText, headers });
     } catch (cause) {
@@ -128,21 +138,45 @@ export class Transport {
   }
 }
 
+/** Whether a response is a success of the service, and not the page of a gateway. */
+function isSuccess(response: Response, path: string): boolean {
+  if (path.includes("/v1/") && response.body !== null && !hasType(response, "application/json")) {
+    return false;
+  }
+  return response.ok || response.status === 304;
+}
+
 /** Whether the same request can have another result soon, and may be repeated. */
-function isTemporary({ status, problem }: UserServiceError, isRepeatable: boolean): boolean {
+function isTemporary({ status, code, problem }: UserServiceError, isRepeatable: boolean): boolean {
   // The service has done nothing. Another sender of a 503, such as a gateway, does not promise that.
-  const nothingWasDone = problem !== undefined && (status === 429 || status === 503);
-  return nothingWasDone || (isRepeatable && [0, 429, 502, 503, 504].includes(status));
+  const nothingWasDone = problem !== undefined && [408, 429, 503].includes(status);
+  const isUnknown = code === "no_response" || [408, 429, 502, 503, 504].includes(status);
+  return nothingWasDone || (isRepeatable && isUnknown);
 }
 
 async function errorOf(response: Response): Promise<UserServiceError> {
+  const { status } = response;
   const text = await response.text();
-  const type = response.headers.get("Content-Type") ?? "";
-  if (type.startsWith("application/problem+json")) {
-    const problem = JSON.parse(text) as Problem;
-    return new UserServiceError(response.status, problem.code, `${problem.code}: ${problem.detail}`, problem);
+  const problem = hasType(response, "application/problem+json") ? problemOf(text, status) : undefined;
+  if (problem !== undefined) {
+    return new UserServiceError(status, problem.code, `${problem.code}: ${problem.detail}`, problem);
   }
-  return new UserServiceError(response.status, "unexpected_response", `status ${response.status}: ${text.slice(0, 200)}`);
+  return new UserServiceError(status, "unexpected_response", `status ${status}: ${text.slice(0, 200)}`);
+}
+
+/** Returns the problem in a body; undefined if it is not one of the service. */
+function problemOf(text: string, status: number): Problem | undefined {
+  try {
+    const problem = JSON.parse(text) as Partial<Problem> | null;
+    return typeof problem?.code === "string" && problem.status === status ? (problem as Problem) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function hasType(response: Response, mediaType: string): boolean {
+  const [found = ""] = (response.headers.get("Content-Type") ?? "").split(";");
+  return found.trim().toLowerCase() === mediaType;
 }
 
 /** The time before a repetition, in milliseconds: random, up to twice as long each time. */

@@ -1,4 +1,4 @@
-/** A script of thirty steps against a running service, and 1,000 creates while responses are lost. */
+/** A script of steps against a running service, and 1,000 creates while responses are lost. */
 
 import assert from "node:assert/strict";
 import { env } from "node:process";
@@ -42,13 +42,14 @@ async function eventually(condition: () => boolean): Promise<void> {
   }
 }
 
-/** A client whose first response is another one, and the requests that it sends. */
-function impaired(first: () => Response, retryFor = 30_000): [UserClient, string[]] {
+/** A client whose first responses are other ones, and the keys of the requests that it sends. */
+function impaired(firsts: (() => Response)[], retryFor = 30_000): [UserClient, string[]] {
   const sent: string[] = [];
   const send = async (request: Request) => {
+    assert.equal(request.redirect, "manual");
     sent.push(request.headers.get("Idempotency-Key") ?? "");
     const response = await fetch(request);
-    return sent.length === 1 ? first() : response;
+    return firsts.shift()?.() ?? response;
   };
   return [new UserClient({ baseUrl, token, retryFor, fetch: send }), sent];
 }
@@ -57,10 +58,20 @@ function lost(): Response {
   throw new TypeError("the response is lost");
 }
 
+function problem(status: number, members: object): Response {
+  const headers = { "Content-Type": "application/problem+json" };
+  const body = { type: "x", title: "x", status, detail: "x", request_id: "x", ...members };
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
 function unavailable(): Response {
-  const problem = { type: "x", title: "x", status: 503, detail: "x", code: "overloaded", request_id: "x" };
-  const headers = { "Content-Type": "application/problem+json", "Retry-After": "1" };
-  return new Response(JSON.stringify(problem), { status: 503, headers });
+  const response = problem(503, { code: "overloaded" });
+  response.headers.set("Retry-After", "1");
+  return response;
+}
+
+function createToken(client: UserClient, name: string): Promise<unknown> {
+  return client.api.POST("/v1/tokens", { body: { name: `${prefix}-${name}`, scopes: ["users:read"] } });
 }
 
 const unknown = "0199b8f2-7c1e-7000-8000-000000000000";
@@ -70,9 +81,12 @@ class ForgetfulStore extends MemoryStore {
   isLost = false;
 
   override async cursor(): Promise<string | undefined> {
-    const cursor = this.isLost ? "not-a-cursor" : super.cursor();
+    return this.isLost ? "not-a-cursor" : super.cursor();
+  }
+
+  override async replace(users: AsyncIterable<User>, cursor: string): Promise<void> {
+    await super.replace(users, cursor);
     this.isLost = false;
-    return cursor;
   }
 }
 
@@ -208,22 +222,91 @@ const steps: [string, () => Promise<void>][] = [
   }],
   ["a write is repeated under its key", async () => {
     for (const first of [lost, unavailable]) {
-      const [client, sent] = impaired(first);
+      const [client, sent] = impaired([first]);
       await client.create(newUser(`repeated-${first.name}`));
       assert.equal(sent.length, 2);
       assert(sent[0] !== "" && sent[0] === sent[1], String(sent));
     }
   }],
   ["a long Retry-After is an error at once", async () => {
-    const [client, sent] = impaired(unavailable, 900);
+    const [client, sent] = impaired([unavailable], 900);
     await fails("overloaded", () => client.read(unknown));
     assert.equal(sent.length, 1);
   }],
   ["a write without a key is not repeated after a lost response", async () => {
-    const [client, sent] = impaired(lost);
-    const body = { name: `${prefix}-token`, scopes: ["users:read" as const] };
-    await assert.rejects(client.api.POST("/v1/tokens", { body }), { code: "no_response", status: 0 });
+    const [client, sent] = impaired([lost]);
+    await assert.rejects(createToken(client, "x"), { code: "no_response", status: 0 });
     assert.deepEqual(sent, [""]);
+  }],
+  ["an idempotent write without a key is repeated", async () => {
+    const [client, sent] = impaired([lost]);
+    await client.api.DELETE("/v1/users/{id}/lockout", { params: { path: { id: crowd[0]?.id ?? "" } } });
+    assert.deepEqual(sent, ["", ""]);
+  }],
+  ["any write is repeated after a 408", async () => {
+    const [client, sent] = impaired([() => problem(408, { code: "request_timeout" })]);
+    await createToken(client, "y");
+    assert.deepEqual(sent, ["", ""]);
+  }],
+  ["responses of a gateway are unexpected", async () => {
+    const page = { "Content-Type": "text/html" };
+    const broken = { "Content-Type": "application/problem+json" };
+    for (const response of [
+      new Response("<p>", { status: 200, headers: page }),
+      new Response(null, { status: 302, headers: { Location: `${baseUrl}/health/live` } }),
+      new Response("<p>", { status: 404, headers: page }),
+      new Response("{", { status: 503, headers: broken }),
+      new Response("null", { status: 503, headers: broken }),
+      problem(503, {}),
+      problem(503, { code: 503 }),
+      problem(503, { code: "overloaded", status: 500 }),
+    ]) {
+      const [client, sent] = impaired([() => response]);
+      const { status } = response;
+      await assert.rejects(createToken(client, "z"), { code: "unexpected_response", status, problem: undefined });
+      assert.deepEqual(sent, [""]);
+    }
+  }],
+  ["a batch of another length is unexpected", async () => {
+    const headers = { "Content-Type": "application/json" };
+    const [client] = impaired([() => new Response('{"users": []}', { headers })]);
+    await assert.rejects(client.get(unknown), { code: "unexpected_response" });
+  }],
+  ["a whole attempt has a timeout", async () => {
+    // The body never ends.
+    const send = async ({ signal }: Request) => new Response(new ReadableStream({
+      start: (body) => signal.addEventListener("abort", () => body.error(signal.reason)),
+    }));
+    const client = new UserClient({ baseUrl, token, fetch: send, attemptTimeout: 100, retryFor: 0 });
+    await assert.rejects(client.read(unknown), { code: "no_response", status: 0 });
+  }],
+  ["a copy survives a 410 and errors after it", async () => {
+    const store = new ForgetfulStore();
+    store.isLost = true;
+    const errors: unknown[] = [];
+    const [client] = impaired([
+      () => problem(410, { code: "cursor_lost" }),
+      () => problem(500, { code: "internal" }),
+      () => problem(408, { code: "request_timeout" }),
+    ], 0);
+    const stop = new AbortController();
+    const onError = (error: unknown) => errors.push((error as UserServiceError).code);
+    const loop = client.followUsers(store, { signal: stop.signal, wait: 1, listLag: 0, onError });
+    await eventually(() => store.users.size >= 120);
+    stop.abort();
+    await loop;
+    assert.deepEqual(errors, ["cursor_lost", "internal", "request_timeout"]);
+  }],
+  ["a copy that is stopped before the walk is unchanged", async () => {
+    const [client, sent] = impaired([]);
+    const stop = new AbortController();
+    const store = new MemoryStore();
+    const loop = client.followUsers(store, { signal: stop.signal, listLag: 60_000 });
+    await eventually(() => sent.length === 1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    stop.abort();
+    await loop;
+    assert.deepEqual([sent.length, store.users.size, await store.cursor()], [1, 0, undefined]);
   }],
 ];
 

@@ -9,7 +9,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
 use tokio::time::sleep;
-use user_client::{Client, CursorStore, Followed, Follower, SortOrder, User, UserFilter, UserId};
+use user_client::{Client, CursorStore, FeedUpdate, Follower, SortOrder, User, UserFilter, UserId};
 
 const TABLES: &str =
     "CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, version INTEGER, user TEXT);
@@ -63,11 +63,11 @@ async fn follow(
     follower: &mut Follower<Position>,
     copy: &SqlitePool,
 ) -> Result<(), Box<dyn Error>> {
-    let next = follower.next().await?;
+    let update = follower.next().await?;
     // One transaction: it is committed, or rolled back after an error.
     let mut transaction = copy.begin().await?;
-    match &next {
-        Followed::Resync(_) => {
+    match &update {
+        FeedUpdate::Resync(_) => {
             transaction.execute("DELETE FROM users").await?;
             let mut users = client.users(UserFilter::new().sort(SortOrder::OldestFirst));
             while let Some(user) = users.next().await {
@@ -75,7 +75,7 @@ async fn follow(
                 store(&mut transaction, user.id, Some(&user)).await?;
             }
         }
-        Followed::Events(page) => {
+        FeedUpdate::Events(page) => {
             for event in &page.events {
                 // Events about follows and blocks have no revision, and do not change the user.
                 if event.data.revision.is_some() {
@@ -85,7 +85,7 @@ async fn follow(
             }
         }
     }
-    let cursor = query(STORE_CURSOR).bind(next.cursor());
+    let cursor = query(STORE_CURSOR).bind(update.cursor());
     cursor.execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }

@@ -179,6 +179,18 @@ priorityClassName: {{ . }}
 {{- if gt $requested (include "user-service.mebibytes" .Values.resources.limits.memory | int) -}}
 {{- fail "resources.requests.memory is more than resources.limits.memory" -}}
 {{- end -}}
+{{- range $name, $_ := .Values.secret.variables -}}
+{{- if index $settings (printf "%s_FILE" $name) -}}
+{{- fail (printf "secret.variables.%s and settings.%s_FILE are both set: the service accepts only one of them" $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.migrateJob.enabled .Values.migrateJob.secretName -}}
+{{- range $name := list "DATABASE_URI_FILE" "MIGRATE_DATABASE_URI_FILE" -}}
+{{- if index $settings $name -}}
+{{- fail (printf "migrateJob.secretName and settings.%s are both set: the Job accepts only one of them" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "user-service.terminationGracePeriodSeconds" -}}
@@ -192,7 +204,6 @@ priorityClassName: {{ . }}
 {{- $secret := .Values.migrateJob.secretName | default .Values.secret.name -}}
 backoffLimit: 10
 activeDeadlineSeconds: 1800
-ttlSecondsAfterFinished: 120
 template:
   metadata:
     labels:

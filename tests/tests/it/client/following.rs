@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use user_client::{
-    Client, CursorStore, EventKind, Followed, Follower, MemoryCursor, NewUser, ResyncReason,
+    Client, CursorStore, EventKind, FeedUpdate, Follower, MemoryCursor, NewUser, ResyncReason,
     UserFilter, UserId,
 };
 use user_tests::{API_TOKEN, RestartableService, Store, TestApp};
@@ -22,13 +22,13 @@ async fn resync(
     follower: &mut Follower<MemoryCursor>,
     reason: ResyncReason,
 ) -> BTreeSet<UserId> {
-    let followed = follower.next().await.unwrap();
-    let Followed::Resync(resync) = &followed else {
-        panic!("{followed:?}");
+    let update = follower.next().await.unwrap();
+    let FeedUpdate::Resync(resync) = &update else {
+        panic!("{update:?}");
     };
     assert_eq!(resync.reason, reason);
     let users = client.users(UserFilter::new()).collect_up_to(1000).await;
-    follower.confirm(&followed).await.unwrap();
+    follower.confirm(&update).await.unwrap();
     users.unwrap().into_iter().map(|user| user.id).collect()
 }
 
@@ -39,16 +39,16 @@ async fn follow_until_created(
 ) -> Vec<UserId> {
     let mut created = Vec::new();
     while !expected.iter().all(|id| created.contains(id)) {
-        let followed = follower.next().await.unwrap();
-        let Followed::Events(page) = &followed else {
-            panic!("{followed:?}");
+        let update = follower.next().await.unwrap();
+        let FeedUpdate::Events(page) = &update else {
+            panic!("{update:?}");
         };
         for event in &page.events {
             assert_eq!(event.kind, EventKind::UserCreated, "{event:?}");
             assert_eq!(event.data.user.as_ref().unwrap().id, event.subject);
             created.push(event.subject);
         }
-        follower.confirm(&followed).await.unwrap();
+        follower.confirm(&update).await.unwrap();
     }
     created
 }
@@ -67,15 +67,15 @@ async fn a_follower_continues_after_a_restart_of_the_service() {
 
     // It waits for events while the service is killed.
     let waiting = tokio::spawn(async move {
-        let followed = follower.next().await;
-        (follower, followed)
+        let update = follower.next().await;
+        (follower, update)
     });
     let before = create(&client, "before").await;
     service.restart().await;
     let after = create(&client, "after").await;
-    let (mut follower, followed) = waiting.await.unwrap();
+    let (mut follower, update) = waiting.await.unwrap();
     // What is not confirmed is delivered again.
-    assert!(matches!(followed.unwrap(), Followed::Events(_)));
+    assert!(matches!(update.unwrap(), FeedUpdate::Events(_)));
     let created = follow_until_created(&mut follower, &[before, after]).await;
     assert_eq!(created, [before, after]);
     let last = create(&client, "last").await;

@@ -59,9 +59,9 @@ async fn shares_sessions(server: &PgConnectOptions) -> Result<bool, sqlx::Error>
     let sessions = [session(first).await?, session(second).await?];
     let mut is_shared = sessions[0] == sessions[1];
     for _ in 0..ROUNDS {
-        for (connection, expected) in connections.iter_mut().zip(sessions) {
+        for (connection, expected) in connections.iter_mut().zip(&sessions) {
             for _ in 0..2 {
-                is_shared |= session(connection).await? != expected;
+                is_shared |= session(connection).await? != *expected;
             }
         }
         if is_shared {
@@ -74,9 +74,11 @@ async fn shares_sessions(server: &PgConnectOptions) -> Result<bool, sqlx::Error>
     Ok(is_shared)
 }
 
-async fn session(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-    connection
-        .fetch_one("SELECT pg_backend_pid()")
-        .await?
-        .try_get(0)
+/// Returns what identifies a session: the process that serves it, and the start time of its server. Servers that share
+/// an address may have processes with equal numbers.
+async fn session(connection: &mut PgConnection) -> Result<(i32, String), sqlx::Error> {
+    let row = connection
+        .fetch_one("SELECT pg_backend_pid(), pg_postmaster_start_time()::text")
+        .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
