@@ -83,9 +83,6 @@ openapi: ## write the API descriptions to openapi.json, openapi-3.0.json and asy
 sdk: ## generate and pack the TypeScript and Python packages, into target/sdk/packages
 	scripts/sdk
 
-lint-openapi: ## check the OpenAPI documents
-	scripts/lint-openapi
-
 image: ## build the container image
 	docker build --tag user-service --tag user-service:0.1.0 .
 

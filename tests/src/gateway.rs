@@ -1,10 +1,13 @@
 //! A gateway in front of a service that records requests and can answer in place of the service.
 
-use std::net::SocketAddr;
+use std::any::Any;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Extensions, ServerHandle};
 use actix_web::http::StatusCode;
+use actix_web::rt::net;
 use actix_web::web::{self, Bytes, Data, PayloadConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -32,7 +35,7 @@ pub enum Verdict {
     Forward,
     /// Responds in place of the service, with a status, header fields and a body.
     Respond(u16, Vec<(&'static str, String)>, String),
-    /// Sends it to the service, and responds with a 502 in place of its response.
+    /// Sends it to the service, and closes the connection in place of its response.
     LoseResponse,
 }
 
@@ -72,6 +75,7 @@ impl Gateway {
                 .default_service(web::to(handle))
         });
         let server = server
+            .on_connect(keep_connection)
             .workers(1)
             .disable_signals()
             .bind(("127.0.0.1", 0))
@@ -114,6 +118,13 @@ impl Received {
     }
 }
 
+/// Keeps a handle of each connection for its requests, so that one of them can close it.
+fn keep_connection(connection: &dyn Any, data: &mut Extensions) {
+    let connection = connection.downcast_ref::<net::TcpStream>().unwrap();
+    let handle = connection.as_fd().try_clone_to_owned().unwrap();
+    data.insert(TcpStream::from(handle));
+}
+
 async fn handle(request: HttpRequest, body: Bytes, shared: Data<Shared>) -> HttpResponse {
     let received = received(&request, &body);
     shared.requests.lock().unwrap().push(received.clone());
@@ -127,7 +138,11 @@ async fn handle(request: HttpRequest, body: Bytes, shared: Data<Shared>) -> Http
     }
     let forwarded = forward(&shared, received).await;
     match verdict {
-        Verdict::LoseResponse => HttpResponse::BadGateway().finish(),
+        Verdict::LoseResponse => {
+            let connection = request.conn_data::<TcpStream>().unwrap();
+            connection.shutdown(Shutdown::Both).unwrap();
+            forwarded
+        }
         _ => forwarded,
     }
 }

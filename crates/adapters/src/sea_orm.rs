@@ -48,7 +48,7 @@ use user_domain::ports::{
     StoredServiceToken, SuspensionEnds, TokenRevocation, TokenUse, UserDirectory, UserImport,
     UserKey, UserKeys, UserReader, UserRecords, UserWriter, WriteRecords,
 };
-use user_domain::service_token::{AppliedToken, ServiceToken};
+use user_domain::service_token::{AppliedToken, ServiceToken, TokenPosition};
 use user_domain::user::{Actor, Applied, Change, User};
 use user_domain::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, UserId, Username};
 use user_domain::write::{Erased, Idempotency, RecordedWrite, WriteContext, WriteError, Written};
@@ -370,8 +370,12 @@ impl ServiceTokenRegistry for SeaOrmUsers {
         self.timed("find_service_token", work).await
     }
 
-    async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError> {
-        let work = service_tokens::list::list(&self.connections.reads);
+    async fn list_tokens(
+        &self,
+        after: Option<TokenPosition>,
+        limit: u16,
+    ) -> Result<Vec<ServiceToken>, StoreError> {
+        let work = service_tokens::list::list(&self.connections.reads, after, limit);
         self.timed("list_service_tokens", work).await
     }
 

@@ -170,6 +170,8 @@ fn http_settings(settings: &Settings) -> HttpSettings {
             .indexed_metadata
             .clone()
             .unwrap_or_default(),
+        user_rate_limit: settings.server.user_rate_limit,
+        service_rate_limit: settings.server.service_rate_limit,
         held_body_limit: defaults.held_body_limit.min(connections / 4).max(1),
         ..defaults
     }

@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::etag::ETag;
 use crate::operation::Operation;
 use crate::transport::{
-    Answer, CONSISTENCY_TOKEN, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, REQUEST_ID, Request, send,
+    Answer, CONSISTENCY_TOKEN, Decode, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, REQUEST_ID, Request,
+    send,
 };
 
 /// The position of a write. A read that is given it sees that write, from any replica.
@@ -48,7 +49,7 @@ pub struct Answered<T> {
 pub(crate) struct Call<T> {
     client: Client,
     request: Result<Request, Error>,
-    decode: fn(&Answer) -> Result<T, Error>,
+    decode: Decode<T>,
 }
 
 /// A read that is sent when it is awaited.
@@ -70,7 +71,7 @@ impl<T: Send + 'static> Call<T> {
         self
     }
 
-    fn decoded<U>(self, decode: fn(&Answer) -> Result<U, Error>) -> Call<U> {
+    fn decoded<U>(self, decode: Decode<U>) -> Call<U> {
         Call {
             client: self.client,
             request: self.request,
@@ -79,9 +80,9 @@ impl<T: Send + 'static> Call<T> {
     }
 
     async fn send(self) -> Result<Answered<T>, Error> {
-        let answer = send(&self.client, self.request?).await?;
+        let (value, answer) = send(&self.client, self.request?, self.decode).await?;
         Ok(Answered {
-            value: (self.decode)(&answer)?,
+            value,
             request_id: answer.header(&REQUEST_ID).map(str::to_owned),
             was_replayed: answer.header(&IDEMPOTENCY_REPLAYED) == Some("true"),
             consistency: answer
@@ -122,7 +123,7 @@ impl<T: Send + 'static> Read<T> {
         Self(self.0.change(change))
     }
 
-    pub(crate) fn decoded<U>(self, decode: fn(&Answer) -> Result<U, Error>) -> Read<U> {
+    pub(crate) fn decoded<U>(self, decode: Decode<U>) -> Read<U> {
         Read(self.0.decoded(decode))
     }
 }
@@ -169,7 +170,7 @@ impl Client {
         &self,
         operation: Operation,
         arguments: &[&str],
-        decode: fn(&Answer) -> Result<T, Error>,
+        decode: Decode<T>,
     ) -> Read<T> {
         Read(self.call(operation, arguments, decode))
     }
@@ -179,17 +180,12 @@ impl Client {
         &self,
         operation: Operation,
         arguments: &[&str],
-        decode: fn(&Answer) -> Result<T, Error>,
+        decode: Decode<T>,
     ) -> Write<T> {
         Write(self.call(operation, arguments, decode))
     }
 
-    fn call<T>(
-        &self,
-        operation: Operation,
-        arguments: &[&str],
-        decode: fn(&Answer) -> Result<T, Error>,
-    ) -> Call<T> {
+    fn call<T>(&self, operation: Operation, arguments: &[&str], decode: Decode<T>) -> Call<T> {
         Call {
             client: self.clone(),
             request: Request::new(operation, arguments),

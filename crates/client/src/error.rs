@@ -15,6 +15,7 @@ pub struct Error(Arc<Parts>);
 
 struct Parts {
     kind: ErrorKind,
+    retry_after: Option<Duration>,
     attempts: u32,
     may_be_done: bool,
 }
@@ -42,6 +43,7 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
         Self(Arc::new(Parts {
             kind,
+            retry_after: None,
             attempts: 1,
             may_be_done: false,
         }))
@@ -57,14 +59,23 @@ impl Error {
 
     /// Sets the number of attempts, and whether one of them may have been done.
     pub(crate) fn after(self, attempts: u32, may_be_done: bool) -> Self {
-        match Arc::try_unwrap(self.0) {
-            Ok(parts) => Self(Arc::new(Parts {
-                attempts,
-                may_be_done,
-                ..parts
-            })),
-            Err(shared) => Self(shared),
+        self.changed(|parts| {
+            parts.attempts = attempts;
+            parts.may_be_done = may_be_done;
+        })
+    }
+
+    /// Sets how long the response asks to wait.
+    pub(crate) fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
+        self.changed(|parts| parts.retry_after = retry_after)
+    }
+
+    /// Changes an error that is not shared yet.
+    fn changed(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        if let Some(parts) = Arc::get_mut(&mut self.0) {
+            change(parts);
         }
+        self
     }
 
     /// The kind of the error.
@@ -122,9 +133,9 @@ impl Error {
         id.filter(|id| !id.is_empty())
     }
 
-    /// How long the service asks to wait before the next attempt.
+    /// How long the service, or a gateway in front of it, asks to wait before the next attempt (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
-        self.problem().and_then(|problem| problem.retry_after)
+        self.0.retry_after
     }
 
     /// How many requests were sent.
@@ -132,8 +143,8 @@ impl Error {
         self.0.attempts
     }
 
-    /// Whether the write may have been done although it failed: its response was lost, or is a 504. Repeat it under the
-    /// same idempotency key to learn the outcome. If false, nothing was done.
+    /// Whether the write may have been done although it failed: its response was lost, is a 504, or cannot be read.
+    /// Repeat it under the same idempotency key to learn the outcome. If false, nothing was done.
     pub fn may_be_done(&self) -> bool {
         self.0.may_be_done
     }
@@ -167,6 +178,7 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
             .field("kind", self.kind())
+            .field("retry_after", &self.0.retry_after)
             .field("attempts", &self.0.attempts)
             .field("may_be_done", &self.0.may_be_done)
             .finish()

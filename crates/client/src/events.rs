@@ -202,7 +202,7 @@ impl Read<EventPage> {
     pub fn wait(self, time: Duration) -> Self {
         self.parameter("wait", &time.as_secs().to_string())
             .change(|request| {
-                request.waits = time;
+                request.server_wait = time;
                 Ok(())
             })
     }

@@ -1,5 +1,7 @@
 //! Filters and the order of lists of users.
 
+use std::fmt;
+
 use user_domain::values::Timestamp;
 
 use crate::transport::Request;
@@ -22,6 +24,8 @@ pub enum SortOrder {
 
 /// Which users a list or a count contains. Without filters: the active and the suspended ones.
 ///
+/// `Debug` shows the names of the filters only, because the values can be personal data.
+///
 /// ```
 /// use user_client::{SortOrder, Status, UserFilter};
 ///
@@ -31,7 +35,7 @@ pub enum SortOrder {
 ///     .sort(SortOrder::Username);
 /// # let _ = filter;
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[must_use = "a filter is used by `Client::users`, `list_users` and `count_users`"]
 pub struct UserFilter {
     parameters: Vec<(String, String)>,
@@ -126,5 +130,36 @@ impl UserFilter {
             SortOrder::UpdatedAt => "updated_at",
         };
         request.query("sort", sort);
+    }
+}
+
+impl fmt::Debug for UserFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self
+            .parameters
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        f.debug_struct("UserFilter")
+            .field("parameters", &names)
+            .field("sort", &self.sort)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_shows_no_value() {
+        let filter = UserFilter::new()
+            .email("alice@example.org")
+            .external_id("ext-1")
+            .sort(SortOrder::Username);
+        assert_eq!(
+            format!("{filter:?}"),
+            r#"UserFilter { parameters: ["email", "external_id"], sort: Username }"#
+        );
     }
 }

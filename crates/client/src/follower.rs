@@ -75,7 +75,7 @@ impl CursorStore for MemoryCursor {
 /// Apply what it returns, then call [`Follower::confirm`].
 ///
 /// ```no_run
-/// # use user_client::{Client, EventKind, FeedUpdate, MemoryCursor, User, UserFilter, UserId};
+/// # use user_client::{Client, EventKind, FeedUpdate, MemoryCursor, Status, User, UserFilter, UserId};
 /// # struct Copy;
 /// # impl Copy { fn clear(&mut self) {} fn put(&mut self, _: &User) {} fn remove(&mut self, _: UserId) {} }
 /// # async fn example(client: Client, mut copy: Copy) -> Result<(), Box<dyn std::error::Error>> {
@@ -86,8 +86,10 @@ impl CursorStore for MemoryCursor {
 ///         FeedUpdate::Events(page) => {
 ///             for event in page.events.iter().filter(|event| event.data.revision.is_some()) {
 ///                 match &event.data.user {
-///                     Some(user) => copy.put(user), // unless the copy has a greater version
-///                     None => copy.remove(event.subject),
+///                     // Unless the copy has a greater version.
+///                     Some(user) if user.status != Status::Deleted => copy.put(user),
+///                     // It is deleted or erased.
+///                     Some(_) | None => copy.remove(event.subject),
 ///                 }
 ///             }
 ///         }
@@ -213,11 +215,11 @@ impl<S: CursorStore> Follower<S> {
 
     /// Waits for events after the stored position. Events that are not newer than confirmed ones are left out.
     ///
-    /// While the service does not respond, or responds that it is unavailable, it tries again. It can be cancelled at any
-    /// time without losing an event.
+    /// While the service does not respond, or responds with a 408, a 429 or a 5xx, it tries again after growing
+    /// delays. It can be cancelled at any time without losing an event.
     ///
     /// # Errors
-    /// A refusal of the service, or a failure of the store.
+    /// Another refusal of the service (4xx), a response that cannot be read, or a failure of the store.
     pub async fn next(&mut self) -> Result<FeedUpdate, FollowError<S::Error>> {
         loop {
             let cursor = self.store.load().await.map_err(FollowError::Store)?;
@@ -227,7 +229,7 @@ impl<S: CursorStore> Follower<S> {
             let started = Instant::now();
             let mut page = match self.read(|client| self.page_after(client, &cursor)).await {
                 Ok(page) => page,
-                Err(error) => match reason(&error) {
+                Err(error) => match resync_reason(&error) {
                     Some(reason) => return self.resync(reason).await,
                     None => return Err(FollowError::Feed(error)),
                 },
@@ -287,12 +289,12 @@ impl<S: CursorStore> Follower<S> {
         Ok(FeedUpdate::Resync(Resync { reason, cursor }))
     }
 
-    /// Reads a page, and tries again while the service is unavailable.
+    /// Reads a page, and tries again while the service fails or is unavailable.
     async fn read(&self, page: impl Fn(&Client) -> Read<EventPage>) -> Result<EventPage, Error> {
         let mut delays = delays();
         loop {
             match page(&self.client).await {
-                Err(error) if error.is_transient() => {
+                Err(error) if may_pass(&error) => {
                     let delay = error.retry_after().max(delays.next());
                     sleep(delay.unwrap_or(PAUSE)).await;
                 }
@@ -302,7 +304,12 @@ impl<S: CursorStore> Follower<S> {
     }
 }
 
-fn reason(error: &Error) -> Option<ResyncReason> {
+/// Whether the same request may succeed later: unlike a call, a follower also outlasts a failure of the service (500).
+fn may_pass(error: &Error) -> bool {
+    error.is_transient() || error.status().is_some_and(|status| status >= 500)
+}
+
+fn resync_reason(error: &Error) -> Option<ResyncReason> {
     match error.code()? {
         Code::CursorExpired => Some(ResyncReason::Expired),
         Code::CursorLost => Some(ResyncReason::Lost),

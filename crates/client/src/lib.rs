@@ -13,6 +13,7 @@ mod filter;
 mod follower;
 mod health;
 mod loader;
+mod merge_patch;
 mod open_enum;
 #[doc(hidden)]
 pub mod operation;

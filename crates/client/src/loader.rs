@@ -45,7 +45,7 @@ pub struct UserLoader(Arc<Shared>);
 struct Shared {
     client: Client,
     waiting: Mutex<Waiting>,
-    batches: Semaphore,
+    batches: Arc<Semaphore>,
 }
 
 /// The users to read, each with its callers.
@@ -64,7 +64,7 @@ impl Client {
         UserLoader(Arc::new(Shared {
             client: self.clone(),
             waiting: Mutex::default(),
-            batches: Semaphore::new(MAX_CONCURRENT_BATCHES),
+            batches: Arc::new(Semaphore::new(MAX_CONCURRENT_BATCHES)),
         }))
     }
 }
@@ -75,7 +75,7 @@ impl UserLoader {
     /// It must be called within a tokio runtime.
     ///
     /// # Errors
-    /// That of the batch.
+    /// That of the batch; an invalid request if the runtime of the batch ends before it.
     pub async fn get(&self, id: UserId) -> Result<Option<User>, Error> {
         let (sender, receiver) = oneshot::channel();
         let needs_task = {
@@ -84,44 +84,80 @@ impl UserLoader {
             !std::mem::replace(&mut waiting.has_task, true)
         };
         if needs_task {
-            tokio::spawn(self.0.clone().read_all());
+            tokio::spawn(Collector::new(self.0.clone()).run());
         }
         receiver.await.unwrap_or_else(|_| {
             Err(Error::invalid_request(
-                "the runtime of the loader has ended",
+                "the task that reads the batch has ended",
             ))
         })
     }
 }
 
-impl Shared {
-    /// Starts batches until no reads are waiting.
-    async fn read_all(self: Arc<Self>) {
+/// The task that starts batches until no reads are waiting.
+///
+/// If it ends earlier, because it panics or its runtime ends, the waiting callers receive an error, and the next read
+/// starts another task.
+struct Collector {
+    shared: Arc<Shared>,
+    is_done: bool,
+}
+
+impl Collector {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            is_done: false,
+        }
+    }
+
+    async fn run(mut self) {
         loop {
             tokio::time::sleep(WINDOW).await;
             // The semaphore is never closed.
-            let Ok(permit) = self.batches.acquire().await else {
+            let Ok(permit) = self.shared.batches.clone().acquire_owned().await else {
                 return;
             };
-            let batch = {
-                let mut waiting = self.waiting();
-                let batch = take(&mut waiting.callers);
-                waiting.has_task = !batch.is_empty();
-                batch
-            };
-            if batch.is_empty() {
+            let Some(batch) = self.next_batch() else {
                 return;
-            }
-            permit.forget();
-            let shared = self.clone();
+            };
+            let shared = self.shared.clone();
             tokio::spawn(async move {
-                // Returned also if the task is cancelled.
-                let _permit = Returned(&shared.batches);
+                let _permit = permit;
                 shared.read(batch).await;
             });
         }
     }
 
+    /// Takes the next batch. If there is none, the next read starts another task.
+    fn next_batch(&mut self) -> Option<Callers> {
+        let mut waiting = self.shared.waiting();
+        let batch = take(&mut waiting.callers);
+        if batch.is_empty() {
+            waiting.has_task = false;
+            self.is_done = true;
+            return None;
+        }
+        Some(batch)
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        if self.is_done {
+            return;
+        }
+        let abandoned = {
+            let mut waiting = self.shared.waiting();
+            waiting.has_task = false;
+            std::mem::take(&mut waiting.callers)
+        };
+        // Wakes the callers, after the lock is released.
+        drop(abandoned);
+    }
+}
+
+impl Shared {
     async fn read(&self, callers: Callers) {
         // A caller that is gone needs no result.
         let callers: Vec<_> = callers
@@ -166,17 +202,60 @@ fn take(callers: &mut Callers) -> Callers {
         .collect()
 }
 
-struct Returned<'a>(&'a Semaphore);
-
-impl Drop for Returned<'_> {
-    fn drop(&mut self) {
-        self.0.add_permits(1);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use futures_util::future::FutureExt;
+    use tokio::runtime::{Builder, Runtime};
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::error::ErrorKind;
+
+    const ID: &str = "0199b8f2-7c1e-7000-8000-000000000000";
+    const LONG: Duration = Duration::from_mins(1);
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    /// A loader whose reads fail at once: nothing listens on port 1.
+    fn unreachable_loader() -> UserLoader {
+        let client = Client::builder("http://127.0.0.1:1").deadline(Duration::ZERO);
+        client.build().unwrap().loader()
+    }
+
+    fn read(runtime: &Runtime, read: impl Future<Output = Result<Option<User>, Error>>) -> Error {
+        let result = runtime.block_on(async { timeout(LONG, read).await });
+        result.unwrap().unwrap_err()
+    }
+
+    #[test]
+    fn a_loader_continues_after_its_runtime_has_ended() {
+        let loader = unreachable_loader();
+        let id = UserId::parse(ID).unwrap();
+        let first = runtime();
+        let mut waiting = Box::pin(loader.get(id));
+        let at_once = first.block_on(async { waiting.as_mut().now_or_never() });
+        assert!(at_once.is_none());
+        drop(first);
+        let second = runtime();
+        let ended = read(&second, waiting).to_string();
+        assert!(ended.contains("has ended"), "{ended}");
+        // The next read starts a task of the second runtime.
+        let error = read(&second, loader.get(id));
+        assert!(matches!(error.kind(), ErrorKind::NoResponse(_)), "{error}");
+    }
+
+    #[test]
+    fn an_ended_batch_returns_its_permit() {
+        let loader = unreachable_loader();
+        let id = UserId::parse(ID).unwrap();
+        for _ in 0..=MAX_CONCURRENT_BATCHES {
+            read(&runtime(), loader.get(id));
+        }
+        let permits = loader.0.batches.available_permits();
+        assert_eq!(permits, MAX_CONCURRENT_BATCHES);
+    }
 
     #[test]
     fn a_batch_takes_at_most_500_users() {

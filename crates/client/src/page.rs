@@ -34,14 +34,11 @@ pub struct Items<T>(BoxStream<'static, Result<T, Error>>);
 impl<T: Send + 'static> Items<T> {
     /// Creates a stream from the function that reads the page after a cursor.
     pub(crate) fn new(page: impl Fn(Option<String>) -> Read<Page<T>> + Send + 'static) -> Self {
-        let start = Some((VecDeque::new(), Position::First));
-        let pages = try_unfold((start, page), async |(state, page)| {
-            let Some((mut items, mut position)) = state else {
-                return Ok(None);
-            };
+        let start = (VecDeque::new(), Position::First, page);
+        let pages = try_unfold(start, async |(mut items, mut position, page)| {
             loop {
                 if let Some(item) = items.pop_front() {
-                    return Ok(Some((item, (Some((items, position)), page))));
+                    return Ok(Some((item, (items, position, page))));
                 }
                 let cursor = match position {
                     Position::First => None,

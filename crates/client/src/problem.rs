@@ -1,7 +1,6 @@
 //! Problems: the errors that the service reports (RFC 9457).
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -112,9 +111,6 @@ pub struct Problem {
     /// The invalid members or parameters, at most 100.
     #[serde(default)]
     pub errors: Vec<FieldError>,
-    /// How long to wait before the request is repeated, from `Retry-After`.
-    #[serde(skip)]
-    pub retry_after: Option<Duration>,
 }
 
 /// What is wrong with one member of a body, or with one parameter.

@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     NotSent,
     /// The connection ended, or the time was over, before the response was complete.
     ResponseLost,
+    /// The response to the request cannot be read: it is too large, or a success with unexpected content.
+    Unreadable,
     /// The service reported a problem with this status.
     Problem(u16),
     /// A gateway, or another server, responded with this status.
@@ -41,12 +43,13 @@ pub(crate) fn assess(
 ) -> Assessment {
     let is_unknown = match failure {
         Failure::NotSent => false,
-        Failure::ResponseLost | Failure::Gateway(_) => true,
+        Failure::ResponseLost | Failure::Unreadable | Failure::Gateway(_) => true,
         // With a 503, the service promises that it has done nothing.
         Failure::Problem(status) => status >= 500 && status != 503,
     };
     let is_transient = match failure {
         Failure::NotSent | Failure::ResponseLost => true,
+        Failure::Unreadable => false,
         Failure::Problem(status) | Failure::Gateway(status) => {
             matches!(status, 408 | 429 | 502 | 503 | 504)
         }
@@ -121,6 +124,21 @@ mod tests {
     }
 
     #[test]
+    fn an_unreadable_response_is_not_repeated_and_its_write_may_be_done() {
+        for repetition in [Repetition::Read].into_iter().chain(WRITES) {
+            let expected = Assessment {
+                may_repeat: false,
+                may_be_done: repetition != Repetition::Read,
+            };
+            assert_eq!(
+                assess(repetition, Failure::Unreadable, false),
+                expected,
+                "{repetition:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_refusal_is_not_repeated() {
         for status in [400, 401, 403, 404, 409, 412, 422, 500] {
             assert!(
@@ -139,6 +157,12 @@ mod tests {
         assert!(after(Failure::NotSent));
         assert!(!after(Failure::Problem(409)));
         assert!(assess(Repetition::Idempotent, Failure::Problem(404), true).may_be_done);
+    }
+
+    #[test]
+    fn two_calls_have_different_delays() {
+        let first: Vec<Duration> = delays().take(8).collect();
+        assert_ne!(first, delays().take(8).collect::<Vec<_>>());
     }
 
     #[test]

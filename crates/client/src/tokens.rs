@@ -10,8 +10,9 @@ use crate::call::{Read, Write, nothing};
 use crate::client::Client;
 use crate::error::Error;
 use crate::operation;
-use crate::page::Page;
+use crate::page::{Items, Page};
 use crate::transport::Answer;
+use crate::users::PAGE_SIZE;
 
 /// A service token to create. It has no end unless one is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -126,12 +127,18 @@ impl Client {
             .change(|request| request.json(token))
     }
 
-    /// Reads the service tokens, newest first, with those that are expired or revoked.
+    /// Reads a page of the service tokens, newest first, with those that are expired or revoked.
     ///
     /// # Errors
     /// 403 without the scope.
     pub fn list_tokens(&self) -> Read<Page<ServiceToken>> {
         self.read(operation::LIST_TOKENS, &[], page_of_tokens)
+    }
+
+    /// Reads all service tokens, page by page.
+    pub fn tokens(&self) -> Items<ServiceToken> {
+        let client = self.clone();
+        Items::new(move |cursor| client.list_tokens().at(cursor).limit(PAGE_SIZE))
     }
 
     /// Reads a service token.

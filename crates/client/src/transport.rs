@@ -41,7 +41,7 @@ pub(crate) struct Request {
     /// The maximum time for all attempts together; the client's if none.
     pub(crate) deadline: Option<Duration>,
     /// How long the response may be delayed on purpose, in addition to the timeout of an attempt.
-    pub(crate) waits: Duration,
+    pub(crate) server_wait: Duration,
     /// A status other than 2xx that is a result.
     pub(crate) also_accepts: Option<StatusCode>,
 }
@@ -53,6 +53,9 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// Reads the result of an operation from its response.
+pub(crate) type Decode<T> = fn(&Answer) -> Result<T, Error>;
+
 impl Request {
     /// Creates a request. The arguments replace the parameters of the path in their order.
     pub(crate) fn new(operation: Operation, arguments: &[&str]) -> Result<Self, Error> {
@@ -62,7 +65,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: None,
             deadline: None,
-            waits: Duration::ZERO,
+            server_wait: Duration::ZERO,
             also_accepts: None,
         })
     }
@@ -122,54 +125,77 @@ impl Answer {
     }
 }
 
-/// Sends a request, and repeats it within its deadline if that is safe and may help.
-pub(crate) async fn send(client: &Client, mut request: Request) -> Result<Answer, Error> {
+/// Sends a request, and repeats it within its deadline if that is safe and may help. Returns the decoded response, and
+/// the response itself.
+pub(crate) async fn send<T>(
+    client: &Client,
+    mut request: Request,
+    decode: Decode<T>,
+) -> Result<(T, Answer), Error> {
     if request.operation.repetition == Repetition::Keyed
         && !request.headers.contains_key(IDEMPOTENCY_KEY)
     {
         request.header(IDEMPOTENCY_KEY, &new_key())?;
     }
-    let deadline = request.deadline.unwrap_or(client.settings().deadline) + request.waits;
-    let deadline = Instant::now() + deadline;
+    let settings = client.settings();
+    let time = request.deadline.unwrap_or(settings.deadline);
+    let deadline = Deadline::after(time.saturating_add(request.server_wait));
+    let attempt_timeout = settings.attempt_timeout.saturating_add(request.server_wait);
     let mut delays = delays();
     let mut may_be_done = false;
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        let timeout = remaining.min(client.settings().attempt_timeout + request.waits);
-        let (error, failure) = match attempt(client, &request, timeout).await {
-            Ok(answer) => return Ok(answer),
-            Err(AttemptError::Final(error)) => return Err(error.after(attempts, may_be_done)),
+        let timeout = deadline.remaining().min(attempt_timeout);
+        let (error, failure) = match attempt(client, &request, timeout, decode).await {
+            Ok(decoded) => return Ok(decoded),
+            Err(AttemptError::Invalid(error)) => return Err(error.after(attempts, may_be_done)),
             Err(AttemptError::Failed(error, failure)) => (error, failure),
         };
         let assessment = assess(request.operation.repetition, failure, may_be_done);
         may_be_done = assessment.may_be_done;
-        let delay = error.retry_after().unwrap_or_default() + delays.next().unwrap_or_default();
-        let remaining = deadline.saturating_duration_since(Instant::now());
-        if !assessment.may_repeat || delay >= remaining {
+        let delay = error.retry_after().unwrap_or_default();
+        let delay = delay.saturating_add(delays.next().unwrap_or_default());
+        if !assessment.may_repeat || delay >= deadline.remaining() {
             return Err(error.after(attempts, may_be_done));
         }
         tokio::time::sleep(delay).await;
     }
 }
 
+/// The end of the time for a call; none if the time is longer than the clock can tell.
+#[derive(Clone, Copy)]
+struct Deadline(Option<Instant>);
+
+impl Deadline {
+    fn after(time: Duration) -> Self {
+        Self(Instant::now().checked_add(time))
+    }
+
+    fn remaining(self) -> Duration {
+        self.0.map_or(Duration::MAX, |end| {
+            end.saturating_duration_since(Instant::now())
+        })
+    }
+}
+
 enum AttemptError {
-    /// The request was not sent, or its response cannot be read by any attempt.
-    Final(Error),
+    /// The request cannot be sent by any attempt.
+    Invalid(Error),
     Failed(Error, Failure),
 }
 
-async fn attempt(
+async fn attempt<T>(
     client: &Client,
     request: &Request,
     timeout: Duration,
-) -> Result<Answer, AttemptError> {
+    decode: Decode<T>,
+) -> Result<(T, Answer), AttemptError> {
     let url = format!("{}{}", client.settings().base_url, request.target);
     let mut headers = request.headers.clone();
     client
         .add_credentials(&mut headers)
-        .map_err(AttemptError::Final)?;
+        .map_err(AttemptError::Invalid)?;
     let mut builder = client
         .http()
         .request(request.operation.method.clone(), url)
@@ -180,7 +206,7 @@ async fn attempt(
     }
     let response = builder.send().await.map_err(|error| {
         if error.is_builder() {
-            return AttemptError::Final(Error::invalid_request(error.without_url()));
+            return AttemptError::Invalid(Error::invalid_request(error.without_url()));
         }
         let failure = if error.is_connect() {
             Failure::NotSent
@@ -192,16 +218,19 @@ async fn attempt(
     let (status, headers) = (response.status(), response.headers().clone());
     let body = read(response).await?;
     if status.is_success() || request.also_accepts == Some(status) {
-        return Ok(Answer {
+        let answer = Answer {
             status,
             headers,
             body,
-        });
+        };
+        return match decode(&answer) {
+            Ok(value) => Ok((value, answer)),
+            Err(error) => Err(AttemptError::Failed(error, Failure::Unreadable)),
+        };
     }
     let status = status.as_u16();
     let (kind, failure) = match serde_json::from_slice::<Problem>(&body) {
-        Ok(mut problem) if problem.status == status => {
-            problem.retry_after = retry_after(&headers);
+        Ok(problem) if problem.status == status => {
             (ErrorKind::Problem(problem), Failure::Problem(status))
         }
         Ok(_) | Err(_) => (
@@ -209,7 +238,8 @@ async fn attempt(
             Failure::Gateway(status),
         ),
     };
-    Err(AttemptError::Failed(Error::new(kind), failure))
+    let error = Error::new(kind).with_retry_after(retry_after(&headers));
+    Err(AttemptError::Failed(error, failure))
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, AttemptError> {
@@ -218,7 +248,8 @@ async fn read(mut response: Response) -> Result<Vec<u8>, AttemptError> {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > MAX_RESPONSE_BYTES => {
                 let reason = format!("more than {MAX_RESPONSE_BYTES} bytes");
-                return Err(AttemptError::Final(Error::invalid_response(reason)));
+                let error = Error::invalid_response(reason);
+                return Err(AttemptError::Failed(error, Failure::Unreadable));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
@@ -235,7 +266,7 @@ fn no_response(error: reqwest::Error) -> Error {
     Error::new(ErrorKind::NoResponse(error.without_url()))
 }
 
-/// Returns the seconds of `Retry-After`. The service does not send the form with a date.
+/// Returns the seconds of `Retry-After`. The service does not send the form with a date, which is ignored.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
@@ -304,6 +335,14 @@ mod tests {
     fn a_header_value_of_several_lines_is_refused() {
         let mut request = Request::new(operation::CREATE_USER, &[]).unwrap();
         assert!(request.header(IDEMPOTENCY_KEY, "a\nb").is_err());
+    }
+
+    #[test]
+    fn a_deadline_may_be_longer_than_the_clock_can_tell() {
+        assert_eq!(Deadline::after(Duration::MAX).remaining(), Duration::MAX);
+        let remaining = Deadline::after(Duration::from_mins(1)).remaining();
+        assert!(remaining <= Duration::from_mins(1) && !remaining.is_zero());
+        assert!(Deadline::after(Duration::ZERO).remaining().is_zero());
     }
 
     #[test]

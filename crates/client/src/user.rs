@@ -84,7 +84,7 @@ pub struct User {
     /// When the user was last changed; own and full view only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Timestamp>,
-    /// When the user was deleted; full view only.
+    /// When the user was deleted; own and full view only. [`User::status`] says in every view whether it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
     /// Why and until when the user is suspended; full view only.
@@ -142,10 +142,10 @@ pub struct Metadata {
 #[non_exhaustive]
 pub struct Suspension {
     /// Why the user was suspended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the suspension ends by itself.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
 

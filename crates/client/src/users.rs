@@ -115,14 +115,17 @@ impl Client {
 
     /// Saves the changes that were made to a user since it was read, unless it has been changed by others.
     ///
+    /// It cannot set a member of the metadata to `null`, or to an object with such a member: in a merge patch, `null`
+    /// removes. [`Client::replace_user`] can.
+    ///
     /// # Errors
-    /// [`is_changed_since`](Error::is_changed_since) if the user has changed, and those of [`Client::update_user`].
+    /// [`is_changed_since`](Error::is_changed_since) if the user has changed, an invalid request for a `null` in the
+    /// changes of the metadata, and those of [`Client::update_user`].
     pub fn save(&self, user: &Versioned<User>) -> Write<Versioned<User>> {
-        self.update_user(
-            user.original().id,
-            &UserPatch::between(user.original(), user),
-        )
-        .if_match(user.etag())
+        let id = user.original().id.to_string();
+        self.write(operation::UPDATE_USER, &[&id], versioned)
+            .change(|request| request.merge_patch(&UserPatch::between(user.original(), user)?))
+            .if_match(user.etag())
     }
 
     /// Reads a user, changes it and saves it; again from the start if it was changed by others in between.

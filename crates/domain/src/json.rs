@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::mem;
+use std::{fmt, mem};
 
 use serde_json::Value;
 use serde_json::error::Category;
@@ -23,23 +23,38 @@ const RESERVED_NAMES: [&str; 2] = [
     "$serde_json::private::RawValue",
 ];
 
-/// The reason why a text is not accepted as JSON.
+/// The reason why a text is not accepted as JSON, and where.
 ///
-/// It contains neither positions nor values, so a response may include it.
+/// It contains no values, so a response may include it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// The text is not one JSON text in UTF-8 (RFC 8259). Contains the parser's message.
-    #[error("The text is not JSON: {0}.")]
-    Malformed(String),
+    #[error("The text is not JSON: {0} at {1}.")]
+    Malformed(String, TextPosition),
     /// Arrays and objects are nested more than [`MAX_DEPTH`] levels deep.
-    #[error("The text has more than {MAX_DEPTH} levels of arrays and objects.")]
-    TooDeep,
+    #[error("The text has more than {MAX_DEPTH} levels of arrays and objects at {0}.")]
+    TooDeep(TextPosition),
     /// There are more than [`MAX_VALUES`] members and elements.
-    #[error("The text has more than {MAX_VALUES} members and elements.")]
-    TooMany,
-    /// An object on any level has two members of one name.
-    #[error("The text has an object with two members of one name.")]
-    DuplicateName,
+    #[error("The text has more than {MAX_VALUES} members and elements at {0}.")]
+    TooMany(TextPosition),
+    /// An object on any level has two members of one name. Contains the position of the second.
+    #[error("The text has an object with two members of one name; the second is at {0}.")]
+    DuplicateName(TextPosition),
+}
+
+/// A position in a text. Lines and columns are counted from 1, and columns in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextPosition {
+    /// The line.
+    pub line: usize,
+    /// The column. It is 0 for the end of a text that ends with a line break.
+    pub column: usize,
+}
+
+/// Why a member name is not accepted.
+enum NameError {
+    Malformed(String),
+    Duplicate,
 }
 
 /// Parses one JSON text (RFC 8259, with the restrictions of RFC 7493).
@@ -68,20 +83,48 @@ fn check(bytes: &[u8]) -> Result<Result<(), JsonError>, JsonError> {
     let mut open = OpenContainers::default();
     let mut names = Ok(());
     let mut values = 0_usize;
-    for token in Tokens(bytes) {
+    for (at, token) in Tokens::of(bytes) {
         if matches!(token, Token::OpenObject | Token::OpenArray | Token::Comma) {
             values += 1;
         }
-        // Keep the first error.
-        names = names.and(open.advance(&token));
+        let advanced = open.advance(&token);
+        // The first error is kept. Its position is found only once, as that takes a pass over the text.
+        if names.is_ok()
+            && let Err(error) = advanced
+        {
+            let position = TextPosition::of(bytes, at);
+            names = Err(match error {
+                NameError::Malformed(reason) => JsonError::Malformed(reason, position),
+                NameError::Duplicate => JsonError::DuplicateName(position),
+            });
+        }
         if open.levels.len() > MAX_DEPTH {
-            return Err(JsonError::TooDeep);
+            return Err(JsonError::TooDeep(TextPosition::of(bytes, at)));
         }
         if values > MAX_VALUES {
-            return Err(JsonError::TooMany);
+            return Err(JsonError::TooMany(TextPosition::of(bytes, at)));
         }
     }
     Ok(names)
+}
+
+impl TextPosition {
+    /// Returns the position of the byte at an offset.
+    fn of(text: &[u8], offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let is_break = |byte: &u8| *byte == b'\n';
+        let last_line = before.rsplit(is_break).next().unwrap_or_default();
+        Self {
+            line: before.split(is_break).count(),
+            column: last_line.len() + 1,
+        }
+    }
+}
+
+impl fmt::Display for TextPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
 }
 
 /// The open arrays and objects at a position in a text, and the names in each object so far.
@@ -93,7 +136,7 @@ struct OpenContainers<'a> {
 
 impl<'a> OpenContainers<'a> {
     /// Processes a token. Fails on a reserved or repeated member name.
-    fn advance(&mut self, token: &Token<'a>) -> Result<(), JsonError> {
+    fn advance(&mut self, token: &Token<'a>) -> Result<(), NameError> {
         let is_name = mem::take(&mut self.name_is_next);
         match token {
             Token::OpenObject => {
@@ -109,10 +152,10 @@ impl<'a> OpenContainers<'a> {
                 if let (true, Some(Some(names))) = (is_name, self.levels.last_mut()) {
                     let name = unquote(quoted)?;
                     if is_reserved_name(&name) {
-                        return Err(reserved_name());
+                        return Err(NameError::Malformed(RESERVED_NAME.to_owned()));
                     }
                     if !names.insert(name) {
-                        return Err(JsonError::DuplicateName);
+                        return Err(NameError::Duplicate);
                     }
                 }
             }
@@ -121,31 +164,39 @@ impl<'a> OpenContainers<'a> {
     }
 }
 
-fn unquote(quoted: &[u8]) -> Result<Cow<'_, str>, JsonError> {
+fn unquote(quoted: &[u8]) -> Result<Cow<'_, str>, NameError> {
+    let failed = |error: serde_json::Error| NameError::Malformed(reason(&error));
     if quoted.contains(&b'\\') {
         return serde_json::from_slice(quoted)
             .map(Cow::Owned)
-            .map_err(|error| malformed(&error));
+            .map_err(failed);
     }
     serde_json::from_slice(quoted)
         .map(Cow::Borrowed)
-        .map_err(|error| malformed(&error))
+        .map_err(failed)
 }
 
-fn reserved_name() -> JsonError {
-    JsonError::Malformed("an object has a member name that is reserved".to_owned())
-}
+const RESERVED_NAME: &str = "an object has a member name that is reserved";
 
 fn malformed(error: &serde_json::Error) -> JsonError {
+    let position = TextPosition {
+        line: error.line(),
+        column: error.column(),
+    };
+    JsonError::Malformed(reason(error), position)
+}
+
+/// Returns the message of the parser without the position.
+fn reason(error: &serde_json::Error) -> String {
     // Only syntax messages are fixed sentences. Others may contain parts of the text.
     if matches!(error.classify(), Category::Data | Category::Io) {
-        return reserved_name();
+        return RESERVED_NAME.to_owned();
     }
     let sentence = error.to_string();
     let sentence = sentence
         .rsplit_once(" at line ")
         .map_or(sentence.as_str(), |(what, _)| what);
-    JsonError::Malformed(sentence.to_owned())
+    sentence.to_owned()
 }
 
 /// A structural token of a JSON text.
@@ -158,18 +209,30 @@ enum Token<'a> {
     String(&'a [u8]),
 }
 
-/// An iterator over the tokens of a text. It accepts any bytes and is exact on valid JSON.
-struct Tokens<'a>(&'a [u8]);
+/// An iterator over the tokens of a text, each with its offset. It accepts any bytes and is exact on valid JSON.
+struct Tokens<'a> {
+    rest: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Tokens<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        Self {
+            rest: text,
+            offset: 0,
+        }
+    }
+}
 
 impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
+    type Item = (usize, Token<'a>);
 
-    fn next(&mut self) -> Option<Token<'a>> {
-        let at = self
-            .0
+    fn next(&mut self) -> Option<Self::Item> {
+        let skipped = self
+            .rest
             .iter()
             .position(|byte| matches!(byte, b'{' | b'[' | b'}' | b']' | b',' | b'"'))?;
-        let found = self.0.get(at..)?;
+        let found = self.rest.get(skipped..)?;
         let token = match found.first()? {
             b'{' => Token::OpenObject,
             b'[' => Token::OpenArray,
@@ -182,8 +245,10 @@ impl<'a> Iterator for Tokens<'a> {
         } else {
             1
         };
-        self.0 = found.get(length..).unwrap_or_default();
-        Some(token)
+        let at = self.offset + skipped;
+        self.rest = found.get(length..).unwrap_or_default();
+        self.offset = at + length;
+        Some((at, token))
     }
 }
 

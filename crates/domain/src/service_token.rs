@@ -82,6 +82,15 @@ pub struct TokenEvent {
     pub at: Timestamp,
 }
 
+/// A position in the list of tokens, which is sorted by creation time and id, newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenPosition {
+    /// The creation time of the token.
+    pub created_at: Timestamp,
+    /// The id of the token.
+    pub id: ServiceTokenId,
+}
+
 /// The kind of change of a service token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenEventKind {
@@ -92,8 +101,13 @@ pub enum TokenEventKind {
 }
 
 impl ServiceToken {
-    /// The maximum number of tokens in a list.
-    pub const MAX_LISTED: usize = 1000;
+    /// Returns the position of the token in the list of tokens.
+    pub fn position(&self) -> TokenPosition {
+        TokenPosition {
+            created_at: self.created_at,
+            id: self.id,
+        }
+    }
 
     /// Creates a token.
     pub fn issue(id: ServiceTokenId, new: NewServiceToken, context: &WriteContext) -> AppliedToken {

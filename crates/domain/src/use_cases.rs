@@ -74,7 +74,7 @@ pub use grant_role::{GrantRole, GrantRoleError};
 pub use import_users::{ImportMode, ImportRun, ImportUsers};
 pub use issue_service_token::{IssueServiceToken, IssueServiceTokenError, IssuedServiceToken};
 pub use list_related::{ListRelated, ListedRelated};
-pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError};
+pub use list_service_tokens::{ListServiceTokens, ListServiceTokensError, ListedTokens};
 pub use list_users::{ListUsers, ListUsersError, ListedUsers};
 pub use maintain_follow_counts::{MaintainFollowCounts, MaintainFollowCountsError};
 pub use manage_erasure_consumers::{ErasureConsumerError, ManageErasureConsumers};

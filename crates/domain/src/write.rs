@@ -206,9 +206,9 @@ pub enum WriteError {
     /// There is no such user.
     #[error("there is no such user")]
     NotFound,
-    /// A unique value belongs to another user.
-    #[error("the {} is taken", .0.as_str())]
-    Taken(UniqueField),
+    /// Unique values belong to other users.
+    #[error("taken: {0}")]
+    Taken(TakenFields),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -231,7 +231,58 @@ pub enum UniqueField {
     ExternalId,
 }
 
+/// The fields of a write whose values belong to other users; at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenFields {
+    first: UniqueField,
+    others: [Option<UniqueField>; 2],
+}
+
+impl TakenFields {
+    /// Adds a field.
+    #[must_use]
+    pub fn and(self, field: UniqueField) -> Self {
+        let is_taken = |other: UniqueField| other == field || self.iter().any(|own| own == other);
+        let mut taken = UniqueField::ALL
+            .into_iter()
+            .filter(|other| is_taken(*other));
+        Self {
+            first: taken.next().unwrap_or(field),
+            others: [taken.next(), taken.next()],
+        }
+    }
+
+    /// Returns the first field: the username, else the email address, else the external id.
+    pub fn first(self) -> UniqueField {
+        self.first
+    }
+
+    /// Returns the fields, the username first and the external id last.
+    pub fn iter(self) -> impl Iterator<Item = UniqueField> {
+        std::iter::once(self.first).chain(self.others.into_iter().flatten())
+    }
+}
+
+impl From<UniqueField> for TakenFields {
+    fn from(field: UniqueField) -> Self {
+        Self {
+            first: field,
+            others: [None; 2],
+        }
+    }
+}
+
+impl fmt::Display for TakenFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.iter().map(UniqueField::as_str).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
 impl UniqueField {
+    /// All fields. Of several taken ones, the first is reported as the code of the error.
+    pub const ALL: [Self; 3] = [Self::Username, Self::Email, Self::ExternalId];
+
     /// The field's name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use user_domain::use_cases::{Ports, UseCases};
 use crate::docs::Documents;
 use crate::exposition::Exposition;
 use crate::readiness::Readiness;
-use crate::resource_limits::ResourceLimits;
+use crate::resource_limits::{RateLimit, RateLimits, ResourceLimits};
 use crate::signing::SigningKeys;
 use crate::write_tasks::WriteTasks;
 
@@ -39,6 +39,10 @@ pub struct HttpSettings {
     pub active_limit: usize,
     /// The maximum number of concurrent requests that wait for their bodies. Beyond it, the slowest is ended.
     pub held_body_limit: usize,
+    /// The rate of the requests of each user in this process. `None`: no limit.
+    pub user_rate_limit: Option<RateLimit>,
+    /// The rate of the requests of each service in this process. `None`: no limit.
+    pub service_rate_limit: Option<RateLimit>,
 }
 
 /// The deadlines of the parts of a request.
@@ -86,6 +90,8 @@ impl HttpSettings {
             header_limit: 16 * 1024,
             active_limit: 4096,
             held_body_limit: 1024,
+            user_rate_limit: None,
+            service_rate_limit: None,
         }
     }
 }
@@ -117,7 +123,10 @@ impl Api {
             consistency: ports.consistency.clone(),
             documents: Documents::new(&settings.base_path, settings.has_management),
             signing_keys: SigningKeys::new(&settings.sealing_key),
-            resource_limits: ResourceLimits::new(settings.held_body_limit),
+            resource_limits: ResourceLimits {
+                rates: RateLimits::new(settings.user_rate_limit, settings.service_rate_limit),
+                ..ResourceLimits::new(settings.held_body_limit)
+            },
             settings,
             write_tasks,
             readiness,

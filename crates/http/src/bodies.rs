@@ -46,7 +46,7 @@ pub(crate) use response::{
 pub(crate) use suspension::NewSuspension;
 pub use token::ServiceTokenRecord;
 pub(crate) use token::{NewToken, ServiceTokens};
-pub(crate) use user::{SelectedUser, UserBody, users_page};
+pub(crate) use user::{SelectedUser, UserBody, UserSelection, users_page};
 
 /// The body of a request. The type itself is the schema in the OpenAPI description.
 pub(crate) trait RequestBody: 'static {

@@ -5,7 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use user_domain::directory::{CheckedQuery, DirectoryFilter, MetadataValue, Position};
 use user_domain::ports::{EventPosition, FeedPosition};
 use user_domain::relationship::{RelatedList, RelatedPosition};
-use user_domain::values::{Role, Timestamp, UserId};
+use user_domain::service_token::TokenPosition;
+use user_domain::values::{Role, ServiceTokenId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::signing::{SigningKeys, TAG_LENGTH};
@@ -17,6 +18,7 @@ const KIND_RELATION: u8 = b'r';
 const KIND_EVENT: u8 = b'e';
 const KIND_FEED: u8 = b'f';
 const KIND_ERASURE: u8 = b'x';
+const KIND_TOKEN: u8 = b'k';
 
 /// Encodes a position as an opaque, signed text.
 ///
@@ -110,6 +112,24 @@ pub(crate) fn decode_erasures(
     Some(EventPosition::from_store(number))
 }
 
+/// Encodes a position in the list of tokens.
+pub(crate) fn encode_tokens(keys: &SigningKeys, position: TokenPosition) -> String {
+    let mut bytes = vec![FORMAT_VERSION, KIND_TOKEN];
+    push_time(&mut bytes, position.created_at);
+    bytes.extend(position.id.as_uuid().as_bytes());
+    sign(keys, bytes, &[KIND_TOKEN])
+}
+
+/// Decodes a position that [`encode_tokens`] encoded; `None` for any other text.
+pub(crate) fn decode_tokens(keys: &SigningKeys, text: &str) -> Option<TokenPosition> {
+    let bytes = verify(keys, text, &[KIND_TOKEN])?;
+    let (created_at, id) = time_and_id(bytes.strip_prefix(&[FORMAT_VERSION, KIND_TOKEN])?)?;
+    Some(TokenPosition {
+        created_at,
+        id: ServiceTokenId::from_uuid(id),
+    })
+}
+
 /// Decodes a position that [`encode`] encoded for the same filter and order; `None` for any other text.
 pub(crate) fn decode(keys: &SigningKeys, query: &CheckedQuery, text: &str) -> Option<Position> {
     match verify(keys, text, &bound_query(query))?.as_slice() {
@@ -155,15 +175,23 @@ pub(crate) fn verify(keys: &SigningKeys, text: &str, bound_to: &[u8]) -> Option<
 }
 
 fn push_position(bytes: &mut Vec<u8>, moment: Timestamp, id: UserId) {
-    bytes.extend(moment.as_utc().timestamp_micros().to_be_bytes());
+    push_time(bytes, moment);
     bytes.extend(id.as_uuid().as_bytes());
 }
 
+fn push_time(bytes: &mut Vec<u8>, moment: Timestamp) {
+    bytes.extend(moment.as_utc().timestamp_micros().to_be_bytes());
+}
+
 fn time_position(bytes: &[u8]) -> Option<(Timestamp, UserId)> {
+    let (moment, id) = time_and_id(bytes)?;
+    Some((moment, UserId::from_uuid(id)))
+}
+
+fn time_and_id(bytes: &[u8]) -> Option<(Timestamp, Uuid)> {
     let (micros, id) = bytes.split_first_chunk::<8>()?;
     let moment = chrono::DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?;
-    let id = Uuid::from_slice(id).ok()?;
-    Some((Timestamp::from_utc(moment), UserId::from_uuid(id)))
+    Some((Timestamp::from_utc(moment), Uuid::from_slice(id).ok()?))
 }
 
 /// Returns the bytes that a cursor of a related list is bound to. No other kind of list has the same bytes.

@@ -275,6 +275,9 @@ impl<T: RequestPart + 'static> FromRequest for AuthenticatedRequest<T> {
             }
             let (caller, parts, replay) = match authenticated {
                 Ok(caller) => {
+                    if let Some(context) = &context {
+                        api.resource_limits().rates.admit(&caller, context)?;
+                    }
                     let parts = T::read(&api, &request, &mut payload).await?;
                     (caller, parts, None)
                 }

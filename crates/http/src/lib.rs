@@ -78,6 +78,7 @@ pub use metric_names::{ACTIVE_REQUESTS, REQUEST_DURATION, REQUEST_DURATION_BUCKE
 pub use metrics::describe_metrics;
 pub use openapi::{openapi, openapi_3_0};
 pub use readiness::Readiness;
+pub use resource_limits::RateLimit;
 pub use routes::{app, configure, management};
 pub use server::{CLOSING_CONNECTIONS, ServerOptions, serve};
 pub use write_tasks::WriteTasks;

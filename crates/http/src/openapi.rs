@@ -25,7 +25,7 @@ pub(crate) use params::{
     AcknowledgementPath, CacheControlHeader, ConsumerNamePath, EraseQuery, ErasuresQuery,
     EventsQuery, ExportQuery, ExternalIdPath, FieldsQuery, FilterQuery, HistoryQuery, IdPath,
     IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, IncludeQuery, PageQuery, PairPath,
-    RelatedPageQuery, RequiredIfMatchHeader, TokenIdPath, UsernamePath, WithQuery,
+    RelatedPageQuery, RequiredIfMatchHeader, TokenIdPath, TokensQuery, UsernamePath, WithQuery,
 };
 use responses::Shared;
 pub(crate) use responses::{
@@ -37,7 +37,7 @@ pub(crate) use schemas::{
     ErasureConsumerList, ErasurePage, ErasureReport, EventInclude, EventPage, Export, FieldName,
     FollowBatchResponse, HistoryPage, Included, IssuedServiceToken, Liveness, Lockout, LookupKey,
     NamedSchemas, Problem, ProfileFields, ReadinessState, RelationshipList, RoleName, ServiceIndex,
-    ServiceToken, ServiceTokenList, SortOrder, User, UserPage, WritableStatus, event_example,
+    ServiceToken, ServiceTokenPage, SortOrder, User, UserPage, WritableStatus, event_example,
     parts,
 };
 
@@ -67,7 +67,7 @@ const LICENSE: (&str, &str) = ("MIT", "https://opensource.org/license/mit");
         SortOrder,
         ServiceToken,
         IssuedServiceToken,
-        ServiceTokenList,
+        ServiceTokenPage,
         ErasureConsumer,
         ErasureConsumerList,
         ErasurePage,

@@ -11,7 +11,7 @@ use user_domain::Rejection;
 use user_domain::caller::Caller;
 use user_domain::ports::VerifiedToken;
 
-use crate::resource_limits::{CallerKey, HeldBytes};
+use crate::resource_limits::{CallerKey, HeldBytes, RateLimitState};
 
 /// The header field of the id of a request.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,6 +41,8 @@ pub(crate) struct RequestContext {
     pub(crate) value_memory: OnceCell<Arc<HeldBytes>>,
     /// Whether the request completed a write.
     pub(crate) has_written: Cell<bool>,
+    /// The state of the caller's rate limit, if it has one.
+    pub(crate) rate_limit: Cell<Option<RateLimitState>>,
     /// Why the credential was rejected, for the log.
     pub(crate) rejection: Cell<Option<Rejection>>,
     /// Why the request was not served, for the log.
@@ -85,6 +87,7 @@ impl RequestContext {
             caller_key: OnceCell::new(),
             value_memory: OnceCell::new(),
             has_written: Cell::new(false),
+            rate_limit: Cell::new(None),
             rejection: Cell::new(None),
             failure: RefCell::new(None),
         })

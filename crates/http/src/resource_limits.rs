@@ -7,6 +7,7 @@ mod active_requests;
 mod byte_budget;
 mod caller_key;
 mod held_bodies;
+mod rate_limits;
 
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub(crate) use active_requests::{ActiveRequest, ActiveRequests};
 pub(crate) use byte_budget::{ByteBudget, HeldBytes};
 pub(crate) use caller_key::CallerKey;
 pub(crate) use held_bodies::{BodyEnd, BodyNotHeld, HeldBodies, HeldBody};
+pub use rate_limits::RateLimit;
+pub(crate) use rate_limits::{RateLimitState, RateLimits};
 
 /// The maximum number of unsent response bytes in the buffers of all connections.
 const MAX_UNSENT_BYTES: usize = 64 * 1024 * 1024;
@@ -57,10 +60,12 @@ pub(crate) struct ResourceLimits {
     ///
     /// They are not part of `unsent`, so that unread large documents cannot block the responses of other requests.
     pub(crate) large_documents: ByteBudget,
+    /// The rates of the requests of callers.
+    pub(crate) rates: RateLimits,
 }
 
 impl ResourceLimits {
-    /// Creates the limits. `held_body_limit` is the maximum number of held bodies.
+    /// Creates the limits, without limits of rates. `held_body_limit` is the maximum number of held bodies.
     pub(crate) fn new(held_body_limit: usize) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
@@ -73,6 +78,7 @@ impl ResourceLimits {
             reads_after_wait: Arc::new(Semaphore::new(MAX_READS_AFTER_WAIT)),
             unsent: ByteBudget::new(MAX_UNSENT_BYTES),
             large_documents: ByteBudget::new(MAX_LARGE_DOCUMENT_BYTES),
+            rates: RateLimits::default(),
         }
     }
 

@@ -108,7 +108,7 @@ async fn not_found() -> Result<HttpResponse, Problem> {
 }
 
 /// The response header fields that pages of other origins may read.
-const EXPOSED_HEADERS: [HeaderName; 7] = [
+const EXPOSED_HEADERS: [HeaderName; 10] = [
     CONSISTENCY_TOKEN,
     ETAG,
     LINK,
@@ -116,6 +116,9 @@ const EXPOSED_HEADERS: [HeaderName; 7] = [
     RETRY_AFTER,
     HeaderName::from_static("idempotency-replayed"),
     X_REQUEST_ID,
+    HeaderName::from_static("ratelimit-limit"),
+    HeaderName::from_static("ratelimit-remaining"),
+    HeaderName::from_static("ratelimit-reset"),
 ];
 
 /// Request header fields that no handler reads. Tracing and caching libraries add them to the requests of pages.

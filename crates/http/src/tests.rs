@@ -11,6 +11,7 @@ mod every_route;
 mod freshness;
 mod lists;
 mod outcomes;
+mod rate_limits;
 mod reads;
 mod relationships;
 mod request_context;

@@ -27,6 +27,7 @@ use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
 pub(crate) use find::PlainRead;
+pub(crate) use related::{cursor_and_limit, cursor_of_other_list};
 
 use crate::resource::{read_only, readable, resource};
 

@@ -9,7 +9,9 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode},
 };
 use tokio::time::sleep;
-use user_client::{Client, CursorStore, FeedUpdate, Follower, SortOrder, User, UserFilter, UserId};
+use user_client::{
+    Client, CursorStore, FeedUpdate, Follower, SortOrder, Status, User, UserFilter, UserId,
+};
 
 const TABLES: &str =
     "CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, version INTEGER, user TEXT);
@@ -49,8 +51,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             continue;
         };
         writeln!(io::stderr(), "{error}")?;
+        // The follower handles failures of the service by itself. The walk over all users does not.
         let failed = error.downcast_ref::<user_client::Error>();
-        if !failed.is_some_and(user_client::Error::is_transient) {
+        if !failed.is_some_and(|error| error.is_transient() || error.status() >= Some(500)) {
             return Err(error);
         }
         sleep(Duration::from_secs(1)).await;
@@ -96,7 +99,7 @@ async fn store(
     id: UserId,
     user: Option<&User>,
 ) -> Result<(), Box<dyn Error>> {
-    let Some(user) = user.filter(|user| user.deleted_at.is_none()) else {
+    let Some(user) = user.filter(|user| user.status != Status::Deleted) else {
         let delete = query("DELETE FROM users WHERE id = ?").bind(id.to_string());
         delete.execute(copy).await?;
         return Ok(());

@@ -84,6 +84,29 @@ on_each_store! {
         assert!(!listed.text.contains(secret));
     }
 
+    async fn tokens_are_listed_in_pages(app: &TestApp) {
+        let mut ids = Vec::new();
+        for _ in 0..3 {
+            ids.push(create_with_scopes(app, &["users:read"]).await.0);
+        }
+        ids.reverse();
+        let first = app.service().get("/v1/tokens?limit=2").await;
+        let names = |reply: &Reply| -> Vec<String> {
+            let tokens = reply.json["tokens"].as_array().unwrap();
+            tokens.iter().map(|token| token["id"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(&first), ids[..2]);
+        let cursor = first.json["next_cursor"].as_str().unwrap();
+        let next = format!("/v1/tokens?limit=2&cursor={cursor}");
+        assert_eq!(first.header("link"), format!("<{next}>; rel=\"next\""));
+        let second = app.service().get(&next).await;
+        assert_eq!((names(&second), &second.json["next_cursor"]), (ids[2..].to_vec(), &Value::Null));
+        let foreign = format!("/v1/users?cursor={cursor}");
+        assert_problem(&app.service().get(&foreign).await, 400, "invalid_cursor");
+        assert_problem(&app.service().get("/v1/tokens?cursor=x").await, 400, "invalid_cursor");
+        assert_problem(&app.service().get("/v1/tokens?limit=201").await, 422, "invalid");
+    }
+
     async fn a_token_is_accepted_in_each_credential_header(app: &TestApp) {
         let (_, token) = create_with_scopes(app, &["users:read"]).await;
         let count = "/v1/users/count";
@@ -166,7 +189,7 @@ on_each_store! {
         let body = json!({"name": "posts", "scopes": ["users:read"]});
         let reply = app.service().post_with("/v1/tokens", &body, &key).await;
         assert_problem(&reply, 400, "invalid_header");
-        assert_eq!(app.service().get("/v1/tokens").await.json, json!({"tokens": []}));
+        assert_eq!(app.service().get("/v1/tokens").await.json, json!({"tokens": [], "next_cursor": null}));
     }
 
     async fn an_unknown_token_is_a_404(app: &TestApp) {
@@ -229,6 +252,6 @@ on_each_store! {
     }
 
     async fn tokens_from_the_settings_work_and_are_not_listed(app: &TestApp) {
-        assert_eq!(client_with_token(app, API_TOKEN).get("/v1/tokens").await.json, json!({"tokens": []}));
+        assert_eq!(client_with_token(app, API_TOKEN).get("/v1/tokens").await.json, json!({"tokens": [], "next_cursor": null}));
     }
 }

@@ -3,7 +3,7 @@
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 use user_domain::StoreError;
 use user_domain::ports::{ErasureError, ImportError};
-use user_domain::user::ChangeRefused;
+use user_domain::user::{ChangeRefused, User};
 use user_domain::write::{UniqueField, WriteError};
 use user_migrations::describe;
 
@@ -14,6 +14,8 @@ pub(super) enum OperationError {
     Statement(DbErr),
     /// A commit failed. It may have succeeded, unless the error proves a rollback.
     Commit(DbErr),
+    /// A row was not written, because a unique value belongs to another user. Holds the user and the first such field.
+    Conflict(Box<User>, UniqueField),
     /// An answer that the port defines, such as a refusal.
     Port(WriteError),
     /// A refusal of a request about erasures.
@@ -48,7 +50,7 @@ impl From<OperationError> for WriteError {
     fn from(error: OperationError) -> Self {
         match error {
             OperationError::Statement(error) => match taken(&error) {
-                Some(field) => Self::Taken(field),
+                Some(field) => Self::Taken(field.into()),
                 None if is_transient(&error) => StoreError::Unavailable(describe(&error)).into(),
                 None => StoreError::Internal(describe(&error)).into(),
             },
@@ -56,6 +58,7 @@ impl From<OperationError> for WriteError {
                 StoreError::Unavailable(describe(&error)).into()
             }
             OperationError::Commit(error) => StoreError::OutcomeUnknown(describe(&error)).into(),
+            OperationError::Conflict(_, field) => Self::Taken(field.into()),
             OperationError::Port(error) => error,
             OperationError::Erasure(refused) => {
                 StoreError::Internal(format!("a request was refused: {refused}")).into()
@@ -81,12 +84,20 @@ impl From<OperationError> for StoreError {
 impl From<OperationError> for ImportError {
     fn from(error: OperationError) -> Self {
         match error.into() {
-            WriteError::Taken(field) => Self::Raced(field),
+            WriteError::Taken(fields) => Self::Raced(fields.first()),
             WriteError::Store(error) => Self::Store(error),
             refused @ (WriteError::NotFound | WriteError::KeyReused | WriteError::Refused(_)) => {
                 StoreError::Internal(format!("an import was refused: {refused}")).into()
             }
         }
+    }
+}
+
+/// Returns the error of a statement that writes the row of a user.
+pub(super) fn of_row(error: DbErr, user: &User) -> OperationError {
+    match taken(&error) {
+        Some(field) => OperationError::Conflict(Box::new(user.clone()), field),
+        None => error.into(),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn append_event_unless_reserved(
     if inserted.rows_affected() > 0 {
         Ok(())
     } else {
-        Err(WriteError::Taken(UniqueField::Username).into())
+        Err(WriteError::Taken(UniqueField::Username.into()).into())
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn reject_reserved(
     if reserved == 0 {
         Ok(())
     } else {
-        Err(WriteError::Taken(UniqueField::Username).into())
+        Err(WriteError::Taken(UniqueField::Username.into()).into())
     }
 }
 

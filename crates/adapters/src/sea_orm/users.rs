@@ -5,3 +5,4 @@ pub(super) mod change;
 pub(super) mod erase;
 pub(super) mod find;
 pub(super) mod import;
+mod taken;

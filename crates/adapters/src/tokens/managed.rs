@@ -13,7 +13,7 @@ use user_domain::ports::{
     Clock, FindServiceError, ServiceTokenRegistry, ServiceTokenVerifier, StoredServiceToken,
     TokenRevocation, TokenUse,
 };
-use user_domain::service_token::{AppliedToken, ServiceToken};
+use user_domain::service_token::{AppliedToken, ServiceToken, TokenPosition};
 use user_domain::values::{ServiceTokenId, Timestamp, TokenDigest, TokenSecret};
 use user_domain::write::{WriteContext, WriteError};
 use user_domain::{Rejection, StoreError};
@@ -182,8 +182,12 @@ impl ServiceTokenRegistry for ManagedTokens {
         self.registry.find_token(id).await
     }
 
-    async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError> {
-        self.registry.list_tokens().await
+    async fn list_tokens(
+        &self,
+        after: Option<TokenPosition>,
+        limit: u16,
+    ) -> Result<Vec<ServiceToken>, StoreError> {
+        self.registry.list_tokens(after, limit).await
     }
 
     async fn revoke_token(

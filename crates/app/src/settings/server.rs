@@ -1,10 +1,12 @@
 //! The settings of the HTTP server.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use actix_web::http::header::HeaderName;
 use url::Url;
+use user_http::RateLimit;
 
 use super::Read;
 use super::reader::{Reader, comma_list, number};
@@ -31,6 +33,10 @@ pub struct ServerSettings {
     /// The maximum number of connections from one IPv4 address or IPv6 /64 network (`MAX_CONNECTIONS_PER_ADDRESS`).
     /// `None`: no limit.
     pub max_connections_per_address: Option<usize>,
+    /// The rate of the requests of each user in this process (`RATE_LIMIT_USER`). `None`: no limit.
+    pub user_rate_limit: Option<RateLimit>,
+    /// The rate of the requests of each service in this process (`RATE_LIMIT_SERVICE`). `None`: no limit.
+    pub service_rate_limit: Option<RateLimit>,
     /// How long the service still accepts requests after SIGTERM, while it reports that it is not ready
     /// (`SHUTDOWN_DELAY_SECONDS`).
     pub shutdown_delay: Duration,
@@ -60,6 +66,8 @@ impl ServerSettings {
         let max_connections_per_address = reader.optional("MAX_CONNECTIONS_PER_ADDRESS", |text| {
             number(text, &(1..=10_000))
         });
+        let user_rate_limit = reader.optional("RATE_LIMIT_USER", rate_limit);
+        let service_rate_limit = reader.optional("RATE_LIMIT_SERVICE", rate_limit);
         let shutdown_delay = reader.number("SHUTDOWN_DELAY_SECONDS", 0..=60);
         let shutdown_grace = reader.number("SHUTDOWN_GRACE_SECONDS", 0..=600);
         let (port, management_port) = (port?, management_port?);
@@ -83,6 +91,8 @@ impl ServerSettings {
             cors_allowed_headers,
             workers: workers?,
             max_connections_per_address: max_connections_per_address?,
+            user_rate_limit: user_rate_limit?,
+            service_rate_limit: service_rate_limit?,
             shutdown_delay: Duration::from_secs(shutdown_delay?),
             shutdown_grace: Duration::from_secs(shutdown_grace?),
         })
@@ -120,6 +130,27 @@ fn base_path(text: &str) -> Result<String, String> {
     }
     Ok(format!("/{path}"))
 }
+
+/// Parses `requests per second,burst`.
+fn rate_limit(text: &str) -> Result<RateLimit, String> {
+    let is_in_range = |number: &NonZeroU32| number.get() <= MAX_RATE;
+    let number = |text: &str| text.trim().parse::<NonZeroU32>().ok().filter(is_in_range);
+    text.split_once(',')
+        .and_then(|(per_second, burst)| {
+            Some(RateLimit {
+                per_second: number(per_second)?,
+                burst: number(burst)?,
+            })
+        })
+        .ok_or_else(|| {
+            format!(
+                "must be the requests per second and the burst, such as 20,40: two whole numbers from 1 to {MAX_RATE}"
+            )
+        })
+}
+
+/// The largest number of a rate limit.
+const MAX_RATE: u32 = 1_000_000;
 
 fn origins(text: &str) -> Result<Vec<String>, String> {
     let entries = comma_list(text);

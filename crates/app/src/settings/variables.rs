@@ -251,6 +251,14 @@ const VARIABLES: &[Variable] = &[
         "MAX_CONNECTIONS_PER_ADDRESS",
         "the maximum number of connections from one client address, 1 to 10000; unset: no limit, as needed behind a gateway",
     ),
+    plain(
+        "RATE_LIMIT_USER",
+        "the requests per second of one user and how many may arrive at once, such as 20,40, per process; unset: no limit",
+    ),
+    plain(
+        "RATE_LIMIT_SERVICE",
+        "the requests per second of one service and how many may arrive at once, such as 500,1000, per process; unset: no limit",
+    ),
     with_default(
         "SHUTDOWN_DELAY_SECONDS",
         "how long the service still accepts requests after SIGTERM, while it reports that it is not ready, 0 to 60 seconds",

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::service_token::{AppliedToken, ServiceToken};
+use crate::service_token::{AppliedToken, ServiceToken, TokenPosition};
 use crate::values::{ServiceTokenId, Timestamp, TokenDigest};
 use crate::write::{WriteContext, WriteError};
 
@@ -24,8 +24,12 @@ pub trait ServiceTokenRegistry: Send + Sync {
         id: ServiceTokenId,
     ) -> Result<Option<StoredServiceToken>, StoreError>;
 
-    /// Returns the tokens, newest first: at most [`ServiceToken::MAX_LISTED`].
-    async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError>;
+    /// Returns the first `limit` tokens after a position, newest first, including expired and revoked ones.
+    async fn list_tokens(
+        &self,
+        after: Option<TokenPosition>,
+        limit: u16,
+    ) -> Result<Vec<ServiceToken>, StoreError>;
 
     /// Revokes a token by [`ServiceToken::revoke`] and writes the event, atomically and without a concurrent change of
     /// the token.

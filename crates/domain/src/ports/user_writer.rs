@@ -17,7 +17,7 @@ pub trait UserWriter: Send + Sync {
     ///
     /// A username, its look-alike, an email address or an external id of another user is [`WriteError::Taken`]. So is a
     /// username, or its look-alike, that another user released less than 90 days ago. If several values are taken, the
-    /// error names the first of username, email address and external id. If writers race for one value, exactly one
+    /// error names all of them. If writers race for one value, exactly one
     /// succeeds. A deleted user keeps its unique values until it is erased.
     async fn add(&self, user: &Applied, context: &WriteContext) -> Result<Written, WriteError>;
 

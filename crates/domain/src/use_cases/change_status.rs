@@ -79,9 +79,8 @@ impl From<WriteError> for ChangeStatusError {
             ) => Self::Store(StoreError::Internal(format!(
                 "a change of status was refused: {refused}"
             ))),
-            WriteError::Taken(field) => Self::Store(StoreError::Internal(format!(
-                "a status change failed because of a taken {}",
-                field.as_str()
+            WriteError::Taken(fields) => Self::Store(StoreError::Internal(format!(
+                "a status change failed because of taken values: {fields}"
             ))),
             WriteError::Store(error) => Self::Store(error),
         }

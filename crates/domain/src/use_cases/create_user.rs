@@ -10,7 +10,7 @@ use crate::input::{NewPassword, UserInput};
 use crate::permissions::{Action, Denied, permit, permit_fields};
 use crate::ports::{HashingError, IdGenerator, UserWriter};
 use crate::user::User;
-use crate::write::{UniqueField, WriteError};
+use crate::write::{TakenFields, WriteError};
 use crate::{Fault, StoreError};
 
 /// Why a user was not created.
@@ -22,9 +22,9 @@ pub enum CreateUserError {
     /// The input is invalid; holds every fault.
     #[error("the input is invalid")]
     Invalid(Vec<Fault>),
-    /// Another user has the same unique value.
-    #[error("the {} is taken", .0.as_str())]
-    Taken(UniqueField),
+    /// Other users have the same unique values.
+    #[error("taken: {0}")]
+    Taken(TakenFields),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -80,7 +80,7 @@ impl From<WriteError> for CreateUserError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::NotFound => Self::NotFound,
-            WriteError::Taken(field) => Self::Taken(field),
+            WriteError::Taken(fields) => Self::Taken(fields),
             WriteError::KeyReused => Self::KeyReused,
             WriteError::Refused(refused) => Self::Store(StoreError::Internal(format!(
                 "the creation of a user was refused: {refused}"

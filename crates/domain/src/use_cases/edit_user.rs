@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::permissions::Denied;
 use crate::user::ChangeRefused;
 use crate::view::view;
-use crate::write::{UniqueField, WriteError, Written};
+use crate::write::{TakenFields, WriteError, Written};
 use crate::{Fault, StoreError};
 
 /// Why a user was not edited.
@@ -26,9 +26,9 @@ pub enum EditUserError {
     /// The edit requires an expected version; holds the fields that require it, none if the whole edit does.
     #[error("an expected version is required")]
     PreconditionRequired(Vec<Fault>),
-    /// Another user has the same unique value.
-    #[error("the {} is taken", .0.as_str())]
-    Taken(UniqueField),
+    /// Other users have the same unique values.
+    #[error("taken: {0}")]
+    Taken(TakenFields),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -46,7 +46,7 @@ impl From<WriteError> for EditUserError {
                 Self::PreconditionRequired(faults)
             }
             WriteError::Refused(ChangeRefused::Invalid(faults)) => Self::Invalid(faults),
-            WriteError::Taken(field) => Self::Taken(field),
+            WriteError::Taken(fields) => Self::Taken(fields),
             WriteError::KeyReused => Self::KeyReused,
             WriteError::Store(error) => Self::Store(error),
         }

@@ -1,19 +1,15 @@
 //! The request and response bodies of `POST /v1/users/batch`.
 
-use std::collections::HashMap;
-
 use actix_web::web::Bytes;
 use serde_json::{Map, Value};
-use user_domain::relationship::Counts;
 use user_domain::use_cases::{BatchKeys, MAX_BATCH};
-use user_domain::values::UserId;
 use user_domain::view::UserView;
 use user_domain::{Fault, Violation};
 use utoipa::ToSchema;
 
 use super::members::Members;
 use super::user::TYPICAL_USER_BYTES;
-use super::{FieldSet, LargeObject, RequestBody, SelectedUser};
+use super::{FieldSet, LargeObject, RequestBody, UserSelection};
 use crate::openapi::{FieldName, LookupKey};
 use crate::problem::Problem;
 use crate::query::{MAX_LIST_ITEMS, too_many};
@@ -33,9 +29,7 @@ pub(crate) struct BatchRequest {
 /// The response of a batch: users in request order, `null` for each key without a user.
 pub(crate) struct BatchUsersBody<'a> {
     pub(crate) views: &'a [Option<UserView>],
-    pub(crate) fields: Option<&'a FieldSet>,
-    /// The counts of each user in `views`; `None` if the request does not include them.
-    pub(crate) counts: Option<&'a HashMap<UserId, Counts>>,
+    pub(crate) selection: UserSelection<'a>,
 }
 
 const KEY_KINDS: [&str; 4] = ["ids", "usernames", "emails", "external_ids"];
@@ -164,7 +158,7 @@ impl BatchUsersBody<'_> {
     ) -> Result<Bytes, Problem> {
         let mut body =
             LargeObject::with_capacity((self.views.len() + 1) * TYPICAL_USER_BYTES, budget);
-        if self.fields.is_none() && self.counts.is_none() {
+        if self.selection.is_whole_user() {
             let write = |bytes: &mut Vec<u8>, view: &Option<UserView>| {
                 match view {
                     Some(view) => bytes.extend_from_slice(&ready.get(view)?.body),
@@ -177,21 +171,10 @@ impl BatchUsersBody<'_> {
             let selected = self
                 .views
                 .iter()
-                .map(|view| Some(self.select(view.as_ref()?)));
+                .map(|view| Some(self.selection.of(view.as_ref()?)));
             body.array("users", selected).await?;
         }
         Ok(body.finish())
-    }
-
-    fn select<'a>(&'a self, view: &'a UserView) -> SelectedUser<'a> {
-        SelectedUser {
-            view,
-            fields: self.fields,
-            counts: self.counts.map(|counts| {
-                let counts = counts.get(&view.public().id);
-                counts.copied().unwrap_or_default()
-            }),
-        }
     }
 }
 

@@ -29,10 +29,11 @@ pub struct ServiceTokenRecord<'a> {
     token: Option<&'a str>,
 }
 
-/// A list of service tokens.
+/// A page of service tokens.
 #[derive(Serialize)]
 pub(crate) struct ServiceTokens<'a> {
     tokens: Vec<ServiceTokenRecord<'a>>,
+    next_cursor: Option<&'a str>,
 }
 
 /// A token to create. It expires at `expires_at` or after `expires_in` seconds; without both, never.
@@ -121,10 +122,12 @@ impl<'a> From<&'a IssuedServiceToken> for ServiceTokenRecord<'a> {
     }
 }
 
-impl<'a> From<&'a [ServiceToken]> for ServiceTokens<'a> {
-    fn from(tokens: &'a [ServiceToken]) -> Self {
+impl<'a> ServiceTokens<'a> {
+    /// Creates a page with the cursor of the next page.
+    pub(crate) fn new(tokens: &'a [ServiceToken], next_cursor: Option<&'a str>) -> Self {
         Self {
             tokens: tokens.iter().map(ServiceTokenRecord::from).collect(),
+            next_cursor,
         }
     }
 }

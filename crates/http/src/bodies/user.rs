@@ -1,5 +1,7 @@
 //! The JSON of users.
 
+use std::collections::HashMap;
+
 use actix_web::web::Bytes;
 use serde::{Serialize, Serializer};
 use user_domain::relationship::Counts;
@@ -98,14 +100,43 @@ pub(crate) struct SelectedUser<'a> {
     pub(crate) counts: Option<Counts>,
 }
 
+/// What a response shows of each of its users.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct UserSelection<'a> {
+    /// The fields to return; all fields if `None`.
+    pub(crate) fields: Option<&'a FieldSet>,
+    /// The counts of each user; `None` if the request does not include them.
+    pub(crate) counts: Option<&'a HashMap<UserId, Counts>>,
+}
+
+impl<'a> UserSelection<'a> {
+    /// Whether users are shown with all fields and nothing else.
+    pub(super) fn is_whole_user(&self) -> bool {
+        self.fields.is_none() && self.counts.is_none()
+    }
+
+    /// Returns what is shown of a user.
+    pub(super) fn of(&self, view: &'a UserView) -> SelectedUser<'a> {
+        SelectedUser {
+            view,
+            fields: self.fields,
+            counts: self.counts.map(|counts| {
+                let counts = counts.get(&view.public().id);
+                counts.copied().unwrap_or_default()
+            }),
+        }
+    }
+}
+
 /// Serialises a page of users and the cursor of the next page within a byte budget.
 pub(crate) async fn users_page(
     users: &[UserView],
+    selection: UserSelection<'_>,
     next_cursor: Option<&str>,
     budget: &ByteBudget,
 ) -> Result<Bytes, Problem> {
     let mut page = LargeObject::with_capacity((users.len() + 1) * TYPICAL_USER_BYTES, budget);
-    page.array("users", users.iter().map(UserBody::from))
+    page.array("users", users.iter().map(|view| selection.of(view)))
         .await?;
     page.member("next_cursor", &next_cursor)?;
     Ok(page.finish())

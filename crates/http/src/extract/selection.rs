@@ -28,7 +28,16 @@ pub(crate) struct Include {
 impl RequestPart for Selection {
     async fn read(_: &Api, request: &HttpRequest, _: &mut Payload) -> Result<Self, Problem> {
         let mut query = Query::of(request);
-        let include = Include::take(&mut query);
+        let selection = Self::take(&mut query);
+        query.check()?;
+        Ok(selection)
+    }
+}
+
+impl Selection {
+    /// Takes the parameters from a query, which records their errors.
+    pub(crate) fn take(query: &mut Query) -> Self {
+        let include = Include::take(query);
         let fields = query.take_list("fields").and_then(|names| {
             match FieldSet::parse(names.iter().map(String::as_str)) {
                 Ok(fields) => Some(fields),
@@ -38,8 +47,7 @@ impl RequestPart for Selection {
                 }
             }
         });
-        query.check()?;
-        Ok(Self { fields, include })
+        Self { fields, include }
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) fn complete<B: MessageBody + 'static>(
     }
     let vary = vary(&response, context, has_cors);
     add_common_headers(response.headers_mut(), &context.id, vary);
+    if let Some(state) = context.rate_limit.get() {
+        state.add_to(response.headers_mut());
+    }
     response
 }
 

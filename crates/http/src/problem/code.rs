@@ -34,6 +34,7 @@ pub(crate) enum Code {
     HeaderTooLarge,
     Invalid,
     IdempotencyKeyReused,
+    RateLimited,
     Internal,
     Unavailable,
     Overloaded,
@@ -44,7 +45,7 @@ pub(crate) enum Code {
 
 impl Code {
     /// All codes, ordered by status.
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::MalformedJson,
         Self::MalformedRequest,
         Self::InvalidHeader,
@@ -74,6 +75,7 @@ impl Code {
         Self::HeaderTooLarge,
         Self::Invalid,
         Self::IdempotencyKeyReused,
+        Self::RateLimited,
         Self::Internal,
         Self::Unavailable,
         Self::Overloaded,
@@ -115,6 +117,7 @@ impl Code {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Invalid | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::Overloaded | Self::NotReady | Self::SchemaPending => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -139,6 +142,7 @@ impl Code {
             StatusCode::PRECONDITION_FAILED => Self::PreconditionFailed,
             StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::TOO_MANY_REQUESTS => Self::RateLimited,
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeaderTooLarge,
             StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
             status if status.is_client_error() => Self::MalformedRequest,
@@ -195,6 +199,7 @@ impl Code {
                 "idempotency_key_reused",
                 "The idempotency key was used for another request",
             ),
+            Self::RateLimited => ("rate_limited", "The caller sent too many requests"),
             Self::Internal => ("internal", "Internal error"),
             Self::Unavailable => ("unavailable", "The service is unavailable"),
             Self::Overloaded => ("overloaded", "The service is overloaded"),

@@ -12,7 +12,7 @@ use user_domain::use_cases::{
     MAX_BATCH, MAX_FOLLOWS, MAX_RELATIONSHIP_IDS, ReadEventsError, ServiceTokenError,
     ShowRelationshipsError, SuspendUserError, VerifyCredentialsError,
 };
-use user_domain::write::UniqueField;
+use user_domain::write::{TakenFields, UniqueField};
 use user_domain::{Fault, StoreError, Violation};
 
 use super::{Code, Problem};
@@ -204,7 +204,7 @@ impl From<CreateUserError> for Problem {
         match error {
             CreateUserError::Denied(denied) => denied.into(),
             CreateUserError::Invalid(faults) => Self::invalid(&faults),
-            CreateUserError::Taken(field) => taken(field),
+            CreateUserError::Taken(fields) => taken(fields),
             CreateUserError::KeyReused => key_reused(),
             CreateUserError::NotFound => user_not_found(),
             CreateUserError::Hashing(error) => error.into(),
@@ -224,7 +224,7 @@ impl From<EditUserError> for Problem {
                 Self::new(Code::PreconditionRequired, "This write requires If-Match.")
                     .with_faults(&faults)
             }
-            EditUserError::Taken(field) => taken(field),
+            EditUserError::Taken(fields) => taken(fields),
             EditUserError::KeyReused => key_reused(),
             EditUserError::Store(error) => error.into(),
         }
@@ -363,8 +363,21 @@ fn key_reused() -> Problem {
     )
 }
 
-fn taken(field: UniqueField) -> Problem {
-    let (code, detail) = match field {
+/// Creates the problem of values that belong to other users. Its code is that of the first field.
+fn taken(fields: TakenFields) -> Problem {
+    let faults: Vec<Fault> = fields
+        .iter()
+        .map(|field| {
+            let (code, detail) = taken_field(field);
+            Fault::new(field.as_str(), &Violation::new(code.as_str(), detail))
+        })
+        .collect();
+    let (code, detail) = taken_field(fields.first());
+    Problem::new(code, detail).with_faults(&faults)
+}
+
+fn taken_field(field: UniqueField) -> (Code, &'static str) {
+    match field {
         UniqueField::Username => (
             Code::UsernameTaken,
             "The username is taken, is too similar to a taken one, or is reserved for its previous user.",
@@ -377,6 +390,5 @@ fn taken(field: UniqueField) -> Problem {
             Code::ExternalIdTaken,
             "The external id belongs to another user.",
         ),
-    };
-    Problem::new(code, detail)
+    }
 }

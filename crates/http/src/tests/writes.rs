@@ -33,9 +33,13 @@ async fn a_creation_has_a_location() {
 async fn a_taken_username_is_a_409_and_all_errors_are_reported() {
     let app = TestApp::new();
     app.create_user("ann").await;
-    let body = json!({"username": "ANN", "email": "other@example.org"});
+    let body = json!({"username": "ANN", "email": "ann@EXAMPLE.org"});
     let taken = app.as_service(post("/v1/users").set_json(body)).await;
     taken.assert_problem(409, "username_taken");
+    assert_eq!(
+        taken.fault_codes(),
+        ["/username username_taken", "/email email_taken"]
+    );
     let body = json!({"email": 1, "version": 3, "colour": "red", "profile": {"website": "ftp://x"}, "roles": ["x", 1]});
     let faulty = app.as_service(post("/v1/users").set_json(body)).await;
     faulty.assert_problem(422, "invalid");

@@ -7,7 +7,7 @@ use user_domain::use_cases::{BatchUsersError, MAX_BATCH};
 use user_domain::{Fault, Violation};
 
 use super::user_response::counts_by_user;
-use crate::bodies::{BatchGetRequest, BatchRequest, BatchUsersBody};
+use crate::bodies::{BatchGetRequest, BatchRequest, BatchUsersBody, UserSelection};
 use crate::cache_status;
 use crate::extract::{AuthenticatedRequest, BatchBody, Include, RequestedFreshness};
 use crate::gzip::large_json_response;
@@ -53,8 +53,10 @@ pub(crate) async fn batch(
     };
     let users = BatchUsersBody {
         views: &found.views,
-        fields: fields.as_ref(),
-        counts: counts.as_ref(),
+        selection: UserSelection {
+            fields: fields.as_ref(),
+            counts: counts.as_ref(),
+        },
     };
     let budget = &call.api.resource_limits().large_documents;
     let body = users

@@ -148,7 +148,7 @@ impl PlainRead {
         let read = trace::use_case_span("read_user")
             .in_scope(|| read_user.now(&self.credential, &self.selector, self.freshness));
         match read {
-            ReadNow::Done(read) => Some(self.response(request, context, read)),
+            ReadNow::Done(read) => Some(self.response(api, request, context, read)),
             ReadNow::Waits(verified) => {
                 context.verified.set(verified);
                 None
@@ -174,11 +174,12 @@ impl PlainRead {
             self.freshness,
         );
         let read = run_until(deadline, "read_user", pin!(read)).await?;
-        self.response(request, &context, read)
+        self.response(api, request, &context, read)
     }
 
     fn response(
         &self,
+        api: &Api,
         request: &HttpRequest,
         context: &RequestContext,
         read: Result<AuthenticatedRead, AuthenticateError>,
@@ -186,7 +187,9 @@ impl PlainRead {
         let read = read.map_err(Problem::from);
         let caller = read.as_ref().map(|read| &read.caller);
         context.record_caller(caller.map_err(Problem::rejection));
-        let user = read?.found?;
+        let read = read?;
+        api.resource_limits().rates.admit(&read.caller, context)?;
+        let user = read.found?;
         read_response(request, &user, None, None, self.condition.0.as_ref())
     }
 }

@@ -7,7 +7,9 @@ use super::related;
 use crate::extract::{
     AuthenticatedRequest, IdempotentWrite, NoBody, RequestedFreshness, TargetUser, UserPair,
 };
-use crate::openapi::{IdPath, IdempotencyKeyHeader, Listed, PairPath, RelatedPageQuery};
+use crate::openapi::{
+    FieldsQuery, IdPath, IdempotencyKeyHeader, IncludeQuery, Listed, PairPath, RelatedPageQuery,
+};
 use crate::problem::Problem;
 
 /// Lists the users that the user follows.
@@ -17,7 +19,7 @@ use crate::problem::Problem;
     operation_id = "listFollowing",
     tag = "relationships",
     description = "Newest first, each user in the public view. Suspended and deleted users are left out, and for users also those that a block hides. Pagination returns each user that stays in the list throughout exactly once. An unknown parameter is a 422. For users, and for services with `users:read`.",
-    params(IdPath, RelatedPageQuery),
+    params(IdPath, RelatedPageQuery, FieldsQuery, IncludeQuery),
     responses(Listed)
 )]
 pub(crate) async fn list(

@@ -2,15 +2,18 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::LINK;
+use actix_web::web::Bytes;
 use user_domain::directory::{CheckedQuery, DirectoryQuery, PageRequest};
 use user_domain::use_cases::ListUsers;
+use user_domain::view::UserView;
 
-use crate::bodies::users_page;
+use super::user_response::counts_in_list;
+use crate::bodies::{UserSelection, users_page};
 use crate::cursor;
-use crate::extract::AuthenticatedRequest;
+use crate::extract::{AuthenticatedRequest, Selection};
 use crate::gzip::large_json_response;
 use crate::link::next_page;
-use crate::openapi::{FilterQuery, Listed, PageQuery};
+use crate::openapi::{FieldsQuery, FilterQuery, IncludeQuery, Listed, PageQuery};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
 
@@ -21,12 +24,13 @@ use crate::query::Query;
     operation_id = "listUsers",
     tag = "users",
     description = "`metadata.public.<key>=value` and `metadata.private.<key>=value` filter by the metadata keys that the setting `INDEXED_METADATA` of the service lists. A string is compared as text, any other value as compact JSON; `null` never matches. Repeat the parameter for alternative values: up to 32 per key, each of at most 256 characters; a comma is part of the value. An unknown parameter is a 422, and so is a repeated parameter that is not a list. The response has no total; use `/v1/users/count`. For services with `users:read` and administrators. The filters `email`, `role`, `updated_since`, `updated_until` and `metadata.private.<key>`, and the order `updated_at`, also require `users:read_private`, because they reveal data outside the public view.",
-    params(FilterQuery, PageQuery),
+    params(FilterQuery, PageQuery, FieldsQuery, IncludeQuery),
     responses(Listed)
 )]
 pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Problem> {
     ListUsers::permit(&call.caller)?;
     let request = page_request(&call)?;
+    let selection = &request.selection;
     let use_case = &call.api.use_cases().list_users;
     let page = call
         .within_listing_deadline("list_users", use_case.run(&call.caller, &request.page))
@@ -39,8 +43,7 @@ pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Pro
         .as_ref()
         .map(|cursor| next_page(&call.api, &call.request, "/v1/users", cursor))
         .transpose()?;
-    let budget = &call.api.resource_limits().large_documents;
-    let body = users_page(&page.users, next_cursor.as_deref(), budget).await?;
+    let body = selected_page(&call, &page.users, selection, next_cursor.as_deref()).await?;
     let mut response = large_json_response(&call.request, body).await?;
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
@@ -48,14 +51,36 @@ pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Pro
     Ok(response)
 }
 
+/// Serialises a page of users with the selected fields and counts.
+pub(super) async fn selected_page(
+    call: &AuthenticatedRequest,
+    users: &[UserView],
+    selection: &Selection,
+    next_cursor: Option<&str>,
+) -> Result<Bytes, Problem> {
+    let counts = if selection.include.counts {
+        Some(counts_in_list(call, users).await?)
+    } else {
+        None
+    };
+    let selection = UserSelection {
+        fields: selection.fields.as_ref(),
+        counts: counts.as_ref(),
+    };
+    let budget = &call.api.resource_limits().large_documents;
+    users_page(users, selection, next_cursor, budget).await
+}
+
 struct Checked {
     query: CheckedQuery,
     page: PageRequest,
+    selection: Selection,
 }
 
 fn page_request(call: &AuthenticatedRequest) -> Result<Checked, Problem> {
     let mut query = Query::of(&call.request);
     let cursor = query.take("cursor");
+    let selection = Selection::take(&mut query);
     let (sort, limit) = (query.take("sort"), query.take("limit"));
     let parameters = DirectoryQuery {
         sort,
@@ -81,7 +106,11 @@ fn page_request(call: &AuthenticatedRequest) -> Result<Checked, Problem> {
         after,
         limit: query.limit,
     };
-    Ok(Checked { query, page })
+    Ok(Checked {
+        query,
+        page,
+        selection,
+    })
 }
 
 /// Takes the filter parameters from a query.

@@ -8,11 +8,12 @@ use user_domain::relationship::{FollowList, RelatedList, RelatedPosition, Relati
 use user_domain::use_cases::ListRelated;
 use user_domain::values::UserId;
 
-use super::list::check;
-use crate::bodies::{RelatedNamesPage, json, users_page};
+use super::list::{check, selected_page};
+use crate::bodies::{RelatedNamesPage, json};
 use crate::cursor;
 use crate::extract::{
-    AuthenticatedRequest, IdempotentWrite, NoBody, RequestedFreshness, TargetUser, UserPair,
+    AuthenticatedRequest, IdempotentWrite, NoBody, RequestedFreshness, Selection, TargetUser,
+    UserPair,
 };
 use crate::gzip::large_json_response;
 use crate::link::next_page;
@@ -26,14 +27,15 @@ pub(super) async fn list(
     list: FollowList,
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, fresh)) = call.split();
-    let (after, limit) = page_parameters(&call, target.0, list.into())?;
+    let mut query = Query::of(&call.request);
+    let selection = Selection::take(&mut query);
+    let (after, limit) = page_parameters(&call, query, target.0, list.into())?;
     let use_case = &call.api.use_cases().list_related;
     let page = use_case.run(&call.caller, (target.0, list), after, limit, fresh.0);
     let page = call.within_listing_deadline("list_related", page).await?;
     let list = RelatedList::from(list);
     let next = next_cursor(&call, (target.0, list), page.next.as_ref());
-    let budget = &call.api.resource_limits().large_documents;
-    let body = users_page(&page.users, next.as_deref(), budget).await?;
+    let body = selected_page(&call, &page.users, &selection, next.as_deref()).await?;
     page_response(&call, (target.0, list), next.as_deref(), body).await
 }
 
@@ -43,7 +45,8 @@ pub(super) async fn blocks(
 ) -> Result<HttpResponse, Problem> {
     let (call, (target, fresh)) = call.split();
     let list = RelatedList::Blocks;
-    let (after, limit) = page_parameters(&call, target.0, list)?;
+    let query = Query::of(&call.request);
+    let (after, limit) = page_parameters(&call, query, target.0, list)?;
     let use_case = &call.api.use_cases().list_related;
     let page = use_case.blocks(&call.caller, target.0, after, limit, fresh.0);
     let page = call.within_listing_deadline("list_related", page).await?;
@@ -55,12 +58,13 @@ pub(super) async fn blocks(
 /// Returns the position after which the page starts, and its maximum number of users.
 fn page_parameters<T>(
     call: &AuthenticatedRequest<T>,
+    query: Query,
     user: UserId,
     list: RelatedList,
 ) -> Result<(Option<RelatedPosition>, u16), Problem> {
     ListRelated::permit(&call.caller, user, list)?;
     let keys = call.api.signing_keys();
-    let (cursor, limit) = cursor_and_limit(&call.request)?;
+    let (cursor, limit) = take_cursor_and_limit(query)?;
     let after = match cursor {
         None => None,
         Some(text) => Some(
@@ -71,8 +75,12 @@ fn page_parameters<T>(
 }
 
 /// Returns the `cursor` and the `limit` of a request for a page, which has no other parameters.
-pub(super) fn cursor_and_limit(request: &HttpRequest) -> Result<(Option<String>, u16), Problem> {
-    let mut query = Query::of(request);
+pub(crate) fn cursor_and_limit(request: &HttpRequest) -> Result<(Option<String>, u16), Problem> {
+    take_cursor_and_limit(Query::of(request))
+}
+
+/// Takes the last two parameters of a query.
+fn take_cursor_and_limit(mut query: Query) -> Result<(Option<String>, u16), Problem> {
     let cursor = query.take("cursor");
     let parameters = DirectoryQuery {
         limit: query.take("limit"),
@@ -109,7 +117,7 @@ async fn page_response<T>(
 }
 
 /// Creates the problem of a cursor that was issued for another list.
-pub(super) fn cursor_of_other_list() -> Problem {
+pub(crate) fn cursor_of_other_list() -> Problem {
     Problem::new(
         Code::InvalidCursor,
         "The cursor is not valid for this list.",

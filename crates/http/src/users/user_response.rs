@@ -24,8 +24,25 @@ use crate::problem::Problem;
 use crate::replay::add_replayed_header;
 use crate::response_cache::ResponseCache;
 
-/// Returns the follower counts of each distinct user in the views.
+/// Returns the follower counts of each distinct user in the views, within the deadline of a request.
 pub(super) async fn counts_by_user<T>(
+    call: &AuthenticatedRequest<T>,
+    views: impl IntoIterator<Item = &UserView>,
+) -> Result<HashMap<UserId, Counts>, Problem> {
+    call.within_deadline("count_relationships", count(call, views))
+        .await
+}
+
+/// Returns the follower counts of each distinct user in the views, within the deadline of a list.
+pub(super) async fn counts_in_list<T>(
+    call: &AuthenticatedRequest<T>,
+    views: impl IntoIterator<Item = &UserView>,
+) -> Result<HashMap<UserId, Counts>, Problem> {
+    call.within_listing_deadline("count_relationships", count(call, views))
+        .await
+}
+
+async fn count<T>(
     call: &AuthenticatedRequest<T>,
     views: impl IntoIterator<Item = &UserView>,
 ) -> Result<HashMap<UserId, Counts>, Problem> {
@@ -34,9 +51,8 @@ pub(super) async fn counts_by_user<T>(
         .map(|view| (view.public().id, view))
         .collect();
     let (ids, views): (Vec<UserId>, Vec<&UserView>) = views.into_iter().unzip();
-    let count = &call.api.use_cases().count_relationships;
-    let counts = count.run(&call.caller, views);
-    let counts = call.within_deadline("count_relationships", counts).await?;
+    let use_case = &call.api.use_cases().count_relationships;
+    let counts = use_case.run(&call.caller, views).await?;
     Ok(ids.into_iter().zip(counts).collect())
 }
 

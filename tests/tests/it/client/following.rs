@@ -1,12 +1,13 @@
 //! The follower of the event feed.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use user_client::{
     Client, CursorStore, EventKind, FeedUpdate, Follower, MemoryCursor, NewUser, ResyncReason,
     UserFilter, UserId,
 };
-use user_tests::{API_TOKEN, RestartableService, Store, TestApp};
+use user_tests::{API_TOKEN, Gateway, Received, RestartableService, Store, TestApp, Verdict};
 
 use super::client;
 use crate::events::feed::purge_events;
@@ -81,6 +82,29 @@ async fn a_follower_continues_after_a_restart_of_the_service() {
     let last = create(&client, "last").await;
     service.restart().await;
     assert_eq!(follow_until_created(&mut follower, &[last]).await, [last]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_outlasts_failures_of_the_service() {
+    let app = TestApp::start(Store::Sqlite).await;
+    // Every second request fails, without a problem.
+    let is_failing = AtomicBool::new(true);
+    let gateway = Gateway::start(app.address(), move |_: &Received| {
+        if is_failing.fetch_xor(true, Ordering::SeqCst) {
+            Verdict::Respond(500, Vec::new(), String::new())
+        } else {
+            Verdict::Forward
+        }
+    });
+    let client = client(&app);
+    let follower = Client::new(&gateway.url(), API_TOKEN).unwrap();
+    let mut follower = follower.follow(MemoryCursor::default()).include_user();
+    resync(&client, &mut follower, ResyncReason::FirstStart).await;
+    assert_eq!(gateway.requests().len(), 2);
+    let seen = create(&client, "seen").await;
+    assert_eq!(follow_until_created(&mut follower, &[seen]).await, [seen]);
+    assert!(gateway.requests().len() >= 4);
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

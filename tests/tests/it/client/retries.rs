@@ -1,7 +1,7 @@
 //! Lost responses, outages and conflicts.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use serde_json::json;
@@ -107,7 +107,11 @@ async fn what_is_not_safe_to_repeat_is_sent_once() {
     let token = NewToken::new("posts", ["users:read"]);
     let error = through(&gateway).create_token(&token).await.unwrap_err();
     assert!(error.may_be_done() && error.is_transient(), "{error:?}");
-    assert_eq!((error.status(), error.attempts()), (Some(502), 1));
+    assert!(
+        matches!(error.kind(), ErrorKind::NoResponse(_)),
+        "{error:?}"
+    );
+    assert_eq!((error.status(), error.attempts()), (None, 1));
     assert_eq!(gateway.requests().len(), 1);
     let tokens = client(&app).list_tokens().await.unwrap().items;
     assert_eq!(tokens.len(), 1);
@@ -118,6 +122,58 @@ async fn what_is_not_safe_to_repeat_is_sent_once() {
     let issued = through(&gateway).create_token(&token).await.unwrap();
     assert!(issued.secret.expose().starts_with("ust_"));
     assert_eq!(gateway.requests().len(), 2);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_whose_response_cannot_be_read_may_be_done() {
+    let app = TestApp::start(Store::Sqlite).await;
+    let unreadable = |status| Verdict::Respond(status, Vec::new(), "x".to_owned());
+    let verdicts = vec![
+        problem(503, "unavailable", Some("0")),
+        unreadable(201),
+        unreadable(200),
+    ];
+    let gateway = Gateway::start(app.address(), in_turn(verdicts));
+    let client = through(&gateway);
+    let user = NewUser::new("alice").email("alice@example.org");
+    let error = client.create_user(&user).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::InvalidResponse(_)),
+        "{error:?}"
+    );
+    assert!(error.may_be_done(), "{error:?}");
+    assert_eq!(error.attempts(), 2);
+
+    let error = client.count_users(&UserFilter::new()).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::InvalidResponse(_)),
+        "{error:?}"
+    );
+    assert!(!error.may_be_done(), "{error:?}");
+    assert_eq!((error.attempts(), gateway.requests().len()), (1, 3));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_delay_that_a_gateway_asks_for_is_kept() {
+    let app = TestApp::start(Store::Sqlite).await;
+    let busy = |seconds: &str| {
+        let fields = vec![("Retry-After", seconds.to_owned())];
+        Verdict::Respond(503, fields, "busy".to_owned())
+    };
+    let verdicts = vec![busy("3600"), busy("1")];
+    let gateway = Gateway::start(app.address(), in_turn(verdicts));
+    let filter = UserFilter::new();
+    let error = through(&gateway).count_users(&filter).await.unwrap_err();
+    assert_eq!((error.status(), error.attempts()), (Some(503), 1));
+    assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
+
+    // A call without an end waits for as long as the gateway asks.
+    let started = Instant::now();
+    let count = through(&gateway).count_users(&filter);
+    assert_eq!(count.deadline(Duration::MAX).await.unwrap(), 0);
+    assert!(started.elapsed() >= Duration::from_secs(1));
     app.stop().await;
 }
 

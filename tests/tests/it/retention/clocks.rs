@@ -147,7 +147,7 @@ async fn a_replica_with_a_fast_clock_keeps_reserved_usernames() {
         .create_user
         .run(&service(), &input, WriteConditions::default())
         .await;
-    let taken = CreateUserError::Taken(UniqueField::Username);
+    let taken = CreateUserError::Taken(UniqueField::Username.into());
     assert_eq!(result.unwrap_err(), taken);
     app.stop().await;
 }

@@ -153,6 +153,18 @@ user_tests::on_each_store! {
         }
         let refused = service.post("/v1/users", &body("newcomer", "new@example.org", "ext-Alice")).await;
         assert_problem(&refused, 409, "external_id_taken");
+        // All values that are taken are named, also by different users and by a change.
+        app.register("other").await;
+        let refused = service.post("/v1/users", &body("ALICE", "Other@example.org", "ext-Alice")).await;
+        assert_problem(&refused, 409, "username_taken");
+        assert_eq!(refused.faults(), [
+            ("/username", "username_taken"), ("/email", "email_taken"), ("/external_id", "external_id_taken"),
+        ].map(|(pointer, code)| (pointer.to_owned(), code.to_owned())));
+        let third = app.register("third").await;
+        let change = json!({"email": "alice@example.org", "external_id": "ext-Alice"});
+        let refused = service.patch(&path(&third), &change).await;
+        assert_problem(&refused, 409, "email_taken");
+        assert_eq!(refused.faults().len(), 2, "{}", refused.text);
         // External ids are compared byte by byte. The rejected requests have stored nothing.
         let made = service.post("/v1/users", &body("newcomer", "new@example.org", "EXT-ALICE")).await;
         assert_eq!(made.status, 201, "{}", made.text);

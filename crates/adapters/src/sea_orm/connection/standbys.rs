@@ -373,7 +373,9 @@ fn is_unavailable(error: &OperationError) -> bool {
         OperationError::Port(user_domain::write::WriteError::Store(error)) => {
             matches!(error, StoreError::Unavailable(_))
         }
-        OperationError::Port(_) | OperationError::Erasure(_) => false,
+        OperationError::Port(_) | OperationError::Conflict(..) | OperationError::Erasure(_) => {
+            false
+        }
     }
 }
 

@@ -7,11 +7,12 @@ use user_domain::user::Applied;
 use user_domain::write::{WriteContext, Written};
 
 use super::change::columns;
+use super::taken;
 use crate::sea_orm::connection::{Pool, Transaction};
 use crate::sea_orm::digests::NameDigests;
 use crate::sea_orm::errors::OperationError;
 use crate::sea_orm::idempotency::{self, Claim};
-use crate::sea_orm::{credentials, raw_sql, released_usernames, row, transaction};
+use crate::sea_orm::{credentials, errors, raw_sql, released_usernames, row, transaction};
 
 /// Adds a user, its event, and the record of its idempotency key, atomically.
 pub(crate) async fn add(
@@ -20,7 +21,8 @@ pub(crate) async fn add(
     applied: &Applied,
     context: &WriteContext,
 ) -> Result<Written, OperationError> {
-    transaction::run(db, async |tx| write(tx, digests, applied, context).await).await
+    let added = transaction::run(db, async |tx| write(tx, digests, applied, context).await).await;
+    taken::name_all(db, digests, added, context.at).await
 }
 
 async fn write(
@@ -49,7 +51,9 @@ async fn write(
 }
 
 async fn insert(tx: &impl ConnectionTrait, applied: &Applied) -> Result<(), OperationError> {
-    raw_sql::execute(tx, INSERT.as_str(), row::to_values(&applied.user)).await?;
+    raw_sql::execute(tx, INSERT.as_str(), row::to_values(&applied.user))
+        .await
+        .map_err(|error| errors::of_row(error, &applied.user))?;
     Ok(())
 }
 

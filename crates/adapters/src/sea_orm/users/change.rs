@@ -9,7 +9,7 @@ use user_domain::user::{Applied, Change, User};
 use user_domain::values::UserId;
 use user_domain::write::{WriteContext, WriteError, Written};
 
-use super::find;
+use super::{find, taken};
 use crate::guards::Guard;
 use crate::sea_orm::connection::{Pool, Transaction};
 use crate::sea_orm::dialect::Dialect;
@@ -18,7 +18,7 @@ use crate::sea_orm::entities::users::{Column, Entity};
 use crate::sea_orm::errors::OperationError;
 use crate::sea_orm::idempotency::{self, Claim};
 use crate::sea_orm::relationships::locking::{self, CountState};
-use crate::sea_orm::{credentials, outbox, raw_sql, released_usernames, row, transaction};
+use crate::sea_orm::{credentials, errors, outbox, raw_sql, released_usernames, row, transaction};
 
 /// Changes a user by [`User::apply`] while its row is locked, and writes the event and the record of the idempotency
 /// key.
@@ -29,7 +29,9 @@ pub(crate) async fn change(
     change: &Change,
     context: &WriteContext,
 ) -> Result<Written, OperationError> {
-    transaction::run(db, async |tx| write(tx, digests, id, change, context).await).await
+    let changed =
+        transaction::run(db, async |tx| write(tx, digests, id, change, context).await).await;
+    taken::name_all(db, digests, changed, context.at).await
 }
 
 async fn write(
@@ -114,7 +116,9 @@ pub(crate) async fn store(
     } else {
         UPDATE.as_str()
     };
-    let updated = raw_sql::execute(tx, sql, values).await?;
+    let updated = raw_sql::execute(tx, sql, values)
+        .await
+        .map_err(|error| errors::of_row(error, &applied.user))?;
     if updated.rows_affected() == 0 {
         return Err(StoreError::Internal("a locked row does not exist".to_owned()).into());
     }

@@ -209,7 +209,7 @@ async fn reject_reserved(
             })
     });
     if is_taken {
-        Err(WriteError::Taken(UniqueField::Username).into())
+        Err(WriteError::Taken(UniqueField::Username.into()).into())
     } else {
         Ok(())
     }
@@ -219,7 +219,7 @@ async fn reject_reserved(
 fn taken_since_planned(error: DbErr) -> OperationError {
     if errors::is_unique_violation(&error) {
         let field = errors::taken(&error).unwrap_or(UniqueField::Username);
-        return WriteError::Taken(field).into();
+        return WriteError::Taken(field.into()).into();
     }
     error.into()
 }

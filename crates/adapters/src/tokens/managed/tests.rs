@@ -212,7 +212,11 @@ async fn a_lookup_in_a_silent_store_times_out() {
         ) -> Result<Option<StoredServiceToken>, StoreError> {
             std::future::pending().await
         }
-        async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError> {
+        async fn list_tokens(
+            &self,
+            _: Option<TokenPosition>,
+            _: u16,
+        ) -> Result<Vec<ServiceToken>, StoreError> {
             std::future::pending().await
         }
         async fn revoke_token(

@@ -4,21 +4,21 @@ use std::io::{IsTerminal as _, stdout};
 
 use user_domain::caller::Caller;
 use user_domain::service_token::ServiceToken;
-use user_domain::use_cases::UseCases;
+use user_domain::use_cases::{ListServiceTokensError, UseCases};
 use user_domain::values::Timestamp;
 use user_http::ServiceTokenRecord;
 
 use super::{to_json_line, with_token_use_cases};
 use crate::cli::CommandOutcome;
 use crate::commands::table::{self, Row};
-use crate::commands::{fail, print_message, print_result};
+use crate::commands::{fail, print_result};
 
 pub(crate) async fn run(json: bool) -> CommandOutcome {
     with_token_use_cases(async |use_cases| list(&use_cases, json).await).await
 }
 
 async fn list(use_cases: &UseCases, json: bool) -> CommandOutcome {
-    let tokens = match use_cases.list_service_tokens.run(&Caller::Operator).await {
+    let tokens = match all(use_cases).await {
         Ok(tokens) => tokens,
         Err(error) => return fail(&error),
     };
@@ -34,14 +34,25 @@ async fn list(use_cases: &UseCases, json: bool) -> CommandOutcome {
             }
         }
     }
-    if tokens.len() >= ServiceToken::MAX_LISTED {
-        print_message(format_args!(
-            "listed the newest {} tokens; there may be more",
-            tokens.len()
-        ));
-    }
     CommandOutcome::Success
 }
+
+/// Reads all tokens, page by page.
+async fn all(use_cases: &UseCases) -> Result<Vec<ServiceToken>, ListServiceTokensError> {
+    let list = &use_cases.list_service_tokens;
+    let (mut tokens, mut after) = (Vec::new(), None);
+    loop {
+        let page = list.run(&Caller::Operator, after, PAGE).await?;
+        tokens.extend(page.tokens);
+        after = page.next;
+        if after.is_none() {
+            return Ok(tokens);
+        }
+    }
+}
+
+/// The number of tokens that are read at once.
+const PAGE: u16 = 200;
 
 const HEADINGS: [&str; 6] = ["ID", "NAME", "SCOPES", "EXPIRES", "REVOKED", "LAST USED"];
 

@@ -178,6 +178,29 @@ fn the_base_path_is_normalized_to_a_leading_slash_only() {
 }
 
 #[test]
+fn a_rate_limit_is_a_rate_and_a_burst() {
+    let settings = load(&[("RATE_LIMIT_USER", "20, 40")]).server;
+    let limit = settings.user_rate_limit.unwrap();
+    assert_eq!((limit.per_second.get(), limit.burst.get()), (20, 40));
+    assert_eq!(settings.service_rate_limit, None);
+    for given in [
+        "20",
+        "20,",
+        "0,1",
+        "1,0",
+        "1,1000001",
+        "-1,1",
+        "1.5,2",
+        "1,2,3",
+        "x,y",
+    ] {
+        for variable in ["RATE_LIMIT_USER", "RATE_LIMIT_SERVICE"] {
+            assert_refused(&[(variable, given)], variable, "requests per second");
+        }
+    }
+}
+
+#[test]
 fn cors_origins_are_normalized_as_browsers_write_them() {
     let origins = |given| {
         load(&[("CORS_ALLOWED_ORIGINS", given)])

@@ -83,7 +83,7 @@ fn expect_lease(cache: &mut MockUserCache, id: UserId, leases: &Leases, order: &
 fn refusals() -> [WriteError; 8] {
     [
         WriteError::NotFound,
-        WriteError::Taken(UniqueField::Email),
+        WriteError::Taken(UniqueField::Email.into()),
         WriteError::KeyReused,
         WriteError::Refused(ChangeRefused::NotFound),
         WriteError::Refused(ChangeRefused::PreconditionFailed),

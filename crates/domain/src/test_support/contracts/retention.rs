@@ -110,7 +110,7 @@ pub async fn an_expired_user_leaves_only_events_and_a_reserved_name(store: &Stor
     let early = context_at(free.minus(MICROSECOND));
     assert_eq!(
         store.add(&new_user("ALICE"), &early).await,
-        Err(WriteError::Taken(UniqueField::Username))
+        Err(WriteError::Taken(UniqueField::Username.into()))
     );
     store
         .added_with(&new_user("ALICE"), &context_at(free))

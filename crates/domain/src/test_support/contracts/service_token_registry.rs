@@ -85,7 +85,10 @@ pub async fn an_unknown_token_is_not_found(store: &StoreUnderTest) {
 
 /// The list includes revoked tokens and is sorted by creation time, newest first.
 pub async fn tokens_are_listed_newest_first(store: &StoreUnderTest) {
-    let list = async || store.service_tokens.list_tokens().await.expect("a result");
+    let list = async || {
+        let listed = store.service_tokens.list_tokens(None, 10).await;
+        listed.expect("a result")
+    };
     assert_eq!(list().await, vec![]);
     let second = store.token_added("posts", 20).await.token;
     let first = store.token_added("posts", 10).await.token;
@@ -93,6 +96,27 @@ pub async fn tokens_are_listed_newest_first(store: &StoreUnderTest) {
     let beside = store.token_added("mail", 30).await.token;
     let second = store.revoked(second.id, 40).await.expect("a token");
     assert_eq!(list().await, vec![beside, third, second, first]);
+}
+
+/// Each page continues after the last token of the previous one, also among tokens that were created at the same time.
+pub async fn pages_of_tokens_have_each_token_once(store: &StoreUnderTest) {
+    let mut tokens = Vec::new();
+    for at in [10, 20, 20, 20, 30] {
+        tokens.push(store.token_added("posts", at).await.token);
+    }
+    tokens.sort_by_key(|token| std::cmp::Reverse(token.position()));
+    let (mut walked, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.service_tokens.list_tokens(after, 2).await;
+        let page = page.expect("a result");
+        assert!(page.len() <= 2, "{page:?}");
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = Some(last.position());
+        walked.extend(page);
+    }
+    assert_eq!(walked, tokens);
 }
 
 /// A reader sees a revocation as soon as it is acknowledged.

@@ -17,7 +17,7 @@ pub use records::*;
 use super::{StoreUnderTest, expected, race};
 use crate::directory::DirectoryFilter;
 use crate::user::{Status, User};
-use crate::write::{UniqueField, WriteError, Written};
+use crate::write::{TakenFields, UniqueField, WriteError, Written};
 
 type Outcome = Result<Written, WriteError>;
 
@@ -33,8 +33,8 @@ fn replayed(user: &User) -> Outcome {
     Ok(Written::Replayed(user.clone()))
 }
 
-pub(super) fn taken(field: UniqueField) -> Outcome {
-    Err(WriteError::Taken(field))
+pub(super) fn taken(fields: impl Into<TakenFields>) -> Outcome {
+    Err(WriteError::Taken(fields.into()))
 }
 
 fn count_of(outcomes: &[Outcome], is_one: impl Fn(&Outcome) -> bool) -> usize {
@@ -64,7 +64,9 @@ async fn assert_one_winner(store: &StoreUnderTest, outcomes: &[Outcome], field: 
         .collect();
     assert_eq!(winners.len(), 1, "{outcomes:?}");
     assert_eq!(
-        count_of(outcomes, |outcome| *outcome == taken(field)),
+        count_of(outcomes, |outcome| {
+            matches!(outcome, Err(WriteError::Taken(fields)) if fields.first() == field)
+        }),
         outcomes.len() - 1,
         "{outcomes:?}"
     );

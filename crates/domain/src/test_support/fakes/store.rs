@@ -24,7 +24,7 @@ use crate::ports::{
     StoredRecords, StoredServiceToken, SuspensionEnds, TokenRevocation, TokenUse, UserDirectory,
     UserImport, UserKey, UserKeys, UserReader, UserRecords, UserWriter, WriteRecords,
 };
-use crate::service_token::{AppliedToken, ServiceToken};
+use crate::service_token::{AppliedToken, ServiceToken, TokenPosition};
 use crate::user::{Actor, Applied, Change, User};
 use crate::values::{PasswordHash, ServiceTokenId, Timestamp, TokenDigest, UserId, Username};
 use crate::write::{Erased, Idempotency, RecordedWrite, WriteContext, WriteError, Written};
@@ -312,8 +312,12 @@ impl ServiceTokenRegistry for FakeStore {
         Ok(self.state().find_token(id))
     }
 
-    async fn list_tokens(&self) -> Result<Vec<ServiceToken>, StoreError> {
-        Ok(self.state().list_tokens())
+    async fn list_tokens(
+        &self,
+        after: Option<TokenPosition>,
+        limit: u16,
+    ) -> Result<Vec<ServiceToken>, StoreError> {
+        Ok(self.state().list_tokens(after, limit))
     }
 
     async fn revoke_token(

@@ -222,7 +222,7 @@ async fn a_service_token_is_never_verified_as_a_user_token() {
 async fn an_impossible_refusal_is_an_internal_store_error() {
     let (caller, id) = (service("auth"), user_id());
     let impossible = [
-        WriteError::Taken(UniqueField::Email),
+        WriteError::Taken(UniqueField::Email.into()),
         WriteError::Refused(ChangeRefused::Invalid(Vec::new())),
         WriteError::Refused(ChangeRefused::PreconditionRequired(Vec::new())),
     ];

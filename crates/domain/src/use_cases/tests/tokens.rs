@@ -47,8 +47,11 @@ async fn a_created_token_is_shown_once_and_stored_without_secret() {
         .run(&Caller::Operator, id)
         .await;
     assert_eq!(found, Ok(issued.token.clone()));
-    let listed = use_cases.list_service_tokens.run(&Caller::Operator).await;
-    assert_eq!(listed, Ok(vec![issued.token]));
+    let listed = use_cases
+        .list_service_tokens
+        .run(&Caller::Operator, None, 50)
+        .await;
+    assert_eq!(listed.unwrap().tokens, [issued.token]);
 }
 
 #[tokio::test]
@@ -90,8 +93,11 @@ async fn a_repeated_revocation_returns_the_first() {
         .run(&Caller::Operator, first.id)
         .await;
     assert_eq!(found, Err(ServiceTokenError::NotFound));
-    let listed = use_cases.list_service_tokens.run(&Caller::Operator).await;
-    assert_eq!(listed, Ok(vec![first]));
+    let listed = use_cases
+        .list_service_tokens
+        .run(&Caller::Operator, None, 50)
+        .await;
+    assert_eq!(listed.unwrap().tokens, [first]);
     let unknown = use_cases
         .revoke_service_token
         .run(&Caller::Operator, token_id(), None);
@@ -120,7 +126,7 @@ async fn a_forbidden_token_operation_calls_no_port() {
         let issued = use_cases.issue_service_token.run(&caller, &nothing);
         let issued = issued.await.map(|issued| issued.token);
         assert_eq!(issued, Err(IssueServiceTokenError::Denied(denied.clone())));
-        let listed = use_cases.list_service_tokens.run(&caller).await;
+        let listed = use_cases.list_service_tokens.run(&caller, None, 50).await;
         assert_eq!(listed, Err(ListServiceTokensError::Denied(denied.clone())));
         let expected = ServiceTokenError::Denied(denied);
         let found = use_cases.find_service_token.run(&caller, token_id()).await;
@@ -144,7 +150,9 @@ async fn a_store_error_of_a_token_operation_reaches_the_caller() {
         .expect_revoke_token()
         .returning(move |_, _| Err(unknown().into()));
     registry.expect_find_token().returning(move |_| Err(away()));
-    registry.expect_list_tokens().returning(move || Err(away()));
+    registry
+        .expect_list_tokens()
+        .returning(move |_, _| Err(away()));
     let fakes = Fakes::default();
     let use_cases = UseCases::new(&Ports {
         token_registry: Arc::new(registry),
@@ -167,6 +175,6 @@ async fn a_store_error_of_a_token_operation_reaches_the_caller() {
         .run(&operator, token_id())
         .await;
     assert_eq!(found, Err(ServiceTokenError::Store(away())));
-    let listed = use_cases.list_service_tokens.run(&operator).await;
+    let listed = use_cases.list_service_tokens.run(&operator, None, 50).await;
     assert_eq!(listed, Err(ListServiceTokensError::Store(away())));
 }

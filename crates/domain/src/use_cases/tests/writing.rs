@@ -46,7 +46,10 @@ async fn a_taken_value_is_reported_by_its_field() {
         .create_user
         .run(&caller, &input("ALICE"), unconditional())
         .await;
-    assert_eq!(created, Err(CreateUserError::Taken(UniqueField::Username)));
+    assert_eq!(
+        created,
+        Err(CreateUserError::Taken(UniqueField::Username.into()))
+    );
     let bob = stored_user(&fakes, "bob").user.id;
     let taken_email = UserInput {
         email: text(taken.email.as_str()),
@@ -56,7 +59,10 @@ async fn a_taken_value_is_reported_by_its_field() {
         .update_user
         .run(&person(bob), bob, &taken_email, unconditional())
         .await;
-    assert_eq!(updated, Err(EditUserError::Taken(UniqueField::Email)));
+    assert_eq!(
+        updated,
+        Err(EditUserError::Taken(UniqueField::Email.into()))
+    );
 }
 
 #[tokio::test]

@@ -149,6 +149,30 @@ pub(crate) struct EventsQuery {
     include: Option<EventInclude>,
 }
 
+/// The page of a list of tokens.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TokensQuery {
+    /// The `next_cursor` of the previous page.
+    #[param(
+        max_length = 1024,
+        example = "AXQAAAGaC7jyfA",
+        required = false,
+        nullable = false
+    )]
+    cursor: Option<String>,
+    /// The maximum number of tokens on a page.
+    #[param(
+        minimum = 1,
+        maximum = 200,
+        default = 50,
+        example = 20,
+        required = false,
+        nullable = false
+    )]
+    limit: Option<u16>,
+}
+
 /// The position and size of a page of a history.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

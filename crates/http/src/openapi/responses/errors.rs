@@ -13,7 +13,14 @@ use crate::problem::{Code, PROBLEM_JSON, Problem, render};
 pub(super) fn client_error() -> Response {
     let about = "The request was refused, and nothing was changed.";
     let mut response = error(about, |code| code.status().is_client_error());
-    for name in ["WWW-Authenticate", "Allow"] {
+    for name in [
+        "WWW-Authenticate",
+        "Allow",
+        "Retry-After",
+        "RateLimit-Limit",
+        "RateLimit-Remaining",
+        "RateLimit-Reset",
+    ] {
         add_header(&mut response, name);
     }
     response

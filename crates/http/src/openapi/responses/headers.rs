@@ -10,7 +10,7 @@ use super::REQUEST_ID;
 pub(super) const TOKEN_EXAMPLE: &str = "AXcAAAAWs3TYSJ3nDqkz1xkq5cFv2YvJq0M";
 
 /// Returns the header fields with their names.
-pub(super) fn headers() -> [(&'static str, Header); 10] {
+pub(super) fn headers() -> [(&'static str, Header); 13] {
     let text = |about: &str, max_length: usize, example: &str| {
         HeaderBuilder::new()
             .schema(Some(
@@ -97,6 +97,30 @@ pub(super) fn headers() -> [(&'static str, Header); 10] {
                 "How to authenticate (RFC 6750).",
                 512,
                 "Bearer realm=\"user-service\", error=\"invalid_token\"",
+            ),
+        ),
+        (
+            "RateLimit-Limit",
+            text(
+                "The number of requests that may arrive at once. Each response to a caller with a limit has it; the limits are settings of the service.",
+                10,
+                "40",
+            ),
+        ),
+        (
+            "RateLimit-Remaining",
+            text(
+                "The number of requests that may still arrive at once.",
+                10,
+                "0",
+            ),
+        ),
+        (
+            "RateLimit-Reset",
+            text(
+                "The number of seconds until all requests of `RateLimit-Limit` may arrive at once again.",
+                10,
+                "2",
             ),
         ),
     ]

@@ -12,7 +12,7 @@ pub(crate) struct IssuedToken;
 /// The token that was read.
 pub(crate) struct FoundToken;
 
-/// All tokens.
+/// A page of tokens.
 pub(crate) struct ListedTokens;
 
 impl IntoResponses for IssuedToken {
@@ -41,12 +41,15 @@ impl IntoResponses for FoundToken {
 impl IntoResponses for ListedTokens {
     fn responses() -> ResponseMap {
         let tokens = ResponseBuilder::new()
-            .description("The tokens, newest first.")
+            .description("A page of tokens, newest first.")
             .content(
                 JSON,
-                example_of("ServiceTokenList", json!({"tokens": [example()]})),
+                example_of(
+                    "ServiceTokenPage",
+                    json!({"tokens": [example()], "next_cursor": null}),
+                ),
             );
-        statuses([(200, tokens, &[])])
+        statuses([(200, tokens, &["Link"])])
     }
 }
 

@@ -43,11 +43,14 @@ pub(crate) struct IssuedServiceToken {
     token: String,
 }
 
-/// The tokens of services, newest first.
+/// A page of the tokens of services, newest first.
 #[derive(ToSchema)]
-pub(crate) struct ServiceTokenList {
-    #[schema(max_items = 1000)]
+pub(crate) struct ServiceTokenPage {
+    #[schema(max_items = 200)]
     tokens: Vec<ServiceToken>,
+    /// The `cursor` of the next page; `null` on the last page.
+    #[schema(max_length = 1024, required = true)]
+    next_cursor: Option<String>,
 }
 
 fn stored_scopes() -> ArrayBuilder {

@@ -115,7 +115,8 @@ pub(super) async fn change(client: &Client, alice: Versioned<User>) -> Versioned
     expected.updated_at = saved.updated_at;
     assert_eq!(*saved, expected);
 
-    // 10. An edit that reads, changes and saves; sixteen of them at once all take effect.
+    // 10. An edit reads, changes and saves. Of sixteen at once, each either takes effect or, after its eight attempts,
+    // reports that others have changed the user.
     let edits = (0..16).map(|number| {
         client.edit_user(saved.id, move |user| {
             user.metadata
@@ -126,6 +127,10 @@ pub(super) async fn change(client: &Client, alice: Versioned<User>) -> Versioned
     let edited = futures_util::future::join_all(edits).await;
     let succeeded = edited.iter().filter(|result| result.is_ok()).count();
     assert!(succeeded > 0, "{edited:?}");
+    let failed = edited.iter().filter_map(|result| result.as_ref().err());
+    for error in failed {
+        assert!(error.is_changed_since(), "{error:?}");
+    }
     let now = client.get_user(saved.id).no_cache().await.unwrap();
     let numbers = now
         .metadata

@@ -73,7 +73,7 @@ pub async fn an_idempotency_key_is_kept_for_24_hours(store: &StoreUnderTest) {
     let anew = store
         .add(&new_user("alice"), &context_with_key("add", 1))
         .await;
-    assert_eq!(anew, Err(WriteError::Taken(UniqueField::Username)));
+    assert_eq!(anew, Err(WriteError::Taken(UniqueField::Username.into())));
     assert_eq!(store.find(alice.id).await.as_deref(), Some(&alice));
 }
 
@@ -86,7 +86,7 @@ pub async fn a_released_name_is_kept_for_90_days(store: &StoreUnderTest) {
     assert_eq!(store.purge(Records::Usernames, last).await, NOTHING);
     assert_eq!(
         store.add(&new_user("alice"), &context_at(last)).await,
-        Err(WriteError::Taken(UniqueField::Username))
+        Err(WriteError::Taken(UniqueField::Username.into()))
     );
     assert_eq!(store.purge_all(Records::Usernames, due).await, 1);
     assert_eq!(store.purge(Records::Usernames, due).await, NOTHING);
@@ -158,7 +158,7 @@ pub async fn a_name_released_again_is_kept_from_its_latest_release(store: &Store
     assert_eq!(store.purge_all(Records::Usernames, due).await, 1);
     assert_eq!(
         store.add(&new_user("alice"), &context_at(due)).await,
-        Err(WriteError::Taken(UniqueField::Username))
+        Err(WriteError::Taken(UniqueField::Username.into()))
     );
 }
 

@@ -6,7 +6,7 @@ use crate::test_support::samples::{
     username,
 };
 use crate::user::{Change, Edit, NewUser, UserEdits};
-use crate::write::UniqueField;
+use crate::write::{TakenFields, UniqueField};
 
 fn with_email(name: &str, address: &str) -> NewUser {
     NewUser {
@@ -228,8 +228,8 @@ pub async fn racing_adds_of_different_users_all_succeed(store: &StoreUnderTest) 
     }
 }
 
-/// If several values are taken, the error names the first, independent of their owners and of the kind of write.
-pub async fn of_several_taken_values_the_first_is_reported(store: &StoreUnderTest) {
+/// If several values are taken, the error names all of them, independent of their owners and of the kind of write.
+pub async fn all_taken_values_are_reported(store: &StoreUnderTest) {
     let mut all = with_email("alice", "one@example.org");
     all.rest.external_id = Edit::Set(external_id("1"));
     for (name, address, id) in [
@@ -241,12 +241,13 @@ pub async fn of_several_taken_values_the_first_is_reported(store: &StoreUnderTes
         other.rest.external_id = Edit::Set(external_id(id));
         store.added(&other).await;
     }
+    let last_two = TakenFields::from(UniqueField::ExternalId).and(UniqueField::Email);
     assert_eq!(
         store.add(&all, &context()).await,
-        taken(UniqueField::Username)
+        taken(last_two.and(UniqueField::Username))
     );
     all.username = username("free");
-    assert_eq!(store.add(&all, &context()).await, taken(UniqueField::Email));
+    assert_eq!(store.add(&all, &context()).await, taken(last_two));
     all.email = email("free@example.org");
     assert_eq!(
         store.add(&all, &context()).await,
@@ -260,5 +261,17 @@ pub async fn of_several_taken_values_the_first_is_reported(store: &StoreUnderTes
         ..UserEdits::default()
     });
     let outcome = store.writer.change(changing.id, &change, &context()).await;
-    assert_eq!(outcome, taken(UniqueField::Username));
+    let expected = TakenFields::from(UniqueField::Username).and(UniqueField::Email);
+    assert_eq!(outcome, taken(expected));
+
+    // A reserved name is taken as well.
+    let renamed = edit(UserEdits {
+        username: Some(username("elsewhere")),
+        ..UserEdits::default()
+    });
+    let zoe = store.added(&new_user("zoe-two")).await;
+    let renamed = store.writer.change(zoe.id, &renamed, &context()).await;
+    assert!(renamed.is_ok(), "{renamed:?}");
+    let both = with_email("zoe-two", "one@example.org");
+    assert_eq!(store.add(&both, &context()).await, taken(expected));
 }

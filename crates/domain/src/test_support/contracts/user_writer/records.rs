@@ -44,7 +44,7 @@ pub async fn a_recorded_write_is_found_by_its_actor_key_and_fingerprint(store: &
     }
     let refused = context_with_key("refused", 1);
     let taken = store.add(&new_user("alice"), &refused).await;
-    assert_eq!(taken, Err(WriteError::Taken(UniqueField::Username)));
+    assert_eq!(taken, Err(WriteError::Taken(UniqueField::Username.into())));
     assert_eq!(store.recorded(&refused, start()).await, None);
 }
 

@@ -28,8 +28,8 @@ use crate::values::{
     ExternalId, PasswordOrigin, ServiceTokenId, StoredPassword, Timestamp, UserId,
 };
 use crate::write::{
-    Erased, Idempotency, IdempotencyKey, RecordedWrite, USERNAME_RESERVATION, UniqueField,
-    WriteContext, WriteError, Written,
+    Erased, Idempotency, IdempotencyKey, RecordedWrite, TakenFields, USERNAME_RESERVATION,
+    UniqueField, WriteContext, WriteError, Written,
 };
 
 /// The content of the store. Each method is one transaction.
@@ -313,23 +313,27 @@ impl State {
                 && released.owner != wanted.id
                 && at < released.since.plus(USERNAME_RESERVATION)
         });
-        if is_reserved {
-            return Err(WriteError::Taken(UniqueField::Username));
-        }
         let has = |held: &dyn Fn(&User) -> bool| {
             self.users()
                 .any(|other| other.id != wanted.id && held(other))
         };
         let external_id = wanted.external_id.as_ref();
-        if has(&|other| other.username.skeleton() == wanted.username.skeleton()) {
-            Err(WriteError::Taken(UniqueField::Username))
-        } else if has(&|other| other.email.key() == wanted.email.key()) {
-            Err(WriteError::Taken(UniqueField::Email))
-        } else if external_id.is_some() && has(&|other| other.external_id.as_ref() == external_id) {
-            Err(WriteError::Taken(UniqueField::ExternalId))
-        } else {
-            Ok(())
-        }
+        let is_taken = |field: &UniqueField| match field {
+            UniqueField::Username => {
+                is_reserved || has(&|other| other.username.skeleton() == wanted.username.skeleton())
+            }
+            UniqueField::Email => has(&|other| other.email.key() == wanted.email.key()),
+            UniqueField::ExternalId => {
+                external_id.is_some() && has(&|other| other.external_id.as_ref() == external_id)
+            }
+        };
+        let mut taken = UniqueField::ALL.into_iter().filter(is_taken);
+        let Some(first) = taken.next() else {
+            return Ok(());
+        };
+        Err(WriteError::Taken(
+            taken.fold(first.into(), TakenFields::and),
+        ))
     }
 
     fn store(&mut self, applied: &Applied, context: &WriteContext) {

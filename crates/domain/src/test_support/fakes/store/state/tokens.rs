@@ -1,7 +1,7 @@
 use super::{LogEntry, State};
 use crate::StoreError;
 use crate::ports::{StoredServiceToken, TokenRevocation, TokenUse};
-use crate::service_token::{AppliedToken, ServiceToken};
+use crate::service_token::{AppliedToken, ServiceToken, TokenPosition};
 use crate::values::{ServiceTokenId, TokenDigest};
 use crate::write::{WriteContext, WriteError};
 
@@ -26,14 +26,19 @@ impl State {
         self.tokens.get(&id).cloned()
     }
 
-    pub(in super::super) fn list_tokens(&self) -> Vec<ServiceToken> {
+    pub(in super::super) fn list_tokens(
+        &self,
+        after: Option<TokenPosition>,
+        limit: u16,
+    ) -> Vec<ServiceToken> {
         let mut tokens: Vec<ServiceToken> = self
             .tokens
             .values()
             .map(|kept| kept.token.clone())
             .collect();
-        tokens.sort_by_key(|token| std::cmp::Reverse((token.created_at, token.id)));
-        tokens.truncate(ServiceToken::MAX_LISTED);
+        tokens.retain(|token| after.is_none_or(|after| token.position() < after));
+        tokens.sort_by_key(|token| std::cmp::Reverse(token.position()));
+        tokens.truncate(limit.into());
         tokens
     }
 
