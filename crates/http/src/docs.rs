@@ -71,7 +71,12 @@ impl Documents {
     /// Creates the documents of a service at a base path. Health and metrics are not described if they have a port of
     /// their own.
     pub(crate) fn new(base_path: &str, has_management: bool) -> Self {
-        let browser = Config::from(format!("{base_path}/openapi.json")).validator_url("none");
+        let browser = Config::from(format!("{base_path}/openapi.json"))
+            .validator_url("none")
+            // The token stays in the browser's storage for this origin, so a reload keeps it.
+            .persist_authorization(true)
+            // Each operation shows its schemas; the list of all of them is long.
+            .default_models_expand_depth(-1);
         Self {
             base_path: base_path.to_owned(),
             has_management,
@@ -146,6 +151,8 @@ impl Document {
         Ok(response)
     }
 }
+
+const TITLE: &str = "<title>User service API</title>";
 
 /// The `Content-Security-Policy` of the page: it may load and call its own origin only.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -325,5 +332,6 @@ fn file(documents: &Documents, name: &str) -> Result<HttpResponse, Problem> {
     // The page uses relative paths, which must resolve from `/docs` with and without a trailing slash.
     let page = String::from_utf8_lossy(&file.bytes);
     let base = format!("<head>\n    <base href=\"{}/docs/\">", documents.base_path);
+    let page = page.replacen("<title>Swagger UI</title>", TITLE, 1);
     Ok(response.body(page.replacen("<head>", &base, 1)))
 }

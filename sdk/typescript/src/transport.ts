@@ -87,13 +87,12 @@ export class Transport {
     for (let attempt = 0; ; attempt++) {
       headers.set("Authorization", `Bearer ${await this.#token()}`);
       const init: RequestInit = {
-        method: request.method,
         headers,
         body: body?.byteLength ? body : null,
         // The service redirects only browsers. A page to which a gateway redirects is not its response.
         redirect: "manual",
       };
-      const outcome = await this.#attempt(new Request(request.url, init), request.signal, timeout);
+      const outcome = await this.#attempt(new Request(request, init), request.signal, timeout);
       if (outcome instanceof Response && isSuccess(outcome, pathname)) {
         return outcome;
       }

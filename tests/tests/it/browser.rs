@@ -1,4 +1,4 @@
-//! HTTP caching of responses in a real browser: headless Chromium.
+//! HTTP caching of responses, and the documentation pages, in a real browser: headless Chromium.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -83,31 +83,61 @@ async fn receive_result(
     HttpResponse::NoContent().finish()
 }
 
+/// The options of every browser: it contacts no other host and does no work of its own.
+const OPTIONS: [&str; 10] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--no-proxy-server",
+];
+
+fn chromium() -> Command {
+    let program = std::env::var("TEST_CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
+    let mut command = Command::new(program);
+    command.args(OPTIONS).stdin(Stdio::null());
+    command
+}
+
+/// Opens a page, and returns its HTML after its scripts have run, and the messages in the console.
+async fn open_page(url: &str) -> (String, Vec<String>) {
+    let profile = tempfile::tempdir().unwrap();
+    let mut command = tokio::process::Command::from(chromium());
+    command
+        .args([
+            "--enable-logging=stderr",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(url)
+        .kill_on_drop(true);
+    let output = tokio::time::timeout(BROWSER_TIMEOUT, command.output()).await;
+    let output = output.unwrap().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    let console = log.lines().filter(|line| line.contains(":CONSOLE"));
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        console.map(str::to_owned).collect(),
+    )
+}
+
 /// A headless browser. Dropping this value kills it.
 struct Browser(Child);
 
 impl Browser {
     /// Opens a page in the Chromium of `TEST_CHROMIUM`, or else of `PATH`.
     fn open(url: &str, profile: &std::path::Path) -> Self {
-        let program = std::env::var("TEST_CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
-        let child = Command::new(program)
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--disable-dev-shm-usage",
-                "--no-proxy-server",
-                // Keeps the browser running until it is killed.
-                "--remote-debugging-port=0",
-            ])
+        let child = chromium()
+            // Keeps the browser running until it is killed.
+            .arg("--remote-debugging-port=0")
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg(url)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
@@ -179,5 +209,20 @@ async fn a_browser_cache_shows_the_current_holder_of_an_external_id() {
     );
     let result = Page::serve(port, &script).result().await;
     assert_eq!(result, json!([201, true, true, 201, true, true]));
+    app.stop().await;
+}
+
+/// A request to another host is a message too, because the policy of the pages forbids it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documentation_pages_cause_no_message_in_the_console() {
+    let app = TestApp::start(Store::Sqlite).await;
+    for (path, content) in [
+        ("/docs", "createUser"),
+        ("/docs/guide", "<h1>Guide for callers"),
+    ] {
+        let (html, console) = open_page(&app.url(path)).await;
+        assert!(html.contains(content), "{path}: {html}");
+        assert_eq!(console, Vec::<String>::new(), "{path}");
+    }
     app.stop().await;
 }

@@ -198,7 +198,7 @@ fn served(link: &str, base_path: &str) -> Option<String> {
     let (file, fragment) = link.find('#').map_or((link, ""), |at| link.split_at(at));
     let name = match file.rsplit('/').next() {
         Some("README.md") if file == "README.md" => "",
-        Some(document @ ("openapi.json" | "asyncapi.json")) => {
+        Some(document @ ("openapi.json" | "openapi-3.0.json" | "asyncapi.json")) => {
             return Some(format!("{base_path}/{document}"));
         }
         Some(name) => name.strip_suffix(".md")?,
@@ -224,7 +224,9 @@ mod tests {
                 explained.push(format!("{status} {}", code.trim_matches('`')));
             }
         }
-        let sent = Code::ALL.map(|code| format!("{} {}", code.status().as_u16(), code.as_str()));
+        let mut codes = Code::ALL;
+        codes.sort_by_key(|code| code.status());
+        let sent = codes.map(|code| format!("{} {}", code.status().as_u16(), code.as_str()));
         assert_eq!(explained, sent);
     }
 
@@ -251,6 +253,7 @@ mod tests {
                     let is_other = link.starts_with("https://")
                         || [
                             "/base/openapi.json",
+                            "/base/openapi-3.0.json",
                             "/base/asyncapi.json",
                             "/base/docs/guide/style.css",
                         ]

@@ -190,6 +190,7 @@ async fn the_documentation_page_loads_nothing_from_other_hosts() {
                 html.contains(&format!("<base href=\"{base}/docs/\">")),
                 "{html}"
             );
+            assert!(html.contains("<title>User service API</title>"), "{html}");
             assert!(!html.contains("//"), "{html}");
             for part in html
                 .split('"')
@@ -207,7 +208,13 @@ async fn the_documentation_page_loads_nothing_from_other_hosts() {
             start.contains(&format!("\"url\": \"{base}/openapi.json\"")),
             "{start}"
         );
-        assert!(start.contains("\"validatorUrl\": \"none\""), "{start}");
+        for setting in [
+            "\"validatorUrl\": \"none\"",
+            "\"persistAuthorization\": true",
+            "\"defaultModelsExpandDepth\": -1",
+        ] {
+            assert!(start.contains(setting), "{start}");
+        }
         assert!(!start.contains("://"), "{start}");
     }
 }
