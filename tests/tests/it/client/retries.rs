@@ -226,6 +226,9 @@ async fn a_certificate_of_an_unknown_authority_is_refused() {
     let error = client.create_user(&user).await.unwrap_err();
     // Nothing was sent, not even the token.
     assert!(!error.may_be_done(), "{error:?}");
-    assert!(format!("{error:?}").contains("UnknownIssuer"), "{error:?}");
+    assert!(
+        format!("{error:?}").contains("InvalidCertificate"),
+        "{error:?}"
+    );
     assert_eq!(server.request_count(), 0);
 }
