@@ -82,7 +82,7 @@ pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Pro
     let cursor = cursor::encode_feed(call.api.signing_keys(), &page.end);
     let budget = &call.api.resource_limits().large_documents;
     let body = events_page(&page, &cursor, budget).await?;
-    large_json_response(&call.request, body).await
+    large_json_response(&call.request, budget, body).await
 }
 
 async fn read(call: &AuthenticatedRequest, query: &EventsQuery) -> Result<EventsPage, Problem> {

@@ -12,8 +12,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::task::yield_now;
 
-use crate::bodies::json_response_of_bytes;
+use crate::bodies::{json_response_of_bytes, tracked_bytes};
 use crate::problem::Problem;
+use crate::resource_limits::ByteBudget;
 
 /// The size from which a response is compressed. Smaller ones fit into one packet anyway.
 const MIN_BYTES: usize = 1024;
@@ -28,13 +29,24 @@ const FAST: Compression = Compression::new(1);
 ///
 /// Such a response has no `ETag`. The representation of one user has a strong one and is never compressed, because the
 /// tag covers its exact bytes.
+///
+/// # Errors
+///
+/// `overloaded` if the budget of large responses does not suffice. It counts the compressed bytes too until they are sent.
 pub(crate) async fn large_json_response(
     request: &HttpRequest,
+    budget: &ByteBudget,
     body: Bytes,
 ) -> Result<HttpResponse, Problem> {
     let is_compressed = body.len() > MIN_BYTES && is_accepted(request);
     let body = if is_compressed {
-        compress(&body, FAST).await?
+        let compressed = compress(&body, FAST).await?;
+        if body.len() > CHUNK_BYTES {
+            let held = budget.try_hold(compressed.len());
+            tracked_bytes(compressed, held.ok_or_else(Problem::overloaded)?)
+        } else {
+            compressed.into()
+        }
     } else {
         body
     };
@@ -63,7 +75,7 @@ pub(crate) fn is_accepted(request: &HttpRequest) -> bool {
 }
 
 /// Compresses bytes in chunks, and lets other requests run between them.
-async fn compress(bytes: &[u8], level: Compression) -> Result<Bytes, Problem> {
+async fn compress(bytes: &[u8], level: Compression) -> Result<Vec<u8>, Problem> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), level);
     for chunk in bytes.chunks(CHUNK_BYTES) {
         encoder.write_all(chunk).map_err(failed)?;
@@ -71,7 +83,10 @@ async fn compress(bytes: &[u8], level: Compression) -> Result<Bytes, Problem> {
             yield_now().await;
         }
     }
-    Ok(encoder.finish().map_err(failed)?.into())
+    let mut compressed = encoder.finish().map_err(failed)?;
+    // A slow client would keep the unused capacity allocated.
+    compressed.shrink_to_fit();
+    Ok(compressed)
 }
 
 /// Compresses a document, which is kept.
@@ -123,12 +138,27 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_large_compressed_response_is_counted_until_it_is_dropped() {
+        let budget = ByteBudget::new(1024 * 1024);
+        let request = TestRequest::default().insert_header((ACCEPT_ENCODING, "gzip"));
+        let request = request.to_http_request();
+        let body = Bytes::from(vec![b'a'; CHUNK_BYTES + 1]);
+        let response = large_json_response(&request, &budget, body.clone()).await;
+        assert!(budget.try_hold(1024 * 1024).is_none());
+        drop(response.unwrap());
+        let all = budget.try_hold(1024 * 1024);
+        assert!(all.is_some());
+        let refused = large_json_response(&request, &budget, body).await;
+        assert!(refused.is_err());
+    }
+
+    #[actix_web::test]
     async fn compressed_bytes_of_several_chunks_are_restored() {
         let text: Vec<u8> = (0..20_000_u32)
             .flat_map(|n| format!("the user with the number {n}\n").into_bytes())
             .collect();
         for compressed in [
-            compress(&text, FAST).await.unwrap(),
+            Bytes::from(compress(&text, FAST).await.unwrap()),
             compress_document(&text).unwrap(),
         ] {
             assert!(compressed.len() < text.len() / 2);

@@ -15,8 +15,9 @@ use crate::users::PlainRead;
 
 /// Returns the response to a plain read, before all other middleware, if everything that it needs is in memory.
 ///
-/// The middleware in between would change nothing: no origins are allowed (CORS), the path has no prefix, there is no consistency
-/// token, and the request is within the limits, which are asked here. Any other request takes the ordinary way, which ends in [`direct_read`].
+/// The middleware in between would change nothing: no origins are allowed (CORS), the path has no prefix, there is no
+/// consistency token, and the request is within the limits, which are asked here. Any other request takes the ordinary
+/// way, which ends in [`direct_read`].
 pub(super) fn direct_read_now(
     api: &Api,
     request: &HttpRequest,
@@ -36,6 +37,8 @@ pub(super) fn direct_read_now(
 }
 
 /// Calls the handler of a plain read of one user without the router, which takes longer than the rest of such a read.
+///
+/// Not if callers have rate limits: it reads the caller and the user together, before the limit of the caller is known.
 pub(crate) async fn direct_read(
     request: ServiceRequest,
     next: Next<BoxBody>,
@@ -44,6 +47,9 @@ pub(crate) async fn direct_read(
     let (Some(api), Some(read)) = (api, PlainRead::of(request.request())) else {
         return next.call(request).await;
     };
+    if api.resource_limits().rates.exist() {
+        return next.call(request).await;
+    }
     Ok(match read.respond(&api, request.request()).await {
         Ok(response) => request.into_response(response),
         Err(problem) => request.error_response(problem),

@@ -62,7 +62,7 @@ pub(crate) async fn batch(
     let body = users
         .write(ResponseCache::of(&call.request)?, budget)
         .await?;
-    let mut response = large_json_response(&call.request, body).await?;
+    let mut response = large_json_response(&call.request, budget, body).await?;
     // A username without a user is never cached. For a user, the source of a `null` would therefore reveal that a block
     // hides an existing user.
     let may_show_source = found.views.iter().all(|view| match view {

@@ -46,7 +46,7 @@ pub(crate) async fn export(
     let body = call
         .within_listing_deadline("export_user", exported)
         .await?;
-    large_json_response(&call.request, body).await
+    large_json_response(&call.request, budget, body).await
 }
 
 /// The cursors of the export of one user.

@@ -40,7 +40,7 @@ pub(crate) async fn history(
         .map(|next| cursor::encode_events(keys, user, next));
     let budget = &call.api.resource_limits().large_documents;
     let body = history_page(&page.events, next.as_deref(), budget).await?;
-    let mut response = large_json_response(&call.request, body).await?;
+    let mut response = large_json_response(&call.request, budget, body).await?;
     if let Some(next) = next {
         let path = format!("/v1/users/{user}/history");
         let link = next_page(&call.api, &call.request, &path, &next)?;

@@ -44,7 +44,8 @@ pub(crate) async fn list(call: AuthenticatedRequest) -> Result<HttpResponse, Pro
         .map(|cursor| next_page(&call.api, &call.request, "/v1/users", cursor))
         .transpose()?;
     let body = selected_page(&call, &page.users, selection, next_cursor.as_deref()).await?;
-    let mut response = large_json_response(&call.request, body).await?;
+    let budget = &call.api.resource_limits().large_documents;
+    let mut response = large_json_response(&call.request, budget, body).await?;
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }

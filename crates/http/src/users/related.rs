@@ -109,7 +109,8 @@ async fn page_response<T>(
     let link = next_cursor
         .map(|cursor| next_page(&call.api, &call.request, &path, cursor))
         .transpose()?;
-    let mut response = large_json_response(&call.request, body).await?;
+    let budget = &call.api.resource_limits().large_documents;
+    let mut response = large_json_response(&call.request, budget, body).await?;
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }

@@ -22,7 +22,7 @@ pub(crate) async fn add(
     context: &WriteContext,
 ) -> Result<Written, OperationError> {
     let added = transaction::run(db, async |tx| write(tx, digests, applied, context).await).await;
-    taken::name_all(db, digests, added, context.at).await
+    taken::find_all_taken(db, digests, added, context.at).await
 }
 
 async fn write(

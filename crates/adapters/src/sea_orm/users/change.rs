@@ -31,7 +31,7 @@ pub(crate) async fn change(
 ) -> Result<Written, OperationError> {
     let changed =
         transaction::run(db, async |tx| write(tx, digests, id, change, context).await).await;
-    taken::name_all(db, digests, changed, context.at).await
+    taken::find_all_taken(db, digests, changed, context.at).await
 }
 
 async fn write(

@@ -1,6 +1,9 @@
 //! Finds all values of a write that belong to other users. A violated index names only one of them.
 
+use std::time::Duration;
+
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use tokio::time::timeout;
 use user_domain::user::User;
 use user_domain::values::{ExternalId, Timestamp};
 use user_domain::write::{TakenFields, UniqueField, WriteError};
@@ -14,10 +17,14 @@ use crate::sea_orm::released_usernames;
 /// id.
 const MAX_OWNERS: u64 = 4;
 
+/// How long the values are looked for. The write is already refused, and its caller waits.
+const TIMEOUT: Duration = Duration::from_millis(300);
+
 /// Adds all taken values to the outcome of a write that met a conflict. Other outcomes are unchanged.
 ///
-/// It runs after the transaction, which the conflict has ended. If it fails, the error names the first field only.
-pub(super) async fn name_all<T>(
+/// It runs after the transaction, which the conflict has ended. If it fails or takes too long, the error names the first
+/// field only.
+pub(super) async fn find_all_taken<T>(
     db: &impl ConnectionTrait,
     digests: &NameDigests,
     outcome: Result<T, OperationError>,
@@ -26,8 +33,14 @@ pub(super) async fn name_all<T>(
     let Err(OperationError::Conflict(user, first)) = outcome else {
         return outcome;
     };
-    let fields = find(db, digests, &user, first, at).await;
-    Err(WriteError::Taken(fields.unwrap_or_else(|_| first.into())).into())
+    let found = timeout(TIMEOUT, find(db, digests, &user, first, at)).await;
+    let fields = if let Ok(Ok(fields)) = found {
+        fields
+    } else {
+        tracing::debug!("the other taken values could not be read");
+        first.into()
+    };
+    Err(WriteError::Taken(fields).into())
 }
 
 async fn find(

@@ -21,6 +21,7 @@ impl IntoResponses for IssuedToken {
         if let Some(members) = example.as_object_mut() {
             // Not in the format that secret scanners detect.
             members.insert("token".to_owned(), json!("ust_<id>_<secret>"));
+            members.insert("last_used_at".to_owned(), Value::Null);
         }
         let token = ResponseBuilder::new()
             .description("The created token. Only this response contains the secret.")
