@@ -209,7 +209,9 @@ mod tests {
     #[test]
     fn the_view_is_known_from_the_members() {
         let mut user = json!({"id": "0199b8f2-7c1e-7000-8000-000000000000", "username": "a.b", "status": "frozen",
-            "version": 1, "profile": {"name": null}, "metadata": {"public": {"n": 1.50}}, "created_at": "2026-11-23T00:45:12.123456Z"});
+            "version": 1, "profile": {"name": null}, "metadata": {"public": {}}, "created_at": "2026-11-23T00:45:12.123456Z"});
+        // A literal would lose its last digit.
+        user["metadata"]["public"] = serde_json::from_str(r#"{"n": 1.50}"#).unwrap();
         let read = |user: &Value| serde_json::from_str::<User>(&user.to_string()).unwrap();
         assert_eq!(read(&user).view(), View::Public);
         assert_eq!(read(&user).status, Status::Unknown);
