@@ -90,6 +90,9 @@ fn only_one_script_installs_packages_and_the_workflow_runs_ci_run() {
     for folder in ["scripts", ".ci", ".github/workflows"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
+            if path.is_dir() {
+                continue;
+            }
             let text = fs::read_to_string(&path).unwrap();
             if text.contains("apt-get") {
                 installing.push(path.file_name().unwrap().to_owned());

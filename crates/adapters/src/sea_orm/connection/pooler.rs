@@ -8,8 +8,8 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _, Row as _};
 use tokio::time::timeout;
 
-/// The maximum duration of the recognition.
-const TIMEOUT: Duration = Duration::from_secs(1);
+/// The maximum duration of the recognition, which takes about 40 round trips.
+const TIMEOUT: Duration = Duration::from_secs(4);
 /// How often the sessions of both connections are compared. A busy pooler gives a connection another session almost
 /// every time.
 const ROUNDS: usize = 8;
