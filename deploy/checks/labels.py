@@ -22,7 +22,7 @@ NAMED = {
         ("adapters/src/passwords/meters.rs", r'Self::\w+ => "(\w+)"'),
         ("adapters/src/cache/redis/tokens.rs", r'timed\(System::Redis, "(\w+)"'),
     ],
-    "algorithm": [("domain/src/values/password_hash/scheme.rs", r'Self::\w+(?: \{ \.\. \})? => "([\w-]+)"')],
+    "algorithm": [("domain/src/values/password_hash/parsed_hash.rs", r'Self::\w+(?: \{ \.\. \})? => "([\w-]+)"')],
     "outcome": [
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "(\w+)" \} else'),
         ("adapters/src/operations.rs", r'"outcome" => if failed \{ "error" \} else \{ "(\w+)" \}'),
