@@ -58,7 +58,7 @@ failover: ## kill the primary of three PostgreSQL servers under Patroni 20 times
 lint: ## check formatting, lints and documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --all-features
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --all-features --lib --example staleness
 
 fmt: ## format the code
 	cargo fmt --all
@@ -79,6 +79,9 @@ openapi: ## write the API descriptions to openapi.json, openapi-3.0.json and asy
 	mv openapi-3.0.json.new openapi-3.0.json
 	cargo run --quiet --package user-service -- asyncapi > asyncapi.json.new
 	mv asyncapi.json.new asyncapi.json
+
+lint-openapi: ## check the OpenAPI documents with Spectral, Redocly and openapi-spec-validator
+	scripts/lint-openapi
 
 sdk: ## generate and pack the TypeScript and Python packages, into target/sdk/packages
 	scripts/sdk
